@@ -1,0 +1,83 @@
+"""The one place that knows asyncpg: pools, hot connections, transactions, and which troubles are temporary.
+
+Rooms import `Connection`, `Pool` and `queries` from here. SQL is in each room's `queries.sql`, read by aiosql.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib import resources
+from typing import Any
+
+import aiosql
+import asyncpg
+
+from homing.ground.errors import StoreUnavailable
+
+Connection = asyncpg.Connection
+Record = asyncpg.Record
+Pool = asyncpg.Pool
+Executor = asyncpg.Connection | asyncpg.Pool
+UniqueViolation = asyncpg.UniqueViolationError
+
+# What a caller may simply try again: the server is gone, restarting, full, or gave up a lock.
+TEMPORARY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.QueryCanceledError,
+    asyncpg.PostgresIOError,
+    asyncpg.InternalServerError,
+    ConnectionError,
+    OSError,
+    asyncio.TimeoutError,
+)
+
+
+def queries(package: str) -> Any:
+    """Return the statements of a room's `queries.sql`; each becomes an async function of (connection, **arguments)."""
+    text = resources.files(package).joinpath("queries.sql").read_text(encoding="utf-8")
+    return aiosql.from_str(text, "asyncpg")
+
+
+@contextmanager
+def trouble_is_temporary() -> Iterator[None]:
+    """Translate every passing database trouble into StoreUnavailable; the cause stays attached for the log."""
+    try:
+        yield
+    except TEMPORARY as trouble:
+        raise StoreUnavailable("the store cannot be reached now") from trouble
+
+
+async def connect(dsn: str, *, name: str = "homing", timeout_s: float = 10.0) -> Connection:
+    """Open one connection of our own, outside any pool (the hot writer's); times are UTC, plans are cached."""
+    return await asyncpg.connect(
+        dsn,
+        timeout=timeout_s,
+        server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
+    )
+
+
+@asynccontextmanager
+async def pool(dsn: str, *, least: int = 1, most: int = 4, name: str = "homing") -> AsyncIterator[Pool]:
+    """Open a pool for everything that is not hot."""
+    made = await asyncpg.create_pool(
+        dsn,
+        min_size=least,
+        max_size=most,
+        command_timeout=60.0,
+        server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
+    )
+    try:
+        yield made
+    finally:
+        try:
+            await asyncio.wait_for(made.close(), 5.0)
+        except TimeoutError:
+            made.terminate()

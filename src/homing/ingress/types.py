@@ -1,0 +1,87 @@
+"""What a door hands to `accept`, and what it gets back."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from homing.spool.types import Content, RecipientDetail
+
+
+class Recipient(msgspec.Struct, frozen=True, gc=False):
+    """One recipient that passed the door's checks.
+
+    email    as submitted
+    domain   routing domain, lower case A-labels
+    """
+
+    email: str
+    domain: str
+    detail: RecipientDetail | None = None
+
+
+class Transmission(msgspec.Struct, frozen=True, kw_only=True):
+    """One hand-in, from whichever door, decoded and checked in form; nothing is looked up yet."""
+
+    recipients: list[Recipient]
+    content: Content
+    recv_method: str  # "rest" or "esmtp"
+    from_email: str  # From header address; may hold template language over REST
+    sending_domain: str  # its domain, lower case A-labels
+    subject: str = ""
+    campaign_id: str = ""
+    description: str = ""
+    return_path: str | None = None
+    ip_pool: str | None = None
+    transactional: bool = False
+    skip_suppression: bool = False
+    open_tracking: bool = True
+    click_tracking: bool = True
+    initial_open: bool = True
+    start_time: datetime | None = None
+    dkim_key: str = "default"
+    list_id: str = ""
+    substitution_data: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    size_bytes: int = 0
+    rejected: tuple["RecipientError", ...] = ()  # recipients that the door found invalid
+
+
+class RecipientError(msgspec.Struct, frozen=True, gc=False):
+    """Why one recipient of a call was not taken (rcpt_to_errors)."""
+
+    message: str
+    description: str
+    code: str
+
+
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """It is on disk and in the queue: from here on it is ours."""
+
+    transmission_id: bytes
+    accepted: int
+    rejected: int
+
+
+class Refusal(StrEnum):
+    """Why admission said no; each door words it in its own protocol."""
+
+    UNVERIFIED_DOMAIN = "unverified_domain"
+    NO_SENDING_DOMAIN = "no_sending_domain"
+    RETURN_PATH_DOMAIN = "return_path_domain"
+    UNKNOWN_POOL = "unknown_pool"
+    UNKNOWN_DKIM_KEY = "unknown_dkim_key"
+    NO_RECIPIENTS = "no_recipients"
+    SUSPENDED = "suspended"
+    START_TIME = "start_time"
+
+
+class Refused(msgspec.Struct, frozen=True, gc=False):
+    """It is not ours; nothing was stored.
+
+    subject   the value that was refused (a domain, a pool), for the door's text
+    """
+
+    reason: Refusal
+    subject: str = ""

@@ -1,0 +1,85 @@
+"""What the queue holds: entries, grouped in lanes, kept in shards."""
+
+import hashlib
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from homing.events.types import Event
+from homing.spool.types import ChunkFacts, Content
+
+
+class LaneKey(NamedTuple):
+    """What a lane stands for: one customer's one campaign to one domain."""
+
+    account_id: int
+    subaccount_id: int
+    campaign_id: str
+    domain: str
+
+    def number(self) -> int:
+        """Return the lane's number: 63 bits of BLAKE2b over the key, the same on every node."""
+        text = f"{self.account_id}\0{self.subaccount_id}\0{self.campaign_id}\0{self.domain}".encode()
+        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
+
+
+class NewEntry(msgspec.Struct, frozen=True, gc=False):
+    """One recipient of a chunk that is handed over.
+
+    detail   msgpack of spool.RecipientDetail, None where nothing differs
+    """
+
+    entry_id: bytes
+    domain: str  # routing domain: lower case, A-labels
+    recipient: str
+    due_at: datetime
+    expires_at: datetime
+    detail: bytes | None
+
+
+class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """What `handover` makes durable in one transaction: content, entries, events. All ids belong to one shard.
+
+    entries may be empty (all recipients suppressed): then only the events are written.
+    """
+
+    shard: int
+    chunk_id: bytes
+    facts: ChunkFacts
+    content: Content
+    entries: list[NewEntry]
+    events: list[Event]
+    content_bytes: bytes | None = None  # msgpack of content, where the caller has it already
+
+
+class Entry:
+    """A message in memory that its shard's owner holds, ready to be tried. Identity is the entry_id.
+
+    content_ref  the chunk (facts and content) where it is in memory; else read from the spool by chunk_id
+    """
+
+    __slots__ = ("chunk_id", "detail", "due_at", "entry_id", "expires_at", "lane", "recipient", "shard", "tries")
+
+    def __init__(
+        self,
+        *,
+        shard: int,
+        entry_id: bytes,
+        lane: int,
+        due_at: datetime,
+        expires_at: datetime,
+        chunk_id: bytes,
+        recipient: str,
+        tries: int,
+        detail: bytes | None,
+    ) -> None:
+        self.shard = shard
+        self.entry_id = entry_id
+        self.lane = lane
+        self.due_at = due_at
+        self.expires_at = expires_at
+        self.chunk_id = chunk_id
+        self.recipient = recipient
+        self.tries = tries
+        self.detail = detail

@@ -1,0 +1,93 @@
+"""What is stored of a message: content once per chunk, and per recipient only what differs."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """An attachment or inline image: name as given, Content-Type verbatim, decoded bytes."""
+
+    name: str
+    type: str
+    data: bytes
+
+
+class InlineContent(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag="inline"):
+    """Content given as members of an API call; every text may hold the template language."""
+
+    from_email: str
+    from_name: str | None = None
+    subject: str = ""
+    text: str | None = None
+    html: str | None = None
+    amp_html: str | None = None
+    reply_to: str | None = None
+    headers: dict[str, str] = {}
+    attachments: tuple[Part, ...] = ()
+    inline_images: tuple[Part, ...] = ()
+    perform_substitutions: bool = True  # False: bodies verbatim; headers are still substituted
+
+
+class RawContent(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag="raw"):
+    """A whole RFC 5322 message with CRLF line ends, from SMTP injection or `email_rfc822`."""
+
+    rfc822: bytes
+    substitute: bool = False  # True for email_rfc822: the template language applies; SMTP has none
+
+
+Content = InlineContent | RawContent
+
+
+class ChunkFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """What all recipients of a chunk share besides the content."""
+
+    account_id: int
+    subaccount_id: int = 0
+    transmission_id: bytes
+    accepted_at: datetime
+    recv_method: str  # "rest" or "esmtp"
+    sending_domain: str  # of the From header, lower case A-labels; its key signs
+    friendly_from: str  # address of the From header, for events
+    subject: str = ""  # as given (with template language), for events when it has none to render
+    campaign_id: str = ""
+    description: str = ""
+    return_path: str | None = None  # verified envelope domain's address; None: the platform's bounce domain
+    ip_pool: str = "default"
+    transactional: bool = False
+    skip_suppression: bool = False
+    open_tracking: bool = False
+    click_tracking: bool = False
+    initial_open: bool = False
+    scheduled_at: datetime | None = None
+    template_id: str = ""
+    template_version: str = "0"
+    dkim_key: str = "default"
+    list_id: str = ""  # override.list_id
+    substitution_data: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    size_bytes: int = 0  # of a raw message; 0 where it is known only once rendered
+
+
+class RecipientDetail(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """What differs for one recipient."""
+
+    name: str | None = None
+    header_to: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, Any] = {}
+    substitution_data: dict[str, Any] = {}
+    return_path: str | None = None
+    rcpt_type: str = ""  # cc, bcc, archive: SMTP copies only
+    extra_headers: tuple[tuple[str, str], ...] = ()  # headers that only this copy has (Bcc)
+
+
+NOTHING_DIFFERS = RecipientDetail()
+
+encode_content = msgspec.msgpack.Encoder().encode
+decode_content = msgspec.msgpack.Decoder(Content).decode
+encode_facts = msgspec.msgpack.Encoder().encode
+decode_facts = msgspec.msgpack.Decoder(ChunkFacts).decode
+encode_detail = msgspec.msgpack.Encoder().encode
+decode_detail = msgspec.msgpack.Decoder(RecipientDetail).decode

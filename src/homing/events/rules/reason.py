@@ -1,0 +1,20 @@
+"""The `reason` of an event: the reply with addresses and IPs masked, so that equal refusals group together."""
+
+import re
+
+# Applied to single words of a reply, so a long hostile one stays cheap.
+_ADDRESS = re.compile(r"<?[^\s<>@\"'(),;:]{1,256}@[^\s<>@\"'(),;]{1,255}>?")
+_IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)")
+_IPV6 = re.compile(r"(?<![\w:])(?:(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}|[0-9a-fA-F:]{0,35}::[0-9a-fA-F:.]{0,35})(?![\w:])")
+
+
+def masked(raw: str) -> str:
+    """Return a reply without what varies from message to message: `<kim@there.test>` becomes `<...>`, `192.0.2.1` `x.x.x.x`."""
+    text = raw
+    if "@" in text:
+        text = " ".join([_ADDRESS.sub("<...>", word) if "@" in word else word for word in text.split(" ")])
+    if text.count(".") > 2:
+        text = _IPV4.sub("x.x.x.x", text)
+    if "::" in text or text.count(":") > 6:
+        text = " ".join([_IPV6.sub("x:x::x", word) if ":" in word else word for word in text.split(" ")])
+    return text

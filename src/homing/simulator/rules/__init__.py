@@ -1,0 +1,1 @@
+"""How simulated mailbox providers decide; pure."""

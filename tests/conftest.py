@@ -1,0 +1,33 @@
+"""Fixtures that every test may ask for."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from homing.ground import db
+from tests.kit.postgres import TestServer
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[TestServer]:
+    """One real PostgreSQL for this test process."""
+    server = TestServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def database(postgres_server: TestServer) -> Iterator[str]:
+    """The DSN of a freshly migrated database that belongs to this test alone."""
+    with postgres_server.fresh() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[db.Pool]:
+    """A pool on `database`."""
+    async with db.pool(database, name="test") as made:
+        yield made

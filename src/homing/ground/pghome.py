@@ -117,8 +117,8 @@ def settle_in(data: Path) -> Home:
     if os.geteuid() != 0:
         _make_private(link if not link.is_symlink() else link.resolve(), owner=None)
         return Home(link.resolve(), None, install)
-    user = _unprivileged()
-    install = _reachable_install(install, user)
+    user = unprivileged()
+    install = reachable_install(install, user)
     if link.is_symlink():
         folder = Path(os.readlink(link))
         if not folder.is_dir():
@@ -140,7 +140,8 @@ def settle_in(data: Path) -> Home:
     return Home(link, user, install)
 
 
-def _unprivileged() -> tuple[int, int]:
+def unprivileged() -> tuple[int, int]:
+    """Return (uid, gid) of the user that root's PostgreSQL runs as."""
     for name in ("postgres", "nobody"):
         try:
             entry = pwd.getpwnam(name)
@@ -171,7 +172,8 @@ def _can_enter(path: Path, user: tuple[int, int]) -> bool:
     return asked.returncode == 0
 
 
-def _reachable_install(install: Install, user: tuple[int, int]) -> Install:
+def reachable_install(install: Install, user: tuple[int, int]) -> Install:
+    """Return binaries that a user can run: these, or their copy under SHARED, made once for each version."""
     if _can_enter(install.bin / "postgres", user):
         return install
     wheel_version = metadata.version(_WHEEL)

@@ -1,0 +1,253 @@
+"""Every reply that the SMTP door can give: code, text, whose fault it reports, and why.
+
+Texts follow the SparkPost reference, section 2.31.1, where it observed one; enhanced codes follow RFC 3463. What a
+stranger reads names no host of ours, no table and no path; the cause goes to the log.
+"""
+
+import re
+from enum import StrEnum
+from typing import assert_never
+
+import msgspec
+
+from homing.evidence.types import FaultTag
+from homing.ground.errors import LeaseLost, Overloaded, StoreUnavailable
+from homing.ground.ids import to_digits
+from homing.ingress.types import Accepted, Refusal, Refused
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_TEXT_OCTETS = 400  # RFC 5321 section 4.5.3.1.5 allows 512 octets a reply line
+
+
+class Reason(StrEnum):
+    """Why a reply says what it says: the label of the door's counters."""
+
+    OK = "ok"
+    SYNTAX = "syntax"  # a command or argument that cannot be read
+    ORDER = "order"  # a good command at the wrong moment
+    AUTH = "auth"  # wrong or missing credentials
+    ADDRESS = "address"  # a sender or recipient address that cannot be used
+    CONTENT = "content"  # the message or its X-MSYS-API
+    POLICY = "policy"  # admission refused
+    SIZE = "size"
+    LIMIT = "limit"  # a bound that this client reached
+    IDLE = "idle"  # the client was silent or slow
+    OVERLOAD = "overload"  # a bound of ours, or disk or store unavailable
+    SHUTDOWN = "shutdown"
+    FAULT = "fault"  # an error of ours
+    TIMEOUT = "timeout"  # our own answer took too long
+
+
+NOT_AN_ATTEMPT = frozenset({Reason.SYNTAX, Reason.ORDER, Reason.IDLE})
+"""Refusals of these kinds end no injection attempt, so the evidence journal does not count them."""
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """One reply, ready for the wire (all its lines, CRLF included)."""
+
+    code: int
+    wire: bytes
+    fault: FaultTag
+    reason: Reason
+
+    @property
+    def is_refusal(self) -> bool:
+        """Return whether it says no (4yz or 5yz)."""
+        return self.code >= 400
+
+    @property
+    def ends_attempt(self) -> bool:
+        """Return whether an injection attempt failed with it, through whoever's fault."""
+        return self.code >= 400 and self.reason not in NOT_AN_ATTEMPT
+
+
+_CLIENT = FaultTag.CLIENT
+_SERVER = FaultTag.SERVER
+_NONE = FaultTag.NONE
+
+
+def printable(value: str, limit: int = 120) -> str:
+    """Return a stranger's text fit for one reply line: no control characters, not too long."""
+    text = _CONTROL.sub("?", value)
+    return text if len(text) <= limit else text[:limit] + "..."
+
+
+def reply(code: int, enhanced: str, text: str, reason: Reason, fault: FaultTag = _NONE) -> Reply:
+    """Make a one-line reply; enhanced may be '' where RFC 2034 wants none."""
+    line = f"{code} {enhanced} {text}" if enhanced else f"{code} {text}"
+    wire = _CONTROL.sub(" ", line).encode("utf-8", "replace")
+    if len(wire) > _TEXT_OCTETS:
+        wire = wire[:_TEXT_OCTETS].decode("utf-8", "ignore").encode()
+    return Reply(code, wire + b"\r\n", fault, reason)
+
+
+def _ok(code: int, enhanced: str, text: str) -> Reply:
+    return reply(code, enhanced, text, Reason.OK)
+
+
+def _no(code: int, enhanced: str, text: str, reason: Reason) -> Reply:
+    return reply(code, enhanced, text, reason, _CLIENT)
+
+
+# ── the conversation ────────────────────────────────────────────────────────────────────────────────────────────────
+MAIL_OK = _ok(250, "2.0.0", "MAIL FROM accepted")
+RCPT_OK = _ok(250, "2.0.0", "RCPT TO accepted")
+RESET_OK = _ok(250, "2.0.0", "reset")
+NOOP_OK = _ok(250, "2.0.0", "OK")
+VRFY_OK = _ok(252, "2.5.2", "cannot verify, send some mail and see")
+START_MAIL = _ok(354, "3.0.0", 'continue.  finished with "\\r\\n.\\r\\n"')
+START_TLS = _ok(220, "2.0.0", "continue")
+ASK_USER = _ok(334, "", "VXNlcm5hbWU6")  # base64 of "Username:"
+ASK_PASSWORD = _ok(334, "", "UGFzc3dvcmQ6")  # base64 of "Password:"
+ASK_PLAIN = Reply(334, b"334 \r\n", _NONE, Reason.OK)
+AUTHED = _ok(235, "2.7.0", "Authed. Go on.")
+HELP = _ok(214, "2.0.0", "EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT; RFC 5321")
+
+# ── syntax and order ────────────────────────────────────────────────────────────────────────────────────────────────
+UNKNOWN_COMMAND = _no(500, "5.5.2", "unknown command", Reason.SYNTAX)
+LINE_TOO_LONG = _no(500, "5.5.2", "line too long", Reason.SYNTAX)
+AUTH_LINE_TOO_LONG = _no(500, "5.5.6", "authentication exchange line is too long", Reason.SYNTAX)
+BARE_LINE_END = _no(500, "5.5.2", "lines end in CRLF, never in a bare LF or CR; closing connection", Reason.SYNTAX)
+NOT_TEXT = _no(500, "5.5.2", "a command holds no NUL, no bare CR and only valid UTF-8", Reason.SYNTAX)
+NOT_SMTP = _no(421, "4.7.0", "this is SMTP, not HTTP", Reason.SYNTAX)
+NO_ARGUMENT = _no(501, "5.5.4", "this command takes no argument", Reason.SYNTAX)
+HELO_SYNTAX = _no(501, "5.5.4", "say EHLO your.host.name", Reason.SYNTAX)
+MAIL_SYNTAX = _no(501, "5.5.4", "say MAIL FROM:<address>", Reason.SYNTAX)
+RCPT_SYNTAX = _no(501, "5.5.4", "say RCPT TO:<address>", Reason.SYNTAX)
+AUTH_SYNTAX = _no(501, "5.5.4", "say AUTH PLAIN or AUTH LOGIN, with one initial response at most", Reason.SYNTAX)
+BDAT_SYNTAX = _no(501, "5.5.4", "say BDAT octets [LAST]; closing connection, where the chunk ends is unknown", Reason.SYNTAX)
+BAD_BASE64 = _no(501, "5.5.2", "that is not base64 of what the mechanism wants", Reason.SYNTAX)
+AUTH_CANCELLED = _no(501, "5.7.0", "authentication cancelled", Reason.AUTH)
+BAD_PARAMETER_VALUE = _no(501, "5.5.4", "a parameter is given twice or has a value that cannot be read", Reason.SYNTAX)
+NOT_IMPLEMENTED = _no(502, "5.5.1", "command not implemented", Reason.SYNTAX)
+UNKNOWN_MECHANISM = _no(504, "5.5.4", "mechanism not offered; AUTH PLAIN and AUTH LOGIN are", Reason.SYNTAX)
+UNKNOWN_PARAMETER = _no(555, "5.5.4", "parameter not recognised or not offered", Reason.SYNTAX)
+EHLO_FIRST = _no(503, "5.5.1", "say EHLO first", Reason.ORDER)
+NESTED_MAIL = _no(503, "5.5.1", "sender already given; say RSET to begin anew", Reason.ORDER)
+MAIL_FIRST = _no(503, "5.5.1", "say MAIL FROM first", Reason.ORDER)
+NO_RECIPIENTS = _no(554, "5.5.1", "no valid recipients", Reason.ORDER)
+DATA_AFTER_BDAT = _no(503, "5.5.1", "DATA and BDAT cannot be mixed in one message", Reason.ORDER)
+BDAT_FAILED = _no(503, "5.5.1", "an earlier chunk failed; say RSET", Reason.ORDER)
+IN_TRANSACTION = _no(503, "5.5.1", "not while a message is under way; say RSET", Reason.ORDER)
+TLS_ALREADY = _no(503, "5.5.1", "TLS is already active", Reason.ORDER)
+AUTH_ALREADY = _no(503, "5.5.1", "already authenticated", Reason.ORDER)
+TOO_MANY_ERRORS = _no(421, "4.7.0", "too many errors; closing connection", Reason.LIMIT)
+
+# ── permission ──────────────────────────────────────────────────────────────────────────────────────────────────────
+AUTH_REQUIRED = _no(530, "5.7.0", "authentication required", Reason.AUTH)
+TLS_REQUIRED = _no(530, "5.7.0", "must issue a STARTTLS command first", Reason.AUTH)
+RELAYING_DENIED = _no(550, "5.7.1", "Relaying denied", Reason.AUTH)
+AUTH_NEEDS_TLS = _no(538, "5.7.11", "encryption required for authentication; say STARTTLS first", Reason.AUTH)
+AUTH_REFUSED = _no(535, "5.7.8", "Sorry.", Reason.AUTH)
+TOO_MANY_AUTH_FAILURES = _no(421, "4.7.0", "too many failed authentications; closing connection", Reason.AUTH)
+AUTH_UNAVAILABLE = reply(454, "4.7.0", "temporary authentication failure; try again", Reason.OVERLOAD, _SERVER)
+
+# ── addresses ───────────────────────────────────────────────────────────────────────────────────────────────────────
+BAD_SENDER = _no(501, "5.1.7", "sender address cannot be read", Reason.ADDRESS)
+BAD_RECIPIENT = _no(501, "5.1.3", "recipient address cannot be read", Reason.ADDRESS)
+RECIPIENT_LITERAL = _no(501, "5.1.3", "recipients need a domain name, not an address literal", Reason.ADDRESS)
+NEEDS_SMTPUTF8 = _no(553, "5.6.7", "an address outside ASCII needs MAIL FROM:<...> SMTPUTF8", Reason.ADDRESS)
+TOO_MANY_RECIPIENTS = _no(452, "4.5.3", "too many recipients; send the rest as another message", Reason.LIMIT)
+TOO_MANY_MESSAGES = _no(421, "4.7.0", "that was the last message of this connection; connect again", Reason.LIMIT)
+
+# ── content ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+TOO_LARGE = _no(552, "5.3.4", "message is larger than the SIZE offered", Reason.SIZE)
+BARE_IN_DATA = _no(550, "5.6.0", "message holds a bare LF or bare CR; lines end in CRLF", Reason.CONTENT)
+NUL_IN_DATA = _no(550, "5.6.0", "message holds a NUL octet", Reason.CONTENT)
+LONG_LINE = _no(550, "5.6.0", "message holds a line of more than 65536 octets", Reason.CONTENT)
+EMPTY_MESSAGE = _no(550, "5.6.0", "message has no header section", Reason.CONTENT)
+NO_FROM = _no(550, "5.6.0", "message needs one From header; its domain must be a verified sending domain", Reason.CONTENT)
+TWO_FROMS = _no(550, "5.6.0", "message has more than one From header", Reason.CONTENT)
+BAD_FROM = _no(550, "5.6.0", "From header cannot be read; write From: Name <local@domain>", Reason.CONTENT)
+LOOP = _no(554, "5.4.6", "too many hops, over 100 Received headers: this message is in a loop", Reason.CONTENT)
+
+# ── ours ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+LOCAL_ERROR = reply(451, "4.3.0", "local error, the message was not taken; try again later", Reason.FAULT, _SERVER)
+STORE_UNAVAILABLE = reply(451, "4.3.0", "storage is unavailable, the message was not taken; try again", Reason.OVERLOAD, _SERVER)
+OVERLOADED = reply(452, "4.3.1", "insufficient system resources, the message was not taken; try again", Reason.OVERLOAD, _SERVER)
+TLS_UNAVAILABLE = reply(454, "4.3.0", "TLS is unavailable now", Reason.OVERLOAD, _SERVER)
+TOO_MANY_CONNECTIONS = reply(421, "4.3.2", "too many connections; try again later", Reason.OVERLOAD, _SERVER)
+TOO_MANY_FROM_YOU = _no(421, "4.7.0", "too many connections from your address", Reason.LIMIT)
+SHUTTING_DOWN = reply(421, "4.3.2", "shutting down; connect again", Reason.SHUTDOWN, _NONE)
+SHUTTING_DOWN_MIDWAY = reply(421, "4.3.2", "shutting down, the message was not taken; connect again", Reason.SHUTDOWN, _SERVER)
+IDLE = _no(421, "4.4.2", "timeout: nothing heard for too long; closing connection", Reason.IDLE)
+TOO_SLOW = _no(421, "4.4.2", "timeout: the message took too long; closing connection", Reason.IDLE)
+ANSWER_TIMEOUT = reply(451, "4.3.0", "no answer from storage in time; try again", Reason.TIMEOUT, FaultTag.TIMEOUT)
+
+
+def greeting(host: str) -> Reply:
+    """Return the 220 of a new connection; RFC 5321 section 4.2 wants the name first."""
+    return _ok(220, "", f"{host} ESMTP homing")
+
+
+def goodbye(host: str) -> Reply:
+    """Return the answer to QUIT."""
+    return _ok(221, "2.3.0", f"{host} closing connection")
+
+
+def hello(host: str, peer: str, keywords: tuple[str, ...]) -> Reply:
+    """Return the answer to EHLO, or to HELO where there are no keywords."""
+    first = f"{host} says EHLO to {peer}" if keywords else host
+    lines = (first, *keywords)
+    wire = "".join(f"250{'-' if number < len(lines) else ' '}{line}\r\n" for number, line in enumerate(lines, 1))
+    return Reply(250, wire.encode(), _NONE, Reason.OK)
+
+
+def chunk_taken(octets: int) -> Reply:
+    """Return the answer to a BDAT that is not the last."""
+    return _ok(250, "2.0.0", f"{octets} octets received")
+
+
+def no_room(reason: str) -> Reply:
+    """Return the answer when nothing new is taken (disk low, no shard); the reason is in words for strangers."""
+    return reply(452, "4.3.1", f"{printable(reason)}; try again later", Reason.OVERLOAD, _SERVER)
+
+
+def bad_api_header(text: str) -> Reply:
+    """Return the refusal of an X-MSYS-API header; SparkPost reference, section 2.31.1."""
+    return _no(550, "5.6.0", printable(text, 300), Reason.CONTENT)
+
+
+def accepted(outcome: Accepted) -> Reply:
+    """Return the answer that hands responsibility over to us; its digits are the transmission id, for tracing."""
+    return Reply(250, f"250 2.0.0 OK {to_digits(outcome.transmission_id)}\r\n".encode(), _NONE, Reason.OK)
+
+
+def refused(outcome: Refused) -> Reply:
+    """Word admission's refusal for SMTP."""
+    what = printable(outcome.subject)
+    match outcome.reason:
+        case Refusal.UNVERIFIED_DOMAIN:
+            text = f"Unconfigured Sending Domain <{what}>"
+        case Refusal.NO_SENDING_DOMAIN:
+            return BAD_FROM
+        case Refusal.RETURN_PATH_DOMAIN:
+            return _no(550, "5.1.8", f"Unconfigured Bounce Domain <{what}>", Reason.POLICY)
+        case Refusal.UNKNOWN_POOL:
+            text = f"X-MSYS-API 'options.ip_pool': there is no pool <{what}>"
+            return _no(550, "5.6.0", text, Reason.POLICY)
+        case Refusal.UNKNOWN_DKIM_KEY:
+            text = f"X-MSYS-API 'options.dkim_key': there is no verified key <{what}>"
+            return _no(550, "5.6.0", text, Reason.POLICY)
+        case Refusal.NO_RECIPIENTS:
+            return NO_RECIPIENTS
+        case Refusal.SUSPENDED:
+            text = "this account is suspended and cannot send"
+        case Refusal.START_TIME:
+            text = "the start time cannot be used"
+        case _:
+            assert_never(outcome.reason)
+    return _no(550, "5.7.1", text, Reason.POLICY)
+
+
+def trouble(error: BaseException) -> Reply:
+    """Word an exception of accept: the message is not ours, and may be tried again. Never a 5yz: nothing is judged."""
+    match error:
+        case Overloaded():
+            return OVERLOADED
+        case StoreUnavailable() | LeaseLost():
+            return STORE_UNAVAILABLE
+        case TimeoutError():
+            return ANSWER_TIMEOUT
+        case _:
+            return LOCAL_ERROR

@@ -40,10 +40,15 @@ TEMPORARY = (
 )
 
 
-def queries(package: str) -> Any:
+def queries(package: str, file: str = "queries.sql") -> Any:
     """Return the statements of a room's `queries.sql`; each becomes an async function of (connection, **arguments)."""
-    text = resources.files(package).joinpath("queries.sql").read_text(encoding="utf-8")
-    return aiosql.from_str(text, "asyncpg")
+    text = resources.files(package).joinpath(file).read_text(encoding="utf-8")
+    return aiosql.from_str(text, "asyncpg", mandatory_parameters=False)
+
+
+def is_full(trouble: BaseException) -> bool:
+    """Return whether the server itself refused for want of disk, memory or a working device: nothing was written."""
+    return isinstance(trouble, asyncpg.DiskFullError | asyncpg.OutOfMemoryError | asyncpg.PostgresIOError)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from homing.events.types import Event
+from homing.recipients.types import SuppressionRow
 from homing.spool.types import ChunkFacts, Content
 
 
@@ -56,10 +57,10 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
 class Entry:
     """A message in memory that its shard's owner holds, ready to be tried. Identity is the entry_id.
 
-    content_ref  the chunk (facts and content) where it is in memory; else read from the spool by chunk_id
+    alone   no other entry has this chunk
     """
 
-    __slots__ = ("chunk_id", "detail", "due_at", "entry_id", "expires_at", "lane", "recipient", "shard", "tries")
+    __slots__ = ("alone", "chunk_id", "detail", "due_at", "entry_id", "expires_at", "lane", "recipient", "shard", "tries")
 
     def __init__(
         self,
@@ -73,8 +74,10 @@ class Entry:
         recipient: str,
         tries: int,
         detail: bytes | None,
+        alone: bool = False,
     ) -> None:
         self.shard = shard
+        self.alone = alone
         self.entry_id = entry_id
         self.lane = lane
         self.due_at = due_at
@@ -83,3 +86,37 @@ class Entry:
         self.recipient = recipient
         self.tries = tries
         self.detail = detail
+
+
+class Strike(NamedTuple):
+    """One refusal that counts towards suppression."""
+
+    row: SuppressionRow  # what is written once it has happened often enough
+    subclass: str
+
+
+class Settlement(msgspec.Struct, kw_only=True):
+    """How one attempt ended, to be written with its events in one transaction.
+
+    finish        True: the entry's story ended; False: it is tried again at due_at
+    note          the last reply, shortened, for whoever looks at the queue
+    suppression   the address goes on the suppression list
+    strike        a refusal that suppresses only when it repeats
+    """
+
+    entry: Entry
+    finish: bool
+    events: tuple[Event, ...]
+    due_at: datetime | None = None
+    note: str = ""
+    suppression: SuppressionRow | None = None
+    strike: Strike | None = None
+
+
+class Wish(NamedTuple):
+    """One item of a shard's inbox, without its payload."""
+
+    shard: int
+    item_id: int
+    kind: str
+    account_id: int

@@ -1,0 +1,98 @@
+"""Holds: one row stops a site, a domain, a campaign or a customer, whatever waits behind it.
+
+Every worker reads the few rows each second. Our own (a site that refuses everything) end by themselves; an operator's
+stand until lifted. `blocks` answers for a lane why it must not be tried now.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from homing.ground import db
+from homing.ground.clock import Clock
+from homing.ground.log import get
+from homing.queue import holds as rows
+from homing.queue.types import LaneKey
+
+log = get("delivery")
+EVERY_S = 1.0
+
+
+class HoldBook:
+    """The holds that stand, as this worker knows them.
+
+    ended   called with the name of a hold that is over, so that what was set aside for it can go on
+    """
+
+    def __init__(self, pool: db.Pool, clock: Clock, *, ended: Callable[[str], None]) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._ended = ended
+        self._holds: dict[str, rows.Hold] = {}
+        self._by_person = False
+
+    def get(self, name: str) -> rows.Hold | None:
+        """Return a hold that stands now, by its name."""
+        hold = self._holds.get(name)
+        if hold is None or (hold.until is not None and hold.until <= self._clock.now()):
+            return None
+        return hold
+
+    def site(self, source_ip: str, site_key: str) -> rows.Hold | None:
+        """Return what stops a site for one of our addresses."""
+        if not self._holds:
+            return None
+        return self.get(rows.name_of("site", site_key, None, source_ip)) or self.get(rows.name_of("site", site_key, None, ""))
+
+    def blocks(self, lane: LaneKey) -> rows.Hold | None:
+        """Return what stops a lane, apart from its site: its domain, campaign or customer."""
+        if not self._holds:
+            return None
+        found = self.get(rows.name_of("domain", lane.domain, None, ""))
+        if found is None and self._by_person:
+            found = self.get(rows.name_of("campaign", lane.campaign_id, lane.account_id, "")) or self.get(
+                rows.name_of("customer", str(lane.account_id), lane.account_id, "")
+            )
+        return found
+
+    async def place(self, hold: rows.Hold) -> None:
+        """Stop something now, and let the other workers know."""
+        self._holds[hold.name] = hold
+        try:
+            await rows.place(self._pool, hold)
+        except db.TEMPORARY as trouble:
+            log.warning("hold_not_written", hold=hold.name, cause=type(trouble).__name__)
+
+    async def lift(self, name: str) -> None:
+        """Let it flow again: the site took a message."""
+        hold = self._holds.get(name)
+        if hold is None or hold.placed_by != "delivery":
+            return  # what a person stopped, a person starts
+        del self._holds[name]
+        self._ended(name)
+        try:
+            await rows.lift(self._pool, scope=hold.scope, key=hold.key, account_id=hold.account_id, source_ip=hold.source_ip)
+        except db.TEMPORARY as trouble:
+            log.warning("hold_not_lifted", hold=name, cause=type(trouble).__name__)
+
+    async def run(self) -> None:
+        """Read the rows every second; end what is over. Runs until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                fresh = {hold.name: hold for hold in await rows.standing(self._pool)}
+                await rows.drop_ended(self._pool, before=self._clock.now() - timedelta(hours=1))
+            except db.TEMPORARY:
+                continue
+            self.replace(fresh, self._clock.now())
+
+    def replace(self, fresh: dict[str, rows.Hold], now: datetime) -> None:
+        """Take the rows as they are now; tell of each hold that ended."""
+        before, self._holds = self._holds, fresh
+        self._by_person = any(hold.scope in ("campaign", "customer") for hold in fresh.values())
+        for name, old in before.items():
+            new = fresh.get(name)
+            stood = old.until is None or old.until > now - timedelta(seconds=2 * EVERY_S)
+            stands = new is not None and (new.until is None or new.until > now)
+            if stood and not stands:
+                self._ended(name)

@@ -1,0 +1,187 @@
+"""Letters: the content of what is ready, and each message made when it is sent: rendered, addressed, signed."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from homing.delivery.settle import detail_of
+from homing.domains.keyring import KeyRing
+from homing.egress.pools import PoolBook
+from homing.events.detail import EventBook
+from homing.ground import db
+from homing.ground.clock import Clock
+from homing.ground.config import SourceIP
+from homing.ground.errors import Permanent
+from homing.message import verp
+from homing.queue.types import Entry, NewChunk
+from homing.spool import dkim
+from homing.spool import store as spool
+from homing.spool.render import Prepared, prepare
+from homing.spool.types import NOTHING_DIFFERS, ChunkFacts, Content, InlineContent, RawContent
+
+TOGETHER_BYTES = 65_536  # contents up to this size are fetched many at once; larger ones one by one, when sent
+
+
+class Chunk:
+    """The content of a chunk in memory, and what is made of it once."""
+
+    __slots__ = ("_content", "_prepared", "events", "facts", "size")
+
+    def __init__(self, facts: ChunkFacts, content: Content) -> None:
+        self.facts = facts
+        self.events = EventBook(facts)
+        self._content = content
+        self._prepared: Prepared | None = None
+        self.size = _size(content) + 2_000
+
+    def prepared(self, hostname: str) -> Prepared:
+        """Return what renders the messages of this chunk; made at the first use.
+
+        raises   Permanent where the content cannot be made into a message
+        """
+        if self._prepared is None:
+            self._prepared = prepare(self._content, self.facts, hostname)
+        return self._prepared
+
+
+class Letter(msgspec.Struct, frozen=True, gc=False):
+    """One message as it goes over the wire, dots not doubled."""
+
+    data: bytes
+    mail_from: str
+    utf8: bool
+    eight_bit: bool
+    subject: str
+
+
+class Unmakeable(msgspec.Struct, frozen=True, gc=False):
+    """Why a message cannot be made; it never will be."""
+
+    why: str
+
+
+class Letters:
+    """Keeps content by bytes, least recently used first out; what was let go is read from the spool again."""
+
+    def __init__(
+        self,
+        pool: db.Pool,
+        clock: Clock,
+        keyring: KeyRing,
+        pools: PoolBook,
+        *,
+        hostname: str,
+        bounce_domain: str,
+        token: Callable[[bytes], bytes],
+        most_bytes: int = 67_108_864,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._keyring = keyring
+        self._pools = pools
+        self._hostname = hostname
+        self._bounce_domain = bounce_domain
+        self._token = token
+        self._most = most_bytes
+        self._chunks: OrderedDict[bytes, Chunk] = OrderedDict()
+        self.bytes = 0
+
+    def keep(self, chunk: NewChunk) -> None:
+        """Keep the content of a chunk that was just committed."""
+        if chunk.chunk_id not in self._chunks:
+            self._add(chunk.chunk_id, Chunk(chunk.facts, chunk.content))
+
+    def at_hand(self, entry: Entry) -> Chunk | None:
+        """Return the entry's chunk if it is in memory."""
+        found = self._chunks.get(entry.chunk_id)
+        if found is not None:
+            self._chunks.move_to_end(entry.chunk_id)
+        return found
+
+    async def chunk(self, entry: Entry) -> Chunk | None:
+        """Return the entry's chunk, read from the spool where needed; None: it is not there, which is a fault of ours.
+
+        raises   StoreUnavailable
+        """
+        found = self.at_hand(entry)
+        if found is None:
+            with db.trouble_is_temporary():
+                loaded = await spool.load_chunk(self._pool, entry.shard, entry.chunk_id)
+            if loaded is None:
+                return None
+            found = self._add(entry.chunk_id, Chunk(*loaded))
+        return found
+
+    async def fetch(self, entries: list[Entry]) -> dict[bytes, ChunkFacts]:
+        """Bring the contents of entries of one shard into memory together, as far as they are small; return the facts.
+
+        raises   StoreUnavailable
+        """
+        wanted = {entry.chunk_id for entry in entries}
+        facts = {chunk_id: self._chunks[chunk_id].facts for chunk_id in wanted if chunk_id in self._chunks}
+        missing = [chunk_id for chunk_id in wanted if chunk_id not in facts]
+        if missing:
+            with db.trouble_is_temporary():
+                found = await spool.load_chunks(self._pool, entries[0].shard, missing, most_bytes=TOGETHER_BYTES)
+            for chunk_id, (its_facts, content) in found.items():
+                facts[chunk_id] = its_facts
+                if content is not None:
+                    self._add(chunk_id, Chunk(its_facts, content))
+        for account_id, pool_id in {(f.account_id, f.ip_pool) for f in facts.values() if f.ip_pool != "default"}:
+            await self._pools.addresses(account_id, pool_id)
+        return facts
+
+    def addresses(self, entry: Entry) -> tuple[SourceIP, ...] | None:
+        """Return the addresses of the entry's pool; None: the default ones."""
+        chunk = self._chunks.get(entry.chunk_id)
+        if chunk is None or chunk.facts.ip_pool == "default":
+            return None
+        return self._pools.cached(chunk.facts.account_id, chunk.facts.ip_pool)
+
+    async def make(self, entry: Entry, chunk: Chunk) -> Letter | Unmakeable:
+        """Make the message of one entry: rendered, with its envelope sender, signed by its domain's keys."""
+        facts = chunk.facts
+        detail = detail_of(entry) or NOTHING_DIFFERS
+        return_path = detail.return_path or facts.return_path
+        domain = return_path.rpartition("@")[2] if return_path else self._bounce_domain
+        mail_from = verp.compose(entry.entry_id, self._token, domain)
+        now = self._clock.now()
+        try:
+            rendered = chunk.prepared(self._hostname).render(
+                detail=detail, recipient=entry.recipient, message_id=entry.entry_id, mail_from=mail_from, now=now
+            )
+        except Permanent as trouble:
+            return Unmakeable(str(trouble))
+        data = rendered.data
+        keys = self._keyring.get_cached(facts.sending_domain, facts.dkim_key)
+        if keys is None:
+            keys = await self._keyring.signing_keys(facts.sending_domain, facts.dkim_key)
+        if keys:
+            data = dkim.sign(data, keys, now=now) + data
+        return Letter(data, mail_from, rendered.utf8, rendered.eight_bit, rendered.subject)
+
+    def _add(self, chunk_id: bytes, chunk: Chunk) -> Chunk:
+        self._chunks[chunk_id] = chunk
+        self.bytes += chunk.size
+        while self.bytes > self._most and len(self._chunks) > 1:
+            _, old = self._chunks.popitem(last=False)
+            self.bytes -= old.size
+        return chunk
+
+    def drop(self, chunk_ids: Iterable[bytes]) -> None:
+        """Let contents go that nobody waits for any more."""
+        for chunk_id in chunk_ids:
+            old = self._chunks.pop(chunk_id, None)
+            if old is not None:
+                self.bytes -= old.size
+
+
+def _size(content: Content) -> int:
+    match content:
+        case RawContent():
+            return len(content.rfc822)
+        case InlineContent():
+            parts = (*content.attachments, *content.inline_images)
+            texts = (content.text, content.html, content.amp_html)
+            return 2 * (sum(len(part.data) for part in parts) + sum(len(text) for text in texts if text))

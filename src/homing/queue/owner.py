@@ -1,0 +1,380 @@
+"""The queue as the other rooms see it: take mail over, settle attempts, hand out what is due.
+
+One `Owner` lives in each worker. It joins the lease (which shards are ours), the writer (what is durable) and the lane
+book (what waits), and keeps them in step: the book changes only after a commit, in the order of commits.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from homing.ground import db, ids
+from homing.ground.clock import Clock, boot_seconds
+from homing.ground.errors import LeaseLost, Misuse, Overloaded, Temporary
+from homing.ground.log import get
+from homing.queue import store
+from homing.queue.lease import SHARDS, Lease, ShardKeeper
+from homing.queue.rules.lanes import Lane, LaneBook
+from homing.queue.types import Entry, LaneKey, NewChunk, Settlement, Wish
+from homing.queue.writer import HotWriter
+
+log = get("queue")
+
+INBOX_EVERY_S = 0.2
+INBOX_AT_ONCE = 2  # wishes obeyed side by side: their payloads are in memory
+READ_ROWS = 500
+SWEEP_EVERY_S = 30.0
+SWEEP_ROWS = 500
+
+
+class Place(NamedTuple):
+    """Where a hand-in will live: a shard, and fresh ids that belong to it."""
+
+    shard: int
+    transmission_id: bytes
+    chunk_id: bytes
+    message_ids: list[bytes]
+
+
+class Delivery(Protocol):
+    """What the queue asks of whoever tries the entries."""
+
+    def wants(self, lane: LaneKey, count: int) -> bool:
+        """Return whether `count` further entries of this lane may be kept in memory."""
+        ...
+
+    def take(self, entry: Entry, lane: Lane, chunk: NewChunk | None) -> None:
+        """Receive an entry that was just committed; chunk: its content."""
+        ...
+
+    def settled(self, settlement: Settlement, really: bool) -> None:
+        """Hear that an outcome is written; really=False: the entry was not ours any more."""
+        ...
+
+    def drop_shard(self, shard: int) -> None:
+        """Forget every entry of a shard that has another owner now; attempts under way may end, unsettled."""
+        ...
+
+    def holds_shard(self, shard: int) -> bool:
+        """Return whether an entry of the shard is in memory."""
+        ...
+
+    async def take_read(self, entries: list[Entry], lane: Lane) -> None:
+        """Receive entries that were read when due. Raises Temporary where the store fails: they come again."""
+        ...
+
+    async def expire(self, entry: Entry, last_reply: str | None) -> None:
+        """Return a message that outlived its time without another attempt."""
+        ...
+
+
+Expand = Callable[[bytes, Callable[[int], Place], datetime], Awaitable[NewChunk]]
+
+
+class Owner:
+    """The shards of one worker."""
+
+    def __init__(
+        self,
+        *,
+        dsn: str,
+        pool: db.Pool,
+        worker_id: str,
+        term_s: float,
+        lifetime: timedelta,
+        clock: Clock,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._lifetime = lifetime
+        self.lease = Lease(worker_id, term_s)
+        self.book = LaneBook()
+        self.writer = HotWriter(dsn, self.lease, clock, committed=self._committed, settled=self._settled)
+        self.keeper = ShardKeeper(pool, self.lease, take=self._take_shard, lose=self._lose_shard, let_go=self._may_go)
+        self._mints: dict[int, ids.Mint] = {}
+        self._shards: list[int] = []
+        self._closing = False
+        self._delivery: Delivery | None = None
+        self._expand: Expand | None = None
+        self._obeying: set[int] = set()
+        self._inbox_wake = asyncio.Event()
+        self._due_wake = asyncio.Event()
+        self.drained = asyncio.Event()  # set by whoever delivers, once nothing is in flight any more
+
+    def attach(self, delivery: Delivery, expand: Expand) -> None:
+        """Wire who tries the entries and who expands the chunks of large transmissions."""
+        self._delivery = delivery
+        self._expand = expand
+
+    # handing in -------------------------------------------------------------------------------------------------------
+
+    def place(self, count: int) -> Place:
+        """Return a shard of ours with a transmission id, a chunk id and `count` message ids.
+
+        raises   Overloaded while this worker owns no shard, or is stopping
+        """
+        if self._closing or not self._shards or not self.lease.valid():
+            raise Overloaded("the queue is not ready")
+        # The same shard for about a second: everybody who comes shares its commits.
+        shard = self._shards[int(boot_seconds()) % len(self._shards)]
+        return self._mint(shard, count)
+
+    async def hand_over(self, chunk: NewChunk) -> None:
+        """Make a chunk durable; from the moment this returns the mail is ours.
+
+        raises   Overloaded, StoreUnavailable or LeaseLost; then nothing was stored
+        """
+        await self.writer.hand_over(chunk)
+
+    async def hand_over_large(self, account_id: int, payloads: list[bytes]) -> None:
+        """Make a transmission of many chunks durable in one transaction; the owners of all shards expand it.
+
+        raises   Overloaded or StoreUnavailable; then nothing was stored
+        """
+        if self._closing:
+            raise Overloaded("the platform is stopping")
+        start = int(boot_seconds() * 1000)
+        step = 64 // len(payloads) if len(payloads) <= SHARDS else 1
+        await store.append_inbox(
+            self._pool,
+            kind="expand",
+            account_id=account_id,
+            items=[((start + number * step) % SHARDS, payload) for number, payload in enumerate(payloads)],
+        )
+        self._inbox_wake.set()
+
+    def settle(self, settlement: Settlement) -> None:
+        """Write how an attempt ended; `Delivery.settled` tells when it is written."""
+        self.writer.settle(settlement)
+
+    def give_back(self, entry: Entry) -> None:
+        """Let an untried entry wait in PostgreSQL again; its row never changed."""
+        lane = self.book.get(entry.shard, entry.lane)
+        if lane is not None:
+            self.book.returned(lane, entry.entry_id, entry.due_at)
+            self._due_wake.set()
+
+    def unpark(self, why: str) -> None:
+        """Let the lanes that were set aside for this reason be read again."""
+        if self.book.unpark(why):
+            self._due_wake.set()
+
+    @property
+    def writable(self) -> bool:
+        """Return whether outcomes can be written now; while they cannot, nothing new is attempted."""
+        return self.writer.writable and self.writer.pending_settlements < 5_000
+
+    # running ----------------------------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event, *, may_read: Callable[[Lane], Awaitable[str | None]]) -> None:
+        """Own shards until told to stop, then write what is left and give the shards back.
+
+        may_read   asked before a lane is read: None, or why it must be set aside (`unpark` with it brings it back)
+        """
+        halt = asyncio.Event()  # of the parts that must outlive the drain: lease and writer
+        async with asyncio.TaskGroup() as outer:
+            writing = outer.create_task(self.writer.run(), name="writer")
+            keeping = outer.create_task(self.keeper.run(halt), name="keeper")
+            async with asyncio.TaskGroup() as inner:
+                inner.create_task(self._until(stop, self._read_due(may_read)), name="reader")
+                inner.create_task(self._until(stop, self._obey_inbox()), name="inbox")
+                inner.create_task(self._until(stop, self._sweep()), name="sweeper")
+            self._closing = True
+            await self.drained.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.writer.flushed(), 10.0)
+            halt.set()
+            await keeping
+            writing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writing
+            await self.keeper.leave()
+
+    async def _until(self, stop: asyncio.Event, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+        finally:
+            for pending in (task, stopping):
+                pending.cancel()
+            await asyncio.gather(task, stopping, return_exceptions=True)
+
+    async def _read_due(self, may_read: Callable[[Lane], Awaitable[str | None]]) -> None:
+        """Bring due entries into memory, lane by lane, customers in turn."""
+        while True:
+            self._due_wake.clear()
+            now = self._clock.now()
+            lane = self.book.turn(now)
+            if lane is None:
+                wake_at = self.book.wake_at(now)
+                wait = 1.0 if wake_at is None else min(1.0, max(0.005, (wake_at - now).total_seconds()))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._due_wake.wait(), wait)
+                continue
+            try:
+                why = await may_read(lane)
+                if why is not None:
+                    self.book.park(lane, why)
+                    continue
+                found = await store.read_lane(self._pool, lane, now=self._clock.now(), limit=READ_ROWS)
+            except db.TEMPORARY as trouble:
+                log.warning("lane_not_read", shard=lane.shard, cause=type(trouble).__name__)
+                self.book.postpone(lane)
+                await asyncio.sleep(0.5)
+                continue
+            assert self._delivery is not None
+            taken = [entry for entry in found.due if self.book.admit(lane, entry.entry_id)]
+            last = (found.due[-1].due_at, found.due[-1].entry_id) if found.due else None
+            self.book.read(lane, last, found.next_due)
+            try:
+                await self._delivery.take_read(taken, lane)
+            except Temporary as trouble:
+                log.warning("content_not_read", shard=lane.shard, cause=str(trouble)[:200])
+                for entry in taken:
+                    self.book.returned(lane, entry.entry_id, entry.due_at)
+                await asyncio.sleep(0.5)
+
+    async def _obey_inbox(self) -> None:
+        """Do what others wish of our shards, each exactly once."""
+        slots = asyncio.Semaphore(INBOX_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._inbox_wake.clear()
+                try:
+                    wishes = await store.inbox_heads(self._pool, shards=self._shards, limit=50) if self._shards else []
+                except db.TEMPORARY as trouble:
+                    log.warning("inbox_not_read", cause=type(trouble).__name__)
+                    wishes = []
+                fresh = [wish for wish in wishes if wish.item_id not in self._obeying]
+                for wish in fresh:
+                    await slots.acquire()
+                    self._obeying.add(wish.item_id)
+                    group.create_task(self._obey(wish, slots))
+                if not fresh:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._inbox_wake.wait(), INBOX_EVERY_S)
+
+    async def _obey(self, wish: Wish, slots: asyncio.Semaphore) -> None:
+        try:
+            if wish.kind != "expand":
+                raise Misuse(f"nobody knows the wish {wish.kind!r}")
+            payload = await store.inbox_payload(self._pool, wish)
+            if payload is not None:
+                assert self._expand is not None
+                chunk = await self._expand(payload, lambda count: self._mint(wish.shard, count), self._clock.now())
+                await self.writer.hand_over(chunk, wish)
+        except (Temporary, *db.TEMPORARY) as trouble:
+            log.warning("wish_waits", kind=wish.kind, shard=wish.shard, item=wish.item_id, cause=str(trouble)[:200])
+            await asyncio.sleep(0.5)
+        except Exception:  # the edge of one wish: it stays in the inbox, the others go on
+            log.exception("wish_failed", kind=wish.kind, shard=wish.shard, item=wish.item_id)
+            await asyncio.sleep(5.0)
+        finally:
+            self._obeying.discard(wish.item_id)
+            slots.release()
+
+    async def _sweep(self) -> None:
+        """Return what outlived its time, whatever holds it."""
+        assert self._delivery is not None
+        while True:
+            for shard in list(self._shards):
+                now = self._clock.now()
+                try:
+                    found = await store.expired(
+                        self._pool, shard=shard, cutoff=ids.floor_at(now - self._lifetime, shard), now=now, limit=SWEEP_ROWS
+                    )
+                except db.TEMPORARY:
+                    continue
+                for entry, last_reply in found:
+                    lane = self.book.get(shard, entry.lane)
+                    if lane is not None and entry.entry_id not in lane.held:
+                        lane.held.add(entry.entry_id)
+                        await self._delivery.expire(entry, last_reply)
+            await asyncio.sleep(SWEEP_EVERY_S)
+
+    # hooks ------------------------------------------------------------------------------------------------------------
+
+    async def _take_shard(self, shard: int, epoch: int) -> None:
+        rows = await store.lanes_of_shard(self._pool, shard)
+        self.book.restore(shard, rows)
+        self.writer.took(shard, epoch)
+        self._mints[shard] = ids.Mint(shard)
+        self._shards = sorted({*self._shards, shard})
+        self._due_wake.set()
+        self._inbox_wake.set()
+
+    def _lose_shard(self, shard: int) -> None:
+        self._shards = [s for s in self._shards if s != shard]
+        self._mints.pop(shard, None)
+        self.book.forget_shard(shard)
+        self.writer.lost(shard)
+        if self._delivery is not None:
+            self._delivery.drop_shard(shard)
+
+    def _may_go(self, shard: int) -> bool:
+        """A surplus shard may go once nothing of it is in memory or on its way to the disk."""
+        if self._delivery is not None and self._delivery.holds_shard(shard):
+            return False
+        return not self.writer.busy(shard)
+
+    def _mint(self, shard: int, count: int) -> Place:
+        mint = self._mints.get(shard)
+        if mint is None:
+            raise LeaseLost("this shard has another owner now")
+        now_ms = time.time_ns() // 1_000_000
+        make = mint.make
+        return Place(shard, make(now_ms), make(now_ms), [make(now_ms) for _ in range(count)])
+
+    def _committed(self, chunk: NewChunk, lanes: dict[str, tuple[int, LaneKey]]) -> None:
+        delivery = self._delivery
+        shard = chunk.shard
+        if shard not in self._mints:
+            return  # lost meanwhile: the new owner reads it from the table
+        now = self._clock.now()
+        counts: dict[str, int] = {}
+        for new in chunk.entries:
+            counts[new.domain] = counts.get(new.domain, 0) + 1
+        opened: dict[str, tuple[Lane, bool]] = {}
+        for domain, count in counts.items():
+            number, key = lanes[domain]
+            lane = self.book.open(shard, number, key)
+            opened[domain] = (lane, delivery is not None and delivery.wants(key, count))
+        for new in chunk.entries:
+            lane, wanted = opened[new.domain]
+            in_memory = wanted and new.due_at <= now
+            self.book.committed(lane, new.entry_id, new.due_at, in_memory=in_memory)
+            if in_memory and delivery is not None:
+                entry = Entry(
+                    shard=shard,
+                    entry_id=new.entry_id,
+                    lane=lane.number,
+                    due_at=new.due_at,
+                    expires_at=new.expires_at,
+                    chunk_id=chunk.chunk_id,
+                    recipient=new.recipient,
+                    tries=0,
+                    detail=new.detail,
+                    alone=len(chunk.entries) == 1,
+                )
+                delivery.take(entry, lane, chunk)
+            else:
+                self._due_wake.set()
+
+    def _settled(self, settlement: Settlement, really: bool) -> None:
+        entry = settlement.entry
+        lane = self.book.get(entry.shard, entry.lane)
+        if lane is not None:
+            if settlement.finish or not really:
+                self.book.finished(lane, entry.entry_id)
+            elif settlement.due_at is not None:
+                entry.due_at = settlement.due_at
+                self.book.returned(lane, entry.entry_id, settlement.due_at)
+                self._due_wake.set()
+        if self._delivery is not None:
+            self._delivery.settled(settlement, really)

@@ -1,0 +1,91 @@
+"""Where mail must not go: an MX that points at private addresses, at this machine, or back to our own door.
+
+Anybody can publish an MX that points into our own network; following it would make us a probe for strangers.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+
+import msgspec
+
+from homing.ground.config import HostPort
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104  compared with, not listened on
+_LOCALHOST = ("127.0.0.1", "::1")
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class AddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What this installation may deliver to.
+
+    port            the port of MX hosts, to know our own listeners by
+    allow_private   loopback and private addresses too (tests and demo)
+    listeners       our own SMTP doors; a wildcard stands for localhost and every address in `own`
+    own             addresses of this machine, as far as known (source IPs)
+    """
+
+    port: int = 25
+    allow_private: bool = False
+    listeners: tuple[HostPort, ...] = ()
+    own: frozenset[str] = frozenset()
+
+
+def why_forbidden(address: str, policy: AddressPolicy) -> str:
+    """Return why mail must not go to an address, or '' where it may.
+
+    raises   ValueError if it is no IP address
+    """
+    inner = _embedded(ipaddress.ip_address(address))
+    if inner.is_unspecified:
+        return "it is no address of a host"
+    if inner.is_multicast or inner == ipaddress.IPv4Address("255.255.255.255"):
+        return "it is a multicast or broadcast address"
+    if _is_own_listener(inner, policy):
+        return "it is our own SMTP listener"
+    if policy.allow_private:
+        return ""
+    if inner.is_loopback:
+        return "it is a loopback address"
+    if inner.is_link_local:
+        return "it is a link-local address"
+    if not inner.is_global or inner.is_reserved or (inner.version == 6 and inner.is_site_local):
+        return "it is a private or reserved address"
+    return ""
+
+
+def reachable_from(addresses: Iterable[str], source_ip: str | None, *, ipv6: bool) -> tuple[str, ...]:
+    """Return the addresses that can be reached from a source: its own family, or what the machine has.
+
+    ipv6   the machine has a route for IPv6; counts where no source is given
+    """
+    if source_ip is not None:
+        six = ":" in source_ip
+        return tuple(address for address in addresses if (":" in address) == six)
+    return tuple(address for address in addresses if ipv6 or ":" not in address)
+
+
+def _embedded(address: IPAddress) -> IPAddress:
+    """Return the IPv4 address inside an IPv6 one that only carries it (mapped, 6to4, NAT64): that is where it leads."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def _is_own_listener(address: IPAddress, policy: AddressPolicy) -> bool:
+    for listener in policy.listeners:
+        if listener.port != policy.port:
+            continue
+        if listener.host in _WILDCARDS:
+            if str(address) in policy.own or str(address) in _LOCALHOST:
+                return True
+        elif str(address) == listener.host or (listener.host == "localhost" and str(address) in _LOCALHOST):
+            return True
+    return False

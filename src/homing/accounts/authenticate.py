@@ -1,0 +1,134 @@
+"""Who is asking? From an API key or a trusted network to a Sender, from memory wherever possible.
+
+A key is looked up by its SHA-256, so what an index or a dictionary reveals by its timing is about the hash, which does not
+lead back to the key; the hash is compared once more in constant time.
+"""
+
+import hmac
+import ipaddress
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+
+from homing.accounts import store
+from homing.accounts.grants import TRUSTED_NETWORK_GRANTS, Network, read_masks, read_subaccount, within, without_writing
+from homing.accounts.types import Account, Sender
+from homing.ground.clock import Clock
+from homing.ground.config import TrustedNet
+from homing.ground.db import Pool
+from homing.ground.errors import Permanent
+from homing.ground.memo import Memo
+from homing.ground.secrets import hash_api_key
+
+_FRESH = timedelta(seconds=5)  # so long a revoked key may still work
+_ABSENT = timedelta(seconds=1)
+_STALE = timedelta(seconds=60)  # so long a known key keeps working while the database is away
+_MOST = 10_000
+_KEY_SHAPE = re.compile(r"[0-9a-f]{40}")  # as new_api_key makes them: rubbish never reaches the database
+
+
+class BadSubaccount(Permanent):
+    """X-MSYS-SUBACCOUNT holds something else than a number."""
+
+
+class _Known(msgspec.Struct, frozen=True):
+    sender: Sender
+    key_hash: bytes
+    networks: tuple[Network, ...]
+
+
+class Authenticator:
+    """Answers who a key belongs to. One per worker; safe for any number of callers at once."""
+
+    def __init__(self, pool: Pool, clock: Clock) -> None:
+        self._pool = pool
+        self._keys: Memo[bytes, _Known] = Memo(self._load_key, clock, fresh=_FRESH, absent=_ABSENT, stale=_STALE, most=_MOST)
+        self._accounts: Memo[str, Account] = Memo(
+            self._load_account, clock, fresh=_FRESH, absent=_ABSENT, stale=_STALE, most=_MOST
+        )
+
+    async def authenticate(self, key: str, *, ip: str) -> Sender | None:
+        """Return who holds this key, or None: unknown, revoked, malformed, or used from an address that it is not valid for.
+
+        ip       the peer's address
+        returns  a Sender; that of a suspended account is marked and has only its view grants left
+        raises   StoreUnavailable if the database is away and the key was not seen within the last minute
+        """
+        if _KEY_SHAPE.fullmatch(key) is None:
+            return None
+        key_hash = hash_api_key(key)
+        known = self._keys.peek(key_hash) or await self._keys.get(key_hash)
+        if known is None or not hmac.compare_digest(known.key_hash, key_hash):
+            return None
+        if known.networks and not within(ip, known.networks):
+            return None
+        return known.sender
+
+    async def trusted(self, ip: str, nets: Sequence[TrustedNet]) -> Sender | None:
+        """Return the account that a trusted network (HOMING_SMTP_TRUST) injects for; the narrowest network wins.
+
+        returns  None if no network holds the address, or its account does not exist
+        raises   StoreUnavailable as `authenticate`
+        """
+        matching = [net for net in nets if within(ip, (net.network,))]
+        if not matching:
+            return None
+        narrowest = max(matching, key=lambda net: net.network.prefixlen)
+        account = await self._accounts.get(narrowest.account)
+        if account is None:
+            return None
+        suspended = account.suspended_at is not None
+        grants = without_writing(TRUSTED_NETWORK_GRANTS) if suspended else TRUSTED_NETWORK_GRANTS
+        return Sender(account_id=account.account_id, grants=grants, suspended=suspended)
+
+    def forget(self) -> None:
+        """Ask the database anew for everything: a key was changed or revoked in this process."""
+        self._keys.clear()
+        self._accounts.clear()
+
+    async def _load_key(self, key_hash: bytes) -> _Known | None:
+        facts = await store.find_by_hash(self._pool, key_hash)
+        if facts is None:
+            return None
+        key, held = facts.key, frozenset(facts.key.grants)
+        sender = Sender(
+            account_id=key.account_id,
+            subaccount_id=key.subaccount_id,
+            key_id=key.key_id,
+            grants=without_writing(held) if facts.suspended else held,
+            acts_for_all=key.subaccount_id == 0,
+            pinned=key.subaccount_id != 0,
+            suspended=facts.suspended,
+        )
+        return _Known(sender=sender, key_hash=facts.key_hash, networks=read_masks(key.valid_ips))
+
+    async def _load_account(self, name: str) -> Account | None:
+        return await store.account_by_name(self._pool, name)
+
+
+def acting_as(sender: Sender, header: str | None) -> Sender:
+    """Return the sender as X-MSYS-SUBACCOUNT (SparkPost reference, section 1.4) makes it act.
+
+    header   the header's value, or what stands after `SMTP_Injection:X-MSYS-SUBACCOUNT=`; None: not given
+    returns  a subaccount's own key stays what it is, whatever the header says; a primary key without the header acts
+             as the primary account and reads all, with `0` the primary alone, with `n` subaccount n
+    raises   BadSubaccount if a primary key names something else than a number
+    """
+    if header is None or sender.pinned:
+        return sender
+    number = read_subaccount(header)
+    if number is None:
+        raise BadSubaccount("X-MSYS-SUBACCOUNT must be a number")
+    return msgspec.structs.replace(sender, subaccount_id=number, acts_for_all=False)
+
+
+def is_loopback(ip: str) -> bool:
+    """Return whether an address is this machine's own: a key may travel without TLS only from there."""
+    try:
+        address = ipaddress.ip_address(ip.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -1,0 +1,17 @@
+"""A clock that a test moves."""
+
+from datetime import UTC, datetime, timedelta
+
+
+class MovedClock:
+    """Stands still until it is moved."""
+
+    def __init__(self, start: datetime | None = None) -> None:
+        self._now = start or datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def forward(self, **by: float) -> None:
+        """Move by what timedelta understands, for example seconds=5."""
+        self._now += timedelta(**by)

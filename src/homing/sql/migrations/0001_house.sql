@@ -70,6 +70,7 @@ CREATE TABLE suppressions (
     updated_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account_id, subaccount_id, recipient, type, list_id)
 );
+CREATE INDEX suppressions_updated ON suppressions (account_id, updated_at, recipient, type, subaccount_id, list_id);
 
 CREATE TABLE bounce_strikes (                          -- refusals that suppress only when they repeat
     account_id    integer NOT NULL,

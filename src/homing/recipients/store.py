@@ -1,0 +1,163 @@
+"""The suppression list and the strikes that lead to it, in PostgreSQL. Searching it is in search.py."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from homing.ground.db import Connection, Executor, Record, queries, trouble_is_temporary
+from homing.recipients.rules.repeats import LONGEST_WINDOW, window_start
+from homing.recipients.types import Source, Strike, Suppression, SuppressionRow, SuppressionType
+
+_sql = queries("homing.recipients")
+
+
+async def suppressed(
+    executor: Executor,
+    account_id: int,
+    subaccount_id: int,
+    recipients: Sequence[str],
+    transactional: bool,
+    list_id: str = "",
+) -> dict[str, str]:
+    """Return who of these is suppressed for such a message, and by what, in one question.
+
+    recipients   addresses in any case, up to 50,000
+    list_id      the message's list: its rows count besides the account's own; '' for none
+    returns      lower-case address -> source, for example 'Bounce Rule'; a subaccount's mail is never checked
+                 against the primary account's list (SparkPost reference, section 1.4)
+    raises       StoreUnavailable
+    """
+    if not recipients:
+        return {}
+    lowered = sorted({recipient.lower() for recipient in recipients})
+    found: dict[str, str] = {}
+    with trouble_is_temporary():
+        async for row in _sql.suppressed_among(
+            executor,
+            account_id=account_id,
+            subaccount_id=subaccount_id,
+            recipients=lowered,
+            type=SuppressionType.of(transactional).value,
+            list_ids=["", list_id] if list_id else [""],
+        ):
+            found.setdefault(row["recipient"], row["source"])  # the account's own row comes first
+    return found
+
+
+async def suppress(connection: Executor, rows: Sequence[SuppressionRow]) -> None:
+    """Put addresses on the list, or renew what stands there, in one statement of the caller's transaction.
+
+    Of rows with one key the last wins. Rows of compliance are never changed. The keys are locked in sorted order.
+    """
+    if not rows:
+        return
+    by_key = {(row.account_id, row.subaccount_id, row.recipient.lower(), row.type, row.list_id): row for row in rows}
+    keys = sorted(by_key)
+    ordered = [by_key[key] for key in keys]
+    await _sql.upsert_suppressions(
+        connection,
+        account_ids=[key[0] for key in keys],
+        subaccount_ids=[key[1] for key in keys],
+        recipients=[key[2] for key in keys],
+        types=[key[3] for key in keys],
+        list_ids=[key[4] for key in keys],
+        sources=[row.source for row in ordered],
+        descriptions=[_storable(row.description) for row in ordered],
+        provenances=[row.provenance for row in ordered],
+    )
+
+
+async def strike(connection: Executor, account_id: int, subaccount_id: int, recipient: str, subclass: str, day: date) -> int:
+    """Write one refusal down and return on how many different days it came within its window, this day included."""
+    only = Strike(account_id=account_id, subaccount_id=subaccount_id, recipient=recipient, subclass=subclass, day=day)
+    return (await strike_all(connection, [only]))[0]
+
+
+async def strike_all(connection: Executor, strikes: Sequence[Strike]) -> list[int]:
+    """Write refusals down in one statement of the caller's transaction; return the days of each, in their order."""
+    if not strikes:
+        return []
+    rows = _sql.add_strikes(
+        connection,
+        account_ids=[strike.account_id for strike in strikes],
+        subaccount_ids=[strike.subaccount_id for strike in strikes],
+        recipients=[strike.recipient.lower() for strike in strikes],
+        subclasses=[strike.subclass for strike in strikes],
+        days=[strike.day for strike in strikes],
+        starts=[window_start(strike.subclass, strike.day) for strike in strikes],
+    )
+    return [row["days"] async for row in rows]
+
+
+async def forget_old_strikes(executor: Executor, *, today: date) -> None:
+    """Remove refusals that no window reaches any more; once a day is enough."""
+    with trouble_is_temporary():
+        await _sql.forget_strikes(executor, before=today - LONGEST_WINDOW)
+
+
+async def rows_of(
+    executor: Executor,
+    account_id: int,
+    recipient: str,
+    *,
+    subaccount_id: int | None = None,
+    types: Sequence[str] | None = None,
+) -> list[Suppression]:
+    """Return every row of one recipient; of all lists of the account where no subaccount is named."""
+    with trouble_is_temporary():
+        rows = _sql.rows_of_recipient(
+            executor,
+            account_id=account_id,
+            subaccount_id=subaccount_id,
+            recipient=recipient.lower(),
+            types=list(types) if types else None,
+        )
+        return [suppression(row) async for row in rows]
+
+
+async def remove(
+    connection: Connection,
+    account_id: int,
+    subaccount_id: int,
+    recipient: str,
+    *,
+    type: str | None = None,
+    list_id: str | None = None,
+) -> bool | None:
+    """Take a recipient off one list; rows of compliance stay.
+
+    type      only this type; None: both
+    list_id   only this list; '': only the account's own rows; None: everything
+    returns   True if something was removed, False if only compliance holds it, None if nothing is there
+    """
+    which = {
+        "account_id": account_id,
+        "subaccount_id": subaccount_id,
+        "recipient": recipient.lower(),
+        "type": type,
+        "list_id": list_id,
+    }
+    with trouble_is_temporary():
+        async with connection.transaction():
+            if await _sql.has_compliance_row(connection, **which):
+                return False
+            removed = [row async for row in _sql.delete_rows(connection, **which)]
+    return True if removed else None
+
+
+async def summary(executor: Executor, account_id: int, *, subaccount_id: int | None = None) -> dict[str, int]:
+    """Return how many rows there are by source; sources without rows are 0."""
+    counts = {source.value: 0 for source in Source}
+    with trouble_is_temporary():
+        async for row in _sql.count_by_source(executor, account_id=account_id, subaccount_id=subaccount_id):
+            counts[row["source"]] = row["rows"]
+    return counts
+
+
+def suppression(row: Record) -> Suppression:
+    """Return a row as its type."""
+    return Suppression(**dict(row))
+
+
+def _storable(text: str) -> str:
+    """Return text that PostgreSQL takes: remote hosts write what they like, and a NUL would refuse the whole batch."""
+    return text.replace("\0", "")

@@ -60,23 +60,23 @@ class WaitingEntry(NamedTuple):
 
 async def by_domain(executor: db.Executor, *, limit: int) -> list[Waiting]:
     """Return what waits by recipient domain, deepest first."""
-    return [_waiting(row) for row in await _sql.waiting_by_domain(executor, limit=limit)]
+    return [_waiting(row) async for row in _sql.waiting_by_domain(executor, limit=limit)]
 
 
 async def by_customer(executor: db.Executor, *, limit: int) -> list[Waiting]:
     """Return what waits by customer, deepest first."""
-    return [_waiting(row) for row in await _sql.waiting_by_customer(executor, limit=limit)]
+    return [_waiting(row) async for row in _sql.waiting_by_customer(executor, limit=limit)]
 
 
 async def by_lane(executor: db.Executor, *, limit: int) -> list[Waiting]:
     """Return what waits by customer, campaign and domain, deepest first."""
-    return [_waiting(row) for row in await _sql.waiting_by_lane(executor, limit=limit)]
+    return [_waiting(row) async for row in _sql.waiting_by_lane(executor, limit=limit)]
 
 
 async def of_transmission(executor: db.Executor, transmission_id: bytes) -> dict[str, int]:
     """Return how many messages of a transmission still wait, by domain."""
-    rows = await _sql.waiting_of_transmission(executor, transmission_id=transmission_id)
-    return {row["domain"]: row["depth"] for row in rows}
+    rows = _sql.waiting_of_transmission(executor, transmission_id=transmission_id)
+    return {row["domain"]: row["depth"] async for row in rows}
 
 
 async def total(executor: db.Executor) -> tuple[int, int]:
@@ -133,7 +133,7 @@ def binding(standing: list[Hold], waiting: WaitingEntry, *, site: str = "") -> l
 
 
 def _waiting(row: Any) -> Waiting:
-    known = row.keys()
+    known = frozenset(row.keys())
 
     def maybe(name: str, other: Any) -> Any:
         return row[name] if name in known and row[name] is not None else other

@@ -1,6 +1,6 @@
 """What an attempt means for the message: delivered, later, or never; and who else would hear the same answer.
 
-The principles (RFC 5321 section 4.2.1; docs/algorithms.md):
+The principles (RFC 5321 section 4.2.1):
 - 4xx is always temporary, whatever its text says. Trouble without a reply is temporary too, unless the recipient's
   domain says itself that it takes no mail (null MX), or the host cannot take this very message (SMTPUTF8, SIZE).
 - 5xx to the message, its sender or its recipient is final. Two exceptions: a reply about our address or our rate that

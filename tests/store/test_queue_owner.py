@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from homing.events.store import ensure_partitions
 
 from homing.events.detail import Addressee, EventBook
 from homing.ground import db, ids
@@ -77,7 +76,7 @@ async def owner(
     dsn: str, name: str = "one", *, room: int = 10_000, term_s: float = 5.0
 ) -> AsyncIterator[tuple[Owner, Recorder, db.Pool]]:
     async with db.pool(dsn, name="test") as pool:
-        await ensure_partitions(pool, datetime.now(UTC).date())
+        await pool.execute("CREATE TABLE IF NOT EXISTS events_any PARTITION OF events DEFAULT")
         made = Owner(dsn=dsn, pool=pool, worker_id=name, term_s=term_s, lifetime=timedelta(hours=72), clock=SystemClock())
         recorder = Recorder(room)
         made.attach(recorder, no_expand)
@@ -93,7 +92,7 @@ async def owner(
 
 
 def delivered(entry: Entry, place: Place) -> Settlement:
-    chunk = new_chunk(place, [entry.recipient])
+    chunk = new_chunk(place._replace(message_ids=[entry.entry_id]), [entry.recipient])
     event = EventBook(chunk.facts).delivery(
         Addressee(entry.entry_id, entry.recipient, "there.test", None),
         at=datetime.now(UTC),
@@ -239,17 +238,17 @@ async def test_the_shards_of_a_worker_that_is_known_to_be_dead_are_free_at_once(
 
 async def test_the_shards_of_a_silent_worker_are_not_taken_before_its_lease_ran_out(database):
     async with db.pool(database, name="test") as pool:
-        await pool.execute("INSERT INTO workers (worker_id, node, pid) VALUES ('silent', 'n', 1)")
+        await pool.execute("INSERT INTO workers (worker_id, node, pid) VALUES ('silent', 'n', 1), ('other', 'n', 2)")
         await pool.execute("UPDATE shards SET owner = 'silent', epoch = 1 WHERE shard < 10")
         sql = db.queries("homing.queue")
-        claimed = await sql.claim_shards(pool, worker_id="other", lease_s=60.0, most=64)
+        claimed = [row async for row in sql.claim_shards(pool, worker_id="other", lease_s=60.0, most=64)]
         assert len(claimed) == 54
-        await pool.execute("UPDATE workers SET heartbeat_at = now() - interval '61 seconds'")
-        early = await sql.claim_shards(pool, worker_id="other", lease_s=60.0, most=64)
+        await pool.execute("UPDATE workers SET heartbeat_at = now() - interval '61 seconds' WHERE worker_id = 'silent'")
+        early = [row async for row in sql.claim_shards(pool, worker_id="other", lease_s=60.0, most=64)]
         assert not early  # the server itself has not been up for a term: its owner may still renew
-        await pool.execute("UPDATE workers SET heartbeat_at = now() - interval '1 second'")
+        await pool.execute("UPDATE workers SET heartbeat_at = now() - interval '1 second' WHERE worker_id = 'silent'")
         async with asyncio.timeout(10):
-            while not await sql.claim_shards(pool, worker_id="other", lease_s=0.5, most=64):
+            while not [row async for row in sql.claim_shards(pool, worker_id="other", lease_s=0.5, most=64)]:
                 await asyncio.sleep(0.1)
 
 
@@ -268,7 +267,7 @@ async def test_nothing_is_placed_while_the_lease_is_in_doubt(database):
             queue.place(1)
 
 
-async def test_what_outlived_its_time_is_swept_out_even_if_nothing_reads_its_lane(database, monkeypatch):
+async def test_what_outlived_its_time_is_swept_out_even_if_nothing_reads_its_lane(database):
     long_ago = datetime.now(UTC) - timedelta(hours=80)
     async with owner(database) as (queue, delivery, pool):
         place = queue.place(1)

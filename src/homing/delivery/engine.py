@@ -32,6 +32,7 @@ from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.config import Settings, SourceIP
 from homing.ground.log import get
+from homing.ground.waiting import set_within
 from homing.queue.holds import Hold, name_of
 from homing.queue.owner import Owner
 from homing.queue.rules.lanes import Lane
@@ -485,8 +486,7 @@ class Engine:
         )
 
     async def _reopen_later(self, queue: SiteQueue, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
+        if await set_within(self._stop, seconds):
             return
         queue.held_until = None
         queue.probing = True

@@ -45,7 +45,7 @@ class PoolBook:
     async def _read(self, account_id: int) -> dict[str, tuple[SourceIP, ...]]:
         pools: dict[str, tuple[SourceIP, ...]] = {}
         with db.trouble_is_temporary():
-            rows = await self._sql.pools_of_account(self._pool, account_id=account_id)
+            rows = [row async for row in self._sql.pools_of_account(self._pool, account_id=account_id)]
         for row in rows:
             ips = pools.setdefault(row["pool_id"].lower(), ())
             if row["address"] is not None:

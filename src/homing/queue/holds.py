@@ -54,7 +54,7 @@ async def standing(executor: db.Executor) -> list[Hold]:
             placed_by=row["placed_by"],
             placed_at=row["placed_at"],
         )
-        for row in await _sql.all_holds(executor)
+        async for row in _sql.all_holds(executor)
     ]
 
 

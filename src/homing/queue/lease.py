@@ -5,7 +5,6 @@ before each MAIL FROM. It is judged by CLOCK_BOOTTIME, counted from before the l
 """
 
 import asyncio
-import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -14,6 +13,7 @@ from math import ceil
 from homing.ground import db
 from homing.ground.clock import boot_seconds
 from homing.ground.log import get
+from homing.ground.waiting import set_within
 
 log = get("queue")
 SHARDS = 64
@@ -72,11 +72,11 @@ class ShardKeeper:
         beat = lease.term_s / 8
         while not stop.is_set():
             try:
-                await asyncio.wait_for(self._beat(), lease.term_s / 2)
+                async with asyncio.timeout(lease.term_s / 2):
+                    await self._beat()
             except (*db.TEMPORARY, TimeoutError) as trouble:
                 log.warning("lease_not_renewed", worker=lease.worker_id, cause=type(trouble).__name__)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), beat)
+            await set_within(stop, beat)
 
     async def leave(self) -> None:
         """Give everything back at once; the successor need not wait for the lease to run out."""
@@ -92,7 +92,7 @@ class ShardKeeper:
         alive = await self._sql.heartbeat(self._pool, worker_id=lease.worker_id)
         if alive is None:
             await self._sql.register_worker(self._pool, worker_id=lease.worker_id, node=socket.gethostname(), pid=os.getpid())
-        owned = {row["shard"]: row["epoch"] for row in await self._sql.owned_shards(self._pool, worker_id=lease.worker_id)}
+        owned = {row["shard"]: row["epoch"] async for row in self._sql.owned_shards(self._pool, worker_id=lease.worker_id)}
         for shard in [s for s, epoch in lease.epochs.items() if owned.get(s) != epoch]:
             log.warning("shard_lost", shard=shard, worker=lease.worker_id)
             del lease.epochs[shard]
@@ -105,9 +105,10 @@ class ShardKeeper:
         if len(lease.epochs) > fair:
             await self._give_surplus(len(lease.epochs) - fair)
         elif len(lease.epochs) < fair:
-            for row in await self._sql.claim_shards(
+            claimed = self._sql.claim_shards(
                 self._pool, worker_id=lease.worker_id, lease_s=lease.term_s, most=fair - len(lease.epochs)
-            ):
+            )
+            for row in [row async for row in claimed]:
                 await self._own(row["shard"], row["epoch"])
         if lease.epochs:
             self.first_claim.set()

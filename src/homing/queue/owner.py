@@ -15,6 +15,7 @@ from homing.ground import db, ids
 from homing.ground.clock import Clock, boot_seconds
 from homing.ground.errors import LeaseLost, Misuse, Overloaded, Temporary
 from homing.ground.log import get
+from homing.ground.waiting import set_within
 from homing.queue import store
 from homing.queue.lease import SHARDS, Lease, ShardKeeper
 from homing.queue.rules.lanes import Lane, LaneBook
@@ -185,7 +186,8 @@ class Owner:
             self._closing = True
             await self.drained.wait()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.writer.flushed(), 10.0)
+                async with asyncio.timeout(10.0):
+                    await self.writer.flushed()
             halt.set()
             await keeping
             writing.cancel()
@@ -214,8 +216,7 @@ class Owner:
             if lane is None:
                 wake_at = self.book.wake_at(now)
                 wait = 1.0 if wake_at is None else min(1.0, max(0.005, (wake_at - now).total_seconds()))
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._due_wake.wait(), wait)
+                await set_within(self._due_wake, wait)
                 continue
             try:
                 why = await may_read(lane)
@@ -257,8 +258,7 @@ class Owner:
                     self._obeying.add(wish.item_id)
                     group.create_task(self._obey(wish, slots))
                 if not fresh:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._inbox_wake.wait(), INBOX_EVERY_S)
+                    await set_within(self._inbox_wake, INBOX_EVERY_S)
 
     async def _obey(self, wish: Wish, slots: asyncio.Semaphore) -> None:
         try:

@@ -31,16 +31,17 @@ async def lanes_of_shard(executor: db.Executor, shard: int) -> list[tuple[int, L
             row["depth"],
             row["next_due"],
         )
-        for row in await _sql.lanes_of_shard(executor, shard=shard)
+        async for row in _sql.lanes_of_shard(executor, shard=shard)
     ]
 
 
 async def read_lane(executor: db.Executor, lane: Lane, *, now: datetime, limit: int) -> LaneRead:
     """Read the next entries of a lane from its floor on; at most `limit` rows."""
     floor_due_at, floor_id = lane.floor or _BEGINNING
-    rows = await _sql.entries_in_lane(
+    found = _sql.entries_in_lane(
         executor, shard=lane.shard, lane=lane.number, floor_due_at=floor_due_at, floor_id=floor_id, limit=limit
     )
+    rows = [row async for row in found]
     due = [_entry(row, shard=lane.shard, lane=lane.number) for row in rows if row["due_at"] <= now]
     if len(due) < len(rows):
         return LaneRead(due, rows[len(due)]["due_at"])
@@ -51,8 +52,8 @@ async def expired(
     executor: db.Executor, *, shard: int, cutoff: bytes, now: datetime, limit: int
 ) -> list[tuple[Entry, str | None]]:
     """Return entries past their lifetime with their last reply; ids at or after `cutoff` are too young to be looked at."""
-    rows = await _sql.expired_entries(executor, shard=shard, cutoff=cutoff, now=now, limit=limit)
-    return [(_entry(row, shard=shard, lane=row["lane"]), row["last_attempt"]) for row in rows]
+    rows = _sql.expired_entries(executor, shard=shard, cutoff=cutoff, now=now, limit=limit)
+    return [(_entry(row, shard=shard, lane=row["lane"]), row["last_attempt"]) async for row in rows]
 
 
 async def append_inbox(executor: db.Executor, *, kind: str, account_id: int, items: list[tuple[int, bytes]]) -> None:
@@ -69,7 +70,7 @@ async def append_inbox(executor: db.Executor, *, kind: str, account_id: int, ite
 
 async def inbox_heads(executor: db.Executor, *, shards: list[int], limit: int) -> list[Wish]:
     """Return the oldest wishes of these shards."""
-    return [Wish(*row) for row in await _sql.inbox_heads(executor, shards=shards, limit=limit)]
+    return [Wish(*row) async for row in _sql.inbox_heads(executor, shards=shards, limit=limit)]
 
 
 async def inbox_payload(executor: db.Executor, wish: Wish) -> bytes | None:

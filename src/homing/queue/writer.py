@@ -22,6 +22,8 @@ from homing.ground.log import get
 from homing.queue.lease import Lease
 from homing.queue.types import LaneKey, NewChunk, Settlement, Wish
 from homing.recipients import store as recipients
+from homing.recipients.rules.repeats import repeat_of
+from homing.recipients.types import Strike
 from homing.spool.types import encode_content, encode_facts
 
 log = get("queue")
@@ -390,10 +392,10 @@ class HotWriter:
         redate = [s for s in batch.settlements if not s.finish]
         gone: set[bytes] = set()
         if finish:
-            rows = await self._sql.finish_entries(connection, shard=shard, entry_ids=finish)
-            gone.update(row[0] for row in rows)
+            found = self._sql.finish_entries(connection, shard=shard, entry_ids=finish)
+            gone.update([row[0] async for row in found])
         if redate:
-            rows = await self._sql.redate_entries(
+            found = self._sql.redate_entries(
                 connection,
                 shard=shard,
                 entry_ids=[s.entry.entry_id for s in redate],
@@ -401,13 +403,25 @@ class HotWriter:
                 tries=[s.entry.tries for s in redate],
                 last_attempts=[s.note[:500] for s in redate],
             )
-            gone.update(row[0] for row in rows)
+            gone.update([row[0] async for row in found])
         suppressions = [s.suppression for s in batch.settlements if s.suppression is not None and s.entry.entry_id in gone]
-        for s in batch.settlements:
-            if s.strike is not None and s.entry.entry_id in gone:
-                often = await recipients.strike(connection, s.strike.row, subclass=s.strike.subclass, day=batch.day)
-                if often:
-                    suppressions.append(s.strike.row)
+        struck = [s.strike for s in batch.settlements if s.strike is not None and s.entry.entry_id in gone]
+        days = await recipients.strike_all(
+            connection,
+            [
+                Strike(
+                    account_id=row.account_id,
+                    subaccount_id=row.subaccount_id,
+                    recipient=row.recipient,
+                    subclass=subclass,
+                    day=batch.day,
+                )
+                for row, subclass in struck
+            ],
+        )
+        suppressions.extend(
+            row for (row, subclass), count in zip(struck, days, strict=True) if count >= repeat_of(subclass).count
+        )
         if suppressions:
             await recipients.suppress(connection, suppressions)
         return gone

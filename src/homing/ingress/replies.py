@@ -58,7 +58,7 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     @property
     def ends_attempt(self) -> bool:
         """Return whether an injection attempt failed with it, through whoever's fault."""
-        return self.code >= 400 and self.reason not in NOT_AN_ATTEMPT
+        return self.fault is not FaultTag.NONE and self.reason not in NOT_AN_ATTEMPT
 
 
 _CLIENT = FaultTag.CLIENT
@@ -155,7 +155,11 @@ TOO_LARGE = _no(552, "5.3.4", "message is larger than the SIZE offered", Reason.
 BARE_IN_DATA = _no(550, "5.6.0", "message holds a bare LF or bare CR; lines end in CRLF", Reason.CONTENT)
 NUL_IN_DATA = _no(550, "5.6.0", "message holds a NUL octet", Reason.CONTENT)
 LONG_LINE = _no(550, "5.6.0", "message holds a line of more than 65536 octets", Reason.CONTENT)
-EMPTY_MESSAGE = _no(550, "5.6.0", "message has no header section", Reason.CONTENT)
+BAD_HEADER = _no(550, "5.6.0", "message must begin with header fields (Name: value), then an empty line", Reason.CONTENT)
+TWO_API_HEADERS = _no(550, "5.6.0", "message has more than one X-MSYS-API header", Reason.CONTENT)
+COPIES_NEED_ONE_TO = _no(
+    550, "5.6.0", "X-MSYS-API 'cc', 'bcc' and 'archive' need a To header with exactly one address", Reason.CONTENT
+)
 NO_FROM = _no(550, "5.6.0", "message needs one From header; its domain must be a verified sending domain", Reason.CONTENT)
 TWO_FROMS = _no(550, "5.6.0", "message has more than one From header", Reason.CONTENT)
 BAD_FROM = _no(550, "5.6.0", "From header cannot be read; write From: Name <local@domain>", Reason.CONTENT)
@@ -165,7 +169,7 @@ LOOP = _no(554, "5.4.6", "too many hops, over 100 Received headers: this message
 LOCAL_ERROR = reply(451, "4.3.0", "local error, the message was not taken; try again later", Reason.FAULT, _SERVER)
 STORE_UNAVAILABLE = reply(451, "4.3.0", "storage is unavailable, the message was not taken; try again", Reason.OVERLOAD, _SERVER)
 OVERLOADED = reply(452, "4.3.1", "insufficient system resources, the message was not taken; try again", Reason.OVERLOAD, _SERVER)
-TLS_UNAVAILABLE = reply(454, "4.3.0", "TLS is unavailable now", Reason.OVERLOAD, _SERVER)
+UNAVAILABLE = reply(421, "4.3.0", "service not available now; try again later", Reason.OVERLOAD, _SERVER)
 TOO_MANY_CONNECTIONS = reply(421, "4.3.2", "too many connections; try again later", Reason.OVERLOAD, _SERVER)
 TOO_MANY_FROM_YOU = _no(421, "4.7.0", "too many connections from your address", Reason.LIMIT)
 SHUTTING_DOWN = reply(421, "4.3.2", "shutting down; connect again", Reason.SHUTDOWN, _NONE)

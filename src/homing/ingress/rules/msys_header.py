@@ -1,0 +1,159 @@
+"""X-MSYS-API: the one header through which an SMTP injection says what a REST call says in JSON.
+
+Source: SparkPost reference, section 2.31.2; wording of refusals, section 2.31.1. Unknown members are ignored, as there.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from homing.ingress import replies
+from homing.ingress.replies import Reply
+from homing.message.addresses import BadAddress, check_name, parse_address
+from homing.message.words import decode_words
+
+CAMPAIGN_OCTETS = 64
+METADATA_OCTETS = 10_240
+MAX_COPIES = 1000
+MAX_TAGS = 10  # further ones are ignored
+_FOLD = re.compile(r"\r\n[ \t]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_JSON_TYPES = {dict: "json object", list: "json array", str: "json string", bool: "json boolean"}
+_FLAGS = ("open_tracking", "click_tracking", "initial_open", "transactional", "skip_suppression", "inline_css")
+
+
+class Copy(NamedTuple):
+    """One more recipient.
+
+    kind     cc, bcc or archive
+    domain   routing domain, lower case A-labels
+    """
+
+    kind: str
+    email: str
+    domain: str
+    name: str
+
+
+class ApiHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """What the header asks for; the defaults are those of a message without one."""
+
+    campaign_id: str = ""
+    metadata: dict[str, Any] = {}
+    tags: tuple[str, ...] = ()
+    copies: tuple[Copy, ...] = ()
+    open_tracking: bool = False
+    click_tracking: bool = False
+    initial_open: bool = False
+    transactional: bool = False
+    skip_suppression: bool = False
+    ip_pool: str | None = None
+    dkim_key: str = "default"
+
+
+NOTHING_ASKED = ApiHeader()
+
+
+class _Bad(Exception):
+    """The header cannot be used; the text is the reply's."""
+
+
+def read_api_header(value: bytes) -> ApiHeader | Reply:
+    """Read the header's value as it stood in the message (folded, maybe with encoded-words), or refuse it."""
+    try:
+        return _read(_parse(_unfolded(value)))
+    except _Bad as bad:
+        return replies.bad_api_header(str(bad))
+
+
+def _unfolded(value: bytes) -> str:
+    try:
+        return decode_words(_FOLD.sub(" ", value.decode()).strip())
+    except UnicodeDecodeError:
+        raise _Bad("JSON parsing error in X-MSYS-API: it is not UTF-8") from None
+
+
+def _parse(text: str) -> dict[str, Any]:
+    if _NUL_ESCAPE.search(text):
+        raise _Bad("JSON parsing error in X-MSYS-API: it holds \\u0000")
+    try:
+        found = msgspec.json.decode(text.encode())
+        msgspec.msgpack.encode(found)  # as it will be stored: whole numbers beyond 64 bits are found here
+    except OverflowError:
+        raise _Bad("JSON parsing error in X-MSYS-API: a number is out of range") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as trouble:
+        raise _Bad(f"JSON parsing error in X-MSYS-API: {trouble}") from None
+    if not isinstance(found, dict):
+        raise _Bad("JSON parsing error in X-MSYS-API: it must be one JSON object")
+    return found
+
+
+def _read(given: dict[str, Any]) -> ApiHeader:
+    campaign_id = _member(given, "campaign_id", str, "")
+    if len(campaign_id.encode()) > CAMPAIGN_OCTETS:
+        raise _Bad(f"smtpapi_campaign_id context is limited to {CAMPAIGN_OCTETS} bytes")
+    metadata = _member(given, "metadata", dict, {})
+    if metadata and len(msgspec.json.encode(metadata)) > METADATA_OCTETS:
+        raise _Bad(f"smtpapi_metadata context is limited to {METADATA_OCTETS} bytes")
+    tags = _member(given, "tags", list, [])
+    if not all(isinstance(tag, str) for tag in tags):
+        raise _Bad("X-MSYS-API 'tags' must hold values of type 'json string'")
+    options = _member(given, "options", dict, {})
+    flags = {name: _member(options, name, bool, None, "options.") for name in _FLAGS}
+    opens = bool(flags["open_tracking"])
+    return ApiHeader(
+        campaign_id=_one_line("campaign_id", campaign_id),
+        metadata=metadata,
+        tags=tuple(_one_line("tags", tag) for tag in tags[:MAX_TAGS]),
+        copies=tuple(_copies(given)),
+        open_tracking=opens,
+        click_tracking=bool(flags["click_tracking"]),
+        initial_open=opens if flags["initial_open"] is None else flags["initial_open"],
+        transactional=bool(flags["transactional"]),
+        skip_suppression=bool(flags["skip_suppression"]),
+        ip_pool=_one_line("options.ip_pool", _member(options, "ip_pool", str, "", "options.")) or None,
+        dkim_key=_one_line("options.dkim_key", _member(options, "dkim_key", str, "", "options.")) or "default",
+    )
+
+
+def _member(given: dict[str, Any], name: str, kind: type, default: Any, prefix: str = "") -> Any:
+    """Return a member of one type; null counts as absent."""
+    value = given.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, kind):
+        raise _Bad(f"X-MSYS-API '{prefix}{name}' must be of type '{_JSON_TYPES[kind]}'")
+    return value
+
+
+def _one_line(name: str, value: str) -> str:
+    if _CONTROL.search(value):
+        raise _Bad(f"X-MSYS-API '{name}' must not hold control characters")
+    return value
+
+
+def _copies(given: dict[str, Any]) -> Iterable[Copy]:
+    """Return every copy once; who is on several lists counts by the first of cc, bcc, archive."""
+    lists = [(kind, _member(given, kind, list, [])) for kind in ("cc", "bcc", "archive")]
+    if sum(len(entries) for _, entries in lists) > MAX_COPIES:
+        raise _Bad(f"X-MSYS-API 'cc', 'bcc' and 'archive' are limited to {MAX_COPIES} recipients")
+    found: dict[str, Copy] = {}
+    for kind, entries in lists:
+        for entry in entries:
+            copy = _copy(kind, entry)
+            found.setdefault(copy.email.lower(), copy)
+    return found.values()
+
+
+def _copy(kind: str, entry: Any) -> Copy:
+    email, name = (entry.get("email"), entry.get("name") or "") if isinstance(entry, dict) else (entry, "")
+    if not isinstance(email, str) or not isinstance(name, str):
+        raise _Bad(f"X-MSYS-API '{kind}' must hold addresses, or objects with 'email' and 'name'")
+    try:
+        check_name(name)
+        return Copy(kind, email, parse_address(email).domain, name)
+    except BadAddress as bad:
+        raise _Bad(f"X-MSYS-API '{kind}' holds {replies.printable(email, 80)!r}: {bad}") from None

@@ -1,0 +1,193 @@
+"""From what an SMTP client handed in to a Transmission: header fields read, X-MSYS-API obeyed, trace header written.
+
+Source: SparkPost reference, section 2.31; RFC 5321 section 4.4 (Received) and 6.3 (loops); RFC 6409 section 8 (Date and
+Message-ID may be added by who takes a submission).
+"""
+
+import re
+
+from homing.ingress import replies
+from homing.ingress.replies import Reply
+from homing.ingress.rules.msys_header import NOTHING_ASKED, ApiHeader, read_api_header
+from homing.ingress.smtp_types import Mail, Peer
+from homing.ingress.types import Recipient, Transmission
+from homing.message.addresses import Address, BadAddress, parse_address, split_mailboxes
+from homing.message.headers import write_mailboxes
+from homing.message.words import decode_words
+from homing.spool.types import RawContent, RecipientDetail
+
+MAX_HOPS = 100  # RFC 5321 section 6.3
+SUBJECT_LETTERS = 1000  # of a subject that events keep
+# Possessive repeats: a header of many megabytes is matched without remembering where to turn back.
+_HEADER = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\r]*+\r\n(?:[ \t][^\r]*+\r\n)*+)++\Z")
+_FIELD = re.compile(
+    rb"(?i)\n(from|to|cc|bcc|resent-bcc|return-path|subject|date|message-id|received|x-msys-api)[ \t]*:"
+    rb"([^\r]*+(?:\r\n[ \t][^\r]*+)*+)\r"
+)
+# Bcc would tell every recipient of the hidden ones; Return-Path is for the last host alone (RFC 5321 section 4.4).
+_NOT_PASSED_ON = frozenset({b"x-msys-api", b"bcc", b"resent-bcc", b"return-path"})
+_FOLD = re.compile(r"\r\n(?=[ \t])")
+_NOT_A_NAME = re.compile(r"[^A-Za-z0-9._:\[\]-]")
+
+
+class Arrival:
+    """What the trace header tells besides the message: from where, by whom, when.
+
+    token   unique for the connection; with the message's number it is the id of the trace header
+    """
+
+    __slots__ = ("hostname", "peer", "token")
+
+    def __init__(self, *, hostname: str, peer: Peer, token: str) -> None:
+        self.hostname = hostname
+        self.peer = peer
+        self.token = token
+
+
+def to_transmission(mail: Mail, arrival: Arrival, *, date: str) -> Transmission | Reply:
+    """Return what `accept` wants of a message, or the reply that refuses it.
+
+    date   of now, as RFC 5322 section 3.3 writes it
+    """
+    end = mail.body.find(b"\r\n\r\n")
+    header = mail.body if end < 0 else mail.body[: end + 2]
+    if _HEADER.match(header) is None:
+        return replies.BAD_HEADER
+    found: dict[bytes, list[bytes]] = {}
+    dropped: list[tuple[int, int]] = []
+    for field in _FIELD.finditer(b"\n" + header):
+        name = field[1].lower()
+        found.setdefault(name, []).append(field[2])
+        if name in _NOT_PASSED_ON:
+            dropped.append((field.start(), field.end()))  # one less than in the search: from the name to the CRLF's end
+    if len(found.get(b"received", ())) > MAX_HOPS:
+        return replies.LOOP
+    author = _author(found.get(b"from", []))
+    if isinstance(author, Reply):
+        return author
+    asked = _asked(found.get(b"x-msys-api", []))
+    if isinstance(asked, Reply):
+        return asked
+    added = [_received(mail, arrival, date).encode()]
+    if b"date" not in found:
+        added.append(f"Date: {date}\r\n".encode())
+    if b"message-id" not in found:
+        added.append(f"Message-ID: <{arrival.token}.{mail.number}@{arrival.hostname}>\r\n".encode())
+    if asked.copies:
+        if not _has_one_address(found.get(b"to", [])):
+            return replies.COPIES_NEED_ONE_TO
+        visible = [(copy.name or None, copy.email) for copy in asked.copies if copy.kind == "cc"]
+        if visible:
+            added.append(write_mailboxes("Cc", visible))
+            dropped = sorted([*dropped, *_places(header, b"cc")])
+    rfc822 = _without(mail.body, dropped, b"".join(added))
+    return Transmission(
+        recipients=_recipients(mail.recipients, asked),
+        content=RawContent(rfc822=rfc822),
+        recv_method="esmtp",
+        from_email=author.text,
+        sending_domain=author.domain,
+        subject=_subject(found.get(b"subject", [])),
+        campaign_id=asked.campaign_id,
+        return_path=mail.reverse_path or None,
+        ip_pool=asked.ip_pool,
+        transactional=asked.transactional,
+        skip_suppression=asked.skip_suppression,
+        open_tracking=asked.open_tracking,
+        click_tracking=asked.click_tracking,
+        initial_open=asked.initial_open,
+        dkim_key=asked.dkim_key,
+        metadata=asked.metadata,
+        size_bytes=len(rfc822),
+    )
+
+
+def _author(values: list[bytes]) -> Address | Reply:
+    """Return the one address of the one From header: its domain is what must be a verified sending domain."""
+    if len(values) != 1:
+        return replies.TWO_FROMS if values else replies.NO_FROM
+    try:
+        mailboxes = split_mailboxes(_text(values[0]))
+        return parse_address(mailboxes[0][1]) if len(mailboxes) == 1 else replies.BAD_FROM
+    except BadAddress:
+        return replies.BAD_FROM
+
+
+def _asked(values: list[bytes]) -> ApiHeader | Reply:
+    if not values:
+        return NOTHING_ASKED
+    return read_api_header(values[0]) if len(values) == 1 else replies.TWO_API_HEADERS
+
+
+def _has_one_address(values: list[bytes]) -> bool:
+    try:
+        return len(values) == 1 and len(split_mailboxes(_text(values[0]))) == 1
+    except BadAddress:
+        return False
+
+
+def _recipients(given: list[Recipient], asked: ApiHeader) -> list[Recipient]:
+    """Return everybody once, first the envelope's, then the copies."""
+    if len(given) > 1:
+        given = list({recipient.email.lower(): recipient for recipient in reversed(given)}.values())[::-1]
+    if asked.tags:
+        own = RecipientDetail(tags=asked.tags)
+        given = [Recipient(recipient.email, recipient.domain, own) for recipient in given]
+    if not asked.copies:
+        return given
+    known = {recipient.email.lower() for recipient in given}
+    copies = [
+        Recipient(
+            copy.email,
+            copy.domain,
+            RecipientDetail(
+                tags=asked.tags,
+                rcpt_type=copy.kind,
+                extra_headers=(("Bcc", copy.email),) if copy.kind == "bcc" else (),
+            ),
+        )
+        for copy in asked.copies
+        if copy.email.lower() not in known
+    ]
+    return given + copies
+
+
+def _received(mail: Mail, arrival: Arrival, date: str) -> str:
+    """Return the trace header of RFC 5321 section 4.4; recipients are named only where there is nobody to hide."""
+    peer = arrival.peer.address
+    literal = f"[IPv6:{peer}]" if ":" in peer else f"[{peer}]"
+    name = _NOT_A_NAME.sub("?", mail.helo)
+    only = mail.recipients[0].email if len(mail.recipients) == 1 else ""
+    shown = f"\r\n\tfor <{only}>" if only and only.isascii() else ""
+    return (
+        f"Received: from {name} ({literal})\r\n"
+        f"\tby {arrival.hostname} with {mail.protocol} id {arrival.token}.{mail.number}{shown};\r\n"
+        f"\t{date}\r\n"
+    )
+
+
+def _without(body: bytes, dropped: list[tuple[int, int]], added: bytes) -> bytes:
+    if not dropped:
+        return added + body
+    kept, place = [added], 0
+    for start, end in dropped:
+        kept.append(body[place:start])
+        place = end
+    kept.append(body[place:])
+    return b"".join(kept)
+
+
+def _places(header: bytes, name: bytes) -> list[tuple[int, int]]:
+    return [(field.start(), field.end()) for field in _FIELD.finditer(b"\n" + header) if field[1].lower() == name]
+
+
+def _text(value: bytes) -> str:
+    return _FOLD.sub("", value.decode("utf-8", "surrogateescape")).strip()
+
+
+def _subject(values: list[bytes]) -> str:
+    """Return the subject as people read it, for events."""
+    if not values:
+        return ""
+    text = decode_words(_FOLD.sub("", values[0].decode("utf-8", "replace")).strip())
+    return replies.printable(text, SUBJECT_LETTERS).encode("utf-8", "replace").decode()

@@ -29,9 +29,9 @@ class Dispatcher:
     async def run(self) -> None:
         """Send until nothing is left to send here."""
         engine, queue = self._engine, self._queue
-        limits = engine.limits(queue.site)
+        limits = engine.sites.limits(queue.site)
         try:
-            while not engine.stopping and not engine.is_held(queue):
+            while not engine.stopping and not engine.sites.is_held(queue):
                 if queue.connections > queue.limit and self._connection is None:
                     break  # the site takes fewer than we thought
                 ready = queue.pop()
@@ -75,7 +75,7 @@ class Dispatcher:
             return False
         if per_minute is not None:
             while await engine.slots.tokens(queue.source.address, queue.site.key, per_minute=per_minute) < 1:
-                if engine.stopping or engine.is_held(queue):
+                if engine.stopping or engine.sites.is_held(queue):
                     engine.give_back(ready)
                     return False
                 await asyncio.sleep(0.25)
@@ -99,7 +99,7 @@ class Dispatcher:
                 opened = await engine.peers.connect(queue)
                 if isinstance(opened, Attempt):
                     engine.counters.connections_failed += 1
-                    if engine.crowded(queue, opened):
+                    if engine.sites.crowded(queue, opened):
                         queue.push(ready)
                     else:
                         await engine.finished(queue, ready, chunk, opened, told)

@@ -75,6 +75,14 @@ class HoldBook:
         except db.TEMPORARY as trouble:
             log.warning("hold_not_lifted", hold=name, cause=type(trouble).__name__)
 
+    def end(self, name: str) -> None:
+        """A hold of ours ran out: what was set aside for it may go on."""
+        hold = self._holds.get(name)
+        if hold is not None and hold.placed_by != "delivery":
+            return
+        self._holds.pop(name, None)
+        self._ended(name)
+
     async def run(self) -> None:
         """Read the rows every second; end what is over. Runs until cancelled."""
         while True:

@@ -7,7 +7,7 @@ import msgspec
 
 from homing.delivery.rules.outcome import expired
 from homing.delivery.rules.retry import RetryPlan, next_attempt
-from homing.delivery.types import Attempt, Bounced, Deferred, Delivered, Outcome, Stage
+from homing.delivery.types import Attempt, Bounced, Deferred, Delivered, Outcome, Scope, Stage
 from homing.events.detail import Addressee, EventBook
 from homing.events.rules.classify import Classifier
 from homing.events.types import Event
@@ -15,6 +15,8 @@ from homing.ground import ids
 from homing.queue.types import Entry, Settlement, Strike
 from homing.recipients.types import SuppressionRow
 from homing.spool.types import ChunkFacts, RecipientDetail, decode_detail
+
+PROMPT_RETRIES = 3  # a message whose session broke is tried again after a minute, so many times
 
 
 class Told(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -40,7 +42,6 @@ def settlement(
     plan: RetryPlan,
     classifier: Classifier,
     now: datetime,
-    counts_as_try: bool = True,
 ) -> Settlement:
     """Return what to write of one attempt. Counts the try in the entry; a message past its time is bounced as expired."""
     to = Addressee(entry.entry_id, entry.recipient, domain, detail_of(entry))
@@ -64,11 +65,10 @@ def settlement(
         return Settlement(entry=entry, finish=True, events=(event,))
     tries_before = entry.tries
     if isinstance(outcome, Deferred):
-        if counts_as_try:
-            entry.tries += 1
+        entry.tries += 1
         due_at = next_attempt(
             plan,
-            tries=max(1, entry.tries),
+            tries=entry.tries,
             expires_at=entry.expires_at,
             now=now,
             profile=outcome.retry,
@@ -92,6 +92,13 @@ def settlement(
             provider=told.provider,
             region=told.region,
         )
+        if (
+            outcome.scope is Scope.SESSION
+            and not attempt.sent_end_of_data
+            and entry.tries <= PROMPT_RETRIES
+            and due_at is not None
+        ):
+            due_at = min(due_at, now + plan.first / 20)  # the session failed, not the message: another one may do at once
         if due_at is not None:
             return Settlement(entry=entry, finish=False, events=(delay,), due_at=due_at, note=outcome.reason)
         ended = expired(outcome.reason, rules=classifier)

@@ -1,0 +1,183 @@
+"""The sites that mail goes to: a ready queue for each address of ours, what a site has shown to bear, and its holds."""
+
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import timedelta
+from typing import Any
+
+from homing.delivery.holds import HoldBook
+from homing.delivery.ready import Ready, SiteQueue
+from homing.delivery.rules.hold import hold_for
+from homing.delivery.types import Attempt, Deferred, Site, Stage
+from homing.egress.rules.shaping import Limits, Shaping
+from homing.ground.clock import Clock
+from homing.ground.config import SourceIP
+from homing.ground.log import get
+from homing.queue.holds import Hold, name_of
+
+log = get("delivery")
+
+SITE_ENTRIES = 5_000  # most entries of one site in memory
+CUSTOMER_ENTRIES = 2_000  # most entries of one customer for one site in memory
+SHORT_HOLD_S = 5.0  # entries stay in memory over a hold that is shorter
+STEP_UP_AFTER = 20  # messages taken until a lowered limit grows by one connection
+
+
+class Sites:
+    """The site queues of one worker.
+
+    opened      called when a queue may go on after a hold, or deserves more connections
+    given_back  called with entries that a held site must not keep in memory
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        holds: HoldBook,
+        shaping: Shaping,
+        default_connections: int,
+        first_wait: timedelta,
+        opened: Callable[[SiteQueue], None],
+        given_back: Callable[[Ready], None],
+        later: Callable[[float, Coroutine[Any, Any, None]], None],
+    ) -> None:
+        self._clock = clock
+        self._holds = holds
+        self._shaping = shaping
+        self._default_connections = default_connections
+        self._first_wait = first_wait
+        self._opened = opened
+        self._given_back = given_back
+        self._later = later
+        self._limits: dict[str, Limits] = {}
+        self._queues: dict[tuple[str, str], SiteQueue] = {}
+        self._by_site: dict[str, list[SiteQueue]] = {}
+
+    def __iter__(self) -> Iterator[SiteQueue]:
+        return iter(list(self._queues.values()))
+
+    def of(self, site: Site) -> list[SiteQueue]:
+        """Return the queues of a site, one for each of our addresses in use."""
+        return self._by_site.get(site.key, [])
+
+    def queue(self, source: SourceIP, site: Site) -> SiteQueue:
+        """Return the queue of a site for one of our addresses, new or known."""
+        queue = self._queues.get((source.address, site.key))
+        if queue is None:
+            queue = SiteQueue(source, site, self.limits(site).connections)
+            self._queues[source.address, site.key] = queue
+            self._by_site.setdefault(site.key, []).append(queue)
+        else:
+            queue.site = site  # its addresses may have changed
+        return queue
+
+    def limits(self, site: Site) -> Limits:
+        """Return what a site allows from one address."""
+        found = self._limits.get(site.provider)
+        if found is None:
+            found = self._limits[site.provider] = self._shaping.limits_for(site.provider, self._default_connections)
+        return found
+
+    def choose_source(self, addresses: tuple[SourceIP, ...], entry_id: bytes, site: Site) -> SourceIP:
+        """Pick an address by the message's id, so that it stays the same; one that the site refuses now is passed over."""
+        if len(addresses) == 1:
+            return addresses[0]
+        start = int.from_bytes(entry_id[-3:], "big") % len(addresses)
+        for step in range(len(addresses)):
+            candidate = addresses[(start + step) % len(addresses)]
+            queue = self._queues.get((candidate.address, site.key))
+            if queue is None or not self.is_held(queue):
+                return candidate
+        return addresses[start]
+
+    def is_held(self, queue: SiteQueue) -> bool:
+        """Return whether nothing may go from this queue now."""
+        if queue.held_until is not None and queue.held_until > self._clock.now():
+            return True
+        return self._holds.site(queue.source.address, queue.site.key) is not None
+
+    def keeps(self, queue: SiteQueue) -> bool:
+        """Return whether entries may lie in this queue: it is open, or its hold is about to end."""
+        if not self.is_held(queue):
+            return True
+        left = queue.held_until - self._clock.now() if queue.held_until else timedelta(days=1)
+        return left.total_seconds() <= SHORT_HOLD_S
+
+    def stops(self, site: Site, addresses: int) -> str | None:
+        """Return the hold that stops a whole site, for each of so many addresses of ours; None: it is open."""
+        by_row = self._holds.site("", site.key)
+        if by_row is not None:
+            return by_row.name
+        held = [queue for queue in self.of(site) if self.is_held(queue)]
+        if held and len(held) >= addresses:
+            return name_of("site", site.key, None, held[0].source.address)
+        return None
+
+    def full(self, site: Site, account_id: int, count: int) -> bool:
+        """Return whether memory has no room for so many further entries of this customer at this site."""
+        queues = self.of(site)
+        if sum(queue.depth for queue in queues) + count > SITE_ENTRIES:
+            return True
+        return sum(queue.depth_of(account_id) for queue in queues) + count > CUSTOMER_ENTRIES
+
+    # what attempts teach ----------------------------------------------------------------------------------------------
+
+    async def took_one(self, queue: SiteQueue) -> None:
+        """The site judged one message by itself (took or refused it): it is not refusing everything."""
+        queue.successes += 1
+        if queue.limit < self.limits(queue.site).connections and queue.successes % STEP_UP_AFTER == 0:
+            queue.limit += 1
+        if queue.failures or queue.probing:
+            queue.failures = 0
+            queue.probing = False
+            queue.hold_reply = ""
+            await self._holds.lift(name_of("site", queue.site.key, None, queue.source.address))
+            self._opened(queue)
+
+    def crowded(self, queue: SiteQueue, attempt: Attempt) -> bool:
+        """Return whether only a further connection was refused while others work; then fewer are opened, and nothing is held."""
+        if attempt.stage not in (Stage.CONNECT, Stage.GREETING, Stage.EHLO) or queue.connections <= 1 or not queue.successes:
+            return False
+        queue.limit = max(1, queue.connections - 1)
+        return True
+
+    async def refused(self, queue: SiteQueue, outcome: Deferred) -> None:
+        """The site refuses everything: hold it, for longer each time."""
+        now = self._clock.now()
+        if queue.held_until is not None and queue.held_until > now:
+            return  # another connection said so already
+        queue.failures += 1
+        pause = hold_for(queue.failures, first=self._first_wait, retry=outcome.retry)
+        queue.held_until = now + pause
+        queue.hold_reply = outcome.reason
+        queue.successes = 0
+        seconds = pause.total_seconds()
+        log.info(
+            "site_held",
+            site=queue.site.key[:120],
+            source_ip=queue.source.address,
+            seconds=round(seconds, 1),
+            reason=outcome.reason[:200],
+        )
+        if seconds > SHORT_HOLD_S:
+            for ready in queue.drain():
+                self._given_back(ready)
+        queue.wake_all()
+        self._later(seconds, self._reopen(queue))
+        await self._holds.place(
+            Hold(
+                scope="site",
+                key=queue.site.key,
+                until=queue.held_until,
+                reason="the site refuses us over reputation" if outcome.retry == "pause" else "the site refuses everything",
+                last_reply=outcome.reason,
+                source_ip=queue.source.address,
+                placed_by="delivery",
+            )
+        )
+
+    async def _reopen(self, queue: SiteQueue) -> None:
+        queue.held_until = None
+        queue.probing = True  # one connection tries before the others follow
+        self._holds.end(name_of("site", queue.site.key, None, queue.source.address))
+        self._opened(queue)

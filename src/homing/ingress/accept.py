@@ -1,0 +1,136 @@
+"""The one recipe by which mail becomes ours, whichever door it came through."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from homing.accounts.types import Sender
+from homing.domains.facts import DomainBook
+from homing.domains.keyring import KeyRing
+from homing.domains.types import DEFAULT_KEY, DomainFacts
+from homing.egress.pools import PoolBook
+from homing.ingress.rules.admission import Known, admit, return_path_domains
+from homing.ingress.rules.expand import CHUNK_RECIPIENTS, Share, chunk_size, encode_share, expand, facts_of
+from homing.ingress.suppression import SuppressionDesk
+from homing.ingress.types import Accepted, Refused, Transmission
+from homing.queue.owner import Place
+from homing.queue.types import NewChunk
+from homing.spool.types import ChunkFacts, encode_content
+
+SMALL = 100  # recipients whose entries and events are made in the event loop: about 1 ms
+
+
+class Handover(Protocol):
+    """What accept asks of the queue; `queue.owner.Owner` is one."""
+
+    def place(self, count: int) -> Place:
+        """Return a shard of ours and fresh ids. Raises Overloaded."""
+        ...
+
+    async def hand_over(self, chunk: NewChunk) -> None:
+        """Make a chunk durable. Raises Overloaded, StoreUnavailable or LeaseLost."""
+        ...
+
+    async def hand_over_large(self, account_id: int, payloads: list[bytes]) -> None:
+        """Make the shares of a large transmission durable in one transaction. Raises as hand_over."""
+        ...
+
+
+class Accept:
+    """Takes responsibility for transmissions. One per worker; both doors call it."""
+
+    def __init__(
+        self,
+        *,
+        domains: DomainBook,
+        keys: KeyRing,
+        pools: PoolBook,
+        desk: SuppressionDesk,
+        handover: Handover,
+        lifetime: timedelta,
+    ) -> None:
+        self._domains = domains
+        self._keys = keys
+        self._pools = pools
+        self._desk = desk
+        self._handover = handover
+        self._lifetime = lifetime
+
+    async def __call__(self, transmission: Transmission, sender: Sender, *, now: datetime) -> Accepted | Refused:
+        """Take a transmission, or say why not. Accepted means: on disk and in the queue.
+
+        raises   Overloaded, StoreUnavailable or LeaseLost; then nothing was stored and the caller may try again
+        """
+        known = await self._look_up(transmission, sender)
+        refused = admit(transmission, sender, known, now=now)
+        if refused is not None:
+            return refused
+        if len(transmission.recipients) <= CHUNK_RECIPIENTS:
+            transmission_id = await self._take_whole(transmission, sender, known, now)
+        else:
+            transmission_id = await self._take_in_shares(transmission, sender, known, now)
+        return Accepted(transmission_id, len(transmission.recipients), len(transmission.rejected))
+
+    async def _look_up(self, transmission: Transmission, sender: Sender) -> Known:
+        """Gather what admission asks for; all of it is in memory as a rule."""
+        domains: dict[str, DomainFacts] = {}
+        for domain in {transmission.sending_domain, *return_path_domains(transmission)}:
+            facts = await self._domains.facts(sender.account_id, sender.subaccount_id, domain) if domain else None
+            if facts is not None:
+                domains[domain] = facts
+        pool, key = transmission.ip_pool, transmission.dkim_key
+        return Known(
+            domains=domains,
+            default_bounce=(
+                None if transmission.return_path else await self._domains.default_bounce(sender.account_id, sender.subaccount_id)
+            ),
+            pool_exists=pool is None or await self._pools.addresses(sender.account_id, pool) is not None,
+            dkim_key_usable=key == DEFAULT_KEY or bool(await self._keys.signing_keys(transmission.sending_domain, key)),
+        )
+
+    async def _take_whole(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> bytes:
+        """Hand over all recipients as one chunk."""
+        recipients = transmission.recipients
+        suppressed: dict[str, str] = {}
+        if not transmission.skip_suppression:
+            suppressed = await self._desk.suppressed(
+                sender.account_id,
+                sender.subaccount_id,
+                [recipient.email.lower() for recipient in recipients],
+                transmission.transactional,
+                transmission.list_id,
+            )
+        place = self._handover.place(len(recipients))
+        facts = facts_of(transmission, sender, known, transmission_id=place.transmission_id, now=now)
+
+        def made() -> NewChunk:
+            return expand(
+                facts,
+                transmission.content,
+                recipients,
+                suppressed=suppressed,
+                shard=place.shard,
+                chunk_id=place.chunk_id,
+                message_ids=place.message_ids,
+                lifetime=self._lifetime,
+                now=now,
+            )
+
+        await self._handover.hand_over(made() if len(recipients) <= SMALL else await asyncio.to_thread(made))
+        return place.transmission_id
+
+    async def _take_in_shares(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> bytes:
+        """Write the call down as it is, in shares; the owners of all shards expand them afterwards."""
+        transmission_id = self._handover.place(0).transmission_id
+        facts = facts_of(transmission, sender, known, transmission_id=transmission_id, now=now)
+        payloads = await asyncio.to_thread(shares, facts, transmission)
+        await self._handover.hand_over_large(sender.account_id, payloads)
+        return transmission_id
+
+
+def shares(facts: ChunkFacts, transmission: Transmission) -> list[bytes]:
+    """Return the payloads of a large transmission: facts, content and up to 1,000 recipients each."""
+    content = encode_content(transmission.content)
+    recipients = [(recipient.email, recipient.domain, recipient.detail) for recipient in transmission.recipients]
+    size = chunk_size(len(recipients), len(content))
+    return [encode_share(Share(facts, content, recipients[start : start + size])) for start in range(0, len(recipients), size)]

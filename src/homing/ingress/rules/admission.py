@@ -1,0 +1,65 @@
+"""May this transmission be sent? Decided over what was looked up, so nothing here waits."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+
+from homing.accounts.types import Sender
+from homing.domains.types import DomainFacts
+from homing.ingress.types import Refusal, Refused, Transmission
+
+FURTHEST_START = timedelta(days=3)  # SparkPost reference, section 1.10
+
+
+class Known(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What was looked up for a transmission.
+
+    domains         facts of the domains that the transmission names and this sender may name; absent: he may not
+    default_bounce  domain of envelope senders where the transmission names none; None: the platform's
+    pool_exists     of the pool that it names; True where it names none
+    dkim_key_usable that key exists for the sending domain and is verified; True for the default key
+    """
+
+    domains: Mapping[str, DomainFacts]
+    default_bounce: str | None = None
+    pool_exists: bool = True
+    dkim_key_usable: bool = True
+
+
+def admit(transmission: Transmission, sender: Sender, known: Known, *, now: datetime) -> Refused | None:
+    """Return why a transmission cannot be taken; None: it can.
+
+    Envelope domains of single recipients count as the transmission's own: one that cannot be used refuses the call.
+    """
+    if sender.suspended:
+        return Refused(Refusal.SUSPENDED)
+    if not transmission.recipients:
+        return Refused(Refusal.NO_RECIPIENTS)
+    if not transmission.sending_domain:
+        return Refused(Refusal.NO_SENDING_DOMAIN)
+    facts = known.domains.get(transmission.sending_domain)
+    if facts is None or not facts.usable_in_from:
+        return Refused(Refusal.UNVERIFIED_DOMAIN, transmission.sending_domain)
+    for domain in return_path_domains(transmission):
+        facts = known.domains.get(domain)
+        if facts is None or not facts.usable_as_return_path:
+            return Refused(Refusal.RETURN_PATH_DOMAIN, domain)
+    if not known.pool_exists:
+        return Refused(Refusal.UNKNOWN_POOL, transmission.ip_pool or "")
+    if not known.dkim_key_usable:
+        return Refused(Refusal.UNKNOWN_DKIM_KEY, transmission.dkim_key)
+    if transmission.start_time is not None and transmission.start_time > now + FURTHEST_START:
+        return Refused(Refusal.START_TIME, transmission.start_time.isoformat())
+    return None
+
+
+def return_path_domains(transmission: Transmission) -> set[str]:
+    """Return the domains of all envelope senders that the caller named."""
+    named = {transmission.return_path} if transmission.return_path else set()
+    named |= {
+        recipient.detail.return_path
+        for recipient in transmission.recipients
+        if recipient.detail is not None and recipient.detail.return_path
+    }
+    return {address.rpartition("@")[2].lower() for address in named}

@@ -1,0 +1,148 @@
+"""From recipients to what the queue keeps: entries and events, with the content once per chunk."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from homing.accounts.types import Sender
+from homing.events.detail import Addressee, EventBook
+from homing.events.types import Event
+from homing.ingress.rules.admission import Known
+from homing.ingress.types import Recipient, Transmission
+from homing.queue.types import NewChunk, NewEntry
+from homing.spool.types import ChunkFacts, Content, InlineContent, RecipientDetail, encode_detail
+
+CHUNK_RECIPIENTS = 1_000
+MOST_CONTENT_COPIES = 64 * 1024 * 1024  # bytes that the copies of one content may take in all chunks together
+
+BLOCKED_CLASS = 25  # SparkPost reference, section 5: admin failure
+BOUNCE_LOCAL = "bounces"
+_WORDS = {
+    "Bounce Rule": "customer policy (Bounce Rule)",
+    "Spam Complaint": "customer policy (Spam Complaint)",
+    "List Unsubscribe": "customer policy (List Unsubscribe)",
+    "Unsubscribe Link": "customer policy (Link Unsubscribe)",
+    "Manually Added": "customer policy (Unsubscribe Rule)",
+    "Compliance": "system policy (Compliance)",
+}
+
+
+class Share(msgspec.Struct, frozen=True, array_like=True):
+    """What one chunk of a large transmission needs to be expanded later: the payload of an inbox item.
+
+    content      msgpack of spool.Content, the same bytes for every chunk
+    recipients   email, routing domain, detail
+    """
+
+    facts: ChunkFacts
+    content: bytes
+    recipients: list[tuple[str, str, RecipientDetail | None]]
+
+
+encode_share = msgspec.msgpack.Encoder().encode
+decode_share = msgspec.msgpack.Decoder(Share).decode
+
+
+def facts_of(transmission: Transmission, sender: Sender, known: Known, *, transmission_id: bytes, now: datetime) -> ChunkFacts:
+    """Return what all recipients of a transmission share. A start in the past means now."""
+    start, return_path = transmission.start_time, transmission.return_path
+    if return_path is None and known.default_bounce is not None:
+        return_path = f"{BOUNCE_LOCAL}@{known.default_bounce}"  # the local part gives way to a VERP value
+    return ChunkFacts(
+        account_id=sender.account_id,
+        subaccount_id=sender.subaccount_id,
+        transmission_id=transmission_id,
+        accepted_at=now,
+        recv_method=transmission.recv_method,
+        sending_domain=transmission.sending_domain,
+        friendly_from=transmission.from_email,
+        subject=transmission.subject,
+        campaign_id=transmission.campaign_id,
+        description=transmission.description,
+        return_path=return_path,
+        ip_pool=transmission.ip_pool or "default",
+        transactional=transmission.transactional,
+        skip_suppression=transmission.skip_suppression,
+        open_tracking=transmission.open_tracking,
+        click_tracking=transmission.click_tracking,
+        initial_open=transmission.initial_open,
+        scheduled_at=start if start is not None and start > now else None,
+        dkim_key=transmission.dkim_key,
+        list_id=transmission.list_id,
+        substitution_data=transmission.substitution_data,
+        metadata=transmission.metadata,
+        size_bytes=transmission.size_bytes,
+    )
+
+
+def chunk_size(recipients: int, content_bytes: int) -> int:
+    """Return how many recipients one chunk takes: 1,000, or more where so many copies of a large content would cost too much.
+
+    20 MB for 50,000 recipients become three chunks, not fifty.
+    """
+    copies = max(1, MOST_CONTENT_COPIES // max(1, content_bytes))
+    return max(CHUNK_RECIPIENTS, -(-recipients // copies))
+
+
+def expand(
+    facts: ChunkFacts,
+    content: Content,
+    recipients: Sequence[Recipient],
+    *,
+    suppressed: Mapping[str, str],
+    shard: int,
+    chunk_id: bytes,
+    message_ids: Sequence[bytes],
+    lifetime: timedelta,
+    now: datetime,
+    content_bytes: bytes | None = None,
+) -> NewChunk:
+    """Return the chunk that makes these recipients ours: an `injection` for each, an entry for each that may have mail.
+
+    suppressed   lower-case address -> source; such a recipient gets a `bounce` of class 25 instead of an entry
+    message_ids  one for each recipient
+    lifetime     counted from the start time, or from acceptance
+    """
+    book = EventBook(facts, amp_enabled=isinstance(content, InlineContent) and content.amp_html is not None)
+    due_at = facts.scheduled_at or facts.accepted_at
+    expires_at = due_at + lifetime
+    msg_from, size_bytes = facts.return_path or "", facts.size_bytes
+    entries: list[NewEntry] = []
+    events: list[Event] = []
+    for recipient, message_id in zip(recipients, message_ids, strict=True):
+        detail = recipient.detail
+        to = Addressee(message_id, recipient.email, recipient.domain, detail)
+        own_from = detail.return_path or msg_from if detail is not None else msg_from
+        injection = book.injection(to, at=now, msg_from=own_from, msg_size=size_bytes)
+        events.append(injection)
+        source = suppressed.get(injection.recipient) if suppressed else None
+        if source is not None:
+            events.append(
+                book.bounce(to, at=now, reason=suppression_reason(source), error_code="554", bounce_class=BLOCKED_CLASS)
+            )
+            continue
+        entries.append(
+            NewEntry(
+                message_id,
+                recipient.domain,
+                recipient.email,
+                due_at,
+                expires_at,
+                encode_detail(detail) if detail is not None else None,
+            )
+        )
+    return NewChunk(
+        shard=shard,
+        chunk_id=chunk_id,
+        facts=facts,
+        content=content,
+        entries=entries,
+        events=events,
+        content_bytes=content_bytes,
+    )
+
+
+def suppression_reason(source: str) -> str:
+    """Return the reason of a suppressed recipient's bounce (SparkPost reference, section 6.2)."""
+    return f"554 5.7.1 recipient address was suppressed due to {_WORDS.get(source, 'customer policy (Unsubscribe Rule)')}"

@@ -1,0 +1,104 @@
+"""From recipients to entries and events."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from homing.accounts.types import Sender
+from homing.events.types import EventType
+from homing.ingress.accept import shares
+from homing.ingress.rules.admission import Known
+from homing.ingress.rules.expand import chunk_size, decode_share, expand, facts_of
+from homing.ingress.types import Recipient, Transmission
+from homing.queue.types import NewChunk
+from homing.spool.types import InlineContent, RecipientDetail, decode_content, decode_detail
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+LIFETIME = timedelta(hours=72)
+CONTENT = InlineContent(from_email="news@acme.test", subject="Hi", text="hello")
+TWO = [Recipient("Kim@there.test", "there.test"), Recipient("lee@here.test", "here.test", RecipientDetail(name="Lee"))]
+
+
+def transmission(**changes: Any) -> Transmission:
+    members: dict[str, Any] = {
+        "recipients": TWO,
+        "content": CONTENT,
+        "recv_method": "rest",
+        "from_email": "news@acme.test",
+        "sending_domain": "acme.test",
+    }
+    return Transmission(**members | changes)
+
+
+def expanded(suppressed: dict[str, str] | None = None, **changes: Any) -> NewChunk:
+    wish = transmission(**changes)
+    return expand(
+        facts_of(wish, Sender(account_id=1, subaccount_id=2), Known(domains={}), transmission_id=b"T" * 10, now=NOW),
+        wish.content,
+        wish.recipients,
+        suppressed=suppressed or {},
+        shard=5,
+        chunk_id=b"C" * 10,
+        message_ids=[bytes([n]) * 10 for n in range(len(wish.recipients))],
+        lifetime=LIFETIME,
+        now=NOW,
+    )
+
+
+def test_each_recipient_becomes_an_entry_and_an_injection():
+    chunk = expanded()
+    assert [(entry.entry_id, entry.recipient, entry.domain) for entry in chunk.entries] == [
+        (b"\x00" * 10, "Kim@there.test", "there.test"),
+        (b"\x01" * 10, "lee@here.test", "here.test"),
+    ]
+    assert [event.type for event in chunk.events] == [EventType.INJECTION] * 2
+    assert (chunk.shard, chunk.chunk_id, chunk.facts.transmission_id) == (5, b"C" * 10, b"T" * 10)
+    assert (chunk.facts.account_id, chunk.facts.subaccount_id, chunk.facts.ip_pool) == (1, 2, "default")
+    assert chunk.entries[0].detail is None
+    assert decode_detail(chunk.entries[1].detail or b"") == RecipientDetail(name="Lee")
+
+
+def test_a_suppressed_recipient_is_injected_and_bounced_and_never_tried():
+    chunk = expanded({"kim@there.test": "Unsubscribe Link"})
+    assert [entry.recipient for entry in chunk.entries] == ["lee@here.test"]
+    assert [(event.type, event.recipient) for event in chunk.events] == [
+        (EventType.INJECTION, "kim@there.test"),
+        (EventType.BOUNCE, "kim@there.test"),
+        (EventType.INJECTION, "lee@here.test"),
+    ]
+    detail = json.loads(chunk.events[1].detail)
+    assert (detail["bounce_class"], detail["error_code"]) == ("25", "554")
+    assert detail["raw_reason"] == ("554 5.7.1 recipient address was suppressed due to customer policy (Link Unsubscribe)")
+
+
+def test_mail_is_due_now_or_at_its_start_and_expires_a_lifetime_later():
+    entry = expanded().entries[0]
+    assert (entry.due_at, entry.expires_at) == (NOW, NOW + LIFETIME)
+    start = NOW + timedelta(days=2)
+    entry = expanded(start_time=start).entries[0]
+    assert (entry.due_at, entry.expires_at) == (start, start + LIFETIME)
+    entry = expanded(start_time=NOW - timedelta(days=9)).entries[0]
+    assert entry.due_at == NOW
+
+
+def test_the_same_address_twice_is_two_messages():
+    assert len(expanded(recipients=[TWO[0], TWO[0]]).entries) == 2
+
+
+def test_a_thousand_recipients_share_a_chunk_unless_the_content_is_large():
+    assert chunk_size(50_000, 4_000) == 1_000
+    assert chunk_size(50_000, 20 * 1024 * 1024) == 16_667  # three copies of 20 MB
+    assert chunk_size(2_000, 100 * 1024 * 1024) == 2_000
+
+
+def test_shares_hold_everything_once_and_in_order():
+    many = [Recipient(f"u{n}@there.test", "there.test", RecipientDetail(tags=(str(n),))) for n in range(2_500)]
+    wish = transmission(recipients=many, campaign_id="spring")
+    facts = facts_of(
+        wish, Sender(account_id=1), Known(domains={}, default_bounce="b.acme.test"), transmission_id=b"T" * 10, now=NOW
+    )
+    read = [decode_share(payload) for payload in shares(facts, wish)]
+    assert [len(share.recipients) for share in read] == [1_000, 1_000, 500]
+    assert [Recipient(*recipient) for share in read for recipient in share.recipients] == many
+    assert facts.return_path == "bounces@b.acme.test"
+    assert all(share.facts == facts and decode_content(share.content) == CONTENT for share in read)

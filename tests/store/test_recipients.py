@@ -98,14 +98,13 @@ async def test_removing_says_what_was_there(pool):
     await store.suppress(
         pool, [row("kim@there.test"), row("kim@there.test", list_id="news"), row("lee@there.test", source="Compliance")]
     )
-    async with pool.acquire() as connection:
-        assert await store.remove(connection, 1, 0, "nobody@there.test") is None
-        assert await store.remove(connection, 2, 0, "kim@there.test") is None
-        assert await store.remove(connection, 1, 0, "lee@there.test") is False
-        assert await store.remove(connection, 1, 0, "kim@there.test", type="transactional") is None
-        assert await store.remove(connection, 1, 0, "KIM@there.test", list_id="") is True
-        assert [row.list_id for row in await store.rows_of(pool, 1, "kim@there.test")] == ["news"]
-        assert await store.remove(connection, 1, 0, "kim@there.test") is True
+    assert await store.remove(pool, 1, 0, "nobody@there.test") is None
+    assert await store.remove(pool, 2, 0, "kim@there.test") is None
+    assert await store.remove(pool, 1, 0, "lee@there.test") is False
+    assert await store.remove(pool, 1, 0, "kim@there.test", type="transactional") is None
+    assert await store.remove(pool, 1, 0, "KIM@there.test", list_id="") is True
+    assert [row.list_id for row in await store.rows_of(pool, 1, "kim@there.test")] == ["news"]
+    assert await store.remove(pool, 1, 0, "kim@there.test") is True
 
 
 async def fill(pool, count=25):

@@ -1,8 +1,13 @@
 """A customer's domains, and the keys that sign for them."""
 
+from datetime import datetime
+from enum import StrEnum
+
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+DEFAULT_KEY = "default"
 
 
 class SigningKey:
@@ -37,3 +42,85 @@ class DomainFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     usable_in_from: bool
     usable_as_return_path: bool
     is_default_bounce: bool = False
+
+
+class Verdict(StrEnum):
+    """What is known of one way to verify a domain."""
+
+    UNVERIFIED = "unverified"
+    PENDING = "pending"
+    INVALID = "invalid"
+    VALID = "valid"
+
+
+class DomainStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The `status` of a sending domain, named as on the wire; `compliance_status` is valid or blocked."""
+
+    dkim_status: str = Verdict.UNVERIFIED.value
+    cname_status: str = Verdict.UNVERIFIED.value
+    mx_status: str = Verdict.UNVERIFIED.value
+    spf_status: str = Verdict.UNVERIFIED.value
+    abuse_at_status: str = Verdict.UNVERIFIED.value
+    postmaster_at_status: str = Verdict.UNVERIFIED.value
+    verification_mailbox_status: str = Verdict.UNVERIFIED.value
+    compliance_status: str = "valid"
+
+
+class DkimKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The public side of a key.
+
+    key_id      'default', or the customer's name for it
+    public_key  bare base64, as in the p= tag
+    """
+
+    domain: str
+    key_id: str
+    algorithm: str
+    selector: str
+    signing_domain: str
+    public_key: str
+    key_bits: int
+    status: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class NewDkimKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key to be kept; `private_sealed` is PKCS#8 DER under the master key."""
+
+    key_id: str = DEFAULT_KEY
+    algorithm: str
+    selector: str
+    signing_domain: str
+    private_sealed: bytes
+    public_key: str
+    key_bits: int
+    status: str = Verdict.UNVERIFIED.value
+
+    def __repr__(self) -> str:
+        return f"NewDkimKey({self.selector}._domainkey.{self.signing_domain}, {self.algorithm})"
+
+
+class SendingDomain(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain as it is kept.
+
+    trusted   an operator vouched for it (homing domain add --trust): usable in From without DNS
+    """
+
+    domain: str
+    account_id: int
+    subaccount_id: int
+    shared: bool
+    is_default_bounce: bool
+    tracking_domain: str | None
+    status: DomainStatus
+    trusted: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class Conflict(StrEnum):
+    """Why a domain cannot be added or verified."""
+
+    OTHER_ACCOUNT = "other_account"  # it, its parent or a subdomain belongs to another account
+    ALREADY_YOURS = "already_yours"

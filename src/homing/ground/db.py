@@ -17,7 +17,7 @@ from homing.ground.errors import StoreUnavailable
 Connection = asyncpg.Connection
 Record = asyncpg.Record
 Pool = asyncpg.Pool
-Executor = asyncpg.Connection | asyncpg.Pool
+Executor = asyncpg.Connection | asyncpg.Pool | asyncpg.pool.PoolConnectionProxy  # the last is what pool.acquire() gives
 UniqueViolation = asyncpg.UniqueViolationError
 
 # What a caller may simply try again: the server is gone, restarting, full, or gave up a lock.

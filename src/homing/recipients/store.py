@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from homing.ground.db import Connection, Executor, Record, queries, trouble_is_temporary
+from homing.ground.db import Executor, Pool, Record, queries, trouble_is_temporary
 from homing.recipients.rules.repeats import LONGEST_WINDOW, window_start
 from homing.recipients.types import Source, Strike, Suppression, SuppressionRow, SuppressionType
 
@@ -115,7 +115,7 @@ async def rows_of(
 
 
 async def remove(
-    connection: Connection,
+    pool: Pool,
     account_id: int,
     subaccount_id: int,
     recipient: str,
@@ -137,7 +137,7 @@ async def remove(
         "list_id": list_id,
     }
     with trouble_is_temporary():
-        async with connection.transaction():
+        async with pool.acquire() as connection, connection.transaction():
             if await _sql.has_compliance_row(connection, **which):
                 return False
             removed = [row async for row in _sql.delete_rows(connection, **which)]

@@ -1,0 +1,56 @@
+"""Keys that are ready to sign, opened once and kept in memory."""
+
+import asyncio
+from datetime import timedelta
+
+from homing.domains import store
+from homing.domains.keys import unseal
+from homing.domains.types import DEFAULT_KEY, SigningKey
+from homing.ground.clock import Clock, SystemClock
+from homing.ground.db import Pool
+from homing.ground.memo import Memo
+from homing.ground.secrets import MasterKey
+
+_FRESH = timedelta(seconds=30)
+_STALE = timedelta(hours=1)  # mail in memory is still signed while the database is away
+
+
+class KeyRing:
+    """Hands out signing keys. One per worker."""
+
+    def __init__(self, pool: Pool, master_key: MasterKey, clock: Clock | None = None) -> None:
+        self._pool = pool
+        self._master_key = master_key
+        self._keys: Memo[tuple[str, str], tuple[SigningKey, ...]] = Memo(
+            self._load, clock or SystemClock(), fresh=_FRESH, absent=_FRESH, stale=_STALE
+        )
+
+    def get_cached(self, sending_domain: str, dkim_key: str = DEFAULT_KEY) -> tuple[SigningKey, ...] | None:
+        """Return the keys if memory has them fresh, else None: then ask `signing_keys`. Never waits."""
+        return self._keys.peek((sending_domain, dkim_key))
+
+    async def signing_keys(self, sending_domain: str, dkim_key: str = DEFAULT_KEY) -> tuple[SigningKey, ...]:
+        """Return the keys to sign with for a From domain: RSA first, then Ed25519; empty: send unsigned.
+
+        Only keys that were seen published in DNS sign, or those of a domain that an operator vouched for: a signature
+        that nobody can verify is worse than none.
+
+        raises   StoreUnavailable; Misuse if the master key does not belong to this database
+        """
+        return await self._keys.get((sending_domain, dkim_key)) or ()
+
+    def forget(self) -> None:
+        """Ask the database anew for everything: keys were changed in this process."""
+        self._keys.clear()
+
+    async def _load(self, which: tuple[str, str]) -> tuple[SigningKey, ...]:
+        sealed = await store.sealed_keys(self._pool, *which)
+        if not sealed:
+            return ()
+        return await asyncio.to_thread(self._open, sealed)
+
+    def _open(self, sealed: list[tuple[str, str, bytes]]) -> tuple[SigningKey, ...]:
+        return tuple(
+            SigningKey(domain=domain, selector=selector, private=unseal(private, self._master_key))
+            for selector, domain, private in sealed
+        )

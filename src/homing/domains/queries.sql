@@ -1,0 +1,123 @@
+-- name: lock_names!
+-- Let one at a time decide whose a name is; held to the end of the transaction.
+-- writes: nothing
+SELECT pg_advisory_xact_lock(hashtext('homing sending domains'));
+
+-- name: insert_domain<!
+-- Add a domain; nothing comes back where the name is taken.
+-- writes: sending_domains
+INSERT INTO sending_domains (domain, account_id, subaccount_id, shared, tracking_domain, status, trusted)
+VALUES (:domain, :account_id, :subaccount_id, :shared, :tracking_domain, :status, :trusted)
+ON CONFLICT (domain) DO NOTHING
+RETURNING domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
+          created_at, updated_at;
+
+-- name: one_domain^
+-- One domain, whoever has it.
+-- reads: sending_domains
+SELECT domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
+       created_at, updated_at
+FROM sending_domains WHERE domain = :domain;
+
+-- name: domain_of^
+-- One domain of an account (and of one subaccount, where one is named).
+-- reads: sending_domains
+SELECT domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
+       created_at, updated_at
+FROM sending_domains
+WHERE domain = :domain AND account_id = :account_id
+  AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id);
+
+-- name: domains_of
+-- The domains of an account, by name.
+-- reads: sending_domains
+SELECT domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
+       created_at, updated_at
+FROM sending_domains
+WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+ORDER BY domain;
+
+-- name: relatives_elsewhere
+-- Parents and subdomains of a name that belong to other accounts.
+-- reads: sending_domains
+SELECT domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
+       created_at, updated_at
+FROM sending_domains
+WHERE account_id <> :account_id
+  AND (domain = ANY(:parents::text[]) OR right(domain, length(:domain::text) + 1) = '.' || :domain);
+
+-- name: default_bounce_of^
+-- The default bounce domain of an account's subaccount.
+-- reads: sending_domains
+SELECT domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
+       created_at, updated_at
+FROM sending_domains
+WHERE account_id = :account_id AND subaccount_id = :subaccount_id AND is_default_bounce;
+
+-- name: clear_default_bounce!
+-- Nothing of this subaccount is the default any more; another one becomes it.
+-- writes: sending_domains
+UPDATE sending_domains SET is_default_bounce = false, updated_at = now()
+WHERE account_id = :account_id AND subaccount_id = :subaccount_id AND is_default_bounce AND domain <> :domain;
+
+-- name: update_domain<!
+-- Change a domain's settings.
+-- writes: sending_domains
+UPDATE sending_domains
+SET shared = :shared, is_default_bounce = :is_default_bounce, tracking_domain = :tracking_domain, updated_at = now()
+WHERE domain = :domain
+RETURNING domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
+          created_at, updated_at;
+
+-- name: set_status<!
+-- Keep what a check found, or an operator's word.
+-- writes: sending_domains
+UPDATE sending_domains SET status = :status, trusted = :trusted, updated_at = now()
+WHERE domain = :domain
+RETURNING domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
+          created_at, updated_at;
+
+-- name: delete_domain$
+-- Remove a domain with its keys.
+-- writes: sending_domains, dkim_keys
+DELETE FROM sending_domains
+WHERE domain = :domain AND account_id = :account_id
+  AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+RETURNING domain;
+
+-- name: put_key!
+-- Keep a key, in the place of the one that had its name and algorithm.
+-- writes: dkim_keys
+INSERT INTO dkim_keys (domain, key_id, algorithm, selector, signing_domain, private_sealed, public_key, key_bits, status)
+VALUES (:domain, :key_id, :algorithm, :selector, :signing_domain, :private_sealed, :public_key, :key_bits, :status)
+ON CONFLICT (domain, key_id, algorithm) DO UPDATE
+SET selector = excluded.selector, signing_domain = excluded.signing_domain, private_sealed = excluded.private_sealed,
+    public_key = excluded.public_key, key_bits = excluded.key_bits, status = excluded.status, updated_at = now();
+
+-- name: set_signing_domain!
+-- Say under which domain the keys of one name sign; what was verified has to be verified there again.
+-- writes: dkim_keys
+UPDATE dkim_keys SET signing_domain = :signing_domain, status = 'unverified', updated_at = now()
+WHERE domain = :domain AND key_id = :key_id AND signing_domain <> :signing_domain;
+
+-- name: keys_of
+-- The public side of a domain's keys, RSA before Ed25519, the default key first.
+-- reads: dkim_keys
+SELECT domain, key_id, algorithm, selector, signing_domain, public_key, key_bits, status, created_at, updated_at
+FROM dkim_keys
+WHERE domain = ANY(:domains::text[])
+ORDER BY domain, key_id <> 'default', key_id, algorithm DESC;
+
+-- name: set_key_status!
+-- Keep what a check found of one key.
+-- writes: dkim_keys
+UPDATE dkim_keys SET status = :status, updated_at = now()
+WHERE domain = :domain AND key_id = :key_id AND algorithm = :algorithm;
+
+-- name: signing_keys
+-- The keys that sign: published as DNS was seen, or of a domain that an operator vouched for. RSA comes first.
+-- reads: dkim_keys, sending_domains
+SELECT k.selector, k.signing_domain, k.private_sealed
+FROM dkim_keys k JOIN sending_domains d USING (domain)
+WHERE k.domain = :domain AND k.key_id = :key_id AND (k.status = 'valid' OR d.trusted)
+ORDER BY k.algorithm DESC;

@@ -1,0 +1,71 @@
+"""Adding a domain with its keys: what the API and `homing domain add` share."""
+
+import asyncio
+from datetime import datetime
+
+from homing.domains import store
+from homing.domains.keys import DEFAULT_BITS, KeyPair, generate_ed25519, generate_rsa, seal
+from homing.domains.rules.verify import selector_for
+from homing.domains.types import Conflict, NewDkimKey, SendingDomain, Verdict
+from homing.ground.db import Pool
+from homing.ground.secrets import MasterKey
+
+
+async def register(
+    pool: Pool,
+    master_key: MasterKey,
+    *,
+    domain: str,
+    account_id: int,
+    now: datetime,
+    subaccount_id: int = 0,
+    shared: bool = False,
+    trusted: bool = False,
+    dkim_bits: int | None = DEFAULT_BITS,
+    own_key: NewDkimKey | None = None,
+) -> SendingDomain | Conflict:
+    """Add a domain, with fresh RSA and Ed25519 keys unless the customer brings a key or wants none.
+
+    domain      as rules.names.domain_name returned it
+    dkim_bits   length of the RSA key; None: make no keys
+    own_key     the customer's (see `sealed_key`); then no others are made
+    """
+    if own_key is not None:
+        keys = [own_key]
+    elif dkim_bits is None:
+        keys = []
+    else:
+        pairs = [await asyncio.to_thread(generate_rsa, dkim_bits), generate_ed25519()]
+        keys = [
+            sealed_key(pair, master_key, selector=selector_for(now, algorithm=pair.algorithm), signing_domain=domain)
+            for pair in pairs
+        ]
+    return await store.create(
+        pool,
+        domain=domain,
+        account_id=account_id,
+        subaccount_id=subaccount_id,
+        shared=shared,
+        trusted=trusted,
+        keys=keys,
+    )
+
+
+def sealed_key(
+    pair: KeyPair,
+    master_key: MasterKey,
+    *,
+    selector: str,
+    signing_domain: str,
+    status: str = Verdict.UNVERIFIED.value,
+) -> NewDkimKey:
+    """Return a key pair as it is kept."""
+    return NewDkimKey(
+        algorithm=pair.algorithm,
+        selector=selector,
+        signing_domain=signing_domain,
+        private_sealed=seal(pair, master_key),
+        public_key=pair.public_key,
+        key_bits=pair.bits,
+        status=status,
+    )

@@ -1,0 +1,1 @@
+"""Pure decisions about domains: names, statuses, what DNS must say."""

@@ -1,0 +1,194 @@
+"""Sending domains and DKIM keys in PostgreSQL. Private keys come and go sealed."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from homing.domains.rules.names import parents
+from homing.domains.rules.status import is_owned
+from homing.domains.types import Conflict, DkimKey, DomainStatus, NewDkimKey, SendingDomain
+from homing.ground.db import Executor, Pool, Record, queries, trouble_is_temporary
+
+_sql = queries("homing.domains")
+_decode_status = msgspec.json.Decoder(DomainStatus).decode
+
+
+async def create(
+    pool: Pool,
+    *,
+    domain: str,
+    account_id: int,
+    subaccount_id: int = 0,
+    shared: bool = False,
+    tracking_domain: str | None = None,
+    trusted: bool = False,
+    keys: Sequence[NewDkimKey] = (),
+) -> SendingDomain | Conflict:
+    """Add a domain (as rules.names returned it) with its keys.
+
+    A name belongs to one account only, and so do its parents and subdomains as soon as somebody has proved that they are
+    his; an unproved claim on `co.uk` must not keep all others out.
+    """
+    with trouble_is_temporary():
+        async with pool.acquire() as connection, connection.transaction():
+            await _sql.lock_names(connection)
+            if await _is_disputed(connection, domain, account_id):
+                return Conflict.OTHER_ACCOUNT
+            row = await _sql.insert_domain(
+                connection,
+                domain=domain,
+                account_id=account_id,
+                subaccount_id=subaccount_id,
+                shared=shared,
+                tracking_domain=tracking_domain,
+                status=_encode_status(DomainStatus()),
+                trusted=trusted,
+            )
+            if row is None:
+                taken = await _sql.one_domain(connection, domain=domain)
+                return Conflict.ALREADY_YOURS if taken["account_id"] == account_id else Conflict.OTHER_ACCOUNT
+            for key in keys:
+                await _put_key(connection, domain, key)
+    return _domain(row)
+
+
+async def get(executor: Executor, domain: str, *, account_id: int, subaccount_id: int | None = None) -> SendingDomain | None:
+    """Return a domain of this account (of one subaccount, or with None of any); None where it has none such."""
+    with trouble_is_temporary():
+        row = await _sql.domain_of(executor, domain=domain, account_id=account_id, subaccount_id=subaccount_id)
+    return None if row is None else _domain(row)
+
+
+async def find(executor: Executor, domain: str) -> SendingDomain | None:
+    """Return a domain, whoever has it: for our own decisions, never for an answer to a customer."""
+    with trouble_is_temporary():
+        row = await _sql.one_domain(executor, domain=domain)
+    return None if row is None else _domain(row)
+
+
+async def list_domains(executor: Executor, account_id: int, *, subaccount_id: int | None = None) -> list[SendingDomain]:
+    """Return the domains of an account, by name."""
+    with trouble_is_temporary():
+        rows = _sql.domains_of(executor, account_id=account_id, subaccount_id=subaccount_id)
+        return [_domain(row) async for row in rows]
+
+
+async def default_bounce(executor: Executor, account_id: int, subaccount_id: int) -> SendingDomain | None:
+    """Return the default bounce domain of the primary account (0) or of a subaccount."""
+    with trouble_is_temporary():
+        row = await _sql.default_bounce_of(executor, account_id=account_id, subaccount_id=subaccount_id)
+    return None if row is None else _domain(row)
+
+
+async def update(
+    pool: Pool,
+    domain: SendingDomain,
+    *,
+    shared: bool,
+    is_default_bounce: bool,
+    tracking_domain: str | None,
+    key: NewDkimKey | None = None,
+    signing_domain: str | None = None,
+) -> SendingDomain | None:
+    """Change a domain's settings; None where it was removed meanwhile. Of one subaccount only one is the default.
+
+    key              takes the place of the default key of its algorithm
+    signing_domain   under which the default keys sign from now on; None: as before
+    """
+    with trouble_is_temporary():
+        async with pool.acquire() as connection, connection.transaction():
+            await _sql.lock_names(connection)
+            if is_default_bounce:
+                await _sql.clear_default_bounce(
+                    connection, account_id=domain.account_id, subaccount_id=domain.subaccount_id, domain=domain.domain
+                )
+            row = await _sql.update_domain(
+                connection,
+                domain=domain.domain,
+                shared=shared,
+                is_default_bounce=is_default_bounce,
+                tracking_domain=tracking_domain,
+            )
+            if row is None:
+                return None
+            if signing_domain is not None:
+                await _sql.set_signing_domain(connection, domain=domain.domain, key_id="default", signing_domain=signing_domain)
+            if key is not None:
+                await _put_key(connection, domain.domain, key)
+    return _domain(row)
+
+
+async def set_status(
+    pool: Pool, domain: SendingDomain, status: DomainStatus, *, keys: Sequence[DkimKey] = ()
+) -> SendingDomain | Conflict | None:
+    """Keep what a check found; None where the domain was removed meanwhile.
+
+    keys      with the status each was found to have
+    returns   Conflict.OTHER_ACCOUNT, and nothing is kept, if a parent or subdomain was proved by another account
+    """
+    return await _set(pool, domain, status, trusted=domain.trusted, keys=keys)
+
+
+async def trust(pool: Pool, domain: SendingDomain, *, trusted: bool = True) -> SendingDomain | Conflict | None:
+    """Vouch for a domain (homing domain add --trust): usable in From, and signed for, without DNS."""
+    return await _set(pool, domain, domain.status, trusted=trusted, keys=())
+
+
+async def delete(executor: Executor, domain: str, *, account_id: int, subaccount_id: int | None = None) -> bool:
+    """Remove a domain with its keys; False where the account has none such."""
+    with trouble_is_temporary():
+        gone = await _sql.delete_domain(executor, domain=domain, account_id=account_id, subaccount_id=subaccount_id)
+    return gone is not None
+
+
+async def keys_of(executor: Executor, domains: Sequence[str]) -> dict[str, list[DkimKey]]:
+    """Return the public side of the keys of these domains: the default key first, RSA before Ed25519."""
+    found: dict[str, list[DkimKey]] = {domain: [] for domain in domains}
+    with trouble_is_temporary():
+        async for row in _sql.keys_of(executor, domains=list(domains)):
+            found[row["domain"]].append(DkimKey(**dict(row)))
+    return found
+
+
+async def sealed_keys(executor: Executor, domain: str, key_id: str) -> list[tuple[str, str, bytes]]:
+    """Return (selector, signing domain, sealed private key) of the keys that sign, RSA first."""
+    with trouble_is_temporary():
+        rows = _sql.signing_keys(executor, domain=domain, key_id=key_id)
+        return [(row["selector"], row["signing_domain"], row["private_sealed"]) async for row in rows]
+
+
+async def _set(
+    pool: Pool, domain: SendingDomain, status: DomainStatus, *, trusted: bool, keys: Sequence[DkimKey]
+) -> SendingDomain | Conflict | None:
+    with trouble_is_temporary():
+        async with pool.acquire() as connection, connection.transaction():
+            await _sql.lock_names(connection)
+            gains = is_owned(status, trusted=trusted) and not is_owned(domain.status, trusted=domain.trusted)
+            if gains and await _is_disputed(connection, domain.domain, domain.account_id):
+                return Conflict.OTHER_ACCOUNT
+            row = await _sql.set_status(connection, domain=domain.domain, status=_encode_status(status), trusted=trusted)
+            if row is None:
+                return None
+            for key in keys:
+                await _sql.set_key_status(
+                    connection, domain=domain.domain, key_id=key.key_id, algorithm=key.algorithm, status=key.status
+                )
+    return _domain(row)
+
+
+async def _is_disputed(connection: Executor, domain: str, account_id: int) -> bool:
+    rows = _sql.relatives_elsewhere(connection, account_id=account_id, parents=parents(domain), domain=domain)
+    relatives = [_domain(row) async for row in rows]
+    return any(is_owned(relative.status, trusted=relative.trusted) for relative in relatives)
+
+
+async def _put_key(connection: Executor, domain: str, key: NewDkimKey) -> None:
+    await _sql.put_key(connection, domain=domain, **msgspec.structs.asdict(key))
+
+
+def _encode_status(status: DomainStatus) -> str:
+    return msgspec.json.encode(status).decode()
+
+
+def _domain(row: Record) -> SendingDomain:
+    return SendingDomain(**{**dict(row), "status": _decode_status(row["status"])})

@@ -11,22 +11,14 @@ from homing.ingress.replies import Reply
 from homing.ingress.rules.msys_header import NOTHING_ASKED, ApiHeader, read_api_header
 from homing.ingress.smtp_types import Mail, Peer
 from homing.ingress.types import Recipient, Transmission
-from homing.message.addresses import Address, BadAddress, parse_address, split_mailboxes
+from homing.message.addresses import Address, BadAddress, split_mailboxes
 from homing.message.headers import write_mailboxes
-from homing.message.words import decode_words
+from homing.message.scan import MAX_HOPS, Scan, scan, without
 from homing.spool.types import RawContent, RecipientDetail
 
-MAX_HOPS = 100  # RFC 5321 section 6.3
 SUBJECT_LETTERS = 1000  # of a subject that events keep
-# Possessive repeats: a header of many megabytes is matched without remembering where to turn back.
-_HEADER = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\r]*+\r\n(?:[ \t][^\r]*+\r\n)*+)++\Z")
-_FIELD = re.compile(
-    rb"(?i)\n(from|to|cc|bcc|resent-bcc|return-path|subject|date|message-id|received|x-msys-api)[ \t]*:"
-    rb"([^\r]*+(?:\r\n[ \t][^\r]*+)*+)\r"
-)
 # Bcc would tell every recipient of the hidden ones; Return-Path is for the last host alone (RFC 5321 section 4.4).
 _NOT_PASSED_ON = frozenset({b"x-msys-api", b"bcc", b"resent-bcc", b"return-path"})
-_FOLD = re.compile(r"\r\n(?=[ \t])")
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9._:\[\]-]")
 
 
@@ -49,45 +41,38 @@ def to_transmission(mail: Mail, arrival: Arrival, *, date: str) -> Transmission 
 
     date   of now, as RFC 5322 section 3.3 writes it
     """
-    end = mail.body.find(b"\r\n\r\n")
-    header = mail.body if end < 0 else mail.body[: end + 2]
-    if _HEADER.match(header) is None:
+    found = scan(mail.body)
+    if found.malformed is not None or not found.fields:
         return replies.BAD_HEADER
-    found: dict[bytes, list[bytes]] = {}
-    dropped: list[tuple[int, int]] = []
-    for field in _FIELD.finditer(b"\n" + header):
-        name = field[1].lower()
-        found.setdefault(name, []).append(field[2])
-        if name in _NOT_PASSED_ON:
-            dropped.append((field.start(), field.end()))  # one less than in the search: from the name to the CRLF's end
-    if len(found.get(b"received", ())) > MAX_HOPS:
+    if found.hops > MAX_HOPS:
         return replies.LOOP
-    author = _author(found.get(b"from", []))
+    author = _author(found)
     if isinstance(author, Reply):
         return author
-    asked = _asked(found.get(b"x-msys-api", []))
+    asked = _asked(found)
     if isinstance(asked, Reply):
         return asked
+    dropped = _NOT_PASSED_ON
     added = [_received(mail, arrival, date).encode()]
-    if b"date" not in found:
+    if not found.has_date:
         added.append(f"Date: {date}\r\n".encode())
-    if b"message-id" not in found:
+    if not found.has_message_id:
         added.append(f"Message-ID: <{arrival.token}.{mail.number}@{arrival.hostname}>\r\n".encode())
     if asked.copies:
-        if not _has_one_address(found.get(b"to", [])):
+        if not _has_one_address(found.values(b"to")):
             return replies.COPIES_NEED_ONE_TO
         visible = [(copy.name or None, copy.email) for copy in asked.copies if copy.kind == "cc"]
         if visible:
             added.append(write_mailboxes("Cc", visible))
-            dropped = sorted([*dropped, *_places(header, b"cc")])
-    rfc822 = _without(mail.body, dropped, b"".join(added))
+            dropped |= {b"cc"}
+    rfc822 = b"".join((*added, without(found, dropped)))
     return Transmission(
         recipients=_recipients(mail.recipients, asked),
         content=RawContent(rfc822=rfc822),
         recv_method="esmtp",
         from_email=author.text,
         sending_domain=author.domain,
-        subject=_subject(found.get(b"subject", [])),
+        subject=replies.printable(found.subject, SUBJECT_LETTERS),
         campaign_id=asked.campaign_id,
         return_path=mail.reverse_path or None,
         ip_pool=asked.ip_pool,
@@ -102,26 +87,25 @@ def to_transmission(mail: Mail, arrival: Arrival, *, date: str) -> Transmission 
     )
 
 
-def _author(values: list[bytes]) -> Address | Reply:
+def _author(found: Scan) -> Address | Reply:
     """Return the one address of the one From header: its domain is what must be a verified sending domain."""
-    if len(values) != 1:
-        return replies.TWO_FROMS if values else replies.NO_FROM
     try:
-        mailboxes = split_mailboxes(_text(values[0]))
-        return parse_address(mailboxes[0][1]) if len(mailboxes) == 1 else replies.BAD_FROM
+        return found.sender()
     except BadAddress:
-        return replies.BAD_FROM
+        count = found.count(b"from")
+        return replies.BAD_FROM if count == 1 else replies.TWO_FROMS if count else replies.NO_FROM
 
 
-def _asked(values: list[bytes]) -> ApiHeader | Reply:
-    if not values:
+def _asked(found: Scan) -> ApiHeader | Reply:
+    count = found.count(b"x-msys-api")
+    if not count:
         return NOTHING_ASKED
-    return read_api_header(values[0]) if len(values) == 1 else replies.TWO_API_HEADERS
+    return read_api_header(found.msys_api[0]) if count == 1 else replies.TWO_API_HEADERS
 
 
-def _has_one_address(values: list[bytes]) -> bool:
+def _has_one_address(values: list[str]) -> bool:
     try:
-        return len(values) == 1 and len(split_mailboxes(_text(values[0]))) == 1
+        return len(values) == 1 and len(split_mailboxes(values[0])) == 1
     except BadAddress:
         return False
 
@@ -164,30 +148,3 @@ def _received(mail: Mail, arrival: Arrival, date: str) -> str:
         f"\tby {arrival.hostname} with {mail.protocol} id {arrival.token}.{mail.number}{shown};\r\n"
         f"\t{date}\r\n"
     )
-
-
-def _without(body: bytes, dropped: list[tuple[int, int]], added: bytes) -> bytes:
-    if not dropped:
-        return added + body
-    kept, place = [added], 0
-    for start, end in dropped:
-        kept.append(body[place:start])
-        place = end
-    kept.append(body[place:])
-    return b"".join(kept)
-
-
-def _places(header: bytes, name: bytes) -> list[tuple[int, int]]:
-    return [(field.start(), field.end()) for field in _FIELD.finditer(b"\n" + header) if field[1].lower() == name]
-
-
-def _text(value: bytes) -> str:
-    return _FOLD.sub("", value.decode("utf-8", "surrogateescape")).strip()
-
-
-def _subject(values: list[bytes]) -> str:
-    """Return the subject as people read it, for events."""
-    if not values:
-        return ""
-    text = decode_words(_FOLD.sub("", values[0].decode("utf-8", "replace")).strip())
-    return replies.printable(text, SUBJECT_LETTERS).encode("utf-8", "replace").decode()

@@ -12,13 +12,11 @@ import msgspec
 from homing.ingress import replies
 from homing.ingress.replies import Reply
 from homing.message.addresses import BadAddress, check_name, parse_address
-from homing.message.words import decode_words
 
 CAMPAIGN_OCTETS = 64
 METADATA_OCTETS = 10_240
 MAX_COPIES = 1000
 MAX_TAGS = 10  # further ones are ignored
-_FOLD = re.compile(r"\r\n[ \t]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _JSON_TYPES = {dict: "json object", list: "json array", str: "json string", bool: "json boolean"}
@@ -61,19 +59,12 @@ class _Bad(Exception):
     """The header cannot be used; the text is the reply's."""
 
 
-def read_api_header(value: bytes) -> ApiHeader | Reply:
-    """Read the header's value as it stood in the message (folded, maybe with encoded-words), or refuse it."""
+def read_api_header(text: str) -> ApiHeader | Reply:
+    """Read the header's value, unfolded and with its encoded-words decoded, or refuse it."""
     try:
-        return _read(_parse(_unfolded(value)))
+        return _read(_parse(text))
     except _Bad as bad:
         return replies.bad_api_header(str(bad))
-
-
-def _unfolded(value: bytes) -> str:
-    try:
-        return decode_words(_FOLD.sub(" ", value.decode()).strip())
-    except UnicodeDecodeError:
-        raise _Bad("JSON parsing error in X-MSYS-API: it is not UTF-8") from None
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from homing.accounts.types import Sender
 from homing.domains.types import DomainFacts
-from homing.ingress.rules.admission import Known, admit
+from homing.ingress.rules.admission import Known, admit, with_usable_return_path
 from homing.ingress.types import Recipient, Refusal, Refused, Transmission
 from homing.spool.types import InlineContent, RecipientDetail
 
@@ -90,3 +90,17 @@ def test_a_start_is_at_most_three_days_ahead():
 
 def test_a_suspended_account_sends_nothing():
     assert admit(transmission(), Sender(account_id=1, suspended=True), known(), now=NOW) == Refused(Refusal.SUSPENDED)
+
+
+@pytest.mark.parametrize(
+    ("sender", "kept"), [("b@acme.test", "b@acme.test"), ("b@other.test", None), ("b@[192.0.2.1]", None), (None, None)]
+)
+def test_mail_from_over_smtp_is_kept_on_a_verified_bounce_domain_and_gives_way_elsewhere(sender: str | None, kept: str | None):
+    injected = with_usable_return_path(transmission(recv_method="esmtp", return_path=sender), known())
+    assert injected.return_path == kept
+    assert admit(injected, ACME, known(), now=NOW) is None
+
+
+def test_a_return_path_named_over_rest_is_never_silently_replaced():
+    named = transmission(return_path="b@other.test")
+    assert with_usable_return_path(named, known()) is named

@@ -9,7 +9,7 @@ from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
 from homing.domains.types import DEFAULT_KEY, DomainFacts
 from homing.egress.pools import PoolBook
-from homing.ingress.rules.admission import Known, admit, return_path_domains
+from homing.ingress.rules.admission import Known, admit, return_path_domains, with_usable_return_path
 from homing.ingress.rules.expand import CHUNK_RECIPIENTS, Share, chunk_size, encode_share, expand, facts_of
 from homing.ingress.suppression import SuppressionDesk
 from homing.ingress.types import Accepted, Refused, Transmission
@@ -62,6 +62,7 @@ class Accept:
         raises   Overloaded, StoreUnavailable or LeaseLost; then nothing was stored and the caller may try again
         """
         known = await self._look_up(transmission, sender)
+        transmission = with_usable_return_path(transmission, known)
         refused = admit(transmission, sender, known, now=now)
         if refused is not None:
             return refused
@@ -82,7 +83,9 @@ class Accept:
         return Known(
             domains=domains,
             default_bounce=(
-                None if transmission.return_path else await self._domains.default_bounce(sender.account_id, sender.subaccount_id)
+                None
+                if transmission.return_path and transmission.recv_method != "esmtp"
+                else await self._domains.default_bounce(sender.account_id, sender.subaccount_id)
             ),
             pool_exists=pool is None or await self._pools.addresses(sender.account_id, pool) is not None,
             dkim_key_usable=key == DEFAULT_KEY or bool(await self._keys.signing_keys(transmission.sending_domain, key)),

@@ -54,6 +54,19 @@ def admit(transmission: Transmission, sender: Sender, known: Known, *, now: date
     return None
 
 
+def with_usable_return_path(transmission: Transmission, known: Known) -> Transmission:
+    """Return an SMTP injection without its MAIL FROM where that cannot be the envelope sender; others as they are.
+
+    source   SparkPost reference, section 2.31.1: MAIL FROM may be anything, and is kept only on a verified bounce domain
+    """
+    if transmission.recv_method != "esmtp" or transmission.return_path is None:
+        return transmission
+    facts = known.domains.get(transmission.return_path.rpartition("@")[2].lower())
+    if facts is not None and facts.usable_as_return_path:
+        return transmission
+    return msgspec.structs.replace(transmission, return_path=None)
+
+
 def return_path_domains(transmission: Transmission) -> set[str]:
     """Return the domains of all envelope senders that the caller named."""
     named = {transmission.return_path} if transmission.return_path else set()

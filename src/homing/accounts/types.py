@@ -4,6 +4,8 @@ from datetime import datetime
 
 import msgspec
 
+DEFAULT_ACCOUNT = "default"  # the account of a new installation
+
 
 class Sender(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An authenticated caller: an API key, or a trusted network's account.

@@ -32,8 +32,8 @@ class Dispatcher:
         limits = engine.sites.limits(queue.site)
         try:
             while not engine.stopping and not engine.sites.is_held(queue):
-                if queue.connections > queue.limit and self._connection is None:
-                    break  # the site takes fewer than we thought
+                if queue.connections > queue.granted or (queue.connections > queue.limit and self._connection is None):
+                    break  # the site takes fewer than we thought, or other workers need their share
                 ready = queue.pop()
                 if ready is None:
                     if self._connection is None or not await queue.wait(engine.settings.idle_s):

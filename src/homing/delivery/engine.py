@@ -359,6 +359,11 @@ class Engine:
     async def connection_ended(self, queue: SiteQueue) -> None:
         """A dispatcher ends; what is still ready may deserve another."""
         queue.connections -= 1
+        if queue.recalled and queue.connections <= queue.granted:
+            queue.recalled = False
+            with contextlib.suppress(Exception):
+                await self.slots.release(queue.source.address, queue.site.key, queue.connections)
+                queue.granted = queue.connections
         if queue.depth and not self.sites.is_held(queue):
             self._grow_soon(queue)
         elif queue.connections == 0 and queue.granted:
@@ -477,6 +482,26 @@ class Engine:
         if entry.entry_id in self._memory:
             self._memory.discard(entry.entry_id)
             self._shard_counts[entry.shard] -= 1
+
+    def where_is(self, entry_id: bytes) -> dict[str, Any] | None:
+        """Return where a message is in memory; None: it is not."""
+        if entry_id not in self._memory:
+            return None
+        for queue in self.sites:
+            place = queue.place_of(entry_id)
+            if place is not None:
+                return {"state": "ready", "site": queue.site.key, "source_ip": queue.source.address, "before_it": place}
+        if self._routing.is_waiting(entry_id):
+            return {"state": "looking_up"}
+        return {"state": "in_flight"}
+
+    def recalled(self, ip: str, site: str, keep: int) -> None:
+        """The pace keeper wants connections back: other workers have none. Dispatchers end after their message."""
+        for queue in self.sites:
+            if queue.source.address == ip and queue.site.key == site:
+                queue.granted = min(queue.granted, keep)
+                queue.recalled = True
+                queue.wake_all()
 
     @property
     def in_memory(self) -> int:

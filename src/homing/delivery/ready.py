@@ -35,6 +35,7 @@ class SiteQueue:
         "busy",
         "connections",
         "depth",
+        "domains",
         "failures",
         "granted",
         "growing",
@@ -43,6 +44,7 @@ class SiteQueue:
         "last_reply",
         "limit",
         "probing",
+        "recalled",
         "site",
         "source",
         "successes",
@@ -56,6 +58,8 @@ class SiteQueue:
         self.connections = 0  # dispatchers running
         self.busy = 0  # attempts under way
         self.granted = 0  # slots that the pace keeper leased to us
+        self.recalled = False  # the pace keeper wants some of them back
+        self.domains: set[str] = set()  # recipient domains seen here, for whoever looks
         self.growing = False  # a growth decision is scheduled
         self.failures = 0
         self.successes = 0
@@ -80,6 +84,8 @@ class SiteQueue:
     def push(self, ready: Ready) -> None:
         """Add an entry behind its customer's others, and wake one idle connection."""
         account = ready.lane.key.account_id
+        if len(self.domains) < 1_000:
+            self.domains.add(ready.lane.key.domain)
         waiting = self._by_account.get(account)
         if waiting is None:
             waiting = self._by_account[account] = deque()
@@ -128,6 +134,14 @@ class SiteQueue:
             waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_result(None)
+
+    def place_of(self, entry_id: bytes) -> int | None:
+        """Return how many of the same customer's messages go before this one; None: it is not here."""
+        for waiting in self._by_account.values():
+            for place, ready in enumerate(waiting):
+                if ready.entry.entry_id == entry_id:
+                    return place
+        return None
 
     def drain(self) -> list[Ready]:
         """Take everything out."""

@@ -49,6 +49,10 @@ class Routing:
         """Return how many entries wait for this domain's look-up."""
         return len(self._waiting.get(domain, ()))
 
+    def is_waiting(self, entry_id: bytes) -> bool:
+        """Return whether a message waits for its domain's look-up."""
+        return any(ready.entry.entry_id == entry_id for waiting in self._waiting.values() for ready in waiting)
+
     def send(self, ready: Ready) -> None:
         """Bring an entry to its site, now or once that is known."""
         domain = ready.lane.key.domain

@@ -39,7 +39,7 @@ class Sites:
         first_wait: timedelta,
         opened: Callable[[SiteQueue], None],
         given_back: Callable[[Ready], None],
-        later: Callable[[float, Coroutine[Any, Any, None]], None],
+        later: Callable[[float, Coroutine[Any, Any, None]], object],
     ) -> None:
         self._clock = clock
         self._holds = holds

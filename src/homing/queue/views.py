@@ -30,6 +30,21 @@ class Waiting(NamedTuple):
     campaign_id: str = ""
 
 
+class WaitingPart(NamedTuple):
+    """What of one transmission waits for one domain.
+
+    tries     the most failed tries of a message
+    example   hex id of one of the messages
+    """
+
+    domain: str
+    depth: int
+    next_due: datetime
+    last_reply: str
+    tries: int
+    example: str
+
+
 class WaitingEntry(NamedTuple):
     """One message that waits.
 
@@ -73,10 +88,13 @@ async def by_lane(executor: db.Executor, *, limit: int) -> list[Waiting]:
     return [_waiting(row) async for row in _sql.waiting_by_lane(executor, limit=limit)]
 
 
-async def of_transmission(executor: db.Executor, transmission_id: bytes) -> dict[str, int]:
-    """Return how many messages of a transmission still wait, by domain."""
+async def of_transmission(executor: db.Executor, transmission_id: bytes) -> list[WaitingPart]:
+    """Return what of a transmission still waits, by domain, deepest first."""
     rows = _sql.waiting_of_transmission(executor, transmission_id=transmission_id)
-    return {row["domain"]: row["depth"] async for row in rows}
+    return [
+        WaitingPart(row["domain"], row["depth"], row["next_due"], row["last_attempt"] or "", row["tries"], row["example"])
+        async for row in rows
+    ]
 
 
 async def total(executor: db.Executor) -> tuple[int, int]:

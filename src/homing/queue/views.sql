@@ -65,7 +65,8 @@ ORDER BY g.depth DESC, g.domain, g.lane;
 -- name: waiting_of_transmission
 -- What of one transmission still waits, by domain.
 -- reads: chunks, queue_entries, lanes
-SELECT l.domain, count(*) AS depth, min(q.due_at) AS next_due, max(q.last_attempt) AS last_attempt, max(q.tries) AS tries
+SELECT l.domain, count(*) AS depth, min(q.due_at) AS next_due, max(q.last_attempt) AS last_attempt, max(q.tries) AS tries,
+       min(encode(q.entry_id, 'hex')) AS example
 FROM chunks c
 JOIN queue_entries q ON q.shard = c.shard AND q.chunk_id = c.chunk_id
 JOIN lanes l ON l.shard = q.shard AND l.lane = q.lane

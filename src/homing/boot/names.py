@@ -1,0 +1,24 @@
+"""Names that the settings leave to us."""
+
+import re
+import socket
+from dataclasses import replace
+
+from homing.ground.config import Settings
+
+
+def resolved(settings: Settings) -> Settings:
+    """Return the settings with the host's own name where none was given, and the bounce domain that follows from it."""
+    hostname = settings.hostname or _fqdn()
+    return replace(settings, hostname=hostname, bounce_domain=settings.bounce_domain or hostname)
+
+
+def node_name(settings: Settings) -> str:
+    """Return a short name for this node, fit for ids of workers."""
+    return re.sub(r"[^a-z0-9-]", "-", settings.hostname.lower())[:40] or "node"
+
+
+def _fqdn() -> str:
+    """Return the machine's name; `localhost.localdomain` where it has none that can be said in EHLO."""
+    name = socket.getfqdn().rstrip(".").lower()
+    return name if re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", name) and not name[0].isdigit() else "localhost.localdomain"

@@ -1,0 +1,240 @@
+"""The parent process: owns what must outlive a worker, and says where everything is.
+
+Sockets, PostgreSQL, pace keeper, watchdog, doorman, joined metrics, housekeeping of the log's partitions.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import uvloop
+from prometheus_client import CollectorRegistry, Gauge
+
+from homing.accounts import store as accounts
+from homing.accounts.grants import KEY_GRANTS
+from homing.accounts.types import DEFAULT_ACCOUNT
+from homing.boot import banner
+from homing.boot.names import node_name, resolved
+from homing.egress.pace import PaceKeeper
+from homing.events import store as events
+from homing.evidence.journal import Journal
+from homing.evidence.types import Door, FaultTag
+from homing.ground import channel, db, disk, log, metrics, sockets
+from homing.ground.clock import SystemClock
+from homing.ground.config import Settings
+from homing.ground.doorman import Doorman
+from homing.ground.errors import HomingError, Misuse
+from homing.ground.migrate import migrate
+from homing.ground.postgres import DSN_FILE, EmbeddedPostgres
+from homing.ground.secrets import load_or_make
+from homing.ground.supervise import Supervisor, Worker, WorkerState
+from homing.ground.tls import self_signed, server_context
+from homing.ground.waiting import set_within
+from homing.queue import store as queue
+
+_log = log.get("boot")
+HOUSEKEEPING_S = 600.0
+WORKER = [sys.executable, "-m", "homing.boot.worker"]
+
+
+def up(settings: Settings) -> int:
+    """Run the platform in the foreground until SIGTERM or Ctrl-C; return the exit code."""
+    log.set_up(level=settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_up(resolved(settings)))
+
+
+async def _up(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with _house(settings) as house:
+        await house.run(stop)
+    return 0
+
+
+@asynccontextmanager
+async def _house(settings: Settings) -> AsyncIterator["House"]:
+    """Prepare everything that workers need: data folder, sockets, database, schema, keys, first account."""
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    count = settings.workers or os.cpu_count() or 1
+    http = sockets.listen("HOMING_HTTP", settings.http, count=count)
+    smtp: list[Any] = []
+    try:
+        smtp = sockets.listen("HOMING_SMTP", settings.smtp, count=count)
+        async with _database(settings) as (dsn, postgres):
+            await asyncio.to_thread(migrate, dsn)
+            load_or_make(settings.master_key_path)
+            clock = SystemClock()
+            if settings.tls_cert is None:
+                self_signed(settings.data / "tls", hostname=settings.hostname, now=clock.now())
+            disk.make_ballast(settings.data, settings.ballast_bytes)
+            async with db.pool(dsn, least=1, most=4, name="homing-supervisor") as pool:
+                await events.ensure_partitions(pool, clock.now().date())
+                first_key = await _first_account(pool)
+                yield House(settings, pool, postgres, http, smtp, first_key)
+    finally:
+        sockets.close([*http, *smtp])
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[tuple[str, EmbeddedPostgres | None]]:
+    if settings.database_url is not None:
+        with _locked(settings):
+            (settings.data / DSN_FILE).unlink(missing_ok=True)
+            yield settings.database_url, None
+        return
+    postgres = EmbeddedPostgres(settings.data)
+    try:
+        yield await postgres.start(), postgres
+    finally:
+        await postgres.stop()
+
+
+@contextlib.contextmanager
+def _locked(settings: Settings) -> Any:
+    """Hold the data folder, as the embedded server does; a second `homing up` on it is refused."""
+    handle = os.open(settings.data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Misuse(f"another `homing up` runs on {settings.data}; stop it, or set HOMING_DATA") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+async def _first_account(pool: db.Pool) -> str | None:
+    """Create the account and the key of a new installation; return the key, which is shown once."""
+    if await accounts.all_accounts(pool):
+        return None
+    account = await accounts.get_or_create_account(pool, DEFAULT_ACCOUNT)
+    made = await accounts.create_key(pool, account_id=account.account_id, label="first key", grants=sorted(KEY_GRANTS))
+    return made.clear
+
+
+@dataclass(slots=True)
+class House:
+    """The running platform, seen from its parent process."""
+
+    settings: Settings
+    pool: db.Pool
+    postgres: EmbeddedPostgres | None
+    http: list[Any]
+    smtp: list[Any]
+    first_key: str | None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep everything alive until told to stop; then drain, and return when the last worker has ended."""
+        settings = self.settings
+        journal = Journal(settings.data / "evidence", "doorman")
+
+        def refused(door: str, key_hash: bytes | None) -> None:
+            where = Door.API if door == "http" else Door.SMTP
+            journal.count(None, where, FaultTag.SERVER, key_hash.hex()[:16] if key_hash else "")
+
+        doorman = Doorman(
+            http=self.http,
+            smtp=self.smtp,
+            hostname=settings.hostname,
+            refused=refused,
+            tls=server_context(settings.tls_cert, settings.tls_key) if settings.tls_cert else None,
+        )
+        keeper = PaceKeeper()
+        announced = False
+
+        def changed() -> None:
+            nonlocal announced
+            if supervisor.any_ready:
+                doorman.step_back()
+            elif not stop.is_set():
+                doorman.stand()
+            if supervisor.ready and not announced:
+                announced = True
+                banner.show(settings, first_key=self.first_key, workers=len(self.http), embedded=self.postgres is not None)
+
+        def born(worker: Worker) -> None:
+            assert worker.channel is not None
+            keeper.attach(worker.worker_id, worker.channel)
+            worker.channel.on("house_ready", lambda: supervisor.ready)
+            worker.channel.on("house_metrics", joined)
+
+        async def dead(worker_id: str) -> None:
+            keeper.detach(worker_id)
+            await queue.release_worker(self.pool, worker_id)
+
+        async def joined() -> str:
+            pages = await supervisor.ask_all("metrics")
+            return metrics.join([*pages.values(), metrics.text(registry)])
+
+        async def snapshot() -> dict[str, Any]:
+            return {"workers": list((await supervisor.ask_all("snapshot")).values())}
+
+        async def trace(message_id: str) -> dict[str, Any]:
+            answers = await supervisor.ask_all("trace", message_id=message_id)
+            return next((answer for answer in answers.values() if answer.get("state")), {"state": ""})
+
+        supervisor = Supervisor(
+            WORKER,
+            sockets=[{"http": http, "smtp": smtp} for http, smtp in zip(self.http, self.smtp, strict=True)],
+            lease_s=settings.lease_s,
+            drain_s=settings.drain_s,
+            node=node_name(settings),
+            on_worker_born=born,
+            on_worker_dead=dead,
+            on_change=changed,
+        )
+        registry = metrics.new_registry()
+        self._watch(registry, supervisor)
+        handlers: dict[str, channel.Handler] = {
+            "snapshot": snapshot,
+            "trace": trace,
+            "metrics": joined,
+            "ready": lambda: {"ready": supervisor.ready},
+        }
+        doorman.stand()
+        halt = asyncio.Event()
+        async with channel.serve_control(settings.data, handlers), asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(journal.run(halt), name="journal"),
+                tasks.create_task(self._keep_house(halt), name="housekeeping"),
+            ]
+            if self.postgres is not None:
+                background.append(tasks.create_task(self.postgres.keep(), name="postgres"))
+            await supervisor.run(stop)
+            await doorman.leave()
+            halt.set()
+            if self.postgres is not None:
+                background.pop().cancel()
+            await asyncio.wait(background, timeout=5.0)
+            for task in background:
+                task.cancel()
+        _log.info("stopped")
+
+    async def _keep_house(self, halt: asyncio.Event) -> None:
+        """Keep partitions ahead of the days, drop what retention has ended, forget old evidence."""
+        while not await set_within(halt, HOUSEKEEPING_S):
+            today = SystemClock().now().date()
+            try:
+                await events.ensure_partitions(self.pool, today)
+                await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
+            except (HomingError, *db.TEMPORARY) as trouble:
+                _log.warning("housekeeping_failed", cause=str(trouble)[:300])
+
+    @staticmethod
+    def _watch(registry: CollectorRegistry, supervisor: Supervisor) -> None:
+        """Let the supervisor's own registry tell about the workers."""
+        ready = Gauge("homing_workers_ready", "Workers that serve", registry=registry)
+        ready.set_function(lambda: float(sum(worker.state is WorkerState.READY for worker in supervisor.workers)))
+        restarts = Gauge("homing_worker_restarts", "Restarts of workers since the start", registry=registry)
+        restarts.set_function(lambda: float(sum(worker.restarts for worker in supervisor.workers)))

@@ -1,0 +1,245 @@
+"""A worker process: both doors, the queue of its shards and the delivery engine in one event loop.
+
+Started by the supervisor with its listening sockets and a channel (ground.attach). SIGTERM drains: doors close, what is
+in flight ends, outcomes are written, shards are given back.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from homing.accounts.authenticate import Authenticator
+from homing.accounts.types import Sender
+from homing.api import server
+from homing.api.app import Deps, make_app
+from homing.boot.gauges import register, snapshot_of, trace_of
+from homing.boot.names import resolved
+from homing.delivery.engine import Engine
+from homing.delivery.letters import Letters
+from homing.delivery.peers import Peers
+from homing.delivery.resolver import Resolver
+from homing.delivery.rules.addresses import AddressPolicy
+from homing.delivery.rules.site import Providers
+from homing.domains.facts import DomainBook
+from homing.domains.keyring import KeyRing
+from homing.egress.pace import PaceClient
+from homing.egress.pools import PoolBook
+from homing.egress.rules.shaping import Shaping
+from homing.events.rules.classify import Classifier
+from homing.evidence.journal import Journal
+from homing.evidence.types import Door
+from homing.ground import config, db, log, metrics
+from homing.ground.attach import Attachment, attached
+from homing.ground.clock import SystemClock
+from homing.ground.config import Settings
+from homing.ground.disk import DiskGuard
+from homing.ground.postgres import DSN_FILE
+from homing.ground.secrets import load_or_make
+from homing.ground.tls import self_signed, server_context
+from homing.ingress.accept import Accept
+from homing.ingress.expand import Expander
+from homing.ingress.smtp_server import SmtpDoor, SmtpSettings
+from homing.ingress.suppression import desk_over
+from homing.ingress.types import Accepted, Refused, Transmission
+from homing.queue.owner import Owner
+
+_log = log.get("boot")
+
+
+def main() -> None:
+    """Run one worker until SIGTERM, or until the supervisor is gone."""
+    settings = resolved(config.read())
+    log.set_up(level=settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C reaches the whole group; the supervisor decides
+    dsn = settings.database_url or (settings.data / DSN_FILE).read_text().strip()
+    async with attached() as attachment, db.pool(dsn, least=2, most=8, name="homing") as pool:
+        worker = Worker(settings, dsn, pool, attachment)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_stop_when_orphaned(attachment, stop), name="orphaned")
+            await worker.run(stop)
+            attachment.orphaned.set()
+
+
+async def _stop_when_orphaned(attachment: Attachment, stop: asyncio.Event) -> None:
+    await attachment.orphaned.wait()
+    stop.set()
+
+
+class Worker:
+    """Everything one worker is made of, wired."""
+
+    def __init__(self, settings: Settings, dsn: str, pool: db.Pool, attachment: Attachment) -> None:
+        self._settings = settings
+        self._attachment = attachment
+        self._pool = pool
+        clock = self._clock = SystemClock()
+        master_key = load_or_make(settings.master_key_path)
+        lifetime = timedelta(seconds=settings.lifetime_s)
+        self.owner = Owner(
+            dsn=dsn, pool=pool, worker_id=attachment.worker_id, term_s=settings.lease_s, lifetime=lifetime, clock=clock
+        )
+        pools = PoolBook(pool, source_ips=settings.source_ips, hostname=settings.hostname)
+        self.resolver = Resolver(
+            dns_server=settings.dns,
+            smarthost=settings.smarthost,
+            policy=AddressPolicy(
+                port=settings.delivery_port,
+                allow_private=settings.allow_private_mx,
+                listeners=(settings.smtp,),
+                own=frozenset(ip.address for ip in settings.source_ips),
+            ),
+            providers=Providers.from_package(),
+            clock=clock,
+        )
+        self.keyring = KeyRing(pool, master_key, clock)
+        self.pace = PaceClient(attachment.channel, recalled=lambda ip, site, keep: self.engine.recalled(ip, site, keep))
+        self.engine = Engine(
+            settings=settings,
+            owner=self.owner,
+            pool=pool,
+            clock=clock,
+            letters=Letters(
+                pool,
+                clock,
+                self.keyring,
+                pools,
+                hostname=settings.hostname,
+                bounce_domain=settings.bounce_domain,
+                token=partial(master_key.token, purpose="verp"),
+            ),
+            pools=pools,
+            resolver=self.resolver,
+            slots=self.pace,
+            shaping=Shaping.from_package(),
+            classifier=Classifier.from_package(),
+            peers=Peers(settings),
+        )
+        desk = desk_over(pool)
+        self.owner.attach(self.engine, Expander(desk, lifetime=lifetime))
+        self.authenticator = Authenticator(pool, clock)
+        self.domains = DomainBook(pool, clock)
+        self.accept = Accept(
+            domains=self.domains,
+            keys=self.keyring,
+            pools=pools,
+            desk=desk,
+            handover=self.owner,
+            lifetime=lifetime,
+        )
+        self.journal = Journal(settings.data / "evidence", attachment.worker_id)
+        self.guard = DiskGuard(self._disks(), min_free_bytes=settings.min_free_bytes, min_free_share=settings.min_free_share)
+        self.smtp = self._smtp_door()
+        self.registry = metrics.new_registry()
+        register(self.registry, self)
+        channel = attachment.channel
+        channel.on("metrics", lambda: metrics.text(self.registry))
+        channel.on("snapshot", lambda: snapshot_of(self, attachment.worker_id))
+        channel.on("trace", lambda message_id: trace_of(self, message_id))
+
+    def _disks(self) -> list[Path]:
+        """Return the folders whose disks must not fill up: our data, and the embedded server's wherever it lies."""
+        cluster = self._settings.data / "postgres"
+        return [self._settings.data, *([cluster.resolve()] if cluster.exists() else [])]
+
+    def _smtp_door(self) -> SmtpDoor:
+        settings = self._settings
+        if settings.tls_cert is not None:
+            tls = server_context(settings.tls_cert, settings.tls_key)
+        else:
+            tls = server_context(self_signed(settings.data / "tls", hostname=settings.hostname, now=self._clock.now()))
+
+        async def accept(transmission: Transmission, sender: Sender) -> Accepted | Refused:
+            return await self.accept(transmission, sender, now=self._clock.now())
+
+        return SmtpDoor(
+            SmtpSettings(
+                hostname=settings.hostname,
+                max_message_bytes=settings.max_message_bytes,
+                max_connections=settings.smtp_max_connections,
+                idle_s=settings.smtp_idle_s,
+            ),
+            accept=accept,
+            authenticate=self.authenticator.authenticate,
+            count=lambda account_id, fault: self.journal.count(account_id, Door.SMTP, fault),
+            refuse_new=self._refuse_new,
+            clock=self._clock,
+            trusted=(lambda ip: self.authenticator.trusted(ip, settings.smtp_trust)) if settings.smtp_trust else None,
+            tls=tls,
+        )
+
+    def _refuse_new(self) -> str | None:
+        """Return why nothing new is taken now, in words for strangers."""
+        reason = self.guard.refuse_new()
+        if reason is not None:
+            return reason
+        if not self.owner.lease.valid() or not self.owner.lease.epochs:
+            return "the queue is not ready"
+        return None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until told to stop, then drain."""
+        settings = self._settings
+        attachment = self._attachment
+        halt = asyncio.Event()  # of the journal and the disk guard: they outlive the drain
+        quiet = asyncio.Event()  # no door takes anything any more: delivery and queue may drain
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.journal.run(halt), name="journal")
+            tasks.create_task(self.guard.run(halt), name="disk")
+            engine = tasks.create_task(self.engine.run(quiet), name="engine")
+            owner = tasks.create_task(self.owner.run(quiet, may_read=self.engine.may_read), name="owner")
+            async with self._doors():
+                claimed = asyncio.ensure_future(self.owner.keeper.first_claim.wait())
+                stopping = asyncio.ensure_future(stop.wait())
+                await asyncio.wait({claimed, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                claimed.cancel()
+                if not stop.is_set():
+                    attachment.ready()
+                await stopping
+                attachment.draining()
+                _log.info("draining", worker=attachment.worker_id)
+            quiet.set()
+            await asyncio.wait({engine, owner})
+            halt.set()
+        await self.resolver.close()
+        _log.info("drained", worker=attachment.worker_id, drain_s=settings.drain_s)
+
+    @asynccontextmanager
+    async def _doors(self) -> AsyncIterator[None]:
+        """Serve both doors; on leaving, take nothing new and answer what was taken."""
+        settings, sockets = self._settings, self._attachment.sockets
+        loop = asyncio.get_running_loop()
+        app = make_app(self._deps())
+        tls: dict[str, Any] = {}
+        if settings.tls_cert is not None:
+            tls = {"cert": settings.tls_cert, "key": settings.tls_key}
+        async with server.serving(app, sockets["http"], drain_s=settings.drain_s, **tls):
+            smtp = await loop.create_server(self.smtp.protocol_factory, sock=sockets["smtp"])
+            try:
+                yield
+            finally:
+                smtp.close()
+                with contextlib.suppress(Exception):
+                    await self.smtp.close(min(settings.drain_s, 10.0))
+
+    def _deps(self) -> Deps:
+        raise NotImplementedError
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """Child processes that end with us: started with a death signal, waited for without a thread.
 
-Only the pid that was started here is ever signalled, and only while it has not been reaped, so a number that the system
-has given to somebody else since is never hit.
+`send_signal` reaches only a child that was started here and has not been reaped, so a number that the system has given to
+somebody else since is never hit.
 """
 
 import asyncio
@@ -98,3 +98,33 @@ def send_signal(child: "subprocess.Popen[bytes]", number: signal.Signals) -> boo
     except ProcessLookupError:
         return False
     return True
+
+
+def signal_pid(pid: int, number: signal.Signals) -> None:
+    """Signal a process by its number that is known to be ours; it may have ended by now."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def working_in(folder: Path, program: str) -> list[int]:
+    """Return the pids of a program whose working directory this folder is. Empty without /proc.
+
+    A shell of an operator who looks around there is not meant, hence the program's name.
+    """
+    try:
+        wanted = folder.stat()
+        pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    except OSError:
+        return []
+    found = []
+    for pid in pids:
+        try:
+            at = os.stat(f"/proc/{pid}/cwd")
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+        except OSError:
+            continue
+        if name == program and (at.st_dev, at.st_ino) == (wanted.st_dev, wanted.st_ino):
+            found.append(pid)
+    return found

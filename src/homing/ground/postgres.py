@@ -165,7 +165,7 @@ class EmbeddedPostgres:
                 pause_s = min(pause_s * 2, 5.0)
                 try:
                     await self._launch()
-                except Temporary as trouble:
+                except (Temporary, OSError) as trouble:
                     self._log.error("postgres_restart_failed", reason=str(trouble))
                     continue
                 self._log.info("postgres_restarted")
@@ -293,6 +293,8 @@ class EmbeddedPostgres:
         await self._wait_for_predecessor(home, deadline)
         pause_s = 0.1
         while True:
+            if self._stopping or self._sockets is None:
+                raise Temporary("PostgreSQL is being stopped")
             self._child = self._spawn(home, self._sockets)
             if await self._answers(self._child, deadline):
                 return
@@ -330,19 +332,14 @@ class EmbeddedPostgres:
         maintenance = self.dsn.replace(f"/{DATABASE}?", "/postgres?")
         while child.poll() is None:
             try:
-                connection = await db.connect(maintenance, name="homing start", timeout_s=5.0)
-            except db.TEMPORARY:
+                await _make_database(maintenance)
+            except db.TEMPORARY:  # recovering, or going down again
                 if time.monotonic() > deadline:
                     children.send_signal(child, signal.SIGQUIT)
                     await children.wait_for_exit(child)
                     return False
                 await asyncio.sleep(0.05)
                 continue
-            try:
-                if not await connection.fetchval("SELECT count(*) FROM pg_database WHERE datname = $1", DATABASE):
-                    await connection.execute(f"CREATE DATABASE {DATABASE}")
-            finally:
-                await connection.close()
             return True
         return False
 
@@ -350,12 +347,12 @@ class EmbeddedPostgres:
         """Let an earlier server of this cluster end, and forget a pid file whose number is somebody else's by now."""
         asked = False
         patience = min(deadline, time.monotonic() + 60.0)
-        while running := _processes_in(home.pgdata):
+        while running := children.working_in(home.pgdata, "postgres"):
             if time.monotonic() > patience and not asked:
                 # Ours for certain: the locks are held by us, and its working directory is our cluster.
                 self._log.warning("postgres_of_an_earlier_run", pids=running)
                 for pid in running:
-                    _signal_if_there(pid, signal.SIGINT)
+                    children.signal_pid(pid, signal.SIGINT)
                 asked = True
             if time.monotonic() > deadline:
                 raise Temporary(f"an earlier PostgreSQL still runs in {home.pgdata} (pid {running[0]}) and does not end")
@@ -381,30 +378,14 @@ class EmbeddedPostgres:
             return "(no log)"
 
 
-def _signal_if_there(pid: int, number: signal.Signals) -> None:
-    """Signal a process that may have ended by now."""
+async def _make_database(maintenance: str) -> None:
+    """Connect, and make our database where there is none yet."""
+    connection = await db.connect(maintenance, name="homing start", timeout_s=5.0)
     try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-
-
-def _processes_in(pgdata: Path) -> list[int]:
-    """Return the pids whose working directory is the cluster: its postmaster and backends. Empty without /proc."""
-    try:
-        wanted = pgdata.stat()
-        pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
-    except OSError:
-        return []
-    found = []
-    for pid in pids:
-        try:
-            at = os.stat(f"/proc/{pid}/cwd")
-        except OSError:
-            continue
-        if (at.st_dev, at.st_ino) == (wanted.st_dev, wanted.st_ino):
-            found.append(pid)
-    return found
+        if not await connection.fetchval("SELECT count(*) FROM pg_database WHERE datname = $1", DATABASE, timeout=30.0):
+            await connection.execute(f"CREATE DATABASE {DATABASE}", timeout=120.0)
+    finally:
+        connection.terminate()
 
 
 def _environ(home: Home) -> dict[str, str]:

@@ -420,7 +420,7 @@ class HotWriter:
             ],
         )
         suppressions.extend(
-            row for (row, subclass), count in zip(struck, days, strict=True) if count >= repeat_of(subclass).count
+            row for (row, subclass), count in zip(struck, days, strict=True) if count >= repeat_of(subclass).times
         )
         if suppressions:
             await recipients.suppress(connection, suppressions)

@@ -127,4 +127,4 @@ async def test_what_waits_of_a_transmission_is_told_by_domain(pool, fill):
     account = await fill.account("acme")
     entry = await fill.entry(LaneKey(account, 0, "", "x.test"))
     chunk = await pool.fetchval("SELECT chunk_id FROM queue_entries WHERE entry_id = $1", entry)
-    assert await views.of_transmission(pool, chunk) == {"x.test": 1}
+    assert await views.of_transmission(pool, chunk) == [views.WaitingPart("x.test", 1, NOW, "", 0, entry.hex())]

@@ -1,0 +1,12 @@
+"""`homing up`: the platform in the foreground."""
+
+from homing.cli import reach
+
+
+def up() -> None:
+    """Start the platform: database, doors, delivery. Stops on Ctrl-C or SIGTERM, after what is in flight."""
+    from homing.boot import supervisor  # the whole house; every other command starts faster without it
+
+    code = supervisor.up(reach.settings())
+    if code:
+        raise SystemExit(code)

@@ -57,3 +57,23 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     recipient_domain: str
     campaign_id: str
     detail: bytes
+
+
+class Logged(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """An event as the log has it: what was made, and the place it got.
+
+    seq   grows within a shard; (shard, seq) names one event for ever
+    """
+
+    shard: int
+    seq: int
+    type: EventType
+    at: datetime
+    account_id: int
+    subaccount_id: int
+    message_id: bytes | None
+    transmission_id: bytes | None
+    recipient: str
+    recipient_domain: str
+    campaign_id: str
+    detail: bytes

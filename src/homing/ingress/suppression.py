@@ -37,6 +37,17 @@ class SuppressionDesk:
         self._gathering: dict[_Kind, _Batch] = {}
         self._asking: dict[_Kind, asyncio.Task[None]] = {}
 
+    @classmethod
+    def over(cls, pool: Pool) -> "SuppressionDesk":
+        """Return a desk that asks the suppression list in PostgreSQL."""
+
+        async def ask(
+            account_id: int, subaccount_id: int, recipients: list[str], transactional: bool, list_id: str
+        ) -> dict[str, str]:
+            return await store.suppressed(pool, account_id, subaccount_id, recipients, transactional, list_id)
+
+        return cls(ask)
+
     async def suppressed(
         self, account_id: int, subaccount_id: int, recipients: Sequence[str], transactional: bool, list_id: str = ""
     ) -> dict[str, str]:
@@ -72,14 +83,3 @@ class SuppressionDesk:
                     batch.answer.set_result(found)
         finally:
             del self._asking[kind]
-
-
-def desk_over(pool: Pool) -> SuppressionDesk:
-    """Return a desk that asks the suppression list in PostgreSQL."""
-
-    async def ask(
-        account_id: int, subaccount_id: int, recipients: list[str], transactional: bool, list_id: str
-    ) -> dict[str, str]:
-        return await store.suppressed(pool, account_id, subaccount_id, recipients, transactional, list_id)
-
-    return SuppressionDesk(ask)

@@ -1,0 +1,83 @@
+-- name: partitions
+-- The days of the log that have a partition, by the name of its table; detaching: a removal that was interrupted.
+-- reads: pg_inherits, pg_class
+SELECT c.relname AS name, i.inhdetachpending AS detaching
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'events'::regclass AND c.relname ~ '^events_[0-9]{8}$'
+ORDER BY c.relname;
+
+-- name: loose_partitions
+-- Tables of days that belong to the log no more, or not yet.
+-- reads: pg_inherits, pg_class
+SELECT c.relname AS name
+FROM pg_class c
+WHERE c.relkind = 'r' AND c.relname ~ '^events_[0-9]{8}$'
+  AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'events'::regclass)
+  AND NOT EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhrelid = c.oid)
+ORDER BY c.relname;
+
+-- name: lock_partitions!
+-- One at a time changes the partitions; held to the end of the transaction.
+SELECT pg_advisory_xact_lock(hashtext('homing events partitions'));
+
+-- name: of_message
+-- The life of one message, in the order in which it happened.
+-- reads: events
+SELECT day, shard, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient, recipient_domain,
+       campaign_id, detail
+FROM events
+WHERE message_id = :message_id
+ORDER BY at, day, shard, seq
+LIMIT 1000;
+
+-- name: search
+-- Events of one account that match every filter that is given (NULL: not given), newest first, from a cursor on. Keyword
+-- filters come as LIKE patterns over the segments of a field, set apart by single spaces. total is counted only on request.
+-- reads: events
+WITH matching AS NOT MATERIALIZED (
+    SELECT shard, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient, recipient_domain,
+           campaign_id, detail
+    FROM events
+    WHERE account_id = :account_id AND at >= :since AND at < :until
+      AND day >= :first_day
+      AND (:subaccounts::integer[] IS NULL OR subaccount_id = ANY(:subaccounts::integer[]))
+      AND (:types::smallint[] IS NULL OR type = ANY(:types::smallint[]))
+      AND (:seqs::bigint[] IS NULL OR (shard, seq) IN (SELECT * FROM unnest(:shards::smallint[], :seqs::bigint[])))
+      AND (:recipients::text[] IS NULL OR recipient = ANY(:recipients::text[]))
+      AND (:messages::bytea[] IS NULL OR message_id = ANY(:messages::bytea[]))
+      AND (:transmissions::bytea[] IS NULL OR transmission_id = ANY(:transmissions::bytea[]))
+      AND (:from_addresses::text[] IS NULL OR lower(detail->>'friendly_from') = ANY(:from_addresses::text[]))
+      AND (:bounce_classes::text[] IS NULL OR detail->>'bounce_class' = ANY(:bounce_classes::text[]))
+      AND (:sending_ips::text[] IS NULL OR detail->>'sending_ip' = ANY(:sending_ips::text[]))
+      AND (:ab_test_versions::text[] IS NULL OR detail->>'ab_test_version' = ANY(:ab_test_versions::text[]))
+      AND (:recipient_domains::text[] IS NULL
+           OR ' ' || regexp_replace(lower(recipient_domain), '[-_ .]+', ' ', 'g') || ' ' LIKE ANY (:recipient_domains::text[]))
+      AND (:sending_domains::text[] IS NULL
+           OR ' ' || regexp_replace(lower(detail->>'sending_domain'), '[-_ .]+', ' ', 'g') || ' '
+              LIKE ANY (:sending_domains::text[]))
+      AND (:campaigns::text[] IS NULL
+           OR ' ' || regexp_replace(lower(campaign_id), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:campaigns::text[]))
+      AND (:ab_tests::text[] IS NULL
+           OR ' ' || regexp_replace(lower(detail->>'ab_test_id'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:ab_tests::text[]))
+      AND (:ip_pools::text[] IS NULL
+           OR ' ' || regexp_replace(lower(detail->>'ip_pool'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:ip_pools::text[]))
+      AND (:reasons::text[] IS NULL
+           OR ' ' || regexp_replace(lower(detail->>'raw_reason'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:reasons::text[]))
+      AND (:subjects::text[] IS NULL
+           OR ' ' || regexp_replace(lower(detail->>'subject'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:subjects::text[]))
+      AND (:templates::text[] IS NULL
+           OR ' ' || regexp_replace(lower(detail->>'template_id'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:templates::text[])
+           OR transmission_id = ANY(:inline_templates::bytea[]) AND detail->>'template_id' IS NULL)
+      AND (:mailbox_providers::text[] IS NULL
+           OR ' ' || regexp_replace(lower(detail->>'mailbox_provider'), '[-_ ]+', ' ', 'g') || ' '
+              LIKE ANY (:mailbox_providers::text[]))
+      AND (:mailbox_provider_regions::text[] IS NULL
+           OR ' ' || regexp_replace(lower(detail->>'mailbox_provider_region'), '[-_ ]+', ' ', 'g') || ' '
+              LIKE ANY (:mailbox_provider_regions::text[]))
+)
+SELECT m.*, CASE WHEN :with_total THEN (SELECT count(*) FROM matching) END AS total
+FROM matching m
+WHERE :after_at::timestamptz IS NULL
+   OR (m.at, m.shard, m.seq) < (:after_at::timestamptz, :after_shard::smallint, :after_seq::bigint)
+ORDER BY m.at DESC, m.shard DESC, m.seq DESC
+LIMIT :limit;

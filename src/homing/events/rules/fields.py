@@ -1,0 +1,115 @@
+"""The fields of events: what each means, an example, and which type has which (SparkPost reference, sections 4.3, 4.4)."""
+
+from typing import Any
+
+from homing.events.types import EventType
+
+# name: (meaning, example); examples are of the search's types: ids of accounts are numbers, times ISO 8601.
+FIELDS: dict[str, tuple[str, Any]] = {
+    "type": ("Type of event this record describes", "bounce"),
+    "event_id": ("Unique event identifier", "61200417733910255"),
+    "timestamp": ("Event date and time, in UTC", "2026-05-05T16:53:20.000+00:00"),
+    "injection_time": ("Time at which this message was injected", "2026-05-05T16:53:18.000+00:00"),
+    "scheduled_time": ("Unix time at which the message was scheduled to be sent", "1778000000"),
+    "customer_id": ("Account identifier through which this message was sent", 1),
+    "subaccount_id": ("Subaccount identifier through which this message was sent; absent for the primary account", 101),
+    "message_id": ("Message identifier, one for each recipient", "0009b1f4a26603c7d5f9"),
+    "transmission_id": ("Transmission which originated this message", "65832150921904138"),
+    "campaign_id": ("Campaign of which this message was a part", "spring"),
+    "template_id": ("Slug of the template used to construct this message", "template_65832150921904138"),
+    "template_version": ("Version of the template used to construct this message", "0"),
+    "friendly_from": ("Address of the From header", "news@acme.test"),
+    "msg_from": ("Envelope sender of this message", "bounces@bounce.acme.test"),
+    "sending_domain": ("Domain of the From header", "acme.test"),
+    "rcpt_to": ("Lower-case version of the recipient's address", "kim@there.test"),
+    "raw_rcpt_to": ("The recipient's address as submitted", "Kim@there.test"),
+    "rcpt_hash": ("SHA-1 of the lower-case recipient address", "e86b56e3a4b0e4d6c0a3e8a1b5b3bbd5ce3a8d54"),
+    "rcpt_meta": ("Metadata of the recipient, merged over that of the transmission", {"uid": "7"}),
+    "rcpt_tags": ("Tags applied to the message", ["vip"]),
+    "rcpt_type": ("How the copy was addressed: cc, bcc or archive; of SMTP injection only", "cc"),
+    "rcpt_subs": ("Substitution data of the recipient", {"first": "Kim"}),
+    "recipient_domain": ("Domain receiving this message", "there.test"),
+    "routing_domain": ("Domain this message is routed to", "there.test"),
+    "mailbox_provider": ("Mailbox provider of the recipient", "Gmail"),
+    "mailbox_provider_region": ("Region of the mailbox provider", "Global"),
+    "subject": ("Subject line of the message", "Hi Kim"),
+    "ip_pool": ("IP pool through which this message was sent", "default"),
+    "sending_ip": ("IP address through which this message was sent", "192.0.2.10"),
+    "ip_address": ("IP address of the host that the message was delivered or offered to", "198.51.100.5"),
+    "remote_addr": ("Address of the host that injected the message", "203.0.113.8"),
+    "recv_method": ("Protocol by which this message was received", "rest"),
+    "delv_method": ("Protocol by which this message was delivered", "esmtp"),
+    "msg_size": ("Message size in bytes", "2048"),
+    "num_retries": ("Number of failed attempts before this one", "0"),
+    "queue_time": ("Delay, in milliseconds, between injection and this event", "812"),
+    "outbound_tls": ("TLS of the connection: 1 used, 0 not offered, -1 negotiation failed", 1),
+    "bounce_class": ("Classification code of the failure", "10"),
+    "error_code": ("Error code by which the remote host described the failure", "550"),
+    "reason": ("Canonicalised text of the response, addresses masked", "550 5.1.1 <...>: no such user"),
+    "raw_reason": ("Unmodified text of the response", "550 5.1.1 <kim@there.test>: no such user"),
+    "transactional": ("1 if the message was transactional, 0 if not", "0"),
+    "open_tracking": ("Open tracking was enabled", True),
+    "click_tracking": ("Click tracking was enabled", True),
+    "initial_pixel": ("Initial open tracking was enabled", True),
+    "amp_enabled": ("The message has an AMP part", False),
+    "ab_test_id": ("A/B test that the message was part of", "pay-conf"),
+    "ab_test_version": ("Version of that A/B test", "1"),
+}
+
+_BASE = (
+    "type event_id timestamp customer_id subaccount_id campaign_id friendly_from ip_pool sending_ip rcpt_to raw_rcpt_to "
+    "rcpt_hash rcpt_meta rcpt_tags recipient_domain sending_domain template_id template_version transactional "
+    "transmission_id mailbox_provider mailbox_provider_region scheduled_time ab_test_id ab_test_version"
+)
+_FLAGS = "open_tracking click_tracking initial_pixel amp_enabled"
+_MESSAGE = "message_id msg_from msg_size injection_time"
+_FAILURE = "error_code reason raw_reason"
+_OWN = {
+    EventType.INJECTION: f"{_MESSAGE} {_FLAGS} rcpt_type recv_method routing_domain subject",
+    EventType.DELIVERY: (
+        f"{_MESSAGE} {_FLAGS} rcpt_type recv_method delv_method routing_domain subject ip_address num_retries queue_time "
+        "outbound_tls"
+    ),
+    EventType.BOUNCE: (
+        f"{_MESSAGE} {_FLAGS} {_FAILURE} bounce_class rcpt_type recv_method delv_method routing_domain subject ip_address "
+        "num_retries"
+    ),
+    EventType.DELAY: (
+        f"{_MESSAGE} {_FLAGS} {_FAILURE} bounce_class rcpt_type recv_method delv_method routing_domain subject ip_address "
+        "num_retries queue_time outbound_tls"
+    ),
+    EventType.POLICY_REJECTION: (f"{_FAILURE} bounce_class rcpt_type recv_method remote_addr message_id msg_from injection_time"),
+    EventType.GENERATION_FAILURE: f"{_FAILURE} rcpt_subs recv_method routing_domain",
+}
+# What each type that is recorded today shows, in the order of the reference.
+FIELDS_OF: dict[EventType, tuple[str, ...]] = {kind: tuple(f"{_BASE} {own}".split()) for kind, own in _OWN.items()}
+
+MEANING: dict[EventType, tuple[str, str]] = {
+    EventType.INJECTION: ("Injection", "Message is received by or injected into the platform."),
+    EventType.DELIVERY: ("Delivery", "Remote host acknowledged receipt of the message."),
+    EventType.BOUNCE: ("Bounce", "The message failed permanently: refused, expired, suppressed or cancelled."),
+    EventType.DELAY: ("Delay", "Remote host, or the platform, put the message off; it is tried again."),
+    EventType.POLICY_REJECTION: ("Policy Rejection", "Due to policy, the platform rejected the message."),
+    EventType.GENERATION_FAILURE: ("Generation Failure", "Message generation failed for an intended recipient."),
+}
+
+
+def documentation() -> list[dict[str, Any]]:
+    """Return GET /events/message/documentation: the fields of every type with meaning and example."""
+    return [
+        {
+            name: {"description": FIELDS[name][0], "sampleValue": kind.wire if name == "type" else FIELDS[name][1]}
+            for name in names
+        }
+        | {"display_name": MEANING[kind][0], "event_description": MEANING[kind][1]}
+        for kind, names in FIELDS_OF.items()
+    ]
+
+
+def samples(wanted: frozenset[str] | None) -> list[dict[str, Any]]:
+    """Return GET /events/message/samples: one event of each type, or of the types that are wanted."""
+    return [
+        {name: kind.wire if name == "type" else FIELDS[name][1] for name in names}
+        for kind, names in FIELDS_OF.items()
+        if wanted is None or kind.wire in wanted
+    ]

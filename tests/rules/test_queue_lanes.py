@@ -90,6 +90,17 @@ def test_a_parked_lane_waits_until_its_reason_ends():
     assert book.turn(at(2)) is lane
 
 
+def test_a_lane_whose_entries_had_to_be_given_back_is_not_read_again_at_once():
+    book = LaneBook()
+    lane = book.open(0, 1, KEY)
+    book.committed(lane, ident(1), at(0), in_memory=True)
+    book.returned(lane, ident(1), at(0))
+    book.set_aside(lane, "hold:site")
+    assert book.turn(at(1)) is None
+    book.unpark("hold:site")
+    assert book.turn(at(1)) is lane
+
+
 def test_a_lane_is_forgotten_with_its_last_entry_and_with_its_shard():
     book = LaneBook()
     lane = book.open(0, 1, KEY)

@@ -36,7 +36,7 @@ from homing.ground.clock import Clock
 from homing.ground.config import Settings
 from homing.ground.log import get
 from homing.ground.waiting import set_within
-from homing.queue.holds import Hold
+from homing.queue.holds import Hold, name_of
 from homing.queue.owner import Owner
 from homing.queue.rules.lanes import Lane
 from homing.queue.types import Entry, LaneKey, NewChunk, Settlement
@@ -299,7 +299,8 @@ class Engine:
             queue.push(ready)
             self._grow_soon(queue)
         else:
-            self.give_back(ready)
+            self._forget(ready.entry)
+            self.owner.set_aside(ready.entry, name_of("site", site.key, None, queue.source.address))
 
     async def _settle_unroutable(self, domain: str, route: Route, waiting: list[Ready]) -> None:
         """No host takes this domain's mail: bounce, or defer one message and hold the domain for the others."""

@@ -158,6 +158,13 @@ class Owner:
             self.book.returned(lane, entry.entry_id, entry.due_at)
             self._due_wake.set()
 
+    def set_aside(self, entry: Entry, why: str) -> None:
+        """Let an untried entry wait, and do not read its lane again until `unpark(why)`."""
+        lane = self.book.get(entry.shard, entry.lane)
+        if lane is not None:
+            self.book.returned(lane, entry.entry_id, entry.due_at)
+            self.book.set_aside(lane, why)
+
     def unpark(self, why: str) -> None:
         """Let the lanes that were set aside for this reason be read again."""
         if self.book.unpark(why):

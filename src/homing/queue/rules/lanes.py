@@ -224,6 +224,12 @@ class LaneBook:
             lane.left.clear()
             self._parked.setdefault(why, set()).add(lane)
 
+    def set_aside(self, lane: Lane, why: str) -> None:
+        """Park a lane outside its turn: what was read of it had to be given back, and would be again."""
+        if lane.state in (_State.IDLE, _State.LATER, _State.TURN):
+            lane.state = _State.PARKED
+            self._parked.setdefault(why, set()).add(lane)
+
     def unpark(self, why: str) -> int:
         """Give the lanes that were set aside for this reason their turns again; returns how many."""
         count = 0

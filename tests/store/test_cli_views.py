@@ -16,8 +16,9 @@ import pytest
 from homing.accounts import store as accounts
 from homing.cli import app, checks_world
 from homing.cli.findings import Level
+from homing.events import store as event_store
 from homing.events.types import EventType
-from homing.ground import ids, secrets
+from homing.ground import db, ids, secrets
 from homing.ground.config import HostPort, Settings
 from homing.queue.types import LaneKey
 from homing.simulator.dns import DnsServer, Record, Zones
@@ -70,17 +71,11 @@ class House:
         return self.do(lambda connection: accounts.get_or_create_account(connection, name)).account_id
 
     def open_log(self):
-        day = (NOW - timedelta(days=1)).date()
+        async def run():
+            async with db.pool(self.dsn) as pool:
+                await event_store.ensure_partitions(pool, NOW.date())
 
-        async def work(connection):
-            for number in range(5):
-                first = day + timedelta(days=number)
-                await connection.execute(
-                    f"CREATE TABLE events_{first:%Y%m%d} PARTITION OF events "
-                    f"FOR VALUES FROM ('{first}') TO ('{first + timedelta(days=1)}')"
-                )
-
-        self.do(work)
+        asyncio.run(run())
 
     def event(self, kind: EventType, message_id: bytes, *, account: int, at=NOW, recipient="kim@there.test", **detail):
         self.number += 1

@@ -16,8 +16,8 @@ from cryptography.x509.oid import ExtensionOID
 
 from homing.cli.findings import Finding, fail, ok, warn
 from homing.ground.config import HostPort, Settings
+from homing.ground.disk import BALLAST
 
-BALLAST = "ballast"
 GIB = 1 << 30
 _UNSYNCHRONISED = 5  # TIME_ERROR of adjtimex(2)
 _EXPIRES_SOON = timedelta(days=21)
@@ -95,17 +95,6 @@ def disk(chosen: Settings) -> list[Finding]:
         else:
             found.append(warn("ballast", "no reserve for a full disk", "the next start of `homing up` lays it down again"))
     return found
-
-
-def free_ballast(chosen: Settings) -> int:
-    """Give the reserve back to the disk; returns how many bytes that were."""
-    path = chosen.data / BALLAST
-    try:
-        size = path.stat().st_size
-        path.unlink()
-    except FileNotFoundError:
-        return 0
-    return size
 
 
 def ports(chosen: Settings, *, running: bool) -> list[Finding]:

@@ -1,9 +1,8 @@
 """What doctor checks beyond this process: the database, the workers, DNS, and on request the way out."""
 
-import re
 import socket
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 
 import dns.asyncresolver
@@ -12,6 +11,7 @@ import dns.resolver
 
 from homing.cli import reach
 from homing.cli.findings import Finding, fail, ok, warn
+from homing.events import store as events
 from homing.ground import db
 from homing.ground.config import Settings
 
@@ -20,7 +20,6 @@ LEAST_SERVER = 150000
 LEAST_DAYS_AHEAD = 2
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=1)
 PORT_25_HOST = "gmail-smtp-in.l.google.com"
-_BOUND = re.compile(r"TO \('(\d{4}-\d{2}-\d{2})'\)")
 
 
 async def database(chosen: Settings) -> list[Finding]:
@@ -73,16 +72,14 @@ async def _schema(pool: db.Pool) -> list[Finding]:
         found.append(fail("schema", f"made by a newer homing: {unknown[-1]}", "use that version of homing"))
     else:
         found.append(ok("schema", f"{len(applied)} migration{'s' if len(applied) != 1 else ''} applied"))
-    found.append(_partitions([row["bounds"] async for row in _sql.event_partitions(pool)], datetime.now(UTC).date()))
+    found.append(_partitions(await events.days_ready(pool, datetime.now(UTC).date())))
     found.append(await _workers(pool))
     return found
 
 
-def _partitions(bounds: list[str], today: date) -> Finding:
-    ends = [date.fromisoformat(match[1]) for text in bounds if (match := _BOUND.search(text or ""))]
-    ahead = (max(ends) - today).days - 1 if ends else -1
-    text = f"{len(ends)} days of events, {max(ahead, 0)} ahead"
-    if ahead < LEAST_DAYS_AHEAD:
+def _partitions(days: int) -> Finding:
+    text = f"partitions for today and {max(days - 1, 0)} day{'s' if days != 2 else ''} ahead"
+    if days <= LEAST_DAYS_AHEAD:
         return fail("event log", text, "`homing up` makes partitions a week ahead: let it run, and look at its log")
     return ok("event log", text)
 

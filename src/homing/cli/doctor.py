@@ -11,6 +11,7 @@ from homing.cli import checks_machine, checks_world, control, output, reach
 from homing.cli.findings import Finding, Level, fail, ok
 from homing.cli.keys import JsonOption
 from homing.ground.config import Settings
+from homing.ground.disk import release_ballast
 from homing.ground.errors import Misuse
 
 _STYLES = {Level.OK: ("ok", "green"), Level.WARN: ("warn", "bold yellow"), Level.FAIL: ("fail", "bold red")}
@@ -28,7 +29,7 @@ def doctor(
         _report([fail("settings", str(trouble), "correct this setting")], json=json)
         raise typer.Exit(1) from trouble
     if free:
-        released = checks_machine.free_ballast(chosen)
+        released = release_ballast(chosen.data)
         output.remark(
             f"released {released / (1 << 20):.0f} MiB; make room, then restart `homing up`"
             if released

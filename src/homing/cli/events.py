@@ -116,7 +116,7 @@ async def _show(search: Search, *, limit: int, follow: bool, account: str | None
 
 async def _follow(console: Console, pool: db.Pool, search: Search, found: list[Happened], *, json: bool) -> None:
     """Show what is appended, until interrupted. An event is shown once, by its place in the log."""
-    seen: deque[tuple[str, int, int]] = deque((event.place for event in found), maxlen=200_000)
+    seen: deque[tuple[int, int]] = deque((event.place for event in found), maxlen=200_000)
     known = set(seen)
     last = found[-1].at if found else datetime.now(UTC)
     while True:

@@ -1,6 +1,6 @@
 """Events as the command line reads and shows them."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 from rich.text import Text
 
-from homing.events.types import EventType
+from homing.events import store
+from homing.events.types import EventType, Logged
 from homing.ground import db, ids
 
 _sql = db.queries("homing.cli")
@@ -29,10 +30,10 @@ STYLES = {
 class Happened(NamedTuple):
     """One event of the log.
 
-    place   (day, shard, seq): where it stands; the same for no other
+    place   (shard, seq): the same for no other
     """
 
-    place: tuple[str, int, int]
+    place: tuple[int, int]
     type: EventType
     at: datetime
     account_id: int
@@ -67,7 +68,7 @@ class Happened(NamedTuple):
 
 async def of_message(executor: db.Executor, message_id: bytes) -> list[Happened]:
     """Return the life of one message, oldest first."""
-    return [_happened(row) async for row in _sql.events_of_message(executor, message_id=message_id)]
+    return [_happened(event) for event in await store.of_message(executor, message_id)]
 
 
 async def newest(
@@ -87,6 +88,7 @@ async def newest(
     rows = _sql.newest_events(
         executor,
         since=since,
+        first_day=since.astimezone(UTC).date() - timedelta(days=1),  # the log is cut by the day of appending
         limit=limit,
         message_id=message_id,
         transmission_id=transmission_id,
@@ -96,23 +98,22 @@ async def newest(
         campaign_id=campaign_id,
         account_id=account_id,
     )
-    return [_happened(row) async for row in rows][::-1]
+    return [_happened(Logged(**{**dict(row), "type": EventType(row["type"])})) async for row in rows][::-1]
 
 
-def _happened(row: db.Record) -> Happened:
-    detail = row["detail"]
+def _happened(event: Logged) -> Happened:
     return Happened(
-        place=(row["day"].isoformat(), row["shard"], row["seq"]),
-        type=EventType(row["type"]),
-        at=row["at"],
-        account_id=row["account_id"],
-        subaccount_id=row["subaccount_id"],
-        message_id=ids.to_hex(row["message_id"]) if row["message_id"] else "",
-        transmission_id=ids.to_digits(row["transmission_id"]) if row["transmission_id"] else "",
-        recipient=row["recipient"],
-        recipient_domain=row["recipient_domain"],
-        campaign_id=row["campaign_id"],
-        detail=msgspec.json.decode(detail) if isinstance(detail, str | bytes) else detail,
+        place=(event.shard, event.seq),
+        type=event.type,
+        at=event.at,
+        account_id=event.account_id,
+        subaccount_id=event.subaccount_id,
+        message_id=ids.to_hex(event.message_id) if event.message_id else "",
+        transmission_id=ids.to_digits(event.transmission_id) if event.transmission_id else "",
+        recipient=event.recipient,
+        recipient_domain=event.recipient_domain,
+        campaign_id=event.campaign_id,
+        detail=msgspec.json.decode(event.detail),
     )
 
 

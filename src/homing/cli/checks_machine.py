@@ -145,9 +145,9 @@ def limits(chosen: Settings) -> list[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     text = f"{workers} worker{'s' if workers != 1 else ''} on {cores} core{'s' if cores != 1 else ''}"
     if workers > 2 * cores:
-        found.append(warn("workers", text, "more than one for each core gains nothing; set HOMING_WORKERS lower"))
+        found.append(warn("cores", text, "more than one for each core gains nothing; set HOMING_WORKERS lower"))
     else:
-        found.append(ok("workers", text))
+        found.append(ok("cores", text))
     return found
 
 

@@ -152,7 +152,10 @@ def _print(console: Console, found: list[Happened], *, json: bool) -> None:
             said = f"[{happened.class_name(str(event.detail.get('bounce_class', '')))}] {said}"
         if said:
             line.append("  " + said)
-        console.print(line, soft_wrap=not console.is_terminal, overflow="fold")
+        if console.is_terminal:
+            console.print(line, no_wrap=True, overflow="ellipsis")  # one line each; --json and trace show the whole reply
+        else:
+            console.print(line, soft_wrap=True)
 
 
 def moment(text: str, now: datetime) -> datetime:

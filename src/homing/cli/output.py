@@ -59,8 +59,8 @@ def number(count: int) -> str:
 def span(duration: timedelta) -> str:
     """Return a duration in its two largest units: `3 d 4 h`, `12 min`, `0.4 s`."""
     seconds = abs(duration.total_seconds())
-    if seconds < 1:
-        return f"{seconds:.1f} s"
+    if seconds < 10:
+        return f"{seconds:.1f} s".replace(".0 ", " ")
     whole = round(seconds)
     for size, unit, next_size, next_unit in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:

@@ -218,7 +218,7 @@ def hold_table(standing: list[dict[str, Any]], now: datetime) -> Table:
             f"{hold['scope']} {output.shortened(hold['key'], 60)}{whose}"
             + (f" from {hold['source_ip']}" if hold["source_ip"] else ""),
             output.relative(hold["placed_at"], now),
-            output.relative(hold["until"], now) if hold["until"] else "resumed",
+            output.relative(hold["until"], now) if hold["until"] else "somebody resumes it",
             Text(output.shortened(hold["last_reply"] or hold["reason"], 100), style="yellow"),
         )
     if len(standing) > 30:
@@ -253,6 +253,7 @@ def pause(
     account: AccountOption = None,
 ) -> None:
     """Stop a campaign, a customer, a recipient domain or a site. What is being sent at this moment is finished."""
+    _exactly_one(campaign, customer, domain, site)
 
     async def work() -> Hold:
         async with reach.database(reach.settings()) as pool:
@@ -273,6 +274,7 @@ def resume(
     account: AccountOption = None,
 ) -> None:
     """Lift a hold: an operator's, or one that delivery placed itself."""
+    _exactly_one(campaign, customer, domain, site)
 
     async def work() -> tuple[Hold, int]:
         async with reach.database(reach.settings()) as pool:
@@ -291,6 +293,11 @@ def resume(
     output.console().print(f"{wanted.scope} {wanted.key} goes on")
 
 
+def _exactly_one(*values: str | None) -> None:
+    if sum(bool(value) for value in values) != 1:
+        raise Misuse("say what: exactly one of --campaign, --customer, --domain, --site")
+
+
 async def _named(
     pool: db.Pool,
     campaign: str | None,
@@ -300,10 +307,7 @@ async def _named(
     account: str | None,
     reason: str,
 ) -> Hold:
-    """Return the hold that the options name; exactly one of the four.
-
-    raises   Misuse, NotFound
-    """
+    """Return the hold that the options name; exactly one of the four is given."""
     given = [
         name for name, value in (("campaign", campaign), ("customer", customer), ("domain", domain), ("site", site)) if value
     ]

@@ -18,6 +18,7 @@ ORDER BY c.relname;
 
 -- name: lock_partitions!
 -- One at a time changes the partitions; held to the end of the transaction.
+-- reads: nothing
 SELECT pg_advisory_xact_lock(hashtext('homing events partitions'));
 
 -- name: of_message

@@ -55,7 +55,7 @@ DELETE FROM workers WHERE worker_id = :worker_id;
 
 -- name: strike_silent_workers!
 -- Take workers off the list that have been silent for ten terms and own nothing.
--- writes: workers
+-- reads: shards; writes: workers
 DELETE FROM workers w WHERE w.heartbeat_at < clock_timestamp() - make_interval(secs => :lease_s * 10)
   AND NOT EXISTS (SELECT 1 FROM shards s WHERE s.owner = w.worker_id);
 
@@ -119,7 +119,7 @@ ON CONFLICT DO NOTHING;
 
 -- name: prune_lanes!
 -- Forget lane names that nothing waits under; called by the owner for lanes that it does not know, never for open ones.
--- writes: lanes
+-- reads: queue_entries; writes: lanes
 DELETE FROM lanes l WHERE l.shard = :shard AND NOT l.lane = ANY(:known::bigint[])
   AND NOT EXISTS (SELECT 1 FROM queue_entries q WHERE q.shard = l.shard AND q.lane = l.lane);
 

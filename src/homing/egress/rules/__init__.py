@@ -1,1 +1,1 @@
-"""Pure decisions."""
+"""Pure decisions of egress: limits of providers, fair shares of connections, messages a minute."""

@@ -1,1 +1,1 @@
-"""Pure decisions."""
+"""Pure decisions of the queue: what waits in which lane, and whose turn it is."""

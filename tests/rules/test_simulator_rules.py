@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homing.events.rules.classify import Classifier
 from homing.simulator.providers import BIG, CAST, CORPORATE, OLD, PLAIN
 from homing.simulator.rules.behaviour import (
     Answer,
@@ -130,3 +131,23 @@ def test_the_cast_has_names_that_cannot_exist_and_addresses_of_this_machine():
     for provider in CAST:
         assert all(domain.endswith(".test") for domain in provider.domains)
         assert all(address.startswith("127.0.0.") for address in provider.addresses)
+
+
+@pytest.mark.parametrize("wording", [PLAIN, BIG, OLD, CORPORATE], ids=["plain", "big", "old", "corporate"])
+def test_our_own_classifier_understands_the_wordings_as_it_would_the_real_ones(wording):
+    expected = {
+        Answer.UNKNOWN_USER: "recipient.unknown",
+        Answer.MAILBOX_FULL: "mailbox.full",
+        Answer.MAILBOX_FULL_FOR_GOOD: "mailbox.full",
+        Answer.GREYLISTED: "greylist",
+        Answer.RELAY_DENIED: "relay.denied",
+    }
+    blocks = {Answer.TOO_FAST: "rate", Answer.TOO_MANY_CONNECTIONS: "rate", Answer.SPAM: "content", Answer.BLOCKED: "reputation"}
+    classifier = Classifier.from_package()
+    for answer, text in wording.items():
+        said = text.format(ip="127.0.0.1", to="a@x.test", user="a", domain="x.test", sender="s@y.test", host="mx1.x.test", id="1")
+        judged = classifier.classify(said)
+        if answer in expected:
+            assert judged.subclass == expected[answer]
+        elif answer in blocks:
+            assert blocks[answer] in judged.subclass

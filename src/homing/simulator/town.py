@@ -4,16 +4,17 @@ async with Town() as town:
     settings = replace(settings, dns=town.dns, delivery_port=town.port, allow_private_mx=True)
 """
 
-import socket
 import ssl
+import tempfile
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 from homing.ground.config import HostPort
 from homing.ground.errors import Misuse
-from homing.simulator.certificate import server_context
+from homing.ground.tls import self_signed, server_context
 from homing.simulator.dns import DnsServer, Record, Zones, zones_of
 from homing.simulator.loopback import check_loopback, listen_on_all, port_of
 from homing.simulator.providers import CAST, Provider
@@ -85,29 +86,31 @@ class Town:
             journal = Journal(self._journal_path)
             self._stack.callback(journal.close)
             recorders.insert(0, journal)  # on disk first
-        server = await self._stack.enter_async_context(DnsServer(self.zones, listen_on=self.dns))
-        self.dns = server.where
+        names = await self._stack.enter_async_context(DnsServer(self.zones, listen_on=self.dns))
+        self.dns = names.where
         addresses = [address for provider in self.cast for address in provider.addresses]
         sockets = dict(zip(addresses, listen_on_all(addresses, self.port), strict=True))
         for one in sockets.values():
             self._stack.callback(one.close)
         if sockets:
             self.port = port_of(next(iter(sockets.values())))
-        tls = self._tls()
         for provider in self.cast:
-            self.servers[provider.name] = await self._stack.enter_async_context(
-                self._server(provider, [sockets[address] for address in provider.addresses], tls, recorders)
+            server = ProviderServer(
+                provider,
+                [sockets[address] for address in provider.addresses],
+                tls=self._tls(provider),
+                recorders=recorders,
+                settings=self._settings,
             )
+            self.servers[provider.name] = await self._stack.enter_async_context(server)
 
-    def _server(
-        self, provider: Provider, sockets: list[socket.socket], tls: ssl.SSLContext | None, recorders: list[Recorder]
-    ) -> ProviderServer:
-        return ProviderServer(provider, sockets, tls=tls, recorders=recorders, settings=self._settings)
-
-    def _tls(self) -> ssl.SSLContext | None:
-        secure = [provider for provider in self.cast if provider.behaviour.tls is Tls.PROPER]
-        names = [provider.host(number) for provider in secure for number in range(len(provider.addresses))]
-        return server_context(names) if names else None
+    @staticmethod
+    def _tls(provider: Provider) -> ssl.SSLContext | None:
+        """Return a context with a fresh certificate for the provider's first host, where it has TLS at all."""
+        if provider.behaviour.tls is not Tls.PROPER:
+            return None
+        with tempfile.TemporaryDirectory(prefix="homing-simulator-") as folder:
+            return server_context(self_signed(Path(folder), hostname=provider.host(0), now=datetime.now(UTC)))
 
     def counts(self) -> dict[str, Counts]:
         """Return what each provider has seen so far, by its name."""

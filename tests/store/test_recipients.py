@@ -26,6 +26,13 @@ async def test_a_suppressed_address_is_found_in_any_case(pool):
     assert await store.suppressed(pool, 1, 0, ["KIM@there.test", "lee@there.test"], False) == {"kim@there.test": "Bounce Rule"}
 
 
+async def test_a_domain_in_unicode_and_its_a_labels_are_one(pool):
+    await store.suppress(pool, [row("kim@xn--bcher-kva.test"), row("lee@BÜCHER.test")])
+    asked = ["Kim@Bücher.test", "lee@xn--bcher-kva.test"]
+    assert set(await store.suppressed(pool, 1, 0, asked, False)) == {"kim@bücher.test", "lee@xn--bcher-kva.test"}
+    assert len(await store.rows_of(pool, 1, "kim@bücher.test")) == 1
+
+
 async def test_each_kind_of_mail_each_subaccount_and_each_account_has_its_own_list(pool):
     await store.suppress(pool, [row("kim@there.test")])
     assert await store.suppressed(pool, 1, 0, ["kim@there.test"], True) == {}
@@ -159,6 +166,7 @@ async def test_a_text_that_is_no_cursor_is_refused(pool, cursor):
         ({}, {"a@one.test", "b@two.test", "c@sub.one.test"}),
         ({"account_id": 2}, {"d@one.test"}),
         ({"subaccount_id": 0}, {"a@one.test", "c@sub.one.test"}),
+        ({"recipient": "A@One.test"}, {"a@one.test"}),
         ({"domain": "one.test"}, {"a@one.test"}),
         ({"sources": ("Spam Complaint", "Compliance")}, {"b@two.test"}),
         ({"types": ("transactional",)}, {"c@sub.one.test"}),

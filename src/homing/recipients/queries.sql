@@ -85,6 +85,7 @@ SELECT account_id, subaccount_id, recipient, type, list_id, source, description,
 FROM suppressions
 WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
   AND (:from_at::timestamptz IS NULL OR updated_at >= :from_at) AND (:to_at::timestamptz IS NULL OR updated_at <= :to_at)
+  AND (:recipient::text IS NULL OR recipient = :recipient)
   AND (:domain::text IS NULL OR right(recipient, length(:domain) + 1) = '@' || :domain)
   AND (:sources::text[] IS NULL OR source = ANY(:sources::text[]))
   AND (:types::text[] IS NULL OR type = ANY(:types::text[]))
@@ -104,6 +105,7 @@ SELECT account_id, subaccount_id, recipient, type, list_id, source, description,
 FROM suppressions
 WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
   AND (:from_at::timestamptz IS NULL OR updated_at >= :from_at) AND (:to_at::timestamptz IS NULL OR updated_at <= :to_at)
+  AND (:recipient::text IS NULL OR recipient = :recipient)
   AND (:domain::text IS NULL OR right(recipient, length(:domain) + 1) = '@' || :domain)
   AND (:sources::text[] IS NULL OR source = ANY(:sources::text[]))
   AND (:types::text[] IS NULL OR type = ANY(:types::text[]))
@@ -123,6 +125,7 @@ SELECT count(*)
 FROM suppressions
 WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
   AND (:from_at::timestamptz IS NULL OR updated_at >= :from_at) AND (:to_at::timestamptz IS NULL OR updated_at <= :to_at)
+  AND (:recipient::text IS NULL OR recipient = :recipient)
   AND (:domain::text IS NULL OR right(recipient, length(:domain) + 1) = '@' || :domain)
   AND (:sources::text[] IS NULL OR source = ANY(:sources::text[]))
   AND (:types::text[] IS NULL OR type = ANY(:types::text[]))

@@ -9,7 +9,7 @@ import msgspec
 
 from homing.ground.db import Executor, queries, trouble_is_temporary
 from homing.ground.errors import Permanent
-from homing.recipients.store import suppression
+from homing.recipients.store import canonical, suppression
 from homing.recipients.types import Suppression
 
 _sql = queries("homing.recipients")
@@ -26,6 +26,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
     subaccount_id       None: primary and all subaccounts
     from_at, to_at      of the last change, both included
+    recipient           the whole address, in any case
     domain              of the address
     list_id             '' : only the account's own rows
     description         part of the text, in any case
@@ -37,6 +38,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     subaccount_id: int | None = None
     from_at: datetime | None = None
     to_at: datetime | None = None
+    recipient: str | None = None
     domain: str | None = None
     sources: tuple[str, ...] | None = None
     types: tuple[str, ...] | None = None
@@ -52,6 +54,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
             "subaccount_id": self.subaccount_id,
             "from_at": self.from_at,
             "to_at": self.to_at,
+            "recipient": None if self.recipient is None else canonical(self.recipient),
             "domain": self.domain,
             "sources": None if self.sources is None else list(self.sources),
             "types": None if self.types is None else list(self.types),

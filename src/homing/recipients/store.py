@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from homing.ground.db import Executor, Pool, Record, queries, trouble_is_temporary
+from homing.message.addresses import BadAddress, parse_address
 from homing.recipients.rules.repeats import LONGEST_WINDOW, window_start
 from homing.recipients.types import Source, Strike, Suppression, SuppressionRow, SuppressionType
 
@@ -28,18 +29,21 @@ async def suppressed(
     """
     if not recipients:
         return {}
-    lowered = sorted({recipient.lower() for recipient in recipients})
+    spelled: dict[str, str] = {}  # as stored -> as asked
+    for recipient in recipients:
+        lowered = recipient.lower()
+        spelled[lowered if lowered.isascii() else canonical(lowered)] = lowered
     found: dict[str, str] = {}
     with trouble_is_temporary():
         async for row in _sql.suppressed_among(
             executor,
             account_id=account_id,
             subaccount_id=subaccount_id,
-            recipients=lowered,
+            recipients=sorted(spelled),
             type=SuppressionType.of(transactional).value,
             list_ids=["", list_id] if list_id else [""],
         ):
-            found.setdefault(row["recipient"], row["source"])  # the account's own row comes first
+            found.setdefault(spelled[row["recipient"]], row["source"])  # the account's own row comes first
     return found
 
 
@@ -50,7 +54,7 @@ async def suppress(connection: Executor, rows: Sequence[SuppressionRow]) -> None
     """
     if not rows:
         return
-    by_key = {(row.account_id, row.subaccount_id, row.recipient.lower(), row.type, row.list_id): row for row in rows}
+    by_key = {(row.account_id, row.subaccount_id, canonical(row.recipient), row.type, row.list_id): row for row in rows}
     keys = sorted(by_key)
     ordered = [by_key[key] for key in keys]
     await _sql.upsert_suppressions(
@@ -80,7 +84,7 @@ async def strike_all(connection: Executor, strikes: Sequence[Strike]) -> list[in
         connection,
         account_ids=[strike.account_id for strike in strikes],
         subaccount_ids=[strike.subaccount_id for strike in strikes],
-        recipients=[strike.recipient.lower() for strike in strikes],
+        recipients=[canonical(strike.recipient) for strike in strikes],
         subclasses=[strike.subclass for strike in strikes],
         days=[strike.day for strike in strikes],
         starts=[window_start(strike.subclass, strike.day) for strike in strikes],
@@ -108,7 +112,7 @@ async def rows_of(
             executor,
             account_id=account_id,
             subaccount_id=subaccount_id,
-            recipient=recipient.lower(),
+            recipient=canonical(recipient),
             types=list(types) if types else None,
         )
         return [suppression(row) async for row in rows]
@@ -132,7 +136,7 @@ async def remove(
     which = {
         "account_id": account_id,
         "subaccount_id": subaccount_id,
-        "recipient": recipient.lower(),
+        "recipient": canonical(recipient),
         "type": type,
         "list_id": list_id,
     }
@@ -151,6 +155,17 @@ async def summary(executor: Executor, account_id: int, *, subaccount_id: int | N
         async for row in _sql.count_by_source(executor, account_id=account_id, subaccount_id=subaccount_id):
             counts[row["source"]] = row["rows"]
     return counts
+
+
+def canonical(recipient: str) -> str:
+    """Return an address as the list spells it: lower case, the domain in A-labels. What is no address stays as it is."""
+    lowered = recipient.lower()
+    if lowered.isascii():
+        return lowered
+    try:
+        return parse_address(lowered).text.lower()
+    except BadAddress:
+        return lowered
 
 
 def suppression(row: Record) -> Suppression:

@@ -20,7 +20,7 @@ from homing.ground import children, config
 from homing.ground.config import HostPort, Settings
 from homing.ground.errors import Temporary
 
-READY_S = 120.0
+READY_S = 90.0
 STOP_S = 45.0
 KILLED_S = 5.0
 

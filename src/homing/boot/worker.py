@@ -47,7 +47,7 @@ from homing.ground.tls import self_signed, server_context
 from homing.ingress.accept import Accept
 from homing.ingress.expand import Expander
 from homing.ingress.smtp_server import SmtpDoor, SmtpSettings
-from homing.ingress.suppression import desk_over
+from homing.ingress.suppression import SuppressionDesk
 from homing.ingress.types import Accepted, Refused, Transmission
 from homing.queue.owner import Owner
 
@@ -130,7 +130,7 @@ class Worker:
             classifier=Classifier.from_package(),
             peers=Peers(settings),
         )
-        desk = desk_over(pool)
+        desk = SuppressionDesk.over(pool)
         self.owner.attach(self.engine, Expander(desk, lifetime=lifetime))
         self.authenticator = Authenticator(pool, clock)
         self.domains = DomainBook(pool, clock)

@@ -67,7 +67,7 @@ def test_a_field_is_written(name, value, written):
     assert write_header(name, value) == written
 
 
-@pytest.mark.parametrize("name", ["", "X Y", "X:", "X\r\n", "Ü", "X\0", "x" * 77])
+@pytest.mark.parametrize("name", ["", "X Y", "X:", "X\r\n", "Ü", "X\0", "x" * 127])
 def test_a_name_that_is_none_is_refused(name):
     with pytest.raises(BadHeader):
         check_header_name(name)

@@ -60,7 +60,7 @@ ASCII_FIELDS = frozenset(
     }
 )
 
-_NAME = re.compile(r"[!-9;-~]{1,76}", re.ASCII)
+_NAME = re.compile(r"[!-9;-~]{1,126}", re.ASCII)
 _FOLD = re.compile(r"[ \t]*(?:\r\n|\n|\r)[ \t]+")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _WORD = re.compile(r"[ \t]*[^ \t]+")

@@ -1,0 +1,137 @@
+"""Parts of a raw message taken out and put back: for the template language, and for lines that are too long.
+
+The rare path: here, and only here, the standard `email` package reads and writes a message. Top-level fields are not its
+business; they stay octet for octet, but for those that tell the encoding.
+"""
+
+from collections.abc import Iterator
+from email import policy
+from email.errors import MessageError
+from email.generator import BytesGenerator
+from email.message import Message
+from email.parser import BytesParser
+from io import BytesIO
+
+import msgspec
+
+from homing.message.lines import has_long_line
+from homing.message.scan import Scan, scan
+from homing.spool.encoding import encode_base64, quoted_printable
+from homing.spool.rendered import CannotRender, Problem, ProblemKind, problem_of
+from homing.templates.errors import TemplateError
+from homing.templates.language import Place, Template, parse
+
+_POLICY = policy.compat32.clone(linesep="\r\n", max_line_length=0, mangle_from_=False)
+_UNTOUCHABLE = frozenset({"multipart/signed", "multipart/encrypted"})
+_PARTS = {"text/plain": "text", "text/html": "html", "text/x-amp-html": "amp_html"}
+_TRANSFER = b"content-transfer-encoding"
+_DESCRIBING = frozenset({b"content-type", _TRANSFER, b"mime-version"})
+# What the email package raises on hostile input, besides its own errors.
+_TROUBLE = (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError)
+
+
+class TemplatePart(msgspec.Struct, frozen=True):
+    """A text part that differs by recipient; its octets go, in quoted-printable, where the placeholder stands."""
+
+    placeholder: bytes
+    template: Template
+
+
+def open_parts(found: Scan, secret: str) -> tuple[Scan, list[TemplatePart]]:
+    """Return a message with placeholders for the first text, html and amp part that hold template language.
+
+    secret   text that the message cannot hold by chance
+    raises   CannotRender
+    """
+    try:
+        message = _parsed(found.raw)
+        opened: list[TemplatePart] = []
+        seen: set[str] = set()
+        for part in _leaves(message):
+            name = _PARTS.get(part.get_content_type())
+            if name is None or name in seen or part.get_content_disposition() == "attachment":
+                continue
+            seen.add(name)
+            text = _text(part)
+            if "{{" not in text:
+                continue
+            template = parse(text, place=Place.TEXT if name == "text" else Place.HTML, part=name)
+            placeholder = f"part-{secret}-{name}-"
+            _replace(part, placeholder, "quoted-printable", charset="utf-8")
+            opened.append(TemplatePart(placeholder.encode("ascii"), template))
+        return (_put_back(found, message), opened) if opened else (found, opened)
+    except TemplateError as trouble:
+        raise CannotRender(problem_of(trouble, trouble.part)) from trouble
+    except _TROUBLE as trouble:
+        raise CannotRender(Problem(ProblemKind.PARSE, "the message cannot be parsed")) from trouble
+
+
+def shorten_lines(found: Scan) -> Scan:
+    """Return a message whose parts with lines over 998 octets are encoded; the same one where that cannot be done."""
+    try:
+        message = _parsed(found.raw)
+        changed = False
+        for part in _leaves(message):
+            octets = part.get_payload(decode=True)
+            encoding = str(part.get("Content-Transfer-Encoding", "7bit")).strip().lower()
+            source = str(part.get_payload()).encode("ascii", "surrogateescape")
+            if not isinstance(octets, bytes) or not has_long_line(source):
+                continue
+            as_text = part.get_content_maintype() == "text" and encoding != "base64"
+            new = quoted_printable(octets) if as_text else encode_base64(octets)
+            _replace(part, new.decode("ascii"), "quoted-printable" if as_text else "base64", charset=None)
+            changed = True
+        return _put_back(found, message) if changed else found
+    except _TROUBLE:
+        return found
+
+
+def _parsed(raw: bytes) -> Message:
+    return BytesParser(policy=_POLICY).parsebytes(raw)
+
+
+def _leaves(message: Message) -> Iterator[Message]:
+    """Yield the parts that hold no others; what is signed or encrypted as a whole, or is a message itself, is skipped."""
+    kind = message.get_content_type()
+    if kind in _UNTOUCHABLE or kind.startswith("message/"):
+        return
+    if not message.is_multipart():
+        yield message
+        return
+    for part in message.get_payload():
+        if isinstance(part, Message):
+            yield from _leaves(part)
+
+
+def _text(part: Message) -> str:
+    octets = part.get_payload(decode=True)
+    if not isinstance(octets, bytes):
+        return ""
+    try:
+        text = octets.decode(part.get_content_charset("utf-8"), "replace")
+    except (LookupError, ValueError, TypeError):
+        text = octets.decode("utf-8", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _replace(part: Message, payload: str, encoding: str, *, charset: str | None) -> None:
+    del part["Content-Transfer-Encoding"]
+    part["Content-Transfer-Encoding"] = encoding
+    if charset is not None:
+        part.set_param("charset", charset, replace=True)
+    part.set_payload(payload)
+
+
+def _put_back(found: Scan, message: Message) -> Scan:
+    """Return the message with the new body under its own top-level fields."""
+    out = BytesIO()
+    BytesGenerator(out, mangle_from_=False, maxheaderlen=0, policy=_POLICY).flatten(message)
+    flat = scan(out.getvalue())
+    head = found.raw[: found.header_end]
+    if not message.is_multipart():
+        kept = [field + b"\r\n" for name, field in found.fields if name not in _DESCRIBING]
+        told = [field + b"\r\n" for name, field in flat.fields if name in _DESCRIBING]
+        if b"mime-version" not in flat.by_name:
+            told.append(b"MIME-Version: 1.0\r\n")
+        head = b"".join((*kept, *told))
+    return scan(head + b"\r\n" + flat.raw[flat.body_start :])

@@ -1,0 +1,49 @@
+"""`python -m bench`: measure, show, and write docs/benchmarks.md."""
+
+import argparse
+import sys
+import time
+from types import ModuleType
+
+from rich.console import Console
+
+from bench import facts, report
+from bench.result import Plan
+from bench.scenarios import backlog, relay, rest, signed
+
+SCENARIOS: dict[str, ModuleType] = {module.NAME: module for module in (relay, signed, rest, backlog)}
+
+
+def main() -> int:
+    """Measure what was asked for; 0 if everything ran, whether or not it was fast enough."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure homing against Postfix on this machine.")
+    parser.add_argument("--quick", action="store_true", help="small numbers: to see that everything works; writes no page")
+    parser.add_argument("--without-postfix", action="store_true", help="measure homing alone")
+    parser.add_argument("--only", action="append", choices=list(SCENARIOS), metavar="NAME", help=f"one of {', '.join(SCENARIOS)}")
+    chosen = parser.parse_args()
+    console = Console(highlight=False)
+    began = time.monotonic()
+    said = Console(stderr=True, highlight=False)
+
+    def say(text: str) -> None:
+        said.print(f"[dim]{time.monotonic() - began:7.1f} s[/]  {text}")
+
+    plan = Plan(quick=chosen.quick, postfix=not chosen.without_postfix, say=say)
+    machine = facts.machine(postfix=plan.postfix)
+    for name, value in machine.items():
+        console.print(f"{name:>18}  {value}")
+    order = list(SCENARIOS)
+    for name in [one for one in order if not chosen.only or one in chosen.only]:
+        say(f"[bold]{name}[/]: {SCENARIOS[name].TITLE}")
+        result = SCENARIOS[name].run(plan)
+        report.show(console, result)
+        if not chosen.quick:
+            report.keep(result, machine)
+            report.write(report.kept(order))
+    if not chosen.quick:
+        console.print(f"\nwritten: {report.PAGE.relative_to(report.ROOT)}, and the raw figures in bench/out")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -187,3 +187,16 @@ def test_an_address_can_be_read_by_others():
     assert message["To"].addresses == (
         Address("Kim Ö", "kim", "xn--bcher-kva.example"), Address("", "lee", "there.test"),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["Reply-To", "List-Id", "From"])
+@pytest.mark.parametrize("word", ["=?utf-8?q?a=0D=0ABcc:_x@y?=", "=?utf-8?b?YQ0KQmNjOiB4QHk=?=", "=?utf-8?q?=C3=BC=00=0A?="])
+def test_a_line_break_inside_an_encoded_word_makes_no_header(name, word):
+    for field in (write_header(name, f"{word} <a@b.test>"), write_mailboxes(name, [(word, "a@b.test")])):
+        assert read(field).keys() == [name]
+        assert b"\r\nBcc" not in field
+
+
+def test_names_that_are_encoded_already_are_not_encoded_twice():
+    field = write_mailboxes("From", [("=?utf-8?q?Z=C3=A9?=", "a@b.test")])
+    assert read(field)["From"].addresses[0].display_name == "Zé"

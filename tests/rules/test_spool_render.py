@@ -1,5 +1,6 @@
 """Messages from inline content: the standard email package reads back exactly what was asked for."""
 
+import base64
 import email
 import email.policy
 import re
@@ -7,12 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homing.domains.types import SigningKey
 from homing.message.lines import has_long_line
+from homing.spool.dkim import sign
+from homing.spool.encoding import encode_base64
 from homing.spool.render import CannotRender, ProblemKind, check, prepare, render
 from homing.spool.types import NOTHING_DIFFERS, ChunkFacts, InlineContent, Part, RecipientDetail
+from tests.kit.dkim_oracle import record, verifies
 
 NOW = datetime(2026, 2, 1, 3, 4, 5, tzinfo=UTC)
 IDENT = bytes(range(10))
@@ -286,3 +292,20 @@ def test_an_attachment_is_encoded_once_for_all_recipients():
         for n in range(3)
     }
     assert len(bodies) == 3
+
+
+@pytest.mark.parametrize("size", [0, 1, 56, 57, 58, 113, 114, 115, 1000])
+def test_base64_is_cut_into_lines_of_76(size):
+    data = bytes(number % 256 for number in range(size))
+    encoded = encode_base64(data)
+    assert encoded.replace(b"\r\n", b"\n") == base64.encodebytes(data).removesuffix(b"\n")
+
+
+def test_a_rendered_message_with_everything_is_signed_and_verifies():
+    key = SigningKey(domain="acme.test", selector="e", private=Ed25519PrivateKey.generate())
+    read = make(
+        from_name="Zoë " * 30, subject="Grüße " * 30, html="<p>x  y</p>" + "z" * 2000, headers={"Cc": "Ö <o@x.test>, p@x.test"},
+        attachments=(Part("山.txt", "text/plain", b"a \t\r\n" * 99),), detail=RecipientDetail(name="Kïm"),
+    )  # fmt: skip
+    signed = sign(read.data, [key], now=NOW) + read.data
+    assert verifies(signed, {"e._domainkey.acme.test.": record(key)})

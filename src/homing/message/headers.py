@@ -128,7 +128,7 @@ def write_header(name: str, value: str) -> bytes:
 
 
 def write_mailboxes(name: str, mailboxes: Iterable[tuple[str | None, str]]) -> bytes:
-    """Return an address field of (display name, address) pairs.
+    """Return an address field of (display name, address) pairs; names are plain text, or encoded-words already.
 
     raises   BadHeader, BadAddress
     """
@@ -137,7 +137,7 @@ def write_mailboxes(name: str, mailboxes: Iterable[tuple[str | None, str]]) -> b
     for display, email in mailboxes:
         if pieces:
             pieces[-1] += ","
-        words = _mailbox(clean_value(name, display) if display else "", parse_address(email).text, column)
+        words = _mailbox(decode_words(clean_value(name, display)) if display else "", parse_address(email).text, column)
         pieces += words
         column = WIDTH  # only the very first word shares its line with the field's name
     return _fold(name, _spaced(pieces))
@@ -224,12 +224,13 @@ def _mailbox(display: str, email: str, column: int) -> list[str]:
 
 
 def _phrase(display: str, column: int) -> list[str]:
+    # The name may come out of an encoded-word, which can hold anything, line breaks too.
+    display = _FORBIDDEN.sub(" ", display).replace("\t", " ").strip(" ")
     if display.isascii() and "=?" not in display and "  " not in display and len(display) <= WIDTH - 18:
         if _ATOMS.fullmatch(display):
             return display.split(" ")
-        if "\t" not in display:
-            return [f'"{_escape(display)}"']
-    return encode_words(_FORBIDDEN.sub(" ", display), room=WIDTH - column)
+        return [f'"{_escape(display)}"']
+    return encode_words(display, room=WIDTH - column)
 
 
 def _escape(text: str) -> str:

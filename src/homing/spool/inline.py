@@ -11,6 +11,7 @@ Everything that is alike for all recipients is built once; for each of them the 
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
 from urllib.parse import quote
 
 from homing.message.addresses import BadAddress, parse_address, split_mailboxes
@@ -196,8 +197,8 @@ def write_to(detail: RecipientDetail, recipient: str) -> tuple[bytes, bool]:
     raises   BadHeader, BadAddress
     """
     address = parse_address(recipient)
-    if detail.header_to is None:
-        if detail.name is None and len(recipient) < _SHORT:
+    if not detail.header_to:
+        if not detail.name and len(recipient) < _SHORT:
             return f"To: {address.text}\r\n".encode(), address.utf8
         return write_mailboxes("To", [(detail.name, address.text)]), address.utf8
     header_to = clean_value("To", detail.header_to)
@@ -283,7 +284,7 @@ def _attached(part: Part, *, inline: bool) -> Entity:
             head += write_header("Content-ID", f"<{name}>")
     except BadHeader as trouble:
         raise CannotRender(Problem(ProblemKind.MIME, str(trouble), part.name[:80])) from trouble
-    return [head + b"\r\n" + octets]
+    return [head + b"\r\n", octets]
 
 
 def _multipart(kind: str, parameters: Sequence[str], boundary: str, entities: Sequence[Entity]) -> Entity:
@@ -295,11 +296,11 @@ def _multipart(kind: str, parameters: Sequence[str], boundary: str, entities: Se
 
 
 def _coalesced(entity: Entity) -> Entity:
+    """Join neighbouring octets, so that a message is put together from as few pieces as possible."""
     joined: Entity = []
-    for piece in entity:
-        last = joined[-1] if joined else None
-        if isinstance(piece, bytes) and isinstance(last, bytes):
-            joined[-1] = last + piece
+    for of_octets, run in groupby(entity, lambda piece: isinstance(piece, bytes)):
+        if of_octets:
+            joined.append(b"".join(piece for piece in run if isinstance(piece, bytes)))
         else:
-            joined.append(piece)
+            joined.extend(run)
     return joined

@@ -74,8 +74,10 @@ def shorten_lines(found: Scan) -> Scan:
         for part in _leaves(message):
             octets = part.get_payload(decode=True)
             encoding = str(part.get("Content-Transfer-Encoding", "7bit")).strip().lower()
-            source = str(part.get_payload()).encode("ascii", "surrogateescape")
-            if not isinstance(octets, bytes) or not has_long_line(source):
+            if not isinstance(octets, bytes):
+                continue
+            encoded = encoding in ("base64", "quoted-printable")
+            if not has_long_line(str(part.get_payload()).encode("utf-8", "replace") if encoded else octets):
                 continue
             as_text = part.get_content_maintype() == "text" and encoding != "base64"
             new = quoted_printable(octets) if as_text else encode_base64(octets)
@@ -118,7 +120,8 @@ def _replace(part: Message, payload: str, encoding: str, *, charset: str | None)
     del part["Content-Transfer-Encoding"]
     part["Content-Transfer-Encoding"] = encoding
     if charset is not None:
-        part.set_param("charset", charset, replace=True)
+        # Replaced in its place, where there is one: the order of fields is the sender's.
+        part.set_param("charset", charset, replace="Content-Type" in part)
     part.set_payload(payload)
 
 

@@ -317,6 +317,16 @@ def test_a_body_that_is_no_json_is_answered_with_the_place(body, status, code, w
     assert words in found.description
 
 
+def test_recipients_and_content_must_be_there():
+    for body, words in (
+        (b"{}", "recipients is a required field"),
+        (b'{"recipients":[]}', "content object or template_id required"),
+    ):
+        found = decode(body)
+        assert isinstance(found, Problem)
+        assert (found.status, found.code, found.description) == (422, "1400", words)
+
+
 def test_deep_nesting_is_refused_before_it_can_hurt_later():
     deep: Any = {}
     for _ in range(40):

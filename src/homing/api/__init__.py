@@ -1,7 +1,7 @@
-"""Api: the HTTP door. SparkPost's resources and our own; it translates and delegates, and decides nothing.
+"""API: the HTTP door. Translates requests to calls and results to answers, and decides nothing.
 
-In      customers over HTTP(S), Prometheus, load balancers (health)
-Out     ingress.accept, events, domains, accounts, recipients; the evidence journal for every answer
-Owns    no table; the OpenAPI document
-Start   app.make_app, then server.py and one module per resource in v1/
+In      customers over HTTP; probes and Prometheus
+Out     ingress.accept, events.store; one fault tag for every answer (evidence)
+Owns    nothing
+Start   app.make_app, then frame.py (what every request gets), auth.py, and one file a resource in v1/
 """

@@ -130,7 +130,7 @@ def wrong_type(trouble: msgspec.ValidationError, *, inside: str = "") -> Problem
     text, _, path = str(trouble).partition(" - at `$")
     place = (inside + path.rstrip("`")).lstrip(".") or "the body"
     if text.startswith("Object missing required field"):
-        return missing(f"{place}: {text}")
+        return missing(f"{text.split('`')[1]} is a required field")
     if text.startswith("Invalid base64"):
         return bad_type(f"{place} must be base64 without line breaks")
     text = _TYPE.sub(lambda found: _TYPES[found[0]], text.replace(" | null", "").replace(" | ", " or ").replace("`", ""))

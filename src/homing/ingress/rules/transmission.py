@@ -49,7 +49,7 @@ class OptionsIn(msgspec.Struct, gc=False):
 class BodyIn(msgspec.Struct, gc=False):
     """The body; recipients stay raw until the rest is known to be right."""
 
-    recipients: msgspec.Raw = msgspec.Raw(b"null")
+    recipients: msgspec.Raw
     content: ContentIn | None = None
     options: OptionsIn | None = None
     override: OverrideIn | None = None
@@ -66,6 +66,8 @@ _decode_body = msgspec.json.Decoder(BodyIn).decode
 def decode(body: bytes) -> Transmission | Problem:
     """Return the transmission that a body asks for, or the first thing that is wrong with it."""
     try:
+        if not body.isascii():
+            body.decode()  # members that are skipped would otherwise pass unread
         return _read(_decode_body(body))
     except Wrong as wrong:
         return wrong.problem

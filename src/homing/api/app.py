@@ -1,0 +1,62 @@
+"""The HTTP application: every route, behind one gate and one frame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+
+from homing.api import health, openapi
+from homing.api.auth import Authenticate, Gate
+from homing.api.bodies import Bodies
+from homing.api.frame import Count, Frame, handle
+from homing.api.v1 import events, transmissions
+from homing.api.v1.transmissions import RefuseNew, TakeTransmission
+from homing.ground.clock import Clock
+from homing.ground.db import Pool
+
+BODIES_IN_MEMORY = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deps:
+    """What the door needs of the house.
+
+    count         notes whose fault each answer reports: (account or None, fault tag)
+    refuse_new    why nothing new is taken now, in words for strangers; None: come in
+    ready         a mapping with `ready`; for /health/ready
+    metrics       Prometheus text; for /metrics
+    more_routes   handlers of further resources (homing.api.v1)
+    """
+
+    authenticate: Authenticate
+    accept: TakeTransmission
+    count: Count
+    refuse_new: RefuseNew
+    ready: health.Ready
+    metrics: health.Metrics
+    pool: Pool
+    clock: Clock
+    max_body_bytes: int = 20_971_520
+    bodies_in_memory: int = BODIES_IN_MEMORY
+    timeout_s: float = 300.0
+    more_routes: Sequence[HTTPRouteHandler] = ()
+
+
+def make_app(deps: Deps) -> Frame:
+    """Return the ASGI application."""
+    bodies = Bodies(most=deps.max_body_bytes, in_memory=deps.bodies_in_memory)
+    handlers = [
+        *transmissions.routes(accept=deps.accept, bodies=bodies, refuse_new=deps.refuse_new, clock=deps.clock),
+        *events.routes(pool=deps.pool, clock=deps.clock),
+        *health.routes(ready=deps.ready, metrics=deps.metrics),
+        *deps.more_routes,
+    ]
+    inner = Litestar(
+        route_handlers=[*handlers, openapi.route(handlers)],
+        guards=[Gate(deps.authenticate)],
+        exception_handlers={Exception: handle},
+        openapi_config=None,
+        logging_config=None,
+    )
+    return Frame(inner, count=deps.count, timeout_s=deps.timeout_s)

@@ -1,0 +1,102 @@
+"""What every request gets, whatever it asks for: an id, a limit of time, an answer in any case, a fault tag that is counted."""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Litestar, Request, Response
+
+from homing.api.errors import answer_to, errors_body, fault_of
+from homing.evidence.types import FaultTag
+from homing.ground.log import get
+from homing.ingress.rules.problem import Problem
+
+log = get("api")
+
+Count = Callable[[int | None, FaultTag], None]
+LONGEST_URI = 16_384  # bytes; beyond any query that the reference allows
+
+REQUEST_ID = "request_id"  # keys of scope["state"]
+ACCOUNT_ID = "account_id"
+FAULT = "fault"
+
+_prefix = secrets.token_hex(4)
+_numbers = itertools.count(secrets.randbits(24))
+
+
+class Frame:
+    """The outermost ASGI application.
+
+    timeout_s   longer than this no answer takes; reading a body included
+    """
+
+    def __init__(self, inner: Litestar, *, count: Count, timeout_s: float) -> None:
+        self.inner = inner
+        self._count = count
+        self._timeout_s = timeout_s
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.inner(scope, receive, send)
+            return
+        request_id = f"{_prefix}{next(_numbers) & 0xFFFFFFFF:08x}"
+        state = scope.setdefault("state", {})
+        state[REQUEST_ID] = request_id
+        status = 0
+        header = (b"x-sparkpost-request-id", request_id.encode())
+
+        async def tagged(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message.get("headers", ()), header]}
+            await send(message)
+
+        try:
+            if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URI:
+                await _plain(tagged, 414, errors_body([Problem(414, "URI too long", f"at most {LONGEST_URI} bytes are read")]))
+            else:
+                async with asyncio.timeout(self._timeout_s):
+                    await self.inner(scope, receive, tagged)
+        except Exception as trouble:  # the edge of one request: it is answered, the others go on
+            answer = answer_to(trouble, request_id)
+            if answer.log:
+                note(trouble, request_id, scope["path"])
+            if answer.fault is not None:
+                state[FAULT] = answer.fault
+            if status == 0:
+                await _plain(tagged, answer.status, answer.body, answer.headers)
+        finally:
+            if scope["path"].startswith("/api/"):
+                self._count(state.get(ACCOUNT_ID), state.get(FAULT) or fault_of(status or 499))
+
+
+def handle(request: Request[Any, Any, Any], trouble: Exception) -> Response[bytes]:
+    """Answer an exception of a route: Litestar's handler for all of them."""
+    state: Any = request.scope["state"]
+    answer = answer_to(trouble, state[REQUEST_ID])
+    if answer.log:
+        note(trouble, state[REQUEST_ID], request.scope["path"])
+    if answer.fault is not None:
+        state[FAULT] = answer.fault
+    return Response(answer.body, status_code=answer.status, media_type="application/json", headers=dict(answer.headers))
+
+
+def note(trouble: BaseException, request_id: str, path: str) -> None:
+    """Write the cause of a failure of ours down, under the number that the customer has."""
+    causes = [type(trouble).__name__]
+    cause = trouble
+    while (cause_of := cause.__cause__) is not None:
+        cause = cause_of
+        causes.append(type(cause).__name__)
+    log.error("request_failed", request_id=request_id, path=path, causes=causes, cause=str(cause)[:300], exc_info=trouble)
+
+
+async def _plain(send: Any, status: int, body: bytes, headers: tuple[tuple[str, str], ...] = ()) -> None:
+    lines = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    lines += [(name.encode(), value.encode()) for name, value in headers]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,187 @@
+"""Serves the application with uvicorn on a socket that we were given, inside our own event loop.
+
+uvicorn's connection is guarded where it trusts its clients: heads that come slowly or never end, heads that are too
+large, more connections than we want, and what is no HTTP. All of them get an answer in the API's own form.
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from homing.api.frame import Count
+from homing.evidence.types import FaultTag
+
+HEAD_WITHIN_S = 15.0  # from the first byte (of a connection: from its start) to the end of the head
+MOST_HEAD_BYTES = 32_768
+KEEP_ALIVE_S = 75  # an open connection without a request is kept so long
+LINGER_S = 5.0  # a request that was refused may send the rest of its body so long; then it is cut off
+CLOSE_WITHIN_S = 5.0  # a peer that does not read its last answer is cut off then
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """One connection. Limits are class members, set by `serving` on a subclass of its own."""
+
+    most_connections: ClassVar[int] = 1_000
+    count: ClassVar[Count | None] = None
+    head_within_s: ClassVar[float] = HEAD_WITHIN_S
+    _head_timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _in_head = True
+    _turned_away = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, or turn it away."""
+        super().connection_made(transport)
+        if len(self.connections) > self.most_connections:
+            self._turn_away(503, "Service unavailable", "too many connections; try again in a few seconds", FaultTag.SERVER)
+            return
+        self._head_timer = self.loop.call_later(self.head_within_s, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, counting the bytes of heads."""
+        if self._turned_away:
+            return
+        if self._in_head:
+            # Counted generously: what follows a head in the same segment belongs to the body.
+            self._head_bytes += len(data)
+            if self._head_timer is None:
+                self._head_timer = self.loop.call_later(self.head_within_s, self._too_slow)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MOST_HEAD_BYTES and not self._turned_away:
+            self._turn_away(431, "Request header fields too large", f"at most {MOST_HEAD_BYTES} bytes", FaultTag.CLIENT)
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """End a head; its clock stops."""
+        self._in_head = False
+        self._head_bytes = 0
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End a request: what comes next is another head, whose clock starts with its first byte."""
+        self._in_head = True
+        self._stop_timer()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """End an answer. If the body still comes, let it come and drop it: closing at once would take the answer back."""
+        super().on_response_complete()
+        if not self._in_head and self.cycle.response_complete and not self.transport.is_closing():
+            self._stop_timer()
+            self._head_timer = self.loop.call_later(LINGER_S, self.transport.abort)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP."""
+        self._turn_away(400, "invalid request", "this is not an HTTP/1.1 request", FaultTag.CLIENT)
+
+    def _too_slow(self) -> None:
+        self._head_timer = None
+        if self._in_head and not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete):
+            self._turn_away(408, "Request timeout", "the request arrived too slowly", FaultTag.CLIENT)
+
+    def _turn_away(self, status: int, message: str, description: str, fault: FaultTag) -> None:
+        """Send a last answer and close."""
+        self._turned_away = True
+        self._stop_timer()
+        body = json.dumps({"errors": [{"message": message, "description": description}]}).encode()
+        retry = b"retry-after: 5\r\n" if status == 503 else b""
+        self.transport.write(
+            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%sconnection: close\r\n\r\n%s"
+            % (status, message.encode(), len(body), retry, body)
+        )
+        self.transport.close()
+        self.loop.call_later(CLOSE_WITHIN_S, self.transport.abort)
+        if type(self).count is not None:
+            type(self).count(None, fault)  # type: ignore[misc]
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever started the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(
+    app: Callable[..., Any],
+    sock: socket.socket,
+    *,
+    drain_s: float = 30.0,
+    cert: Path | None = None,
+    key: Path | None = None,
+    count: Count | None = None,
+    most_connections: int = 1_000,
+    head_within_s: float = HEAD_WITHIN_S,
+) -> AsyncIterator[None]:
+    """Serve until the block ends; then take nothing new, and give what is under way up to drain_s to be answered.
+
+    sock   bound; it is closed at the end
+    cert   PEM chain for HTTPS, with its key; None: plain HTTP
+    count  notes the answers that are given before there is a request
+    """
+    protocol = type(
+        "Connection",
+        (GuardedProtocol,),
+        {
+            "most_connections": most_connections,
+            "count": None if count is None else staticmethod(count),
+            "head_within_s": head_within_s,
+        },
+    )
+    config = uvicorn.Config(
+        app,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        loop="none",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, int(drain_s)),
+        backlog=2_048,
+        ssl_certfile=None if cert is None else str(cert),
+        ssl_keyfile=None if key is None else str(key),
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[sock]), name="http")
+    try:
+        while not server.started:
+            if task.done():
+                task.result()
+                raise RuntimeError("the HTTP server ended before it started")
+            await asyncio.sleep(0.005)
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.wait({task})
+        if not task.cancelled() and (trouble := task.exception()) is not None:
+            raise trouble

@@ -1,0 +1,134 @@
+"""The HTTP door on a real loopback socket, with a queue that only remembers what it was handed."""
+
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from homing.accounts import store as accounts
+from homing.accounts.authenticate import Authenticator
+from homing.accounts.grants import KEY_GRANTS
+from homing.api.app import Deps, make_app
+from homing.api.server import serving
+from homing.domains.facts import DomainBook
+from homing.domains.keyring import KeyRing
+from homing.egress.pools import PoolBook
+from homing.evidence.types import FaultTag
+from homing.ground import db, ids
+from homing.ground.clock import SystemClock
+from homing.ground.secrets import MasterKey
+from homing.ingress.accept import Accept
+from homing.ingress.suppression import SuppressionDesk
+from homing.queue.owner import Place
+from homing.queue.types import NewChunk
+
+FIRST = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+class RememberingQueue:
+    """Takes over what it is handed and keeps it; `trouble` is raised instead while it is set."""
+
+    def __init__(self) -> None:
+        self.chunks: list[NewChunk] = []
+        self.payloads: list[bytes] = []
+        self.trouble: Exception | None = None
+        self._mint = ids.Mint(3)
+
+    def place(self, count: int) -> Place:
+        """Return a place in shard 3."""
+        made = [self._mint.make(1_777_593_600_000) for _ in range(count + 2)]
+        return Place(3, made[0], made[1], made[2:])
+
+    async def hand_over(self, chunk: NewChunk) -> None:
+        """Keep a chunk."""
+        if self.trouble is not None:
+            raise self.trouble
+        self.chunks.append(chunk)
+
+    async def hand_over_large(self, account_id: int, payloads: list[bytes]) -> None:
+        """Keep payloads."""
+        if self.trouble is not None:
+            raise self.trouble
+        self.payloads += payloads
+
+
+class HttpDoor:
+    """A door that serves, and a client with a key of account `acme` that holds every grant."""
+
+    def __init__(self, pool: db.Pool, account_id: int, key: str) -> None:
+        self.pool = pool
+        self.account_id = account_id
+        self.key = key
+        self.queue = RememberingQueue()
+        self.counted: list[tuple[int | None, FaultTag]] = []
+        self.refuse: str | None = None
+        self.port = 0
+        self.client: httpx.AsyncClient
+
+    async def key_with(self, *grants: str, subaccount_id: int = 0) -> str:
+        """Return a further key of the account with these grants alone."""
+        made = await accounts.create_key(
+            self.pool, account_id=self.account_id, label="test", grants=grants, subaccount_id=subaccount_id
+        )
+        return made.clear
+
+    async def domain(self, name: str = "acme.test", **changes: Any) -> None:
+        """Register a domain that may be used everywhere."""
+        row = {"domain": name, "account_id": self.account_id, "subaccount_id": 0, "shared": False, "trusted": True} | changes
+        await self.pool.execute(
+            "INSERT INTO sending_domains (domain, account_id, subaccount_id, shared, trusted) VALUES ($1, $2, $3, $4, $5)",
+            *(row[column] for column in ("domain", "account_id", "subaccount_id", "shared", "trusted")),
+        )
+
+    async def send(self, body: Any = None, *, headers: Mapping[str, str] | None = None, **changes: Any) -> httpx.Response:
+        """POST a transmission: the smallest good one with changes, or a body as it is."""
+        if body is None:
+            content = {"from": "news@acme.test", "subject": "Hi", "text": "hello"}
+            body = {"recipients": [{"address": "kim@there.test"}], "content": content} | changes
+        return await self.client.post("/api/v1/transmissions", json=body, headers=headers)
+
+
+@asynccontextmanager
+async def http_door(pool: db.Pool, **settings: Any) -> AsyncIterator[HttpDoor]:
+    """Serve the API on a free port of loopback with real accounts, domains and suppressions."""
+    clock = SystemClock()
+    account = await accounts.get_or_create_account(pool, "acme")
+    key = await accounts.create_key(pool, account_id=account.account_id, label="all", grants=sorted(KEY_GRANTS))
+    door = HttpDoor(pool, account.account_id, key.clear)
+    serve = {name: settings.pop(name) for name in ("head_within_s", "most_connections", "cert", "key") if name in settings}
+
+    async def ready() -> dict[str, Any]:
+        return {"ready": door.refuse is None}
+
+    async def metrics() -> bytes:
+        return b"homing_test 1\n"
+
+    deps = Deps(
+        authenticate=Authenticator(pool, clock).authenticate,
+        accept=Accept(
+            domains=DomainBook(pool, clock),
+            keys=KeyRing(pool, MasterKey(b"k" * 32), clock),
+            pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
+            desk=SuppressionDesk.over(pool),
+            handover=door.queue,
+            lifetime=timedelta(hours=72),
+        ),
+        count=lambda account_id, fault: door.counted.append((account_id, fault)),
+        refuse_new=lambda: door.refuse,
+        ready=ready,
+        metrics=metrics,
+        pool=pool,
+        clock=clock,
+        **settings,
+    )
+    sock = socket.create_server(("127.0.0.1", 0))
+    door.port = sock.getsockname()[1]
+    scheme = "https" if "cert" in serve else "http"
+    async with serving(make_app(deps), sock, drain_s=2.0, count=deps.count, **serve):
+        base = f"{scheme}://127.0.0.1:{door.port}"
+        async with httpx.AsyncClient(base_url=base, headers={"Authorization": key.clear}, timeout=20.0, verify=False) as client:
+            door.client = client
+            yield door

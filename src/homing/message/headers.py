@@ -61,7 +61,7 @@ ASCII_FIELDS = frozenset(
 )
 
 _NAME = re.compile(r"[!-9;-~]{1,126}", re.ASCII)
-_FOLD = re.compile(r"[ \t]*(?:\r\n|\n|\r)[ \t]+")
+_FOLD = re.compile(r"(?:\r\n|\n|\r)(?=[ \t])")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _WORD = re.compile(r"[ \t]*[^ \t]+")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*", re.ASCII)
@@ -94,7 +94,7 @@ def clean_value(name: str, value: str) -> str:
     value = value.strip(" \t\r\n")
     if _FORBIDDEN.search(value) is None:
         return value
-    value = _FOLD.sub(" ", value)
+    value = _FOLD.sub("", value)
     forbidden = _FORBIDDEN.search(value)
     if forbidden is not None:
         what = "a line break" if forbidden[0] in "\r\n" else "a control character"

@@ -1,6 +1,6 @@
 """The HTTP application: every route, behind one gate and one frame."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from litestar import Litestar
@@ -26,7 +26,7 @@ class Deps:
     refuse_new    why nothing new is taken now, in words for strangers; None: come in
     ready         a mapping with `ready`; for /health/ready
     metrics       Prometheus text; for /metrics
-    more_routes   handlers of further resources (homing.api.v1)
+    more_routes   gives the handlers of further resources (homing.api.v1), which share the bound on bodies in memory
     """
 
     authenticate: Authenticate
@@ -40,7 +40,7 @@ class Deps:
     max_body_bytes: int = 20_971_520
     bodies_in_memory: int = BODIES_IN_MEMORY
     timeout_s: float = 300.0
-    more_routes: Sequence[HTTPRouteHandler] = ()
+    more_routes: Callable[[Bodies], Sequence[HTTPRouteHandler]] = lambda bodies: ()
 
 
 def make_app(deps: Deps) -> Frame:
@@ -50,7 +50,7 @@ def make_app(deps: Deps) -> Frame:
         *transmissions.routes(accept=deps.accept, bodies=bodies, refuse_new=deps.refuse_new, clock=deps.clock),
         *events.routes(pool=deps.pool, clock=deps.clock),
         *health.routes(ready=deps.ready, metrics=deps.metrics),
-        *deps.more_routes,
+        *deps.more_routes(bodies),
     ]
     inner = Litestar(
         route_handlers=[*handlers, openapi.route(handlers)],

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from litestar.handlers import HTTPRouteHandler
 
 from homing.accounts.authenticate import Authenticator
 from homing.accounts.types import Sender
 from homing.api import server
 from homing.api.app import Deps, make_app
+from homing.api.bodies import Bodies
+from homing.api.v1 import api_keys, sending_domains, suppression_list
 from homing.boot.gauges import register, snapshot_of, trace_of
 from homing.boot.names import resolved
 from homing.delivery.engine import Engine
@@ -30,6 +33,7 @@ from homing.delivery.rules.addresses import AddressPolicy
 from homing.delivery.rules.site import Providers
 from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
+from homing.domains.verify import DomainDns
 from homing.egress.pace import PaceClient
 from homing.egress.pools import PoolBook
 from homing.egress.rules.shaping import Shaping
@@ -41,6 +45,7 @@ from homing.ground.attach import Attachment, attached
 from homing.ground.clock import SystemClock
 from homing.ground.config import Settings
 from homing.ground.disk import DiskGuard
+from homing.ground.errors import Temporary
 from homing.ground.postgres import DSN_FILE
 from homing.ground.secrets import load_or_make
 from homing.ground.tls import self_signed, server_context
@@ -89,7 +94,7 @@ class Worker:
         self._attachment = attachment
         self._pool = pool
         clock = self._clock = SystemClock()
-        master_key = load_or_make(settings.master_key_path)
+        master_key = self._master_key = load_or_make(settings.master_key_path)
         lifetime = timedelta(seconds=settings.lifetime_s)
         self.owner = Owner(
             dsn=dsn, pool=pool, worker_id=attachment.worker_id, term_s=settings.lease_s, lifetime=lifetime, clock=clock
@@ -238,7 +243,52 @@ class Worker:
                     await self.smtp.close(min(settings.drain_s, 10.0))
 
     def _deps(self) -> Deps:
-        raise NotImplementedError
+        """Return what the HTTP door needs."""
+        settings, channel = self._settings, self._attachment.channel
+
+        async def ready() -> dict[str, Any]:
+            try:
+                everybody = bool(await channel.ask("house_ready", timeout_s=2.0))
+            except Temporary:
+                everybody = False
+            reason = self._refuse_new()
+            return {"ready": everybody} if reason is None else {"ready": everybody, "refuses_new": reason}
+
+        async def all_metrics() -> bytes:
+            text: str = await channel.ask("house_metrics", timeout_s=5.0)
+            return text.encode()
+
+        def further(bodies: Bodies) -> list[HTTPRouteHandler]:
+            return [
+                *api_keys.routes(pool=self._pool, bodies=bodies, clock=self._clock, forget=self.authenticator.forget),
+                *sending_domains.routes(
+                    pool=self._pool,
+                    bodies=bodies,
+                    clock=self._clock,
+                    master_key=self._master_key,
+                    lookup=DomainDns(settings.dns),
+                    bounce_hosts=frozenset({settings.bounce_domain.lower(), settings.hostname.lower()}),
+                    forget=self._forget_domains,
+                ),
+                *suppression_list.routes(pool=self._pool, bodies=bodies),
+            ]
+
+        return Deps(
+            authenticate=self.authenticator.authenticate,
+            accept=self.accept,
+            count=lambda account_id, fault: self.journal.count(account_id, Door.API, fault),
+            refuse_new=self._refuse_new,
+            ready=ready,
+            metrics=all_metrics,
+            pool=self._pool,
+            clock=self._clock,
+            max_body_bytes=settings.max_message_bytes,
+            more_routes=further,
+        )
+
+    def _forget_domains(self) -> None:
+        self.domains.forget()
+        self.keyring.forget()
 
 
 if __name__ == "__main__":

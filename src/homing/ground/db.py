@@ -25,6 +25,7 @@ TookTooLong = asyncpg.QueryCanceledError  # a statement timeout, for those who s
 TEMPORARY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # "another operation is in progress": what its pool gives right after the server has died
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,

@@ -76,6 +76,8 @@ class ShardKeeper:
                     await self._beat()
             except (*db.TEMPORARY, TimeoutError) as trouble:
                 log.warning("lease_not_renewed", worker=lease.worker_id, cause=type(trouble).__name__)
+            except Exception:  # the edge of one beat: an unrenewed lease ends by itself, a dead worker sends twice
+                log.exception("lease_not_renewed", worker=lease.worker_id)
             await set_within(stop, beat)
 
     async def leave(self) -> None:

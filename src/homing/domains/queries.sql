@@ -95,10 +95,10 @@ SET selector = excluded.selector, signing_domain = excluded.signing_domain, priv
     public_key = excluded.public_key, key_bits = excluded.key_bits, status = excluded.status, updated_at = now();
 
 -- name: set_signing_domain!
--- Say under which domain the keys of one name sign; what was verified has to be verified there again.
+-- Say under which domain a key signs, and what is known of its record there.
 -- writes: dkim_keys
-UPDATE dkim_keys SET signing_domain = :signing_domain, status = 'unverified', updated_at = now()
-WHERE domain = :domain AND key_id = :key_id AND signing_domain <> :signing_domain;
+UPDATE dkim_keys SET signing_domain = :signing_domain, status = :status, updated_at = now()
+WHERE domain = :domain AND key_id = :key_id AND algorithm = :algorithm AND signing_domain <> :signing_domain;
 
 -- name: keys_of
 -- The public side of a domain's keys, RSA before Ed25519, the default key first.

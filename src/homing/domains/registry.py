@@ -23,11 +23,13 @@ async def register(
     trusted: bool = False,
     dkim_bits: int | None = DEFAULT_BITS,
     own_key: NewDkimKey | None = None,
+    signing_domain: str | None = None,
 ) -> SendingDomain | Conflict:
     """Add a domain, with fresh RSA and Ed25519 keys unless the customer brings a key or wants none.
 
     domain      as rules.names.domain_name returned it
     dkim_bits   length of the RSA key; None: make no keys
+    signing_domain  under which the keys that are made sign; None: the domain itself
     own_key     the customer's (see `sealed_key`); then no others are made
     """
     if own_key is not None:
@@ -37,7 +39,9 @@ async def register(
     else:
         pairs = [await asyncio.to_thread(generate_rsa, dkim_bits), generate_ed25519()]
         keys = [
-            sealed_key(pair, master_key, selector=selector_for(now, algorithm=pair.algorithm), signing_domain=domain)
+            sealed_key(
+                pair, master_key, selector=selector_for(now, algorithm=pair.algorithm), signing_domain=signing_domain or domain
+            )
             for pair in pairs
         ]
     return await store.create(

@@ -6,7 +6,7 @@ import msgspec
 
 from homing.domains.rules.names import parents
 from homing.domains.rules.status import is_owned
-from homing.domains.types import Conflict, DkimKey, DomainStatus, NewDkimKey, SendingDomain
+from homing.domains.types import DEFAULT_KEY, Conflict, DkimKey, DomainStatus, NewDkimKey, SendingDomain
 from homing.ground.db import Executor, Pool, Record, queries, trouble_is_temporary
 
 _sql = queries("homing.domains")
@@ -89,15 +89,21 @@ async def update(
     tracking_domain: str | None,
     key: NewDkimKey | None = None,
     signing_domain: str | None = None,
-) -> SendingDomain | None:
+    dkim_status: str | None = None,
+) -> SendingDomain | Conflict | None:
     """Change a domain's settings; None where it was removed meanwhile. Of one subaccount only one is the default.
 
     key              takes the place of the default key of its algorithm
     signing_domain   under which the default keys sign from now on; None: as before
+    dkim_status      what DNS said of the key, where key or signing domain change; None: nothing new
+    returns          Conflict.OTHER_ACCOUNT as `set_status`
     """
+    status = domain.status if dkim_status is None else msgspec.structs.replace(domain.status, dkim_status=dkim_status)
     with trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
             await _sql.lock_names(connection)
+            if await _gains_what_is_disputed(connection, domain, status, trusted=domain.trusted):
+                return Conflict.OTHER_ACCOUNT
             if is_default_bounce:
                 await _sql.clear_default_bounce(
                     connection, account_id=domain.account_id, subaccount_id=domain.subaccount_id, domain=domain.domain
@@ -111,8 +117,21 @@ async def update(
             )
             if row is None:
                 return None
+            if dkim_status is not None:
+                row = await _sql.set_status(
+                    connection, domain=domain.domain, status=_encode_status(status), trusted=domain.trusted
+                )
             if signing_domain is not None:
-                await _sql.set_signing_domain(connection, domain=domain.domain, key_id="default", signing_domain=signing_domain)
+                known = {"rsa": dkim_status or "unverified", "ed25519": "unverified"}
+                for algorithm, verdict in known.items():
+                    await _sql.set_signing_domain(
+                        connection,
+                        domain=domain.domain,
+                        key_id=DEFAULT_KEY,
+                        algorithm=algorithm,
+                        signing_domain=signing_domain,
+                        status=verdict,
+                    )
             if key is not None:
                 await _put_key(connection, domain.domain, key)
     return _domain(row)
@@ -163,8 +182,7 @@ async def _set(
     with trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
             await _sql.lock_names(connection)
-            gains = is_owned(status, trusted=trusted) and not is_owned(domain.status, trusted=domain.trusted)
-            if gains and await _is_disputed(connection, domain.domain, domain.account_id):
+            if await _gains_what_is_disputed(connection, domain, status, trusted=trusted):
                 return Conflict.OTHER_ACCOUNT
             row = await _sql.set_status(connection, domain=domain.domain, status=_encode_status(status), trusted=trusted)
             if row is None:
@@ -174,6 +192,11 @@ async def _set(
                     connection, domain=domain.domain, key_id=key.key_id, algorithm=key.algorithm, status=key.status
                 )
     return _domain(row)
+
+
+async def _gains_what_is_disputed(connection: Executor, domain: SendingDomain, status: DomainStatus, *, trusted: bool) -> bool:
+    gains = is_owned(status, trusted=trusted) and not is_owned(domain.status, trusted=domain.trusted)
+    return gains and await _is_disputed(connection, domain.domain, domain.account_id)
 
 
 async def _is_disputed(connection: Executor, domain: str, account_id: int) -> bool:

@@ -132,3 +132,11 @@ WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccoun
   AND (:list_id::text IS NULL OR list_id = :list_id)
   AND (:description::text IS NULL OR position(lower(:description) IN lower(description)) > 0)
   AND (:description_strict::text IS NULL OR description = :description_strict);
+
+-- name: delete_many!
+-- Take recipients off the list, each of one type and list, except where compliance put them there.
+-- writes: suppressions
+DELETE FROM suppressions s
+USING unnest(:recipients::text[], :types::text[], :list_ids::text[]) AS gone (recipient, type, list_id)
+WHERE s.account_id = :account_id AND s.subaccount_id = :subaccount_id AND s.recipient = gone.recipient
+  AND s.type = gone.type AND s.list_id = gone.list_id AND s.source <> 'Compliance';

@@ -148,6 +148,20 @@ async def remove(
     return True if removed else None
 
 
+async def take_off(connection: Executor, account_id: int, subaccount_id: int, removals: Sequence[tuple[str, str, str]]) -> None:
+    """Take (recipient, type, list) off one list in one statement of the caller's transaction; rows of compliance stay."""
+    if not removals:
+        return
+    await _sql.delete_many(
+        connection,
+        account_id=account_id,
+        subaccount_id=subaccount_id,
+        recipients=[canonical(recipient) for recipient, _, _ in removals],
+        types=[kind for _, kind, _ in removals],
+        list_ids=[list_id for _, _, list_id in removals],
+    )
+
+
 async def summary(executor: Executor, account_id: int, *, subaccount_id: int | None = None) -> dict[str, int]:
     """Return how many rows there are by source; sources without rows are 0."""
     counts = {source.value: 0 for source in Source}

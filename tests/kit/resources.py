@@ -1,0 +1,71 @@
+"""The HTTP door with the resources of accounts, domains and recipients, and a small DNS that a test may change."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from litestar.handlers import HTTPRouteHandler
+
+from homing.accounts import store as accounts
+from homing.accounts.grants import KEY_GRANTS
+from homing.api.bodies import Bodies
+from homing.api.v1 import api_keys, sending_domains, suppression_list
+from homing.domains.verify import DomainDns
+from homing.ground import db
+from homing.ground.clock import SystemClock
+from homing.ground.config import HostPort
+from homing.ground.secrets import MasterKey
+from homing.simulator.dns import DnsServer, Zones
+from tests.kit.http import HttpDoor, http_door
+
+BOUNCE_HOST = "bounce.homing.test"
+
+
+class ResourceDoor:
+    """A door with its DNS zones; `call` answers as httpx does."""
+
+    def __init__(self, door: HttpDoor, zones: Zones) -> None:
+        self.door = door
+        self.zones = zones
+        self.pool = door.pool
+        self.account_id = door.account_id
+
+    async def call(self, method: str, path: str, *, key: str = "", sub: str | None = None, **body: object) -> httpx.Response:
+        """Call /api/v1/<path>; json=... or content=... is the body, `key` another key, `sub` the subaccount header."""
+        headers = {"Authorization": key} if key else {}
+        if sub is not None:
+            headers["X-MSYS-SUBACCOUNT"] = sub
+        if "content" in body:
+            headers["Content-Type"] = "application/json"
+        return await self.door.client.request(method, f"/api/v1/{path}", headers=headers, **body)  # type: ignore[arg-type]
+
+    async def stranger(self) -> str:
+        """Return a key of another account that holds every grant."""
+        account = await accounts.get_or_create_account(self.pool, "stranger")
+        made = await accounts.create_key(self.pool, account_id=account.account_id, label="s", grants=sorted(KEY_GRANTS))
+        return made.clear
+
+
+@asynccontextmanager
+async def resource_door(pool: db.Pool) -> AsyncIterator[ResourceDoor]:
+    """Serve everything on loopback."""
+    zones, clock = Zones(), SystemClock()
+    async with DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
+
+        def more(bodies: Bodies) -> list[HTTPRouteHandler]:
+            return [
+                *api_keys.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: None),
+                *suppression_list.routes(pool=pool, bodies=bodies),
+                *sending_domains.routes(
+                    pool=pool,
+                    bodies=bodies,
+                    clock=clock,
+                    master_key=MasterKey(b"k" * 32),
+                    lookup=DomainDns(dns.where, patience_s=0.5),
+                    bounce_hosts=frozenset({BOUNCE_HOST}),
+                    forget=lambda: None,
+                ),
+            ]
+
+        async with http_door(pool, more_routes=more) as door:
+            yield ResourceDoor(door, zones)

@@ -65,7 +65,7 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone, for example `| head`
         return 0
     except OSError as trouble:
-        return _fail(str(trouble), 1)
+        return _fail(f"{trouble.filename}: {trouble.strerror}" if trouble.filename else str(trouble), 1)
     except Exception as trouble:
         return _fail(
             f"this should not have happened: {type(trouble).__name__}: {trouble}. "

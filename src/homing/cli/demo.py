@@ -186,7 +186,7 @@ async def _report(
         return
     seconds = asyncio.get_running_loop().time() - sent.started_s
     talk.print()
-    talk.print(demo_view.result(tallies))
+    talk.print(demo_view.result(tallies, width=talk.width))
     received = sum(counts.messages for counts in town.counts().values())
     encrypted = sum(counts.tls for counts in town.counts().values())
     talk.print(

@@ -119,8 +119,8 @@ def line(tallies: Iterable[Tally], *, seconds: float) -> str:
     return f"{seconds:5.1f} s: {delivered:,} delivered, {bounced:,} bounced, {waiting:,} waiting, of {total:,}"
 
 
-def result(tallies: Iterable[Tally]) -> Table:
-    """Return what happened, by provider, and why."""
+def result(tallies: Iterable[Tally], *, width: int) -> Table:
+    """Return what happened, by provider, and why; width of the console in columns."""
     some = list(tallies)
     rows = output.table(
         "What happened",
@@ -134,6 +134,8 @@ def result(tallies: Iterable[Tally]) -> Table:
         right=("sent to", "delivered", "bounced", "waiting", "attempts"),
         nowrap=("provider",),
     )
+    reasons = rows.columns[-1]  # one line for each, as far as the width goes
+    reasons.no_wrap, reasons.overflow, reasons.max_width = True, "ellipsis", max(40, width - 66)
     for one in some:
         rows.add_row(
             Text(one.provider.name, style="bold"),
@@ -165,10 +167,10 @@ def _why(one: Tally) -> Text:
     text = Text(one.provider.about, style="dim")
     for number, count in one.bounced.most_common():
         text.append(f"\n{count} × {happened.class_name(number)}", style="red")
-        text.append(f"  {output.shortened(one.reasons.get(number, ''), 90)}", style="dim")
+        text.append(f"  {one.reasons.get(number, '')}", style="dim")
     if one.waiting:
         text.append(f"\n{one.waiting} wait", style="yellow")
-        text.append(f"  {output.shortened(one.waiting_reply or 'not tried yet', 90)}", style="dim")
+        text.append(f"  {one.waiting_reply or 'not tried yet'}", style="dim")
     elif one.delays:
         text.append(f"\n{one.delays} attempt{'s' if one.delays != 1 else ''} deferred, then it went", style="yellow")
     return text

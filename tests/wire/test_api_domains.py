@@ -296,10 +296,10 @@ async def test_a_deleted_domain_is_gone(door: ResourceDoor):
     assert (await add(door)).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["unknown.test", "x", "%00", "a" * 3000, "%ff.test", "..", "192.0.2.1"])
+@pytest.mark.parametrize("name", ["unknown.test", "x", "%00", "a" * 3000, "%ff.test", "192.0.2.1"])
 async def test_an_unknown_domain_is_a_404(door: ResourceDoor, name):
-    assert (await door.call("GET", f"sending-domains/{name}")).status_code in (404, 200 if name == ".." else 404)
-    assert (await door.call("POST", f"sending-domains/{name}/verify", json={})).status_code in (404, 405 if name == ".." else 404)
+    assert (await door.call("GET", f"sending-domains/{name}")).status_code == 404
+    assert (await door.call("POST", f"sending-domains/{name}/verify", json={})).status_code == 404
 
 
 @pytest.mark.parametrize(

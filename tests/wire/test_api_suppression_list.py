@@ -1,4 +1,3 @@
-import json
 from urllib.parse import quote
 
 import pytest
@@ -235,9 +234,7 @@ async def test_filters_narrow_the_search(door: ResourceDoor):
 async def test_each_subaccount_has_its_own_list(door: ResourceDoor):
     await put(door, "kim@there.test")
     await put(door, "kim@there.test", sub="7")
-    assert [entry.get("subaccount_id") for entry in await results(door, "/kim@there.test")] == [None, "7"] or [
-        entry.get("subaccount_id") for entry in await results(door, "/kim@there.test")
-    ] == ["7", None]
+    assert {entry.get("subaccount_id") for entry in await results(door, "/kim@there.test")} == {None, "7"}
     assert [entry["subaccount_id"] for entry in await results(door, sub="7")] == ["7"]
     assert (await door.call("DELETE", "suppression-list/kim@there.test", sub="8")).status_code == 404
     assert (await door.call("DELETE", "suppression-list/kim@there.test")).status_code == 204
@@ -255,8 +252,7 @@ async def test_no_account_sees_or_touches_the_list_of_another(door: ResourceDoor
     assert (await results(door, "/summary", key=stranger))["total"] == 0
     await put(door, "kim@there.test", key=stranger, description="theirs")
     assert (await results(door))[0]["description"] == ""
-    cursor_of_mine = json.dumps((await door.call("GET", "suppression-list?per_page=1")).json())
-    assert "theirs" not in cursor_of_mine
+    assert "theirs" not in (await door.call("GET", "suppression-list?per_page=1")).text
 
 
 async def test_the_summary_counts_by_source(door: ResourceDoor):

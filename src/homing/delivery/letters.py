@@ -28,9 +28,9 @@ class Chunk:
 
     __slots__ = ("_content", "_prepared", "events", "facts", "size")
 
-    def __init__(self, facts: ChunkFacts, content: Content) -> None:
+    def __init__(self, facts: ChunkFacts, content: Content, events: EventBook | None = None) -> None:
         self.facts = facts
-        self.events = EventBook(facts)
+        self.events = events or EventBook(facts, amp_enabled=has_amp(content))
         self._content = content
         self._prepared: Prepared | None = None
         self.size = _size(content) + 2_000
@@ -90,7 +90,7 @@ class Letters:
     def keep(self, chunk: NewChunk) -> None:
         """Keep the content of a chunk that was just committed."""
         if chunk.chunk_id not in self._chunks:
-            self._add(chunk.chunk_id, Chunk(chunk.facts, chunk.content))
+            self._add(chunk.chunk_id, Chunk(chunk.facts, chunk.content, chunk.book))
 
     def at_hand(self, entry: Entry) -> Chunk | None:
         """Return the entry's chunk if it is in memory."""
@@ -175,6 +175,11 @@ class Letters:
             old = self._chunks.pop(chunk_id, None)
             if old is not None:
                 self.bytes -= old.size
+
+
+def has_amp(content: Content) -> bool:
+    """Return whether a message has an AMP part; events say so."""
+    return isinstance(content, InlineContent) and content.amp_html is not None
 
 
 def _size(content: Content) -> int:

@@ -10,6 +10,7 @@ from homing.delivery.rules.retry import RetryPlan, next_attempt
 from homing.delivery.types import Attempt, Bounced, Deferred, Delivered, Outcome, Scope, Stage
 from homing.events.detail import Addressee, EventBook
 from homing.events.rules.classify import Classifier
+from homing.events.rules.reason import suppression_reason
 from homing.events.types import Event
 from homing.ground import ids
 from homing.queue.types import Entry, Settlement, Strike
@@ -122,11 +123,6 @@ def suppressed(entry: Entry, source: str, *, domain: str, facts: ChunkFacts, eve
         to, at=now, reason=suppression_reason(source), error_code="554", bounce_class=25, num_retries=entry.tries
     )
     return Settlement(entry=entry, finish=True, events=(event,))
-
-
-def suppression_reason(source: str) -> str:
-    """Return the reason text of a suppressed message (SparkPost reference, section 6.2)."""
-    return f"554 5.7.1 recipient address was suppressed due to customer policy ({source})"
 
 
 def detail_of(entry: Entry) -> RecipientDetail | None:

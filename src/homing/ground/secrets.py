@@ -27,6 +27,7 @@ class MasterKey:
             raise Misuse(f"a master key has {_KEY_BYTES} bytes; this one has {len(key)}")
         self._key = key
         self._box = AESGCM(key)
+        self._derived: dict[str, bytes] = {}  # purpose -> its own key
 
     def seal(self, clear: bytes, *, purpose: str) -> bytes:
         """Return nonce and ciphertext; the purpose is authenticated, so a value cannot be moved to another use."""
@@ -47,7 +48,9 @@ class MasterKey:
 
     def token(self, message: bytes, *, purpose: str, size: int = 8) -> bytes:
         """Return a keyed digest of `size` bytes that only we can make (VERP, cursors)."""
-        derived = hmac.digest(self._key, b"token:" + purpose.encode(), "sha256")
+        derived = self._derived.get(purpose)
+        if derived is None:
+            derived = self._derived[purpose] = hmac.digest(self._key, b"token:" + purpose.encode(), "sha256")
         return hmac.digest(derived, message, "sha256")[:size]
 
 

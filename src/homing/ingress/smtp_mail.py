@@ -13,6 +13,7 @@ from homing.ingress.smtp_types import Mail, Peer
 from homing.ingress.types import Recipient, Transmission
 from homing.message.addresses import Address, BadAddress, split_mailboxes
 from homing.message.headers import write_mailboxes
+from homing.message.lines import has_long_line
 from homing.message.scan import MAX_HOPS, Scan, scan, without
 from homing.spool.types import RawContent, RecipientDetail
 
@@ -65,10 +66,13 @@ def to_transmission(mail: Mail, arrival: Arrival, *, date: str) -> Transmission 
         if visible:
             added.append(write_mailboxes("Cc", visible))
             dropped |= {b"cc"}
-    rfc822 = b"".join((*added, without(found, dropped)))
+    passed_on = without(found, dropped)
+    rfc822 = b"".join((*added, passed_on))
+    # Only what nothing was dropped from is known to have the one From that was read above, and every field as scanned.
+    plain = passed_on is found.raw and found.raw[: found.header_end].isascii() and not has_long_line(rfc822)
     return Transmission(
         recipients=_recipients(mail.recipients, asked),
-        content=RawContent(rfc822=rfc822),
+        content=RawContent(rfc822=rfc822, plain=plain),
         recv_method="esmtp",
         from_email=author.text,
         sending_domain=author.domain,

@@ -10,6 +10,9 @@ from homing.recipients import store
 Ask = Callable[[int, int, list[str], bool, str], Coroutine[Any, Any, dict[str, str]]]
 
 
+GATHER_S = 0.001
+
+
 class _Kind(NamedTuple):
     """Questions of one kind fit into one statement."""
 
@@ -36,6 +39,7 @@ class SuppressionDesk:
         self._most = most  # recipients in one gathered question
         self._gathering: dict[_Kind, _Batch] = {}
         self._asking: dict[_Kind, asyncio.Task[None]] = {}
+        self._crowded = False  # the last question came from several
 
     @classmethod
     def over(cls, pool: Pool) -> "SuppressionDesk":
@@ -70,8 +74,10 @@ class SuppressionDesk:
 
     async def _work(self, kind: _Kind) -> None:
         try:
-            await asyncio.sleep(0)  # whoever is ready in this turn of the loop joins
+            # Whoever is ready in this turn of the loop joins; where several came lately, they are given a moment more.
+            await asyncio.sleep(GATHER_S if self._crowded else 0)
             while (batch := self._gathering.pop(kind, None)) is not None:
+                self._crowded = len(batch.recipients) > 1
                 try:
                     found = await self._ask(
                         kind.account_id, kind.subaccount_id, list(batch.recipients), kind.transactional, kind.list_id

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from homing.events.detail import EventBook
 from homing.events.types import Event
 from homing.recipients.types import SuppressionRow
 from homing.spool.types import ChunkFacts, Content
@@ -52,6 +53,7 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     entries: list[NewEntry]
     events: list[Event]
     content_bytes: bytes | None = None  # msgpack of content, where the caller has it already
+    book: EventBook | None = None  # of the facts, where the caller made one: delivery goes on with it
 
 
 class Entry:

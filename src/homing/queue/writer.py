@@ -60,11 +60,12 @@ _EVENT_COLUMNS = (
 class _HandIn:
     """One chunk that waits for its commit."""
 
-    __slots__ = ("chunk", "content", "done", "facts", "lanes", "since", "size", "wish")
+    __slots__ = ("chunk", "content", "done", "ended", "facts", "lanes", "since", "size", "wish")
 
     def __init__(self, chunk: NewChunk, done: asyncio.Future[None], since: float, wish: Wish | None) -> None:
         self.chunk = chunk
         self.done = done
+        self.ended = False
         self.since = since
         self.wish = wish  # the inbox item that this chunk comes from; taken off in the same transaction
         self.content = chunk.content_bytes or encode_content(chunk.content)
@@ -184,8 +185,8 @@ class HotWriter:
         self._enough -= 1
         if self._enough <= 0:
             self._joined.set()
-        # A caller who goes away (its connection dropped) must not tear the batch: the commit goes on without it.
-        await asyncio.shield(hand_in.done)
+        # A caller who goes away (its connection dropped) cancels its own future alone: the commit goes on without it.
+        await hand_in.done
 
     def settle(self, settlement: Settlement) -> None:
         """Write how an attempt ended, with the next commit of its shard; `settled` tells when it is there."""
@@ -529,9 +530,12 @@ class HotWriter:
                 self._end(waiting.popleft(), trouble)
 
     def _end(self, hand_in: _HandIn, trouble: Exception | None) -> None:
+        if hand_in.ended:
+            return
+        hand_in.ended = True
+        self.pending_bytes -= hand_in.size
         if hand_in.done.done():
             return
-        self.pending_bytes -= hand_in.size
         if trouble is None:
             hand_in.done.set_result(None)
         else:

@@ -44,6 +44,15 @@ class PreparedRaw:
         self._facts = facts
         self._hostname = hostname
         self._substitute = content.substitute
+        self._subject: Template | None = None
+        self._from: Template | None = None
+        if content.plain and not content.substitute:
+            self._has_message_id = self._has_date = True
+            self._head_utf8 = False
+            self._fields: list[bytes | tuple[str, Template]] = []
+            self._body: list[bytes | Template] = [content.rfc822]
+            self.size_bytes = len(content.rfc822) + 2_000
+            return
         found = scan(content.rfc822)
         if found.malformed is not None:
             raise CannotRender(Problem(ProblemKind.PARSE, "a line of the message's header is no header field"))
@@ -56,8 +65,8 @@ class PreparedRaw:
             found, parts = open_parts(found, facts.transmission_id.hex())
         self._has_message_id = found.has_message_id
         self._has_date = found.has_date
-        self._subject = _header_template(found.subject, "Subject") if content.substitute else None
-        self._from: Template | None = None
+        if content.substitute:
+            self._subject = _header_template(found.subject, "Subject")
         self._fields = self._split_head(found)
         self._body = _split_body(found.raw[found.header_end :], parts)
         self.size_bytes = len(found.raw) + 2_000

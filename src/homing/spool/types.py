@@ -35,6 +35,7 @@ class RawContent(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defau
 
     rfc822: bytes
     substitute: bool = False  # True for email_rfc822: the template language applies; SMTP has none
+    plain: bool = False  # the door has seen to it: ASCII header, no long line, no field to drop, Date and Message-ID there
 
 
 Content = InlineContent | RawContent

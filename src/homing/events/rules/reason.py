@@ -18,3 +18,18 @@ def masked(raw: str) -> str:
     if "::" in text or text.count(":") > 6:
         text = " ".join([_IPV6.sub("x:x::x", word) if ":" in word else word for word in text.split(" ")])
     return text
+
+
+_SUPPRESSED_BY = {
+    "Bounce Rule": "customer policy (Bounce Rule)",
+    "Spam Complaint": "customer policy (Spam Complaint)",
+    "List Unsubscribe": "customer policy (List Unsubscribe)",
+    "Unsubscribe Link": "customer policy (Link Unsubscribe)",
+    "Manually Added": "customer policy (Unsubscribe Rule)",
+    "Compliance": "system policy (Compliance)",
+}
+
+
+def suppression_reason(source: str) -> str:
+    """Return the reason of a suppressed recipient's bounce (SparkPost reference, section 6.2)."""
+    return f"554 5.7.1 recipient address was suppressed due to {_SUPPRESSED_BY.get(source, 'customer policy (Unsubscribe Rule)')}"

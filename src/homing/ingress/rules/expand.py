@@ -7,6 +7,7 @@ import msgspec
 
 from homing.accounts.types import Sender
 from homing.events.detail import Addressee, EventBook
+from homing.events.rules.reason import suppression_reason
 from homing.events.types import Event
 from homing.ingress.rules.admission import Known
 from homing.ingress.types import Recipient, Transmission
@@ -18,14 +19,6 @@ MOST_CONTENT_COPIES = 64 * 1024 * 1024  # bytes that the copies of one content m
 
 BLOCKED_CLASS = 25  # SparkPost reference, section 5: admin failure
 BOUNCE_LOCAL = "bounces"
-_WORDS = {
-    "Bounce Rule": "customer policy (Bounce Rule)",
-    "Spam Complaint": "customer policy (Spam Complaint)",
-    "List Unsubscribe": "customer policy (List Unsubscribe)",
-    "Unsubscribe Link": "customer policy (Link Unsubscribe)",
-    "Manually Added": "customer policy (Unsubscribe Rule)",
-    "Compliance": "system policy (Compliance)",
-}
 
 
 class Share(msgspec.Struct, frozen=True, array_like=True):
@@ -140,9 +133,5 @@ def expand(
         entries=entries,
         events=events,
         content_bytes=content_bytes,
+        book=book,
     )
-
-
-def suppression_reason(source: str) -> str:
-    """Return the reason of a suppressed recipient's bounce (SparkPost reference, section 6.2)."""
-    return f"554 5.7.1 recipient address was suppressed due to {_WORDS.get(source, 'customer policy (Unsubscribe Rule)')}"

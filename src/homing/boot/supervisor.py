@@ -23,6 +23,8 @@ from homing.accounts.grants import KEY_GRANTS
 from homing.accounts.types import DEFAULT_ACCOUNT
 from homing.boot import banner
 from homing.boot.names import node_name, resolved
+from homing.domains import store as domains
+from homing.domains.keys import SEAL_PURPOSE
 from homing.egress.pace import PaceKeeper
 from homing.events import store as events
 from homing.evidence.journal import Journal
@@ -39,6 +41,7 @@ from homing.ground.supervise import Supervisor, Worker, WorkerState
 from homing.ground.tls import self_signed, server_context
 from homing.ground.waiting import set_within
 from homing.queue import store as queue
+from homing.recipients import store as recipients
 
 _log = log.get("boot")
 HOUSEKEEPING_S = 600.0
@@ -73,12 +76,12 @@ async def _house(settings: Settings) -> AsyncIterator["House"]:
         smtp = sockets.listen("HOMING_SMTP", settings.smtp, count=count)
         async with _database(settings) as (dsn, postgres):
             await asyncio.to_thread(migrate, dsn)
-            load_or_make(settings.master_key_path)
             clock = SystemClock()
             if settings.tls_cert is None:
                 self_signed(settings.data / "tls", hostname=settings.hostname, now=clock.now())
             disk.make_ballast(settings.data, settings.ballast_bytes)
             async with db.pool(dsn, least=1, most=4, name="homing-supervisor") as pool:
+                await _master_key_belongs(settings, pool)
                 await events.ensure_partitions(pool, clock.now().date())
                 first_key = await _first_account(pool)
                 yield House(settings, pool, postgres, http, smtp, first_key)
@@ -112,6 +115,22 @@ def _locked(settings: Settings) -> Any:
         yield
     finally:
         os.close(handle)
+
+
+async def _master_key_belongs(settings: Settings, pool: db.Pool) -> None:
+    """See that the master key opens what the database holds; make one only for a database that holds nothing sealed.
+
+    raises   Misuse
+    """
+    sealed = await domains.any_sealed_key(pool)
+    if sealed is not None and not settings.master_key_path.exists():
+        raise Misuse(
+            f"the database holds signing keys, but their master key {settings.master_key_path} is missing; restore it from "
+            "your backup, or delete the rows of dkim_keys and make new keys (docs/operations.md)"
+        )
+    key = load_or_make(settings.master_key_path)
+    if sealed is not None:
+        key.open(sealed, purpose=SEAL_PURPOSE)
 
 
 async def _first_account(pool: db.Pool) -> str | None:
@@ -227,6 +246,7 @@ class House:
             today = SystemClock().now().date()
             try:
                 await events.ensure_partitions(self.pool, today)
+                await recipients.forget_old_strikes(self.pool, today=today)
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:
                 _log.warning("housekeeping_failed", cause=str(trouble)[:300])

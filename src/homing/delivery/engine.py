@@ -306,6 +306,7 @@ class Engine:
         """No host takes this domain's mail: bounce, or defer one message and hold the domain for the others."""
         attempt = Attempt(stage=Stage.DNS, trouble=route.trouble or Trouble.NO_HOSTS, note=route.note)
         outcome = judge(attempt, rules=self._classifier)
+        trouble = str(attempt.trouble)
         if isinstance(outcome, Deferred):
             failures = self._domain_failures[domain] = self._domain_failures.get(domain, 0) + 1
             await self.holds.place(
@@ -321,6 +322,10 @@ class Engine:
             for ready in waiting[1:]:
                 self.give_back(ready)
             waiting = waiting[:1]
+            self.counters.deferred += 1
+        else:
+            self.counters.bounced += len(waiting)
+        self.counters.by_trouble[trouble] = self.counters.by_trouble.get(trouble, 0) + len(waiting)
         for ready in waiting:
             chunk = await self.letters.chunk(ready.entry)
             if chunk is None:

@@ -121,3 +121,8 @@ SELECT k.selector, k.signing_domain, k.private_sealed
 FROM dkim_keys k JOIN sending_domains d USING (domain)
 WHERE k.domain = :domain AND k.key_id = :key_id AND (k.status = 'valid' OR d.trusted)
 ORDER BY k.algorithm DESC;
+
+-- name: any_sealed_key$
+-- One sealed signing key, whichever; a start tries whether the master key opens it.
+-- reads: dkim_keys
+SELECT private_sealed FROM dkim_keys LIMIT 1;

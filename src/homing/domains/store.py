@@ -169,6 +169,12 @@ async def keys_of(executor: Executor, domains: Sequence[str]) -> dict[str, list[
     return found
 
 
+async def any_sealed_key(executor: Executor) -> bytes | None:
+    """Return one sealed signing key, to see whether the master key belongs to this database; None: there is none yet."""
+    sealed: bytes | None = await _sql.any_sealed_key(executor)
+    return sealed
+
+
 async def sealed_keys(executor: Executor, domain: str, key_id: str) -> list[tuple[str, str, bytes]]:
     """Return (selector, signing domain, sealed private key) of the keys that sign, RSA first."""
     with trouble_is_temporary():

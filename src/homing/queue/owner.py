@@ -309,6 +309,7 @@ class Owner:
 
     async def _take_shard(self, shard: int, epoch: int) -> None:
         rows = await store.lanes_of_shard(self._pool, shard)
+        await store.prune_lanes(self._pool, shard, [row[0] for row in rows])
         self.book.restore(shard, rows)
         self.writer.took(shard, epoch)
         self._mints[shard] = ids.Mint(shard)

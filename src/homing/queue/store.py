@@ -35,6 +35,11 @@ async def lanes_of_shard(executor: db.Executor, shard: int) -> list[tuple[int, L
     ]
 
 
+async def prune_lanes(executor: db.Executor, shard: int, known: list[int]) -> None:
+    """Forget the names of lanes that nothing waits in; called by a new owner, before anything is accepted into the shard."""
+    await _sql.prune_lanes(executor, shard=shard, known=known)
+
+
 async def read_lane(executor: db.Executor, lane: Lane, *, now: datetime, limit: int) -> LaneRead:
     """Read the next entries of a lane from its floor on; at most `limit` rows."""
     floor_due_at, floor_id = lane.floor or _BEGINNING

@@ -79,7 +79,13 @@ def test_too_many_messages_in_a_window_bring_a_penalty_that_is_remembered():
     assert mail(behaviour, memory, now_s=31) is Answer.TOO_FAST
     assert on_connect(behaviour, memory, client="127.0.0.9", now_s=31) is Answer.OK
     assert on_connect(behaviour, memory, client="127.0.0.1", now_s=32) is Answer.OK
-    assert mail(behaviour, memory, now_s=32) is Answer.OK
+    assert [mail(behaviour, memory, now_s=t) for t in (32, 33, 34)] == [Answer.OK, Answer.OK, Answer.TOO_FAST]
+
+
+def test_who_waits_out_a_penalty_that_is_shorter_than_the_window_starts_anew():
+    behaviour, memory = Behaviour(rate_messages=1, rate_window_s=60, penalty_s=4), Memory()
+    answers = [mail(behaviour, memory, now_s=t) for t in (0, 1, 5, 6)]
+    assert answers == [Answer.OK, Answer.TOO_FAST, Answer.OK, Answer.TOO_FAST]
 
 
 def test_a_mailbox_that_is_full_is_full_for_now_or_for_good():

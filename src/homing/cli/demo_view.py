@@ -11,7 +11,8 @@ from rich.text import Text
 from homing.cli import happened, output
 from homing.events.types import EventType
 from homing.ground import db
-from homing.queue import views
+from homing.queue import holds, views
+from homing.queue.holds import Hold
 from homing.simulator.providers import Provider
 
 _sql = db.queries("homing.cli")
@@ -78,7 +79,17 @@ async def tally(
         one.tries = max(one.tries, part.tries)
         one.waiting_reply = one.waiting_reply or part.last_reply
         one.examples.setdefault("waiting", part.example)
+    for hold in await holds.standing(pool):
+        for one in tallies.values():
+            if one.waiting and _names(hold, one.provider):
+                one.waiting_reply = f"held: {hold.last_reply or hold.reason}"
     return list(tallies.values())
+
+
+def _names(hold: Hold, provider: Provider) -> bool:
+    """Return whether a hold stops a provider's site, or its first domain."""
+    site = ",".join(sorted(provider.host(number) for number in range(len(provider.addresses))))
+    return hold.key == {"site": site, "domain": provider.domains[0]}.get(hold.scope)
 
 
 def progress(tallies: Iterable[Tally], *, seconds: float) -> RenderableType:

@@ -132,19 +132,26 @@ CAST: tuple[Provider, ...] = (
         name="Bigmail",
         domains=("bigmail.test", "bigmail-works.test"),
         addresses=("127.0.0.11", "127.0.0.12"),
-        behaviour=Behaviour(tls=Tls.PROPER, unknown_share=0.02, full_share=0.01, full_for_good=True, spam_share=0.005),
+        behaviour=Behaviour(
+            tls=Tls.PROPER,
+            unknown_share=0.02,
+            full_share=0.01,
+            full_for_good=True,
+            spam_share=0.005,
+            rate_messages=400,
+            rate_window_s=10.0,
+            penalty_s=4.0,
+        ),
         wording=BIG,
-        about="accepts; a few unknown users",
+        about="limits the rate by 421, and remembers",
     ),
     Provider(
         name="Oldmail",
         domains=("oldmail.test",),
         addresses=("127.0.0.21", "127.0.0.22"),
-        behaviour=Behaviour(
-            unknown_share=0.05, max_connections=5, max_messages=20, rate_messages=150, rate_window_s=10.0, penalty_s=4.0
-        ),
+        behaviour=Behaviour(unknown_share=0.05, max_connections=5, max_messages=20),
         wording=OLD,
-        about="limits connections and rate by 421, and remembers",
+        about="limits connections, and messages on each",
     ),
     Provider(
         name="Corpmail",

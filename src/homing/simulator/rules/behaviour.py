@@ -159,6 +159,7 @@ def on_mail(behaviour: Behaviour, memory: Memory, *, client: str, messages_befor
         known.in_window += 1
         if known.in_window > behaviour.rate_messages:
             known.penalty_until_s = now_s + behaviour.penalty_s
+            known.window_from_s, known.in_window = known.penalty_until_s, 0  # who waited it out starts anew
             return Answer.TOO_FAST
     return Answer.OK
 

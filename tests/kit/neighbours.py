@@ -10,7 +10,7 @@ from homing.ground.config import HostPort
 from homing.simulator.dns import Record
 from homing.simulator.providers import CAST, Provider
 from homing.simulator.records import Received
-from homing.simulator.smtp import ServerSettings
+from homing.simulator.server import ServerSettings
 from homing.simulator.town import Town
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from homing.simulator.providers import CAST, Provider
-from homing.simulator.smtp import ServerSettings
+from homing.simulator.server import ServerSettings
 from homing.simulator.town import Town
 
 

@@ -20,7 +20,7 @@ from homing.simulator.loopback import check_loopback, listen_on_all, port_of
 from homing.simulator.providers import CAST, Provider
 from homing.simulator.records import Counts, Journal, Received, Recorder
 from homing.simulator.rules.behaviour import Tls
-from homing.simulator.smtp import ProviderServer, ServerSettings
+from homing.simulator.server import ProviderServer, ServerSettings
 
 _ANY_PORT = HostPort("127.0.0.1", 0)
 

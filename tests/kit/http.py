@@ -20,7 +20,7 @@ from homing.evidence.types import FaultTag
 from homing.ground import db, ids
 from homing.ground.clock import SystemClock
 from homing.ground.secrets import MasterKey
-from homing.ingress.accept import Accept
+from homing.ingress.accept import Accept, Handover
 from homing.ingress.suppression import SuppressionDesk
 from homing.queue.owner import Place
 from homing.queue.types import NewChunk
@@ -92,8 +92,11 @@ class HttpDoor:
 
 
 @asynccontextmanager
-async def http_door(pool: db.Pool, **settings: Any) -> AsyncIterator[HttpDoor]:
-    """Serve the API on a free port of loopback with real accounts, domains and suppressions."""
+async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settings: Any) -> AsyncIterator[HttpDoor]:
+    """Serve the API on a free port of loopback with real accounts, domains and suppressions.
+
+    handover   a real queue instead of the one that only remembers
+    """
     clock = SystemClock()
     account = await accounts.get_or_create_account(pool, "acme")
     key = await accounts.create_key(pool, account_id=account.account_id, label="all", grants=sorted(KEY_GRANTS))
@@ -113,7 +116,7 @@ async def http_door(pool: db.Pool, **settings: Any) -> AsyncIterator[HttpDoor]:
             keys=KeyRing(pool, MasterKey(b"k" * 32), clock),
             pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
             desk=SuppressionDesk.over(pool),
-            handover=door.queue,
+            handover=handover or door.queue,
             lifetime=timedelta(hours=72),
         ),
         count=lambda account_id, fault: door.counted.append((account_id, fault)),

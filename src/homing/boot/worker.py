@@ -238,11 +238,11 @@ class Worker:
         """Serve both doors; on leaving, take nothing new and answer what was taken."""
         settings, sockets = self._settings, self._attachment.sockets
         loop = asyncio.get_running_loop()
-        app = make_app(self._deps())
+        deps = self._deps()
         tls: dict[str, Any] = {}
         if settings.tls_cert is not None:
             tls = {"cert": settings.tls_cert, "key": settings.tls_key}
-        async with server.serving(app, sockets["http"], drain_s=settings.drain_s, **tls):
+        async with server.serving(make_app(deps), sockets["http"], drain_s=settings.drain_s, count=deps.count, **tls):
             smtp = await loop.create_server(self.smtp.protocol_factory, sock=sockets["smtp"])
             try:
                 yield

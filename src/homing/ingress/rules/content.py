@@ -20,13 +20,10 @@ from homing.ingress.rules.problem import (
 )
 from homing.message.addresses import BadAddress, parse_domain, split_mailbox, split_mailboxes
 from homing.message.lines import normalise_line_ends
+from homing.spool.inline import RESERVED_FIELDS
 from homing.spool.types import Content, InlineContent, Part, RawContent
 
 MOST_NAME = 255  # bytes of an attachment's name
-# Made by us from other members, or by the assembly of the message: a caller's own would contradict them.
-FORBIDDEN_HEADERS = frozenset(
-    {"subject", "from", "to", "reply-to", "content-type", "content-transfer-encoding", "mime-version", "return-path"}
-)
 NO_SENDING_DOMAIN = Problem(400, "Invalid domain", "No sending domain specified", "7001")
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,126}")  # RFC 5322 section 3.6.8: printable ASCII but the colon
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:[ \t]*;.{0,500})?")
@@ -176,7 +173,7 @@ def _headers(given: dict[str, str | None] | None) -> dict[str, str]:
     for name, value in (given or {}).items():
         if _HEADER_NAME.fullmatch(name) is None:
             raise Wrong(bad_header(f"content.headers: {name[:60]!r} is not a header name"))
-        if name.lower() in FORBIDDEN_HEADERS:
+        if name.lower() in RESERVED_FIELDS:
             raise Wrong(bad_header(f"content.headers must not contain {name}"))
         check_one_line(value, f"content.headers.{name}")
         if value is not None:

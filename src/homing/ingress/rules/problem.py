@@ -1,6 +1,10 @@
 """What is wrong with an API call, in the words and numbers of SparkPost's error table (reference, section 1.6)."""
 
+import re
+
 import msgspec
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")  # all but the tab
 
 
 class Problem(msgspec.Struct, frozen=True, gc=False):
@@ -46,12 +50,12 @@ def bad_params(description: str) -> Problem:
 
 
 def check_one_line(value: str | None, name: str) -> None:
-    """Refuse line breaks and NUL in what becomes part of a header or of an SMTP command.
+    """Refuse line breaks and other control characters in what becomes part of a header or of an SMTP command.
 
     raises   Wrong
     """
-    if value is not None and ("\n" in value or "\r" in value or "\0" in value):
-        raise Wrong(bad_header(f"{name} must not contain line breaks or NUL"))
+    if value is not None and _CONTROL.search(value) is not None:
+        raise Wrong(bad_header(f"{name} must not contain line breaks or control characters"))
 
 
 def check_bytes(value: str | None, name: str, most: int) -> None:

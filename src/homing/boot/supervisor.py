@@ -45,6 +45,7 @@ from homing.recipients import store as recipients
 
 _log = log.get("boot")
 HOUSEKEEPING_S = 600.0
+LEAST_DAYS = 2  # with fewer days of partitions ahead the platform is not ready: soon nothing could be written
 WORKER = [sys.executable, "-m", "homing.boot.worker"]
 
 
@@ -152,6 +153,7 @@ class House:
     http: list[Any]
     smtp: list[Any]
     first_key: str | None
+    days_ready: int = LEAST_DAYS  # days, today included, that the log has partitions for
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep everything alive until told to stop; then drain, and return when the last worker has ended."""
@@ -185,8 +187,11 @@ class House:
         def born(worker: Worker) -> None:
             assert worker.channel is not None
             keeper.attach(worker.worker_id, worker.channel)
-            worker.channel.on("house_ready", lambda: supervisor.ready)
+            worker.channel.on("house_ready", is_ready)
             worker.channel.on("house_metrics", joined)
+
+        def is_ready() -> bool:
+            return supervisor.ready and self.days_ready >= LEAST_DAYS
 
         async def dead(worker_id: str) -> None:
             keeper.detach(worker_id)
@@ -219,7 +224,7 @@ class House:
             "snapshot": snapshot,
             "trace": trace,
             "metrics": joined,
-            "ready": lambda: {"ready": supervisor.ready},
+            "ready": lambda: {"ready": is_ready()},
         }
         doorman.stand()
         halt = asyncio.Event()
@@ -245,7 +250,10 @@ class House:
         while not await set_within(halt, HOUSEKEEPING_S):
             today = SystemClock().now().date()
             try:
-                await events.ensure_partitions(self.pool, today)
+                try:
+                    await events.ensure_partitions(self.pool, today)
+                finally:
+                    self.days_ready = await events.days_ready(self.pool, today)
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:

@@ -112,6 +112,23 @@ async def test_an_attempt_that_waits_long_for_its_peer_gives_its_place_to_anothe
     assert flight.slow == 0
 
 
+async def test_an_outcome_keeps_its_place_until_it_is_written():
+    unwritten = 0
+    flight = InFlight(2, unsettled=lambda: unwritten)
+    first, second = await flight.enter(), await flight.enter()
+    waiting = asyncio.ensure_future(flight.enter())
+    await asyncio.sleep(0)
+    unwritten = 2
+    flight.leave(first)
+    flight.leave(second)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    unwritten = 1
+    flight.settled()
+    await waiting
+    assert len(flight) == 1
+
+
 async def test_a_caller_who_leaves_while_waiting_passes_its_place_on():
     flight = InFlight(1)
     token = await flight.enter()

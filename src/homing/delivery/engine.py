@@ -102,7 +102,7 @@ class Engine:
         self.peers = peers
         self.counters = Counters()
         self.stopping = False
-        self.in_flight = InFlight(settings.max_in_flight)
+        self.in_flight = InFlight(settings.max_in_flight, unsettled=lambda: owner.writer.pending_settlements)
         self._stop = asyncio.Event()
         self._pool = pool
         self._pools = pools
@@ -188,6 +188,7 @@ class Engine:
 
     def settled(self, settlement: Settlement, really: bool) -> None:
         """An outcome is written: the entry leaves memory, and a chunk of its own with it."""
+        self.in_flight.settled()
         self._forget(settlement.entry)
         if settlement.finish and settlement.entry.alone:
             self.letters.drop((settlement.entry.chunk_id,))

@@ -235,7 +235,7 @@ class HotWriter:
             return
         if not self._waiting_hand_ins() and self.pending_settlements < BATCH_SETTLEMENTS:
             await self._gather_until(1, SETTLE_S)
-        if self._last_joined > 1 and 0 < (here := self._waiting_hand_ins()) < (enough := min(2 * self._last_joined, JOIN_MOST)):
+        if self._last_joined > 1 and 0 < (here := self._waiting_hand_ins()) < (enough := min(self._last_joined, JOIN_MOST)):
             await self._gather_until(enough - here, JOIN_S)
 
     async def _gather_until(self, further: int, seconds: float) -> None:

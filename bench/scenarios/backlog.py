@@ -51,6 +51,10 @@ def run(plan: Plan) -> Result:
                     half_s, shares = _half(homing, late, total)
                     first_late_s = raw["first_after_opening_s"] = late.first_at - opened_at
                     plan.say(f"half of it after {half_s:.0f} s")
+                    nearly = (
+                        total * 99 // 100
+                    )  # the last ones are those that were tried while it was closed: they keep their waits
+                    nearly_s = late.wait_for(nearly, 1_800) - late.first_at
                     try:
                         drained_s = late.wait_for(total, 1_800) - late.first_at
                     except TimeoutError:
@@ -62,7 +66,7 @@ def run(plan: Plan) -> Result:
     memory = max(loading.mb, draining.mb)
     raw |= {
         "load_s": load_s, "accept_s": accept_s, "flow_before": before, "flow_with": with_backlog, "idle_cpu_share": idle_share,
-        "ready_s": ready_s, "first_s": first_s, "half_s": half_s, "shares": shares, "drained_s": drained_s, "drained": drained,
+        "ready_s": ready_s, "first_s": first_s, "half_s": half_s, "shares": shares, "nearly_s": nearly_s, "drained_s": drained_s, "drained": drained,
         "memory_loading_mb": loading.mb, "memory_draining_mb": draining.mb, "waiting_at_the_end": waiting,
     }  # fmt: skip
     result = Result(
@@ -88,7 +92,8 @@ def run(plan: Plan) -> Result:
                 ["restart with the backlog: ready after", f"{ready_s:.1f} s"],
                 ["restart: new mail delivered after", f"{first_s:.2f} s more"],
                 ["first delivery after the site opened", f"{first_late_s:.1f} s"],
-                ["drained", f"{drained:,} in {drained_s:.0f} s, {drained / drained_s:,.0f} messages/s"],
+                ["drained to 99 %", f"{nearly:,} in {nearly_s:.0f} s, {nearly / nearly_s:,.0f} messages/s"],
+                ["drained, with those that keep the waits of an attempt", f"{drained:,} in {drained_s:.0f} s"],
                 ["Jain's index over the customers at half-time", f"{fairness:.3f}"],
                 ["left in the queue", str(waiting)],
             ],

@@ -49,7 +49,7 @@ def run(plan: Plan) -> Result:
             for pair in range(pairs):
                 plan.say(f"{sessions} sessions, connections {'kept' if kept_open else 'not kept'}, pair {pair + 1} of {pairs}")
                 if plan.postfix:
-                    runs.append(_postfix(plan.size(4_000, 400), sessions, kept_open=kept_open))
+                    runs.append(_postfix(plan.size(6_000, 400), sessions, kept_open=kept_open))
                 runs.append(homing_run(plan.size(20_000, 1_000), sessions, kept_open=kept_open))
     plan.say("the same once more into a sink that writes down each message")
     counted = count_each(plan.size(10_000, 1_000))

@@ -24,6 +24,7 @@ MOST_HEAD_BYTES = 32_768
 KEEP_ALIVE_S = 75  # an open connection without a request is kept so long
 LINGER_S = 5.0  # a request that was refused may send the rest of its body so long; then it is cut off
 CLOSE_WITHIN_S = 5.0  # a peer that does not read its last answer is cut off then
+GOODBYE_S = 1.0  # time for the peer's end of TLS: pools of clients keep a connection and do not look at it
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -87,6 +88,23 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._in_head and self.cycle.response_complete and not self.transport.is_closing():
             self._stop_timer()
             self._head_timer = self.loop.call_later(LINGER_S, self.transport.abort)
+        self._cut_off_soon()
+
+    def shutdown(self) -> None:
+        """Close if nothing is under way, else after the answer."""
+        super().shutdown()
+        self._cut_off_soon()
+
+    def _cut_off_soon(self) -> None:
+        """End a connection that is closing and has nothing left to say: over TLS the transport would wait for the peer."""
+        if self.transport.is_closing() and self in self.connections:
+            self.loop.call_later(GOODBYE_S, self._cut_off)
+
+    def _cut_off(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self._cut_off_soon()
+        else:
+            self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""

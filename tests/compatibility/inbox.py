@@ -5,7 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from email import message_from_bytes, policy
+from email import message_from_bytes, message_from_string, policy
+from email.errors import NonASCIILocalPartDefect
 from email.message import EmailMessage
 from types import TracebackType
 from typing import Any
@@ -32,7 +33,7 @@ class Letter:
     @property
     def message(self) -> EmailMessage:
         """Return it as the standard package reads it; fails where that finds any defect."""
-        return parsed(self.data)
+        return parsed(self.data, utf8="SMTPUTF8" in self.options)
 
 
 class Inbox:
@@ -86,16 +87,20 @@ class Inbox:
                 self._arrived.wait(left)
 
 
-def parsed(data: bytes) -> EmailMessage:
+def parsed(data: bytes, *, utf8: bool = False) -> EmailMessage:
     """Return a message as the standard package reads it.
 
+    utf8     fields may be UTF-8 (RFC 6532); the package reads them from text alone
     raises   AssertionError naming what that package finds wrong with any part or field
     """
-    message = message_from_bytes(data, policy=policy.default)
+    message = (
+        message_from_string(data.decode(), policy=policy.SMTPUTF8) if utf8 else message_from_bytes(data, policy=policy.default)
+    )
     assert isinstance(message, EmailMessage)
     for part in message.walk():
         defects = list(part.defects)
         for value in part.values():
             defects += getattr(value, "defects", ())
+        defects = [one for one in defects if not (utf8 and isinstance(one, NonASCIILocalPartDefect))]
         assert not defects, f"{part.get_content_type()}: {defects}"
     return message

@@ -10,6 +10,7 @@ from litestar import Litestar, Request, Response
 
 from homing.api.errors import answer_to, errors_body, fault_of
 from homing.evidence.types import FaultTag
+from homing.ground.errors import Temporary
 from homing.ground.log import get
 from homing.ingress.rules.problem import Problem
 
@@ -92,7 +93,10 @@ def note(trouble: BaseException, request_id: str, path: str) -> None:
     while (cause_of := cause.__cause__) is not None:
         cause = cause_of
         causes.append(type(cause).__name__)
-    log.error("request_failed", request_id=request_id, path=path, causes=causes, cause=str(cause)[:300], exc_info=trouble)
+    if isinstance(trouble, Temporary):  # told by its name alone: a full disk would else fill itself with tracebacks
+        log.warning("request_deferred", request_id=request_id, path=path, causes=causes, cause=str(cause)[:300])
+    else:
+        log.error("request_failed", request_id=request_id, path=path, causes=causes, cause=str(cause)[:300], exc_info=trouble)
 
 
 async def _plain(send: Any, status: int, body: bytes, headers: tuple[tuple[str, str], ...] = ()) -> None:

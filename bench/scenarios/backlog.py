@@ -66,8 +66,9 @@ def run(plan: Plan) -> Result:
     memory = max(loading.mb, draining.mb)
     raw |= {
         "load_s": load_s, "accept_s": accept_s, "flow_before": before, "flow_with": with_backlog, "idle_cpu_share": idle_share,
-        "ready_s": ready_s, "first_s": first_s, "half_s": half_s, "shares": shares, "nearly_s": nearly_s, "drained_s": drained_s, "drained": drained,
-        "memory_loading_mb": loading.mb, "memory_draining_mb": draining.mb, "waiting_at_the_end": waiting,
+        "ready_s": ready_s, "first_s": first_s, "half_s": half_s, "shares": shares, "nearly_s": nearly_s,
+        "drained_s": drained_s, "drained": drained, "memory_loading_mb": loading.mb, "memory_draining_mb": draining.mb,
+        "waiting_at_the_end": waiting,
     }  # fmt: skip
     result = Result(
         NAME,

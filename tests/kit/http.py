@@ -22,8 +22,7 @@ from homing.ground.clock import SystemClock
 from homing.ground.secrets import MasterKey
 from homing.ingress.accept import Accept, Handover
 from homing.ingress.suppression import SuppressionDesk
-from homing.queue.owner import Place
-from homing.queue.types import NewChunk
+from homing.queue.types import NewChunk, Place
 
 FIRST = datetime(2026, 5, 1, tzinfo=UTC)
 

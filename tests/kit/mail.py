@@ -3,8 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from homing.events.detail import Addressee, EventBook
-from homing.queue.owner import Place
-from homing.queue.types import NewChunk, NewEntry
+from homing.queue.types import NewChunk, NewEntry, Place
 from homing.spool.types import ChunkFacts, RawContent
 
 MESSAGE = b"From: news@acme.test\r\nTo: kim@there.test\r\nSubject: Hello\r\nMessage-ID: <1@acme.test>\r\n" + (

@@ -12,9 +12,9 @@ from homing.ground import db, ids
 from homing.ground.clock import SystemClock
 from homing.ground.errors import LeaseLost, Overloaded
 from homing.queue import store
-from homing.queue.owner import Owner, Place
+from homing.queue.owner import Owner
 from homing.queue.rules.lanes import Lane
-from homing.queue.types import Entry, LaneKey, NewChunk, Settlement
+from homing.queue.types import Entry, LaneKey, NewChunk, Place, Settlement
 from tests.kit.mail import new_chunk
 
 

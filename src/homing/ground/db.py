@@ -34,6 +34,7 @@ TEMPORARY = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.PostgresIOError,
     asyncpg.InternalServerError,
     ConnectionError,
@@ -53,6 +54,11 @@ def is_full(trouble: BaseException) -> bool:
     return isinstance(trouble, asyncpg.DiskFullError | asyncpg.OutOfMemoryError | asyncpg.PostgresIOError)
 
 
+def lacks_partition(trouble: BaseException) -> bool:
+    """Return whether a row found no partition to lie in: nothing is wrong with the row."""
+    return isinstance(trouble, asyncpg.CheckViolationError) and "no partition of relation" in str(trouble)
+
+
 @contextmanager
 def trouble_is_temporary() -> Iterator[None]:
     """Translate every passing database trouble into StoreUnavailable; the cause stays attached for the log."""
@@ -63,11 +69,19 @@ def trouble_is_temporary() -> Iterator[None]:
 
 
 async def connect(dsn: str, *, name: str = "homing", timeout_s: float = 10.0) -> Connection:
-    """Open one connection of our own, outside any pool (the hot writer's); times are UTC, plans are cached."""
+    """Open one connection of our own, outside any pool (the hot writer's); times are UTC, plans are cached.
+
+    A transaction whose client has fallen silent ends, and its locks with it: its rows have another owner by then.
+    """
     return await asyncpg.connect(
         dsn,
         timeout=timeout_s,
-        server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
+        server_settings={
+            "application_name": name,
+            "timezone": "UTC",
+            "jit": "off",
+            "idle_in_transaction_session_timeout": "10s",
+        },
     )
 
 

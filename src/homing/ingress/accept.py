@@ -13,8 +13,7 @@ from homing.ingress.rules.admission import Known, admit, return_path_domains, wi
 from homing.ingress.rules.expand import CHUNK_RECIPIENTS, Share, chunk_size, encode_share, expand, facts_of
 from homing.ingress.suppression import SuppressionDesk
 from homing.ingress.types import Accepted, Refused, Transmission
-from homing.queue.owner import Place
-from homing.queue.types import NewChunk
+from homing.queue.types import NewChunk, Place
 from homing.spool.types import ChunkFacts, encode_content
 
 SMALL = 100  # recipients whose entries and events are made in the event loop: about 1 ms

@@ -8,8 +8,7 @@ from homing.ingress.rules.expand import decode_share
 from homing.ingress.rules.expand import expand as expanded
 from homing.ingress.suppression import SuppressionDesk
 from homing.ingress.types import Recipient
-from homing.queue.owner import Place
-from homing.queue.types import NewChunk
+from homing.queue.types import NewChunk, Place
 from homing.spool.types import decode_content
 
 

@@ -3,5 +3,5 @@
 In      ingress.accept and its shares (inbox), delivery's settlements and holds
 Out     entries to delivery, the events of every commit, suppressions that a settlement brings
 Owns    tables workers, shards, lanes, chunks, queue_entries, inbox, holds
-Start   owner.py, then writer.py (commits), lease.py (shards) and rules/lanes.py (what waits)
+Start   owner.py, then writer.py and transaction.py (commits), lease.py (shards), inbox.py and rules/lanes.py (what waits)
 """

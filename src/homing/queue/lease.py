@@ -17,6 +17,7 @@ from homing.ground.waiting import set_within
 
 log = get("queue")
 SHARDS = 64
+LEAVE_WITHIN_S = 1.0  # a store that cannot be reached keeps nobody from ending: the lease runs out by itself
 
 
 class Lease:
@@ -83,8 +84,9 @@ class ShardKeeper:
     async def leave(self) -> None:
         """Give everything back at once; the successor need not wait for the lease to run out."""
         try:
-            await self._sql.release_worker(self._pool, worker_id=self._lease.worker_id)
-            await self._sql.strike_worker(self._pool, worker_id=self._lease.worker_id)
+            async with asyncio.timeout(LEAVE_WITHIN_S):
+                await self._sql.release_worker(self._pool, worker_id=self._lease.worker_id)
+                await self._sql.strike_worker(self._pool, worker_id=self._lease.worker_id)
         except db.TEMPORARY as trouble:
             log.warning("lease_not_returned", worker=self._lease.worker_id, cause=type(trouble).__name__)
 

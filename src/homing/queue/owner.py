@@ -8,36 +8,30 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from datetime import timedelta
+from typing import Protocol
 
 from homing.ground import db, ids
 from homing.ground.clock import Clock, boot_seconds
-from homing.ground.errors import LeaseLost, Misuse, Overloaded, Temporary
+from homing.ground.errors import LeaseLost, Overloaded, Temporary
 from homing.ground.log import get
 from homing.ground.waiting import set_within
 from homing.queue import store
+from homing.queue.inbox import Expand, Inbox
 from homing.queue.lease import SHARDS, Lease, ShardKeeper
 from homing.queue.rules.lanes import Lane, LaneBook
-from homing.queue.types import Entry, LaneKey, NewChunk, Settlement, Wish
+from homing.queue.types import Entry, LaneKey, NewChunk, Place, Settlement
 from homing.queue.writer import HotWriter
 
 log = get("queue")
 
-INBOX_EVERY_S = 0.2
-INBOX_AT_ONCE = 2  # wishes obeyed side by side: their payloads are in memory
+FLUSH_S = 10.0  # time for what waits to be written when the worker stops
+FLUSH_AWAY_S = 3.0  # the same, where the store was away already
+LAST_BEAT_S = 1.0
 READ_ROWS = 500
+LANE_RESTS_S = 30.0  # a lane whose entries cannot be taken is read again then
 SWEEP_EVERY_S = 30.0
 SWEEP_ROWS = 500
-
-
-class Place(NamedTuple):
-    """Where a hand-in will live: a shard, and fresh ids that belong to it."""
-
-    shard: int
-    transmission_id: bytes
-    chunk_id: bytes
-    message_ids: list[bytes]
 
 
 class Delivery(Protocol):
@@ -72,9 +66,6 @@ class Delivery(Protocol):
         ...
 
 
-Expand = Callable[[bytes, Callable[[int], Place], datetime], Awaitable[NewChunk]]
-
-
 class Owner:
     """The shards of one worker."""
 
@@ -93,22 +84,20 @@ class Owner:
         self._lifetime = lifetime
         self.lease = Lease(worker_id, term_s)
         self.book = LaneBook()
-        self.writer = HotWriter(dsn, self.lease, clock, committed=self._committed, settled=self._settled)
+        self.writer = HotWriter(dsn, worker_id, clock, committed=self._committed, settled=self._settled, fenced=self._fenced)
         self.keeper = ShardKeeper(pool, self.lease, take=self._take_shard, lose=self._lose_shard, let_go=self._may_go)
         self._mints: dict[int, ids.Mint] = {}
         self._shards: list[int] = []
         self._closing = False
         self._delivery: Delivery | None = None
-        self._expand: Expand | None = None
-        self._obeying: set[int] = set()
-        self._inbox_wake = asyncio.Event()
+        self._inbox: Inbox | None = None
         self._due_wake = asyncio.Event()
         self.drained = asyncio.Event()  # set by whoever delivers, once nothing is in flight any more
 
     def attach(self, delivery: Delivery, expand: Expand) -> None:
         """Wire who tries the entries and who expands the chunks of large transmissions."""
         self._delivery = delivery
-        self._expand = expand
+        self._inbox = Inbox(self._pool, self._clock, self.writer, shards=lambda: self._shards, mint=self._mint, expand=expand)
 
     # handing in -------------------------------------------------------------------------------------------------------
 
@@ -145,7 +134,7 @@ class Owner:
             account_id=account_id,
             items=[((start + number * step) % SHARDS, payload) for number, payload in enumerate(payloads)],
         )
-        self._inbox_wake.set()
+        self._look_into_inbox()
 
     def settle(self, settlement: Settlement) -> None:
         """Write how an attempt ended; `Delivery.settled` tells when it is written."""
@@ -188,15 +177,17 @@ class Owner:
             keeping = outer.create_task(self.keeper.run(halt), name="keeper")
             async with asyncio.TaskGroup() as inner:
                 inner.create_task(self._until(stop, self._read_due(may_read)), name="reader")
-                inner.create_task(self._until(stop, self._obey_inbox()), name="inbox")
+                if self._inbox is not None:
+                    inner.create_task(self._until(stop, self._inbox.run()), name="inbox")
                 inner.create_task(self._until(stop, self._sweep()), name="sweeper")
             self._closing = True
             await self.drained.wait()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(10.0):
+                async with asyncio.timeout(FLUSH_S if self.writer.writable else FLUSH_AWAY_S):
                     await self.writer.flushed()
             halt.set()
-            await keeping
+            await asyncio.wait({keeping}, timeout=LAST_BEAT_S)
+            keeping.cancel()
             writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await writing
@@ -226,96 +217,79 @@ class Owner:
                 await set_within(self._due_wake, wait)
                 continue
             try:
-                why = await may_read(lane)
-                if why is not None:
-                    self.book.park(lane, why)
-                    continue
-                found = await store.read_lane(self._pool, lane, now=self._clock.now(), limit=READ_ROWS)
-            except db.TEMPORARY as trouble:
-                log.warning("lane_not_read", shard=lane.shard, cause=type(trouble).__name__)
+                await self._read_lane(lane, may_read)
+            except (Temporary, *db.TEMPORARY) as trouble:
+                log.warning("lane_not_read", shard=lane.shard, cause=type(trouble).__name__, detail=str(trouble)[:200])
                 self.book.postpone(lane)
                 await asyncio.sleep(0.5)
-                continue
-            assert self._delivery is not None
-            taken = [entry for entry in found.due if self.book.admit(lane, entry.entry_id)]
-            last = (found.due[-1].due_at, found.due[-1].entry_id) if found.due else None
-            self.book.read(lane, last, found.next_due)
-            try:
-                await self._delivery.take_read(taken, lane)
-            except Temporary as trouble:
-                log.warning("content_not_read", shard=lane.shard, cause=str(trouble)[:200])
-                for entry in taken:
-                    self.book.returned(lane, entry.entry_id, entry.due_at)
-                await asyncio.sleep(0.5)
+            except Exception:  # the edge of one lane: the others go on
+                log.exception("lane_not_taken", shard=lane.shard, account_id=lane.key.account_id)
+                self.book.park(lane, "trouble")
+                self.book.set_aside(lane, "trouble")
+                asyncio.get_running_loop().call_later(LANE_RESTS_S, self.unpark, "trouble")
 
-    async def _obey_inbox(self) -> None:
-        """Do what others wish of our shards, each exactly once."""
-        slots = asyncio.Semaphore(INBOX_AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            while True:
-                self._inbox_wake.clear()
-                try:
-                    wishes = await store.inbox_heads(self._pool, shards=self._shards, limit=50) if self._shards else []
-                except db.TEMPORARY as trouble:
-                    log.warning("inbox_not_read", cause=type(trouble).__name__)
-                    wishes = []
-                fresh = [wish for wish in wishes if wish.item_id not in self._obeying]
-                for wish in fresh:
-                    await slots.acquire()
-                    self._obeying.add(wish.item_id)
-                    group.create_task(self._obey(wish, slots))
-                if not fresh:
-                    await set_within(self._inbox_wake, INBOX_EVERY_S)
-
-    async def _obey(self, wish: Wish, slots: asyncio.Semaphore) -> None:
+    async def _read_lane(self, lane: Lane, may_read: Callable[[Lane], Awaitable[str | None]]) -> None:
+        """Bring the due entries of one lane into memory. If that fails, all of them wait in PostgreSQL as before."""
+        why = await may_read(lane)
+        if why is not None:
+            self.book.park(lane, why)
+            return
+        found = await store.read_lane(self._pool, lane, now=self._clock.now(), limit=READ_ROWS)
+        assert self._delivery is not None
+        taken = [entry for entry in found.due if self.book.admit(lane, entry.entry_id)]
+        last = (found.due[-1].due_at, found.due[-1].entry_id) if found.due else None
+        self.book.read(lane, last, found.next_due)
         try:
-            if wish.kind != "expand":
-                raise Misuse(f"nobody knows the wish {wish.kind!r}")
-            payload = await store.inbox_payload(self._pool, wish)
-            if payload is not None:
-                assert self._expand is not None
-                chunk = await self._expand(payload, lambda count: self._mint(wish.shard, count), self._clock.now())
-                await self.writer.hand_over(chunk, wish)
-        except (Temporary, *db.TEMPORARY) as trouble:
-            log.warning("wish_waits", kind=wish.kind, shard=wish.shard, item=wish.item_id, cause=str(trouble)[:200])
-            await asyncio.sleep(0.5)
-        except Exception:  # the edge of one wish: it stays in the inbox, the others go on
-            log.exception("wish_failed", kind=wish.kind, shard=wish.shard, item=wish.item_id)
-            await asyncio.sleep(5.0)
-        finally:
-            self._obeying.discard(wish.item_id)
-            slots.release()
+            await self._delivery.take_read(taken, lane)
+        except BaseException:
+            for entry in taken:
+                self.book.returned(lane, entry.entry_id, entry.due_at)
+            raise
 
     async def _sweep(self) -> None:
         """Return what outlived its time, whatever holds it."""
-        assert self._delivery is not None
         while True:
-            for shard in list(self._shards):
-                now = self._clock.now()
-                try:
-                    found = await store.expired(
-                        self._pool, shard=shard, cutoff=ids.floor_at(now - self._lifetime, shard), now=now, limit=SWEEP_ROWS
-                    )
-                except db.TEMPORARY:
-                    continue
-                for entry, last_reply in found:
-                    lane = self.book.get(shard, entry.lane)
-                    if lane is not None and entry.entry_id not in lane.held:
-                        lane.held.add(entry.entry_id)
-                        await self._delivery.expire(entry, last_reply)
+            await self.sweep_once()
             await asyncio.sleep(SWEEP_EVERY_S)
+
+    async def sweep_once(self) -> None:
+        """Look through every shard once for what outlived its time."""
+        for shard in list(self._shards):
+            try:
+                await self._sweep_shard(shard)
+            except (Temporary, *db.TEMPORARY) as trouble:
+                log.warning("expired_not_read", shard=shard, cause=type(trouble).__name__)
+            except Exception:  # the edge of one shard's sweep
+                log.exception("sweep_failed", shard=shard)
+
+    async def _sweep_shard(self, shard: int) -> None:
+        assert self._delivery is not None
+        now = self._clock.now()
+        found = await store.expired(
+            self._pool, shard=shard, cutoff=ids.floor_at(now - self._lifetime, shard), now=now, limit=SWEEP_ROWS
+        )
+        for entry, last_reply in found:
+            lane = self.book.get(shard, entry.lane)
+            if lane is None or entry.entry_id in lane.held:
+                continue
+            lane.held.add(entry.entry_id)
+            try:
+                await self._delivery.expire(entry, last_reply)
+            except BaseException:
+                lane.held.discard(entry.entry_id)
+                raise
 
     # hooks ------------------------------------------------------------------------------------------------------------
 
     async def _take_shard(self, shard: int, epoch: int) -> None:
         rows = await store.lanes_of_shard(self._pool, shard)
-        await store.prune_lanes(self._pool, shard, [row[0] for row in rows])
+        await store.prune_lanes(self._pool, shard, [row[0] for row in rows], owner=self.lease.worker_id, epoch=epoch)
         self.book.restore(shard, rows)
         self.writer.took(shard, epoch)
         self._mints[shard] = ids.Mint(shard)
         self._shards = sorted({*self._shards, shard})
         self._due_wake.set()
-        self._inbox_wake.set()
+        self._look_into_inbox()
 
     def _lose_shard(self, shard: int) -> None:
         self._shards = [s for s in self._shards if s != shard]
@@ -325,11 +299,20 @@ class Owner:
         if self._delivery is not None:
             self._delivery.drop_shard(shard)
 
+    def _fenced(self, shard: int) -> None:
+        """A transaction found another owner: no attempt for this shard may begin, whatever the lease believes."""
+        self.lease.epochs.pop(shard, None)
+        self._lose_shard(shard)
+
     def _may_go(self, shard: int) -> bool:
         """A surplus shard may go once nothing of it is in memory or on its way to the disk."""
         if self._delivery is not None and self._delivery.holds_shard(shard):
             return False
         return not self.writer.busy(shard)
+
+    def _look_into_inbox(self) -> None:
+        if self._inbox is not None:
+            self._inbox.look()
 
     def _mint(self, shard: int, count: int) -> Place:
         mint = self._mints.get(shard)
@@ -370,7 +353,11 @@ class Owner:
                     detail=new.detail,
                     alone=len(chunk.entries) == 1,
                 )
-                delivery.take(entry, lane, chunk)
+                try:
+                    delivery.take(entry, lane, chunk)
+                except Exception:  # the edge of one message: it waits in its lane like any other
+                    log.exception("entry_not_taken", message_id=entry.entry_id.hex())
+                    self.give_back(entry)
             else:
                 self._due_wake.set()
 
@@ -378,7 +365,12 @@ class Owner:
         entry = settlement.entry
         lane = self.book.get(entry.shard, entry.lane)
         if lane is not None:
-            if settlement.finish or not really:
+            if not really:
+                # Its row has gone, and this was a repetition; or it is as it was, and the outcome came from before the
+                # shard was lost and found again. A read will tell.
+                self.book.returned(lane, entry.entry_id, entry.due_at)
+                self._due_wake.set()
+            elif settlement.finish:
                 self.book.finished(lane, entry.entry_id)
             elif settlement.due_at is not None:
                 entry.due_at = settlement.due_at

@@ -119,8 +119,10 @@ ON CONFLICT DO NOTHING;
 
 -- name: prune_lanes!
 -- Forget lane names that nothing waits under; called by the owner for lanes that it does not know, never for open ones.
--- reads: queue_entries; writes: lanes
-DELETE FROM lanes l WHERE l.shard = :shard AND NOT l.lane = ANY(:known::bigint[])
+-- Behind the fence: the commits of a next owner, which we could not see, must not lose the names of their lanes.
+-- reads: shards, queue_entries; writes: lanes
+WITH fence AS (SELECT 1 FROM shards WHERE shard = :shard AND owner = :owner AND epoch = :epoch FOR SHARE)
+DELETE FROM lanes l USING fence WHERE l.shard = :shard AND NOT l.lane = ANY(:known::bigint[])
   AND NOT EXISTS (SELECT 1 FROM queue_entries q WHERE q.shard = l.shard AND q.lane = l.lane);
 
 -- name: batch_exists$

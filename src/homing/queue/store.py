@@ -35,9 +35,9 @@ async def lanes_of_shard(executor: db.Executor, shard: int) -> list[tuple[int, L
     ]
 
 
-async def prune_lanes(executor: db.Executor, shard: int, known: list[int]) -> None:
+async def prune_lanes(executor: db.Executor, shard: int, known: list[int], *, owner: str, epoch: int) -> None:
     """Forget the names of lanes that nothing waits in; called by a new owner, before anything is accepted into the shard."""
-    await _sql.prune_lanes(executor, shard=shard, known=known)
+    await _sql.prune_lanes(executor, shard=shard, known=known, owner=owner, epoch=epoch)
 
 
 async def read_lane(executor: db.Executor, lane: Lane, *, now: datetime, limit: int) -> LaneRead:

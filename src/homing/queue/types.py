@@ -26,6 +26,15 @@ class LaneKey(NamedTuple):
         return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
+class Place(NamedTuple):
+    """Where a hand-in will live: a shard, and fresh ids that belong to it."""
+
+    shard: int
+    transmission_id: bytes
+    chunk_id: bytes
+    message_ids: list[bytes]
+
+
 class NewEntry(msgspec.Struct, frozen=True, gc=False):
     """One recipient of a chunk that is handed over.
 

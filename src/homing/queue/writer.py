@@ -10,21 +10,16 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from datetime import date
-from typing import Any
 
 from msgspec import structs
 
-from homing.events.types import Event
 from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.errors import LeaseLost, Overloaded, StoreUnavailable
 from homing.ground.log import get
-from homing.queue.lease import Lease
+from homing.queue.batch import Batch, HandIn
+from homing.queue.transaction import FenceClosed, Transactions
 from homing.queue.types import LaneKey, NewChunk, Settlement, Wish
-from homing.recipients import store as recipients
-from homing.recipients.rules.repeats import repeat_of
-from homing.recipients.types import Strike
-from homing.spool.types import encode_content, encode_facts
 
 log = get("queue")
 
@@ -36,75 +31,8 @@ JOIN_MOST = 256  # hand-ins that are enough for a commit
 SETTLE_S = 0.02  # outcomes gather so long where no hand-in takes them along
 PENDING_BYTES = 67_108_864  # most content that may wait for a commit; beyond it the doors say 452 / 503
 CLEAN_WAIT_S = 30.0  # how long a hand-in waits for a database that is away, while surely nothing was stored
+WRITE_WITHIN_S = 60.0  # a transaction that takes longer is given up, and its outcome looked up
 UNKNOWN_WAIT_S = 300.0  # how long it waits for the answer whether its commit happened; SMTP clients wait 10 minutes
-
-_CHUNK_COLUMNS = ("shard", "chunk_id", "transmission_id", "account_id", "pending", "facts", "content")
-_ENTRY_COLUMNS = ("shard", "entry_id", "lane", "due_at", "expires_at", "chunk_id", "recipient", "detail")
-_EVENT_COLUMNS = (
-    "day",
-    "shard",
-    "seq",
-    "at",
-    "type",
-    "account_id",
-    "subaccount_id",
-    "message_id",
-    "transmission_id",
-    "recipient",
-    "recipient_domain",
-    "campaign_id",
-    "detail",
-)
-
-
-class _HandIn:
-    """One chunk that waits for its commit."""
-
-    __slots__ = ("chunk", "content", "done", "ended", "facts", "lanes", "since", "size", "wish")
-
-    def __init__(self, chunk: NewChunk, done: asyncio.Future[None], since: float, wish: Wish | None) -> None:
-        self.chunk = chunk
-        self.done = done
-        self.ended = False
-        self.since = since
-        self.wish = wish  # the inbox item that this chunk comes from; taken off in the same transaction
-        self.content = chunk.content_bytes or encode_content(chunk.content)
-        self.facts = encode_facts(chunk.facts)
-        self.size = len(self.content) + len(self.facts) + 200 * len(chunk.entries)
-        facts = chunk.facts
-        keys: dict[str, tuple[int, LaneKey]] = {}
-        for entry in chunk.entries:
-            if entry.domain not in keys:
-                key = LaneKey(facts.account_id, facts.subaccount_id, facts.campaign_id, entry.domain)
-                keys[entry.domain] = (key.number(), key)
-        self.lanes = keys
-
-
-class _Batch:
-    """What one transaction writes."""
-
-    __slots__ = ("day", "first_seq", "hand_ins", "numbered", "plain", "settlements", "shard", "unknown")
-
-    def __init__(self, shard: int, hand_ins: list[_HandIn], settlements: list[Settlement], day: date) -> None:
-        self.shard = shard
-        self.hand_ins = hand_ins
-        self.settlements = settlements
-        self.day = day
-        self.first_seq: int | None = None  # of the first event, once it has a number
-        self.numbered: dict[int, int] = {}  # id(event) -> seq, so that a second try gives the same numbers
-        self.unknown = False  # COMMIT was sent and its answer did not come
-        self.plain = False  # its only settlement was stripped of what the database could not take
-
-
-class FenceClosed(Exception):
-    """The shard has another owner: the transaction found another epoch.
-
-    committed   an earlier try of the same batch had been committed before
-    """
-
-    def __init__(self, *, committed: bool) -> None:
-        super().__init__(committed)
-        self.committed = committed
 
 
 class HotWriter:
@@ -112,25 +40,27 @@ class HotWriter:
 
     committed   called after a chunk's commit, before its door answers: (chunk, lane of each domain)
     settled     called after a settlement's commit: (settlement, was the entry really there)
+    fenced      called with a shard that turned out to have another owner, before what waits for it is refused
     """
 
     def __init__(
         self,
         dsn: str,
-        lease: Lease,
+        worker_id: str,
         clock: Clock,
         *,
         committed: Callable[[NewChunk, dict[str, tuple[int, LaneKey]]], None],
         settled: Callable[[Settlement, bool], None],
+        fenced: Callable[[int], None],
     ) -> None:
         self._dsn = dsn
-        self._lease = lease
         self._clock = clock
         self._committed = committed
         self._settled = settled
-        self._sql = db.queries("homing.queue")
+        self._fenced = fenced
+        self.transactions = Transactions(worker_id)
         self._connection: db.Connection | None = None
-        self._hand_ins: dict[int, deque[_HandIn]] = {}
+        self._hand_ins: dict[int, deque[HandIn]] = {}
         self._settlements: dict[int, deque[Settlement]] = {}
         self._turns: deque[int] = deque()
         self._lined_up: set[int] = set()
@@ -141,8 +71,7 @@ class HotWriter:
         self.hurry = False  # the platform drains: commit at once
         self._idle = asyncio.Event()
         self._idle.set()
-        self._sequences: dict[int, int] = {}  # shard -> last seq given
-        self._named: dict[int, set[int]] = {}  # shard -> lanes whose names are in the table
+        self._at_work: int | None = None  # the shard whose batch is being written
         self._last_day = date.min
         self.pending_bytes = 0
         self.pending_settlements = 0
@@ -151,14 +80,12 @@ class HotWriter:
         self.committed_messages = 0
 
     def took(self, shard: int, epoch: int) -> None:
-        """Begin to number a shard's events: a new epoch begins above everything an older one gave."""
-        self._sequences[shard] = epoch << 40
-        self._named[shard] = set()
+        """Write for a shard that became ours."""
+        self.transactions.took(shard, epoch)
 
     def lost(self, shard: int) -> None:
         """Give up what was not committed for a shard that has another owner now."""
-        self._sequences.pop(shard, None)
-        self._named.pop(shard, None)
+        self.transactions.lost(shard)
         for hand_in in self._hand_ins.pop(shard, ()):
             self._end(hand_in, LeaseLost("this shard has another owner now"))
         for settlement in self._settlements.pop(shard, ()):
@@ -166,17 +93,19 @@ class HotWriter:
 
     def busy(self, shard: int) -> bool:
         """Return whether something of this shard waits to be written."""
-        return bool(self._hand_ins.get(shard)) or bool(self._settlements.get(shard)) or shard in self._lined_up
+        return (
+            shard == self._at_work or shard in self._lined_up or bool(self._hand_ins.get(shard) or self._settlements.get(shard))
+        )
 
     async def hand_over(self, chunk: NewChunk, wish: Wish | None = None) -> None:
         """Make a chunk durable; returns after the commit.
 
         raises   Overloaded, StoreUnavailable or LeaseLost; then nothing was stored
         """
-        if chunk.shard not in self._sequences:
+        if self.transactions.epoch(chunk.shard) is None:
             raise LeaseLost("this shard has another owner now")
         loop = asyncio.get_running_loop()
-        hand_in = _HandIn(chunk, loop.create_future(), loop.time(), wish)
+        hand_in = HandIn(chunk, loop.create_future(), loop.time(), wish)
         if self.pending_bytes and self.pending_bytes + hand_in.size > PENDING_BYTES:
             raise Overloaded("too much mail waits to be stored")
         self.pending_bytes += hand_in.size
@@ -192,7 +121,7 @@ class HotWriter:
         """Write how an attempt ended, with the next commit of its shard; `settled` tells when it is there."""
         shard = settlement.entry.shard
         self.pending_settlements += 1
-        if shard not in self._sequences:
+        if self.transactions.epoch(shard) is None:
             self._settle_end(settlement, False)
             return
         self._settlements.setdefault(shard, deque()).append(settlement)
@@ -257,12 +186,14 @@ class HotWriter:
         batch = self._gather(shard)
         if batch is None:
             return
+        self._at_work = shard
         await self._carry_out(batch)
+        self._at_work = None
         if self._hand_ins.get(shard) or self._settlements.get(shard):
             self._line_up(shard)
 
-    def _gather(self, shard: int) -> _Batch | None:
-        hand_ins: list[_HandIn] = []
+    def _gather(self, shard: int) -> Batch | None:
+        hand_ins: list[HandIn] = []
         waiting = self._hand_ins.get(shard)
         size = 0
         while waiting and len(hand_ins) < BATCH_CHUNKS and (not hand_ins or size + waiting[0].size <= BATCH_BYTES):
@@ -273,247 +204,121 @@ class HotWriter:
         settlements: list[Settlement] = []
         while done and len(settlements) < BATCH_SETTLEMENTS:
             settlements.append(done.popleft())
-        if not hand_ins and not settlements:
+        epoch = self.transactions.epoch(shard)
+        if epoch is None or not (hand_ins or settlements):  # what waited for a lost shard was refused when it was lost
             return None
-        self._last_day = max(self._last_day, self._clock.now().date())
-        return _Batch(shard, hand_ins, settlements, self._last_day)
+        return Batch(shard, epoch, hand_ins, settlements, self._today())
 
-    async def _carry_out(self, batch: _Batch) -> None:
+    def _today(self) -> date:
+        self._last_day = max(self._last_day, self._clock.now().date())  # the day never decreases with seq
+        return self._last_day
+
+    async def _carry_out(self, batch: Batch) -> None:
         """Write a batch until it is written, refused, or surely not ours any more."""
         pause = 0.05
         while True:
             try:
-                gone = await self._write(batch)
-                self._finish(batch, gone)
-                self.writable = True
-                return
+                async with asyncio.timeout(WRITE_WITHIN_S):
+                    gone = await self.transactions.write(await self._connected(), batch)
             except FenceClosed as closed:
-                log.warning("fence_closed", shard=batch.shard, committed_before=closed.committed)
-                for hand_in in batch.hand_ins:
-                    self._end(hand_in, None if closed.committed else LeaseLost("this shard has another owner now"))
-                for settlement in batch.settlements:
-                    self._settle_end(settlement, False)
+                self._not_ours(batch, committed=closed.committed)
                 return
-            except db.TEMPORARY as trouble:
-                self.writable = False
+            except Exception as trouble:
                 await self._drop_connection()
-                log.warning(
-                    "batch_waits",
-                    shard=batch.shard,
-                    cause=type(trouble).__name__,
-                    detail=str(trouble)[:200],
-                    unknown=batch.unknown,
-                    hand_ins=len(batch.hand_ins),
-                    settlements=len(batch.settlements),
-                )
-                if not batch.unknown and db.is_full(trouble):
-                    self._refuse_hand_ins(batch.hand_ins, StoreUnavailable("the store cannot take more now"))
-                    batch.hand_ins = []
-                self._give_up_waiting(batch)
+                if not (isinstance(trouble, db.TEMPORARY) or db.lacks_partition(trouble)):
+                    if await self._without_the_bad_row(batch):
+                        return
+                    continue
+                self.writable = False
+                self._wait_for_store(batch, trouble)
                 if not batch.hand_ins and not batch.settlements:
                     return
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
-            except Exception:  # a row that the database cannot take must not hold up the others
-                await self._drop_connection()
-                parts = self._parts(batch)
-                if len(parts) > 1:
-                    for part in parts:
-                        await self._carry_out(part)
-                    return
-                log.exception("row_refused", shard=batch.shard)
-                if batch.hand_ins:
-                    self._refuse_hand_ins(batch.hand_ins, StoreUnavailable("the store cannot take this message"))
-                    return
-                if batch.plain:
-                    self._settle_end(batch.settlements[0], False)
-                    return
-                # The attempt happened: its outcome is written without whatever the database choked on.
-                settlement = batch.settlements[0]
-                settlement.events = tuple(structs.replace(event, detail=b"{}") for event in settlement.events)
-                settlement.note = ""
-                settlement.suppression = settlement.strike = None
-                batch.plain = True
+                if not batch.unknown:
+                    batch.day = self._today()
+            else:
+                self.writable = True
+                self._finish(batch, gone)
+                return
 
-    @staticmethod
-    def _parts(batch: _Batch) -> list[_Batch]:
-        return [_Batch(batch.shard, [hand_in], [], batch.day) for hand_in in batch.hand_ins] + [
-            _Batch(batch.shard, [], [settlement], batch.day) for settlement in batch.settlements
-        ]
-
-    async def _write(self, batch: _Batch) -> set[bytes] | None:
-        """Write one batch in one transaction; returns the ids of entries that its settlements really found.
-
-        None means that an earlier try was committed after all, so all of them were found.
-        """
-        connection = await self._connected()
-        shard = batch.shard
-        epoch = self._sequences.get(shard, -1) >> 40  # the epoch under which the shard was taken
-        fence = await connection.execute(
-            f"BEGIN; SELECT 1 FROM shards WHERE shard = {shard:d} AND owner = '{self._lease.worker_id}'"  # noqa: S608 - our own values
-            f" AND epoch = {epoch:d} FOR SHARE"
-        )
-        committed = batch.unknown and await self._sql.batch_exists(connection, shard=shard, seq=batch.first_seq, day=batch.day)
-        if fence != "SELECT 1":
-            await connection.execute("ROLLBACK")
-            raise FenceClosed(committed=committed)
-        if committed:
-            await connection.execute("ROLLBACK")
-            batch.unknown = False
-            return None
-        batch.unknown = False
-        gone: set[bytes] = set()
-        named: dict[int, LaneKey] = {}
-        if batch.settlements:
-            gone = await self._write_settlements(connection, batch)
-        if batch.hand_ins:
-            named = await self._write_hand_ins(connection, batch)
-        await self._append(connection, batch, gone)
-        batch.unknown = batch.first_seq is not None
-        await connection.execute("COMMIT")
-        batch.unknown = False
-        if named and shard in self._named:
-            self._named[shard].update(named)
-        return gone
-
-    async def _write_hand_ins(self, connection: db.Connection, batch: _Batch) -> dict[int, LaneKey]:
-        shard = batch.shard
-        known = self._named.get(shard, set())
-        new: dict[int, LaneKey] = {}
-        chunks: list[tuple[Any, ...]] = []
-        entries: list[tuple[Any, ...]] = []
-        for hand_in in list(batch.hand_ins):
-            chunk = hand_in.chunk
-            if hand_in.wish is not None:
-                wish = hand_in.wish
-                if await self._sql.inbox_done(connection, shard=wish.shard, item_id=wish.item_id) is None:
-                    batch.hand_ins.remove(hand_in)  # obeyed before
-                    self._end(hand_in, None)
-                    continue
-            new.update(named for named in hand_in.lanes.values() if named[0] not in known)
-            if chunk.entries:
-                facts = chunk.facts
-                chunks.append(
-                    (
-                        shard,
-                        chunk.chunk_id,
-                        facts.transmission_id,
-                        facts.account_id,
-                        len(chunk.entries),
-                        hand_in.facts,
-                        hand_in.content,
-                    )
-                )
-                lanes = hand_in.lanes
-                entries.extend(
-                    (shard, e.entry_id, lanes[e.domain][0], e.due_at, e.expires_at, chunk.chunk_id, e.recipient, e.detail)
-                    for e in chunk.entries
-                )
-        if new:
-            await self._sql.open_lanes(
-                connection,
-                shard=shard,
-                lanes=list(new),
-                account_ids=[key.account_id for key in new.values()],
-                subaccount_ids=[key.subaccount_id for key in new.values()],
-                campaign_ids=[key.campaign_id for key in new.values()],
-                domains=[key.domain for key in new.values()],
-            )
-        if chunks:
-            await connection.copy_records_to_table("chunks", columns=_CHUNK_COLUMNS, records=chunks)
-            await connection.copy_records_to_table("queue_entries", columns=_ENTRY_COLUMNS, records=entries)
-        return new
-
-    async def _write_settlements(self, connection: db.Connection, batch: _Batch) -> set[bytes]:
-        shard = batch.shard
-        finish = [s.entry.entry_id for s in batch.settlements if s.finish]
-        redate = [s for s in batch.settlements if not s.finish]
-        gone: set[bytes] = set()
-        if finish:
-            found = self._sql.finish_entries(connection, shard=shard, entry_ids=finish)
-            gone.update([row[0] async for row in found])
-        if redate:
-            found = self._sql.redate_entries(
-                connection,
-                shard=shard,
-                entry_ids=[s.entry.entry_id for s in redate],
-                due_ats=[s.due_at for s in redate],
-                tries=[s.entry.tries for s in redate],
-                last_attempts=[s.note[:500] for s in redate],
-            )
-            gone.update([row[0] async for row in found])
-        suppressions = [s.suppression for s in batch.settlements if s.suppression is not None and s.entry.entry_id in gone]
-        struck = [s.strike for s in batch.settlements if s.strike is not None and s.entry.entry_id in gone]
-        days = await recipients.strike_all(
-            connection,
-            [
-                Strike(
-                    account_id=row.account_id,
-                    subaccount_id=row.subaccount_id,
-                    recipient=row.recipient,
-                    subclass=subclass,
-                    day=batch.day,
-                )
-                for row, subclass in struck
-            ],
-        )
-        suppressions.extend(
-            row for (row, subclass), count in zip(struck, days, strict=True) if count >= repeat_of(subclass).times
-        )
-        if suppressions:
-            await recipients.suppress(connection, suppressions)
-        return gone
-
-    async def _append(self, connection: db.Connection, batch: _Batch, gone: set[bytes]) -> None:
-        records: list[tuple[Any, ...]] = []
-        for settlement in batch.settlements:
-            if settlement.entry.entry_id in gone:
-                records.extend(self._record(batch, event) for event in settlement.events)
+    def _not_ours(self, batch: Batch, *, committed: bool) -> None:
+        """The fence was closed: nothing of this shard may go on here, even before the next heartbeat tells."""
+        log.warning("fence_closed", shard=batch.shard, committed_before=committed)
+        if self.transactions.epoch(batch.shard) == batch.epoch:
+            self._fenced(batch.shard)
+        self._end_obeyed(batch)
         for hand_in in batch.hand_ins:
-            records.extend(self._record(batch, event) for event in hand_in.chunk.events)
-        if records:
-            batch.first_seq = records[0][2]
-            await connection.copy_records_to_table("events", columns=_EVENT_COLUMNS, records=records)
+            self._end(hand_in, None if committed else LeaseLost("this shard has another owner now"))
+        for settlement in batch.settlements:
+            self._settle_end(settlement, False)
 
-    def _record(self, batch: _Batch, event: Event) -> tuple[Any, ...]:
-        seq = batch.numbered.get(id(event))
-        if seq is None:
-            seq = self._sequences.get(batch.shard, 0) + 1
-            self._sequences[batch.shard] = seq
-            batch.numbered[id(event)] = seq
-        return (
-            batch.day,
-            batch.shard,
-            seq,
-            event.at,
-            event.type,
-            event.account_id,
-            event.subaccount_id,
-            event.message_id,
-            event.transmission_id,
-            event.recipient,
-            event.recipient_domain,
-            event.campaign_id,
-            event.detail.decode(),
+    def _wait_for_store(self, batch: Batch, trouble: Exception) -> None:
+        """The store cannot take the batch now: refuse whoever cannot wait for it."""
+        log.warning(
+            "batch_waits",
+            shard=batch.shard,
+            cause=type(trouble).__name__,
+            detail=str(trouble)[:200],
+            unknown=batch.unknown,
+            hand_ins=len(batch.hand_ins),
+            settlements=len(batch.settlements),
         )
+        if not batch.unknown and db.is_full(trouble):
+            self._refuse_hand_ins(batch.hand_ins, StoreUnavailable("the store cannot take more now"))
+            batch.hand_ins = []
+        self._give_up_waiting(batch)
+
+    async def _without_the_bad_row(self, batch: Batch) -> bool:
+        """A row that the database cannot take must not hold up the others; False: the batch is worth another try."""
+        self._end_obeyed(batch)
+        parts = batch.parts()
+        if len(parts) > 1:
+            for part in parts:
+                await self._carry_out(part)
+            return True
+        log.exception("row_refused", shard=batch.shard)
+        if batch.hand_ins:
+            self._refuse_hand_ins(batch.hand_ins, StoreUnavailable("the store cannot take this message"))
+            return True
+        settlement = batch.settlements[0]
+        if batch.plain:
+            # Nobody may try this message again while we live: its attempt happened. So it stays in memory.
+            log.error("outcome_not_written", message_id=settlement.entry.entry_id.hex())
+            self.pending_settlements -= 1
+            return True
+        # The attempt happened: its outcome is written without whatever the database choked on.
+        settlement.events = tuple(structs.replace(event, detail=b"{}") for event in settlement.events)
+        settlement.note = ""
+        settlement.suppression = settlement.strike = None
+        batch.plain = True
+        return False
 
     # ends -------------------------------------------------------------------------------------------------------------
 
-    def _finish(self, batch: _Batch, gone: set[bytes] | None) -> None:
+    def _finish(self, batch: Batch, gone: set[bytes] | None) -> None:
         self.commits += 1
         self._last_joined = len(batch.hand_ins) if batch.hand_ins else self._last_joined
+        self._end_obeyed(batch)
         for hand_in in batch.hand_ins:
             self.committed_messages += len(hand_in.chunk.entries)
-            self._committed(hand_in.chunk, hand_in.lanes)
+            try:
+                self._committed(hand_in.chunk, hand_in.lanes)
+            except Exception:  # the edge of one hand-in: it is stored, whatever happens to it in memory
+                log.exception("committed_and_not_noted", shard=batch.shard)
             self._end(hand_in, None)
         for settlement in batch.settlements:
             self._settle_end(settlement, gone is None or settlement.entry.entry_id in gone)
 
-    def _refuse_hand_ins(self, hand_ins: list[_HandIn], trouble: Exception) -> None:
+    def _end_obeyed(self, batch: Batch) -> None:
+        for hand_in in batch.obeyed:
+            self._end(hand_in, None)
+
+    def _refuse_hand_ins(self, hand_ins: list[HandIn], trouble: Exception) -> None:
         for hand_in in hand_ins:
             self._end(hand_in, trouble)
 
-    def _give_up_waiting(self, batch: _Batch) -> None:
+    def _give_up_waiting(self, batch: Batch) -> None:
         """Refuse hand-ins that have waited too long for a database that is away."""
         now = asyncio.get_running_loop().time()
         trouble = StoreUnavailable("the store cannot be reached now")
@@ -529,7 +334,7 @@ class HotWriter:
             while waiting and now - waiting[0].since > CLEAN_WAIT_S:
                 self._end(waiting.popleft(), trouble)
 
-    def _end(self, hand_in: _HandIn, trouble: Exception | None) -> None:
+    def _end(self, hand_in: HandIn, trouble: Exception | None) -> None:
         if hand_in.ended:
             return
         hand_in.ended = True
@@ -544,7 +349,10 @@ class HotWriter:
 
     def _settle_end(self, settlement: Settlement, really: bool) -> None:
         self.pending_settlements -= 1
-        self._settled(settlement, really)
+        try:
+            self._settled(settlement, really)
+        except Exception:  # the edge of one outcome: the others must be told too
+            log.exception("settled_and_not_noted", message_id=settlement.entry.entry_id.hex())
 
     def _line_up(self, shard: int) -> None:
         if shard not in self._lined_up:

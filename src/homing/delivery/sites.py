@@ -6,6 +6,7 @@ from typing import Any
 
 from homing.delivery.holds import HoldBook
 from homing.delivery.ready import Ready, SiteQueue
+from homing.delivery.rules.dialogue import SERVICE_CLOSING
 from homing.delivery.rules.hold import hold_for
 from homing.delivery.types import Attempt, Deferred, Site, Stage
 from homing.egress.rules.shaping import Limits, Shaping
@@ -135,8 +136,14 @@ class Sites:
             self._opened(queue)
 
     def crowded(self, queue: SiteQueue, attempt: Attempt) -> bool:
-        """Return whether only a further connection was refused while others work; then fewer are opened, and nothing is held."""
-        if attempt.stage not in (Stage.CONNECT, Stage.GREETING, Stage.EHLO) or queue.connections <= 1 or not queue.successes:
+        """Return whether only a further connection was refused; then fewer are opened, and nothing is held or deferred.
+
+        It is so while others work, and while others are still being opened to a host that says 421: of a first burst that is
+        more than the host takes, only the last refusal can mean that it takes none.
+        """
+        if attempt.stage not in (Stage.CONNECT, Stage.GREETING, Stage.EHLO) or queue.connections <= 1:
+            return False
+        if not queue.successes and (attempt.reply is None or attempt.reply.code != SERVICE_CLOSING):
             return False
         queue.limit = max(1, queue.connections - 1)
         return True

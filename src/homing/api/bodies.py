@@ -43,7 +43,6 @@ class Bodies:
             raise self._too_large()
         held = 0
         try:
-            held = self._hold(length or 0)
             parts: list[bytes] = []
             size = 0
             started = time.monotonic()

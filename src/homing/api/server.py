@@ -1,7 +1,9 @@
 """Serves the application with uvicorn on a socket that we were given, inside our own event loop.
 
 uvicorn's connection is guarded where it trusts its clients: heads that come slowly or never end, heads that are too
-large, more connections than we want, and what is no HTTP. All of them get an answer in the API's own form.
+large, chunked bodies that are all framing and trailers, requests without end before the first answer was read, bodies
+behind an offer to upgrade, more connections than we want, and what is no HTTP. All of them get an answer in the API's own
+form.
 """
 
 import asyncio
@@ -21,6 +23,8 @@ from homing.evidence.types import FaultTag
 
 HEAD_WITHIN_S = 15.0  # from the first byte (of a connection: from its start) to the end of the head
 MOST_HEAD_BYTES = 32_768
+MOST_FRAMING_BYTES = 262_144  # of a chunked body without a byte of content: extensions of chunks, trailers
+MOST_PIPELINED = 32  # requests of one connection that wait for the answer to an earlier one
 KEEP_ALIVE_S = 75  # an open connection without a request is kept so long
 LINGER_S = 5.0  # a request that was refused may send the rest of its body so long; then it is cut off
 CLOSE_WITHIN_S = 5.0  # a peer that does not read its last answer is cut off then
@@ -36,6 +40,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
+    _framing_bytes = 0  # since the last byte of a body
     _turned_away = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -60,19 +65,40 @@ class GuardedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_timer is None:
                 self._head_timer = self.loop.call_later(self.head_within_s, self._too_slow)
+        else:
+            self._framing_bytes += len(data)  # back to 0 where the segment holds a byte of the body
         super().data_received(data)
+        if not self._in_head and self._framing_bytes > MOST_FRAMING_BYTES and not self._turned_away:
+            if self.cycle.response_complete:
+                self.transport.abort()  # it has its answer
+            else:
+                self._turn_away(400, "invalid request", "the body holds more framing than content", FaultTag.CLIENT)
         if self._in_head and self._head_bytes > MOST_HEAD_BYTES and not self._turned_away:
             self._turn_away(431, "Request header fields too large", f"at most {MOST_HEAD_BYTES} bytes", FaultTag.CLIENT)
 
     def on_message_begin(self) -> None:
-        """Begin a head."""
+        """Begin a head, unless too many requests wait already: the parser stops at once where this raises."""
+        if len(self.pipeline) >= MOST_PIPELINED:
+            text = f"at most {MOST_PIPELINED} requests may wait for the answer to an earlier one"
+            self._turn_away(400, "invalid request", text, FaultTag.CLIENT)
+            raise ConnectionRefusedError(text)
         self._in_head = True
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a field of the head; trailers, which nobody here asks for, are dropped."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body, for the request that it belongs to."""
+        self._framing_bytes = 0
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """End a head; its clock stops."""
         self._in_head = False
-        self._head_bytes = 0
+        self._head_bytes = self._framing_bytes = 0
         self._stop_timer()
         super().on_headers_complete()
 
@@ -85,6 +111,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """End an answer. If the body still comes, let it come and drop it: closing at once would take the answer back."""
         super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()  # uvicorn would read more with each answer, however many requests wait
         if not self._in_head and self.cycle.response_complete and not self.transport.is_closing():
             self._stop_timer()
             self._head_timer = self.loop.call_later(LINGER_S, self.transport.abort)
@@ -108,7 +136,14 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
-        self._turn_away(400, "invalid request", "this is not an HTTP/1.1 request", FaultTag.CLIENT)
+        if not self._turned_away:
+            self._turn_away(400, "invalid request", "this is not an HTTP/1.1 request", FaultTag.CLIENT)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Ignore an offer to upgrade (RFC 9110 section 7.8). The parser has stopped behind it, so it is the last request."""
+        self.cycle.keep_alive = False
+        if any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in self.headers):
+            self._turn_away(400, "invalid request", "no upgrade is offered here; send the body without one", FaultTag.CLIENT)
 
     def _too_slow(self) -> None:
         self._head_timer = None

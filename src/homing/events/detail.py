@@ -13,6 +13,7 @@ import msgspec
 from homing.events.rules.reason import masked
 from homing.events.types import Event, EventType
 
+SUBJECT_LETTERS = 1_000  # of a subject that events keep; every event of every recipient repeats it
 _encode = msgspec.json.Encoder().encode
 
 
@@ -131,7 +132,7 @@ class EventBook:
         full.update((name, True) for name, on in flags if on)
         self._base = _encode(base)[:-1]
         self._full = _encode(full)[:-1]
-        self._subject = b',"subject":' + _encode(facts.subject) if facts.subject else b""
+        self._subject = b',"subject":' + _encode(facts.subject[:SUBJECT_LETTERS]) if facts.subject else b""
         self._meta = b',"rcpt_meta":' + _encode(facts.metadata) if facts.metadata else b""
 
     def injection(self, to: Addressee, *, at: datetime, msg_from: str = "", msg_size: int = 0) -> Event:
@@ -283,7 +284,11 @@ class EventBook:
         return self._event(EventType.GENERATION_FAILURE, to, at, self._base, own)
 
     def _subject_or(self, subject: str | None) -> bytes:
-        return self._subject if subject is None or subject == self._facts.subject else b',"subject":' + _encode(subject)
+        return (
+            self._subject
+            if subject is None or subject == self._facts.subject
+            else b',"subject":' + _encode(subject[:SUBJECT_LETTERS])
+        )
 
     def _event(self, kind: EventType, to: Addressee, at: datetime, shared: bytes, own: dict[str, Any]) -> Event:
         recipient = to.recipient.lower()

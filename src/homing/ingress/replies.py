@@ -156,6 +156,7 @@ BARE_IN_DATA = _no(550, "5.6.0", "message holds a bare LF or bare CR; lines end 
 NUL_IN_DATA = _no(550, "5.6.0", "message holds a NUL octet", Reason.CONTENT)
 LONG_LINE = _no(550, "5.6.0", "message holds a line of more than 65536 octets", Reason.CONTENT)
 BAD_HEADER = _no(550, "5.6.0", "message must begin with header fields (Name: value), then an empty line", Reason.CONTENT)
+HEADER_TOO_LARGE = _no(552, "5.3.4", "message has more than 524288 octets of header fields", Reason.CONTENT)
 TWO_API_HEADERS = _no(550, "5.6.0", "message has more than one X-MSYS-API header", Reason.CONTENT)
 COPIES_NEED_ONE_TO = _no(
     550, "5.6.0", "X-MSYS-API 'cc', 'bcc' and 'archive' need a To header with exactly one address", Reason.CONTENT

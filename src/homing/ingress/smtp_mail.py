@@ -8,6 +8,7 @@ import re
 
 from homing.ingress import replies
 from homing.ingress.replies import Reply
+from homing.ingress.rules.content import MOST_HEADERS
 from homing.ingress.rules.msys_header import NOTHING_ASKED, ApiHeader, read_api_header
 from homing.ingress.smtp_types import Mail, Peer
 from homing.ingress.types import Recipient, Transmission
@@ -42,6 +43,8 @@ def to_transmission(mail: Mail, arrival: Arrival, *, date: str) -> Transmission 
 
     date   of now, as RFC 5322 section 3.3 writes it
     """
+    if (len(mail.body) if (end := mail.body.find(b"\r\n\r\n")) < 0 else end) > MOST_HEADERS:
+        return replies.HEADER_TOO_LARGE
     found = scan(mail.body)
     if found.malformed is not None or not found.fields:
         return replies.BAD_HEADER

@@ -151,7 +151,10 @@ def _read(query: Mapping[str, Sequence[str]], account_id: int, subaccount_id: in
 
     since, until = _moment(query, "from"), _moment(query, "to")
     until = until or now - DEFAULT_DELAY
-    since = since or min(now, until + DEFAULT_DELAY) - DEFAULT_SPAN
+    try:
+        since = since or min(now - DEFAULT_DELAY, until) + DEFAULT_DELAY - DEFAULT_SPAN
+    except OverflowError as trouble:
+        raise _Bad("to is too early") from trouble
     if since > until:
         raise _Bad("from must not be later than to")
     places = _places(values("event_ids"))

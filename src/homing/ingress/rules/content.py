@@ -2,8 +2,6 @@
 
 import re
 from email import policy
-from email.errors import MessageError
-from email.header import decode_header, make_header
 from email.parser import BytesHeaderParser
 
 import msgspec
@@ -18,14 +16,18 @@ from homing.ingress.rules.problem import (
     check_one_line,
     missing,
 )
-from homing.message.addresses import BadAddress, parse_domain, split_mailbox, split_mailboxes
+from homing.message.addresses import BadAddress, parse_address, parse_domain, split_mailbox, split_mailboxes
 from homing.message.lines import normalise_line_ends
+from homing.message.words import decode_words
 from homing.spool.inline import RESERVED_FIELDS
 from homing.spool.types import Content, InlineContent, Part, RawContent
 
 MOST_NAME = 255  # bytes of an attachment's name
+MOST_FROM = 1_024  # bytes of a From address, template language included
+MOST_HEADERS = 524_288  # bytes of all header fields together; each of them is an object while it is read
 NO_SENDING_DOMAIN = Problem(400, "Invalid domain", "No sending domain specified", "7001")
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,126}")  # RFC 5322 section 3.6.8: printable ASCII but the colon
+_EXPRESSION = re.compile(r"\{\{.*?\}\}")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:[ \t]*;.{0,500})?")
 _FIELD = re.compile(rb"[!-9;-~]+:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*\r\n")
 
@@ -121,8 +123,9 @@ def read_from(given: str | FromIn | None, member: str) -> tuple[str | None, str,
         name, email = given.name or None, given.email.strip()
     check_one_line(name, f"{member}.name")
     check_one_line(email, f"{member}.email")
+    check_bytes(email, f"{member}.email", MOST_FROM)
     local, at, domain = email.rpartition("@")
-    outside = re.sub(r"\{\{.*?\}\}", "", local)
+    outside = _EXPRESSION.sub("", local)
     if not at or not domain or "," in outside or ("@" in outside and not outside.startswith('"')):
         raise Wrong(NO_SENDING_DOMAIN)
     if not local:
@@ -134,6 +137,11 @@ def read_from(given: str | FromIn | None, member: str) -> tuple[str | None, str,
         raise Wrong(Problem(400, "Invalid domain", text, "7001")) from trouble
     if any(sign.isspace() or sign in "<>" for sign in outside):
         raise Wrong(bad_type(f"{member} is not a valid address"))
+    if outside == local:
+        try:
+            parse_address(email)
+        except BadAddress as trouble:
+            raise Wrong(bad_type(f"{member} is not a valid address: {trouble}")) from trouble
     return name, email, sending_domain
 
 
@@ -170,6 +178,8 @@ def _inline(given: ContentIn, override: OverrideIn | None, *, perform_substituti
 
 def _headers(given: dict[str, str | None] | None) -> dict[str, str]:
     kept: dict[str, str] = {}
+    if given and sum(len(name) + len(value or "") for name, value in given.items()) > MOST_HEADERS:
+        raise Wrong(bad_type(f"content.headers must have at most {MOST_HEADERS} bytes in all"))
     for name, value in (given or {}).items():
         if _HEADER_NAME.fullmatch(name) is None:
             raise Wrong(bad_header(f"content.headers: {name[:60]!r} is not a header name"))
@@ -228,24 +238,17 @@ def _raw(text: str, override: OverrideIn | None, *, substitute: bool) -> ReadCon
     if len(mailboxes) != 1:
         raise Wrong(NO_SENDING_DOMAIN)
     _, email, domain = read_from(FromIn(email=mailboxes[0][1]), "the From header")
-    subject = _decoded(" ".join(str(fields.get("Subject", "")).split()))
+    subject = decode_words(" ".join(str(fields.get("Subject", "")).split()))
     return ReadContent(RawContent(rfc822=message, substitute=substitute), email, domain, subject)
-
-
-def _decoded(value: str) -> str:
-    """Return a header value with its encoded-words (RFC 2047) read; one that cannot be read stays as it is."""
-    if "=?" not in value:
-        return value
-    try:
-        return str(make_header(decode_header(value)))
-    except (ValueError, LookupError, MessageError):
-        return value
 
 
 def _head(message: bytes) -> bytes:
     """Return the header of a message with the empty line; RFC 5322 section 2.2: fields, then an empty line."""
     end = 2 if message.startswith(b"\r\n") else message.find(b"\r\n\r\n") + 4
     head = message[:end] if end > 3 else message + b"\r\n\r\n"
+    if len(head) > MOST_HEADERS:
+        text = f"the header of content.email_rfc822 must have at most {MOST_HEADERS} bytes"
+        raise Wrong(Problem(422, "MIME parse error", text, "3020"))
     place = 0
     while (field := _FIELD.match(head, place)) is not None:
         place = field.end()

@@ -11,6 +11,7 @@ import msgspec
 
 from homing.ingress import replies
 from homing.ingress.replies import Reply
+from homing.ingress.rules.recipients import MOST_NESTING, MOST_TAG, is_nested_deeper
 from homing.message.addresses import BadAddress, check_name, parse_address
 
 CAMPAIGN_OCTETS = 64
@@ -89,9 +90,13 @@ def _read(given: dict[str, Any]) -> ApiHeader:
     metadata = _member(given, "metadata", dict, {})
     if metadata and len(msgspec.json.encode(metadata)) > METADATA_OCTETS:
         raise _Bad(f"smtpapi_metadata context is limited to {METADATA_OCTETS} bytes")
+    if is_nested_deeper(metadata, MOST_NESTING):
+        raise _Bad(f"X-MSYS-API 'metadata' is nested more than {MOST_NESTING} levels deep")
     tags = _member(given, "tags", list, [])
     if not all(isinstance(tag, str) for tag in tags):
         raise _Bad("X-MSYS-API 'tags' must hold values of type 'json string'")
+    if any(len(tag.encode()) > MOST_TAG for tag in tags):
+        raise _Bad(f"X-MSYS-API 'tags' are limited to {MOST_TAG} bytes each")
     options = _member(given, "options", dict, {})
     flags = {name: _member(options, name, bool, None, "options.") for name in _FLAGS}
     opens = bool(flags["open_tracking"])

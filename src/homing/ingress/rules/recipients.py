@@ -12,6 +12,7 @@ from homing.spool.types import RecipientDetail
 
 MOST_RECIPIENTS = 50_000
 MOST_TAGS = 10  # more are ignored, as documented
+MOST_TAG = 1_024  # bytes of one; every event repeats them
 MOST_METADATA = 10_240  # bytes of JSON
 MOST_SUBSTITUTION = 102_400
 MOST_NESTING = 32  # levels of objects and lists in metadata and substitution data
@@ -49,6 +50,8 @@ _TYPES = {
     "object": "an object",
     "array": "a list",
 }
+# A whole innermost object, a string, or a sign; possessive, so that nothing is searched twice.
+_STEP = re.compile(rb'\{(?:[^{}\[\]"]++|"(?:[^"\\]++|\\.)*+")*+\}|"(?:[^"\\]++|\\.)*+"|[\[\]{},]', re.DOTALL)
 _TYPE = re.compile(r"\b(?:" + "|".join(_TYPES) + r")\b")
 _decode_all = msgspec.json.Decoder(list[RecipientIn]).decode
 _decode_one = msgspec.json.Decoder(RecipientIn).decode
@@ -74,12 +77,12 @@ def read_recipients(raw: bytes | memoryview) -> tuple[list[Recipient], tuple[Rec
         raise Wrong(bad_type("recipients must be a list, or an object with list_id"))
     found: list[Recipient] = []
     refused: list[RecipientError] = []
+    if _has_more_than(raw, MOST_RECIPIENTS):
+        raise Wrong(bad_type(f"recipients must have at most {MOST_RECIPIENTS} elements"))
     try:
         given: list[RecipientIn | Problem] = list(_decode_all(raw))
     except msgspec.ValidationError:
         given = [_one(part) for part in _split(raw)]  # somewhere in the list is a wrong type: find whose
-    if len(given) > MOST_RECIPIENTS:
-        raise Wrong(bad_type(f"recipients must have at most {MOST_RECIPIENTS} elements; this call has {len(given)}"))
     for recipient in given:
         taken = recipient if isinstance(recipient, Problem) else _taken(recipient)
         if isinstance(taken, Recipient):
@@ -137,6 +140,29 @@ def wrong_type(trouble: msgspec.ValidationError, *, inside: str = "") -> Problem
     return bad_type(f"{place}: {text[:1].lower()}{text[1:]}")
 
 
+def _has_more_than(raw: bytes | memoryview, most: int) -> bool:
+    """Return whether a JSON list is longer, before any of it becomes objects: 20 MB hold ten million elements.
+
+    raw   JSON that has been found well formed
+    """
+    octets = bytes(raw)
+    if octets.count(b",") < most:
+        return False
+    depth = separators = 0
+    for step in _STEP.finditer(octets):
+        sign = step[0]
+        if sign == b",":
+            if depth == 1:
+                separators += 1
+                if separators >= most:
+                    return True
+        elif sign in (b"[", b"{"):
+            depth += 1
+        elif sign in (b"]", b"}"):
+            depth -= 1
+    return False
+
+
 def _one(part: msgspec.Raw) -> RecipientIn | Problem:
     try:
         return _decode_one(part)
@@ -172,6 +198,8 @@ def _taken(given: RecipientIn) -> Recipient | Problem:
     tags = tuple(given.tags[:MOST_TAGS]) if given.tags else ()
     if any("\0" in tag for tag in tags):
         return bad_header("tags must not contain NUL")
+    if any(len(tag.encode()) > MOST_TAG for tag in tags):
+        return bad_type(f"tags must have at most {MOST_TAG} bytes each")
     return Recipient(
         email,
         domain,
@@ -191,10 +219,11 @@ def _check_kept(value: dict[str, Any], name: str) -> None:
         _as_msgpack(value)  # as it is kept: integers of 64 bits
     except OverflowError as trouble:
         raise Wrong(bad_type(f"{name} holds a number beyond 64 bits; send it as a string")) from trouble
-    if _is_deeper(value, MOST_NESTING):
+    if is_nested_deeper(value, MOST_NESTING):
         raise Wrong(bad_type(f"{name} is nested more than {MOST_NESTING} levels deep"))
 
 
-def _is_deeper(value: Any, than: int) -> bool:
+def is_nested_deeper(value: Any, than: int) -> bool:
+    """Return whether objects and lists stand within each other on more levels than so many."""
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return than < 1 or any(_is_deeper(child, than - 1) for child in children if isinstance(child, dict | list))
+    return than < 1 or any(is_nested_deeper(child, than - 1) for child in children if isinstance(child, dict | list))

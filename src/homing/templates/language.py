@@ -14,7 +14,7 @@ from homing.templates.errors import TemplateError
 from homing.templates.expressions import STATEMENTS, Evaluate, Parser, Wrong, tokens_of
 from homing.templates.values import Scope, escape_html, escape_url, text_of
 
-MAX_OUTPUT = 40_000_000  # characters that one rendered part may have
+MAX_OUTPUT = 20_971_520  # characters that one rendered part may have; as many as a body that comes in has bytes
 MAX_EXPRESSIONS = 20_000  # in one part; each costs about 10 us and 500 octets before anything is rendered
 CACHED_TEXT = 16_384  # longer templates are not cached here: whoever renders them keeps them
 CACHED_TEMPLATES = 512

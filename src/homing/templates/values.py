@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 _HTML_SPECIAL = re.compile(r"[&<>\"'/]")
+# In this order: the _HTML = { of the others is not escaped again.
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "/": "&#x2F;"}
 _EXACT = 2**63  # whole numbers up to here are shown digit by digit: order numbers must not lose their last digits
 
@@ -87,7 +88,9 @@ def escape_html(text: str) -> str:
     """Escape for HTML, inside and outside of attributes: & < > " ' and /."""
     if _HTML_SPECIAL.search(text) is None:
         return text
-    return _HTML_SPECIAL.sub(lambda sign: _HTML[sign[0]], text)
+    for sign, written in _HTML.items():  # six passes in C: a function for each sign takes fifty times as long
+        text = text.replace(sign, written)
+    return text
 
 
 def escape_url(text: str) -> str:

@@ -118,7 +118,9 @@ ACCEPT = (
 
 
 @asynccontextmanager
-async def scripted_mx(*scripts: Sequence[Step], address: str = "127.0.0.1", strict: bool = True) -> AsyncIterator[ScriptedMX]:
+async def scripted_mx(
+    *scripts: Sequence[Step], address: str = "127.0.0.1", port: int = 0, strict: bool = True
+) -> AsyncIterator[ScriptedMX]:
     """Serve the scripts; at the end fail if the client left the script (unless strict is False)."""
     mx = ScriptedMX(address=address)
     tasks: set[asyncio.Task[None]] = set()
@@ -140,7 +142,7 @@ async def scripted_mx(*scripts: Sequence[Step], address: str = "127.0.0.1", stri
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(serve, address, 0)
+    server = await asyncio.start_server(serve, address, port)
     mx.port = server.sockets[0].getsockname()[1]
     try:
         yield mx

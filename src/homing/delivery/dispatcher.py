@@ -39,16 +39,12 @@ class Dispatcher:
                     if self._connection is None or not await queue.wait(engine.settings.idle_s):
                         break
                     continue
-                engine.popped(queue)
-                if not await self._may_go(ready, limits.per_minute):
-                    continue
-                token = await engine.in_flight.enter()
+                engine.memory.popped(queue, ready.lane.key.account_id)
                 queue.busy += 1
                 try:
-                    goes_on = await self._try(ready)
+                    goes_on = await self._serve(ready, limits.per_minute)
                 finally:
                     queue.busy -= 1
-                    engine.in_flight.leave(token)
                 if not goes_on:
                     break
                 if self._connection is not None and (not self._connection.usable or self._done >= limits.messages_per_connection):
@@ -57,29 +53,49 @@ class Dispatcher:
             try:
                 await self._close()
             finally:
-                await engine.connection_ended(queue)
+                await engine.connections.ended(queue)
+
+    async def _serve(self, ready: Ready, per_minute: int | None) -> bool:
+        """See one entry to its end: settled, or back to where it waits. False: this connection should not go on."""
+        engine = self._engine
+        try:
+            if not await self._may_go(ready, per_minute):
+                return True
+            return await self._try(ready)
+        except asyncio.CancelledError:
+            # Cut off by the end of the drain: whether the peer has it is unknown, so it counts as not delivered.
+            if not ready.settled:
+                engine.give_back(ready)
+            raise
+        except Exception:  # the edge of one entry: an error of ours must not leave it nowhere
+            log.exception("entry_crashed", message_id=ready.entry.entry_id.hex(), site=self._queue.site.key[:120])
+            if not ready.settled:
+                engine.rest(ready)
+            return False
 
     async def _may_go(self, ready: Ready, per_minute: int | None) -> bool:
-        """See that the entry is still ours, that nothing stops it, and that its outcome can be written."""
+        """See that the entry is still ours and in time, that nothing stops it, and that its outcome can be written."""
         engine, queue = self._engine, self._queue
-        owner = engine.owner
-        while not owner.writable or not owner.lease.valid():
-            if engine.stopping or ready.entry.shard not in owner.lease.epochs:
-                break
-            await asyncio.sleep(0.1)
-        if not owner.lease.holds(ready.entry.shard):
-            engine.give_back(ready)
-            return False
-        if engine.stopping or engine.holds.blocks(ready.lane.key) is not None:
-            engine.give_back(ready)
-            return False
-        if per_minute is not None:
-            while await engine.slots.tokens(queue.source.address, queue.site.key, per_minute=per_minute) < 1:
-                if engine.stopping or engine.sites.is_held(queue):
-                    engine.give_back(ready)
-                    return False
-                await asyncio.sleep(0.25)
-        return True
+        owner, entry = engine.owner, ready.entry
+        while True:
+            while not owner.writable or not owner.lease.valid():
+                if engine.stopping or entry.shard not in owner.lease.epochs:
+                    break
+                await asyncio.sleep(0.1)
+            if engine.stopping or not owner.lease.holds(entry.shard) or engine.holds.blocks(ready.lane.key) is not None:
+                engine.give_back(ready)
+                return False
+            if entry.expires_at <= engine.clock.now():
+                await engine.outlived(ready, queue.last_reply)
+                return False
+            if per_minute is None:
+                return True
+            if await engine.slots.tokens(queue.source.address, queue.site.key, per_minute=per_minute) >= 1:
+                return True
+            if engine.sites.is_held(queue):
+                engine.requeue(queue, ready)
+                return False
+            await asyncio.sleep(0.25)
 
     async def _try(self, ready: Ready) -> bool:
         """Make one attempt and settle it; False: this connection should not go on."""
@@ -96,27 +112,38 @@ class Dispatcher:
         told = settle.Told(sending_ip=queue.source.address, provider=queue.site.provider, region=queue.site.region)
         try:
             if self._connection is None:
-                opened = await engine.peers.connect(queue)
+                opened = await self._open()
                 if isinstance(opened, Attempt):
                     engine.counters.connections_failed += 1
                     if engine.sites.crowded(queue, opened):
-                        queue.push(ready)
+                        engine.requeue(queue, ready)
                     else:
                         await engine.finished(queue, ready, chunk, opened, told)
                     return False
                 engine.counters.connections_opened += 1
                 self._connection = opened
                 self._done = 0
-            return await self._send(ready, chunk)
-        except asyncio.CancelledError:
-            # Cut off by the end of the drain: whether the peer has it is unknown, so it counts as not delivered.
-            engine.give_back(ready)
-            raise
+            place = await engine.in_flight.enter()
+            try:
+                return await self._send(ready, chunk)
+            finally:
+                engine.in_flight.leave(place)
         except Exception:  # the edge of one attempt: it is settled as deferred, never as silence
+            if ready.settled:
+                raise
             log.exception("attempt_crashed", message_id=ready.entry.entry_id.hex(), site=queue.site.key[:120])
             crashed = Attempt(stage=Stage.RENDER, trouble=Trouble.CRASHED, note="an error of ours")
             await engine.finished(queue, ready, chunk, crashed, told)
             return False
+
+    async def _open(self) -> Connection | Attempt:
+        """Open a session. So many at once in a worker as attempts; hosts that do not answer give up their place too."""
+        engine = self._engine
+        place = await engine.opening.enter()
+        try:
+            return await engine.peers.connect(self._queue)
+        finally:
+            engine.opening.leave(place)
 
     async def _send(self, ready: Ready, chunk: Chunk) -> bool:
         engine, queue, connection = self._engine, self._queue, self._connection
@@ -135,7 +162,7 @@ class Dispatcher:
         )
         self._done += 1
         if attempt.trouble is Trouble.DROPPED and attempt.stage is Stage.MAIL and not first_here:
-            queue.push(ready)  # the peer had closed the idle session; nothing was tried
+            engine.requeue(queue, ready)  # the peer had closed the idle session; nothing was tried
             return True
         told = settle.Told(
             sending_ip=queue.source.address,

@@ -21,14 +21,21 @@ EVERY_S = 1.0
 class HoldBook:
     """The holds that stand, as this worker knows them.
 
-    ended   called with the name of a hold that is over, so that what was set aside for it can go on
+    began   called once with each hold that stands, so that what it stops leaves memory
+    ended   called once with each hold that began and is over, however long nobody could look, so that what was set
+            aside for it can go on
     """
 
-    def __init__(self, pool: db.Pool, clock: Clock, *, ended: Callable[[str], None]) -> None:
+    def __init__(
+        self, pool: db.Pool, clock: Clock, *, began: Callable[[rows.Hold], None], ended: Callable[[rows.Hold], None]
+    ) -> None:
         self._pool = pool
         self._clock = clock
+        self._began = began
         self._ended = ended
         self._holds: dict[str, rows.Hold] = {}
+        self._told: dict[str, rows.Hold] = {}  # the ones that began and have not ended
+        self._ours: set[str] = set()  # names that we changed while the rows were read
         self._by_person = False
 
     def get(self, name: str) -> rows.Hold | None:
@@ -57,7 +64,11 @@ class HoldBook:
 
     async def place(self, hold: rows.Hold) -> None:
         """Stop something now, and let the other workers know."""
-        self._holds[hold.name] = hold
+        standing = self.get(hold.name)
+        if standing is None or standing.placed_by == "delivery":  # what a person stopped is not ours to end
+            self._holds[hold.name] = hold
+            self._ours.add(hold.name)
+            self._tell()
         try:
             await rows.place(self._pool, hold)
         except db.TEMPORARY as trouble:
@@ -68,8 +79,7 @@ class HoldBook:
         hold = self._holds.get(name)
         if hold is None or hold.placed_by != "delivery":
             return  # what a person stopped, a person starts
-        del self._holds[name]
-        self._ended(name)
+        self.end(name)
         try:
             await rows.lift(self._pool, scope=hold.scope, key=hold.key, account_id=hold.account_id, source_ip=hold.source_ip)
         except db.TEMPORARY as trouble:
@@ -78,29 +88,48 @@ class HoldBook:
     def end(self, name: str) -> None:
         """A hold of ours ran out: what was set aside for it may go on."""
         hold = self._holds.get(name)
-        if hold is not None and hold.placed_by != "delivery":
-            return
-        self._holds.pop(name, None)
-        self._ended(name)
+        if hold is not None and hold.placed_by == "delivery":
+            del self._holds[name]
+            self._ours.add(name)
+            self._tell()
 
     async def run(self) -> None:
         """Read the rows every second; end what is over. Runs until cancelled."""
         while True:
             await asyncio.sleep(EVERY_S)
+            self._ours.clear()
             try:
                 fresh = {hold.name: hold for hold in await rows.standing(self._pool)}
-                await rows.drop_ended(self._pool, before=self._clock.now() - timedelta(hours=1))
+                await rows.drop_ended(self._pool, before=self._clock.now() - timedelta(minutes=1))
             except db.TEMPORARY:
-                continue
-            self.replace(fresh, self._clock.now())
+                fresh = self._holds  # what runs out ends even while nobody can read
+            try:
+                self.replace(fresh)
+            except Exception:  # the edge of one look
+                log.exception("holds_not_taken")
 
-    def replace(self, fresh: dict[str, rows.Hold], now: datetime) -> None:
-        """Take the rows as they are now; tell of each hold that ended."""
-        before, self._holds = self._holds, fresh
+    def replace(self, fresh: dict[str, rows.Hold]) -> None:
+        """Take the rows as they are now; tell of each hold that began or ended."""
+        for name in self._ours:  # what we changed since the rows were read is newer than they are
+            if name in self._holds:
+                fresh[name] = self._holds[name]
+            else:
+                fresh.pop(name, None)
+        self._holds = fresh
         self._by_person = any(hold.scope in ("campaign", "customer") for hold in fresh.values())
-        for name, old in before.items():
-            new = fresh.get(name)
-            stood = old.until is None or old.until > now - timedelta(seconds=2 * EVERY_S)
-            stands = new is not None and (new.until is None or new.until > now)
-            if stood and not stands:
-                self._ended(name)
+        self._tell()
+
+    def _tell(self) -> None:
+        now = self._clock.now()
+        for name, hold in list(self._told.items()):
+            if not _stands(self._holds.get(name), now):
+                del self._told[name]
+                self._ended(hold)
+        for name, hold in list(self._holds.items()):
+            if name not in self._told and _stands(hold, now):
+                self._told[name] = hold
+                self._began(hold)
+
+
+def _stands(hold: rows.Hold | None, now: datetime) -> bool:
+    return hold is not None and (hold.until is None or hold.until > now)

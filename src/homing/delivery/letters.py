@@ -11,7 +11,6 @@ from homing.egress.pools import PoolBook
 from homing.events.detail import EventBook
 from homing.ground import db
 from homing.ground.clock import Clock
-from homing.ground.config import SourceIP
 from homing.ground.errors import Permanent
 from homing.message import verp
 from homing.queue.types import Entry, NewChunk
@@ -131,13 +130,6 @@ class Letters:
         for account_id, pool_id in {(f.account_id, f.ip_pool) for f in facts.values() if f.ip_pool != "default"}:
             await self._pools.addresses(account_id, pool_id)
         return facts
-
-    def addresses(self, entry: Entry) -> tuple[SourceIP, ...] | None:
-        """Return the addresses of the entry's pool; None: the default ones."""
-        chunk = self._chunks.get(entry.chunk_id)
-        if chunk is None or chunk.facts.ip_pool == "default":
-            return None
-        return self._pools.cached(chunk.facts.account_id, chunk.facts.ip_pool)
 
     async def make(self, entry: Entry, chunk: Chunk) -> Letter | Unmakeable:
         """Make the message of one entry: rendered, with its envelope sender, signed by its domain's keys."""

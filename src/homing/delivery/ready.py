@@ -11,13 +11,19 @@ from homing.queue.types import Entry
 
 
 class Ready:
-    """One entry in memory, with what is known about it."""
+    """One entry in memory, with what is known about it.
 
-    __slots__ = ("entry", "lane")
+    ip_pool   pool that it leaves from
+    settled   its outcome has been handed to the writer
+    """
 
-    def __init__(self, entry: Entry, lane: Lane) -> None:
+    __slots__ = ("entry", "ip_pool", "lane", "settled")
+
+    def __init__(self, entry: Entry, lane: Lane, ip_pool: str = "default") -> None:
         self.entry = entry
         self.lane = lane
+        self.ip_pool = ip_pool
+        self.settled = False
 
 
 class SiteQueue:
@@ -32,6 +38,7 @@ class SiteQueue:
         "_accounts",
         "_by_account",
         "_waiters",
+        "asking",
         "busy",
         "connections",
         "depth",
@@ -58,6 +65,7 @@ class SiteQueue:
         self.connections = 0  # dispatchers running
         self.busy = 0  # attempts under way
         self.granted = 0  # slots that the pace keeper leased to us
+        self.asking = False  # an answer about slots is awaited, or was too small a moment ago
         self.recalled = False  # the pace keeper wants some of them back
         self.domains: set[str] = set()  # recipient domains seen here, for whoever looks
         self.growing = False  # a growth decision is scheduled

@@ -18,8 +18,8 @@ class Routing:
 
     found       called with each entry whose site is known
     unroutable  called with the entries of a domain that no host takes mail for, and the route that says why
-    looked_up   called when a domain's look-up ended, whatever it gave
-    spawn       runs a coroutine in the background, supervised
+    looked_up   called when a domain's look-up ended, whatever it gave: (domain, it has a site)
+    spawn       runs a coroutine in the background, supervised; None: nothing runs any more
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Routing:
         *,
         found: Callable[[Ready, Site], None],
         unroutable: Callable[[str, Route, list[Ready]], Awaitable[None]],
-        looked_up: Callable[[str], None],
+        looked_up: Callable[[str, bool], None],
         spawn: Callable[..., object],
     ) -> None:
         self._resolver = resolver
@@ -65,9 +65,8 @@ class Routing:
 
     def look_up(self, domain: str) -> None:
         """See to it that a domain's route becomes known."""
-        if domain not in self._looking:
+        if domain not in self._looking and self._spawn(self._look(domain), "lookup") is not None:
             self._looking.add(domain)
-            self._spawn(self._look(domain), "lookup")
 
     def remove_shard(self, shard: int) -> list[Ready]:
         """Take out what belongs to a shard that is not ours any more."""
@@ -93,10 +92,11 @@ class Routing:
         finally:
             self._looking.discard(domain)
         waiting = self._waiting.pop(domain, [])
-        if route.site is None:
-            if waiting:
+        try:
+            if route.site is not None:
+                for ready in waiting:
+                    self._found(ready, route.site)
+            elif waiting:
                 await self._unroutable(domain, route, waiting)
-        else:
-            for ready in waiting:
-                self._found(ready, route.site)
-        self._looked_up(domain)
+        finally:
+            self._looked_up(domain, route.site is not None)

@@ -1,8 +1,7 @@
 """The sites that mail goes to: a ready queue for each address of ours, what a site has shown to bear, and its holds."""
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
 from homing.delivery.holds import HoldBook
 from homing.delivery.ready import Ready, SiteQueue
@@ -17,8 +16,7 @@ from homing.queue.holds import Hold, name_of
 
 log = get("delivery")
 
-SITE_ENTRIES = 5_000  # most entries of one site in memory
-CUSTOMER_ENTRIES = 2_000  # most entries of one customer for one site in memory
+MOST_QUEUES = 20_000  # beyond it, queues that nothing goes through are forgotten
 SHORT_HOLD_S = 5.0  # entries stay in memory over a hold that is shorter
 STEP_UP_AFTER = 20  # messages taken until a lowered limit grows by one connection
 
@@ -28,6 +26,8 @@ class Sites:
 
     opened      called when a queue may go on after a hold, or deserves more connections
     given_back  called with entries that a held site must not keep in memory
+    emptied     called with the key of a site whose queue was emptied so
+    later       runs something after so many seconds
     """
 
     def __init__(
@@ -40,7 +40,8 @@ class Sites:
         first_wait: timedelta,
         opened: Callable[[SiteQueue], None],
         given_back: Callable[[Ready], None],
-        later: Callable[[float, Coroutine[Any, Any, None]], object],
+        emptied: Callable[[str], None],
+        later: Callable[[float, Callable[[], None]], object],
     ) -> None:
         self._clock = clock
         self._holds = holds
@@ -49,7 +50,9 @@ class Sites:
         self._first_wait = first_wait
         self._opened = opened
         self._given_back = given_back
+        self._emptied = emptied
         self._later = later
+        self._tidy_at = MOST_QUEUES
         self._limits: dict[str, Limits] = {}
         self._queues: dict[tuple[str, str], SiteQueue] = {}
         self._by_site: dict[str, list[SiteQueue]] = {}
@@ -57,14 +60,16 @@ class Sites:
     def __iter__(self) -> Iterator[SiteQueue]:
         return iter(list(self._queues.values()))
 
-    def of(self, site: Site) -> list[SiteQueue]:
+    def at(self, site_key: str) -> list[SiteQueue]:
         """Return the queues of a site, one for each of our addresses in use."""
-        return self._by_site.get(site.key, [])
+        return self._by_site.get(site_key, [])
 
     def queue(self, source: SourceIP, site: Site) -> SiteQueue:
         """Return the queue of a site for one of our addresses, new or known."""
         queue = self._queues.get((source.address, site.key))
         if queue is None:
+            if len(self._queues) >= self._tidy_at:
+                self._tidy()
             queue = SiteQueue(source, site, self.limits(site).connections)
             self._queues[source.address, site.key] = queue
             self._by_site.setdefault(site.key, []).append(queue)
@@ -104,22 +109,34 @@ class Sites:
         left = queue.held_until - self._clock.now() if queue.held_until else timedelta(days=1)
         return left.total_seconds() <= SHORT_HOLD_S
 
-    def stops(self, site: Site, addresses: int) -> str | None:
-        """Return the hold that stops a whole site, for each of so many addresses of ours; None: it is open."""
-        by_row = self._holds.site("", site.key)
-        if by_row is not None:
-            return by_row.name
-        held = [queue for queue in self.of(site) if self.is_held(queue)]
-        if held and len(held) >= addresses:
-            return name_of("site", site.key, None, held[0].source.address)
-        return None
+    def stops(self, site: Site, addresses: tuple[SourceIP, ...]) -> bool:
+        """Return whether nothing may go to a site from any of these addresses of ours, nor from any other in use."""
+        for queue in self.at(site.key):
+            if not self.is_held(queue):
+                return False
+        for source in addresses:
+            if (source.address, site.key) not in self._queues and self._holds.site(source.address, site.key) is None:
+                return False
+        return True
 
-    def full(self, site: Site, account_id: int, count: int) -> bool:
-        """Return whether memory has no room for so many further entries of this customer at this site."""
-        queues = self.of(site)
-        if sum(queue.depth for queue in queues) + count > SITE_ENTRIES:
-            return True
-        return sum(queue.depth_of(account_id) for queue in queues) + count > CUSTOMER_ENTRIES
+    def clear(self, queue: SiteQueue) -> None:
+        """Give back what a held queue must not keep in memory; idle connections look up."""
+        if not self.keeps(queue):
+            for ready in queue.drain():
+                self._given_back(ready)
+            self._emptied(queue.site.key)
+        queue.wake_all()
+
+    def _tidy(self) -> None:
+        """Forget queues that nothing goes through, and what they have shown."""
+        for key, queue in list(self._queues.items()):
+            if not (queue.depth or queue.connections or queue.granted or queue.growing or queue.asking or self.is_held(queue)):
+                del self._queues[key]
+                beside = self._by_site[queue.site.key]
+                beside.remove(queue)
+                if not beside:
+                    del self._by_site[queue.site.key]
+        self._tidy_at = max(MOST_QUEUES, len(self._queues) * 5 // 4)
 
     # what attempts teach ----------------------------------------------------------------------------------------------
 
@@ -166,11 +183,8 @@ class Sites:
             seconds=round(seconds, 1),
             reason=outcome.reason[:200],
         )
-        if seconds > SHORT_HOLD_S:
-            for ready in queue.drain():
-                self._given_back(ready)
-        queue.wake_all()
-        self._later(seconds, self._reopen(queue))
+        self.clear(queue)
+        self._later(seconds, lambda: self._reopen(queue))
         await self._holds.place(
             Hold(
                 scope="site",
@@ -183,7 +197,7 @@ class Sites:
             )
         )
 
-    async def _reopen(self, queue: SiteQueue) -> None:
+    def _reopen(self, queue: SiteQueue) -> None:
         queue.held_until = None
         queue.probing = True  # one connection tries before the others follow
         self._holds.end(name_of("site", queue.site.key, None, queue.source.address))

@@ -37,6 +37,10 @@ class PoolBook:
         """Return the addresses of a pool as last read; the default ones where it is not known."""
         return self._known.get(account_id, (0.0, {}))[1].get(pool_id.lower(), ()) or self._default
 
+    def is_known(self, account_id: int) -> bool:
+        """Return whether the pools of an account were read here, so that `cached` answers from knowledge."""
+        return account_id in self._known
+
     @property
     def default(self) -> tuple[SourceIP, ...]:
         """Return the addresses of the default pool."""

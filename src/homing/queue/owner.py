@@ -154,6 +154,13 @@ class Owner:
             self.book.returned(lane, entry.entry_id, entry.due_at)
             self.book.set_aside(lane, why)
 
+    def rest(self, entry: Entry) -> None:
+        """Let an untried entry wait, and its lane rest: an error of ours stands in the way, and would again."""
+        lane = self.book.get(entry.shard, entry.lane)
+        if lane is not None:
+            self.book.returned(lane, entry.entry_id, entry.due_at)
+            self._rest_lane(lane)
+
     def unpark(self, why: str) -> None:
         """Let the lanes that were set aside for this reason be read again."""
         if self.book.unpark(why):
@@ -224,9 +231,12 @@ class Owner:
                 await asyncio.sleep(0.5)
             except Exception:  # the edge of one lane: the others go on
                 log.exception("lane_not_taken", shard=lane.shard, account_id=lane.key.account_id)
-                self.book.park(lane, "trouble")
-                self.book.set_aside(lane, "trouble")
-                asyncio.get_running_loop().call_later(LANE_RESTS_S, self.unpark, "trouble")
+                self._rest_lane(lane)
+
+    def _rest_lane(self, lane: Lane) -> None:
+        self.book.park(lane, "trouble")
+        self.book.set_aside(lane, "trouble")
+        asyncio.get_running_loop().call_later(LANE_RESTS_S, self.unpark, "trouble")
 
     async def _read_lane(self, lane: Lane, may_read: Callable[[Lane], Awaitable[str | None]]) -> None:
         """Bring the due entries of one lane into memory. If that fails, all of them wait in PostgreSQL as before."""
@@ -357,7 +367,7 @@ class Owner:
                     delivery.take(entry, lane, chunk)
                 except Exception:  # the edge of one message: it waits in its lane like any other
                     log.exception("entry_not_taken", message_id=entry.entry_id.hex())
-                    self.give_back(entry)
+                    self.rest(entry)
             else:
                 self._due_wake.set()
 

@@ -52,6 +52,15 @@ async def test_attempts_are_counted_for_each_second_customer_and_door(tmp_path: 
     ]
 
 
+async def test_nobody_else_may_look_into_the_folders(tmp_path: Path, clock: Clock):
+    journal = Journal(tmp_path / "evidence", "node-0-abc", clock=clock)
+    journal.count(1, Door.API, FaultTag.NONE)
+    clock.second += 2
+    await journal.flush()
+    folders = [tmp_path / "evidence", *(tmp_path / "evidence").iterdir()]
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700, 0o700]
+
+
 async def test_a_second_is_written_when_it_has_passed(tmp_path: Path, journal: Journal, clock: Clock):
     journal.count(1, Door.API, FaultTag.NONE)
     await journal.flush(before=NOON)

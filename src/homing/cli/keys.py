@@ -88,7 +88,10 @@ def list_keys(account: AccountOption = None, json: JsonOption = False) -> None:
 
 @app.command("revoke")
 def revoke(
-    key_id: Annotated[int, typer.Argument(metavar="ID", help="The number that `homing key list` shows.", show_default=False)],
+    key_id: Annotated[
+        int,
+        typer.Argument(metavar="ID", help="The number that `homing key list` shows.", min=1, max=2**63 - 1, show_default=False),
+    ],
     account: AccountOption = None,
 ) -> None:
     """End a key for good. Every door refuses it within five seconds."""

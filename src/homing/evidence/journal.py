@@ -144,7 +144,8 @@ class Journal:
                 os.close(self._file[1])
                 self._file = None
             folder = self._folder / day
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # mkdir's mode is not for the parents that it makes
+            folder.mkdir(mode=0o700, exist_ok=True)
             path = folder / self._name
             self._file = (day, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._torn = os.fstat(self._file[1]).st_size > 0  # a predecessor of this name may have been cut off

@@ -49,6 +49,7 @@ from homing.ground.disk import DiskGuard
 from homing.ground.errors import Temporary
 from homing.ground.postgres import DSN_FILE
 from homing.ground.secrets import load_or_make
+from homing.ground.sockets import BACKLOG
 from homing.ground.tls import self_signed, server_context
 from homing.ingress.accept import Accept
 from homing.ingress.expand import Expander
@@ -243,7 +244,8 @@ class Worker:
         if settings.tls_cert is not None:
             tls = {"cert": settings.tls_cert, "key": settings.tls_key}
         async with server.serving(make_app(deps), sockets["http"], drain_s=settings.drain_s, count=deps.count, **tls):
-            smtp = await loop.create_server(self.smtp.protocol_factory, sock=sockets["smtp"])
+            # The loop listens anew, and would cut the queue to 100: two hundred clients that connect at once then wait a second.
+            smtp = await loop.create_server(self.smtp.protocol_factory, sock=sockets["smtp"], backlog=BACKLOG)
             try:
                 yield
             finally:

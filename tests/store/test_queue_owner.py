@@ -33,6 +33,9 @@ class Recorder:
     def wants(self, lane: LaneKey, count: int) -> bool:
         return len(self.taken) + count <= self.room
 
+    def room_for(self, lane: LaneKey) -> int:
+        return 1_000
+
     def take(self, entry: Entry, lane: Lane, chunk: NewChunk | None) -> None:
         self.taken.append(entry)
         self.arrived.set()
@@ -241,10 +244,10 @@ async def test_the_shards_of_a_silent_worker_are_not_taken_before_its_lease_ran_
         await pool.execute("INSERT INTO workers (worker_id, node, pid) VALUES ('silent', 'n', 1), ('other', 'n', 2)")
         await pool.execute("UPDATE shards SET owner = 'silent', epoch = 1 WHERE shard < 10")
         sql = db.queries("homing.queue")
-        claimed = [row async for row in sql.claim_shards(pool, worker_id="other", lease_s=60.0, most=64)]
+        claimed = [row async for row in sql.claim_shards(pool, worker_id="other", lease_s=36_000.0, most=64)]
         assert len(claimed) == 54
-        await pool.execute("UPDATE workers SET heartbeat_at = now() - interval '61 seconds' WHERE worker_id = 'silent'")
-        early = [row async for row in sql.claim_shards(pool, worker_id="other", lease_s=60.0, most=64)]
+        await pool.execute("UPDATE workers SET heartbeat_at = now() - interval '11 hours' WHERE worker_id = 'silent'")
+        early = [row async for row in sql.claim_shards(pool, worker_id="other", lease_s=36_000.0, most=64)]
         assert not early  # the server itself has not been up for a term: its owner may still renew
         await pool.execute("UPDATE workers SET heartbeat_at = now() - interval '1 second' WHERE worker_id = 'silent'")
         async with asyncio.timeout(10):

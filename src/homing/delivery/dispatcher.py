@@ -1,6 +1,7 @@
 """One connection's life: pull from the ready queue until the cap, an idle time, a hold or an error ends it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from homing.delivery import settle
@@ -34,20 +35,19 @@ class Dispatcher:
             while not engine.stopping and not engine.sites.is_held(queue):
                 if queue.connections > queue.granted or (queue.connections > queue.limit and self._connection is None):
                     break  # the site takes fewer than we thought, or other workers need their share
-                ready = queue.pop()
-                if ready is None:
-                    if self._connection is None or not await queue.wait(engine.settings.idle_s):
+                if self._connection is None:
+                    # Entries stay in the queue meanwhile: another connection may be free sooner, or a hold come.
+                    if not queue.depth or not await self._open():
                         break
                     continue
-                engine.memory.popped(queue, ready.lane.key.account_id)
-                queue.busy += 1
-                try:
-                    goes_on = await self._serve(ready, limits.per_minute)
-                finally:
-                    queue.busy -= 1
-                if not goes_on:
+                ready = queue.pop()
+                if ready is None:
+                    if not await queue.wait(engine.settings.idle_s):
+                        break
+                    continue
+                if not await self._serve(ready, self._attempt, limits.per_minute):
                     break
-                if self._connection is not None and (not self._connection.usable or self._done >= limits.messages_per_connection):
+                if not self._connection.usable or self._done >= limits.messages_per_connection:
                     await self._close()
         finally:
             try:
@@ -55,23 +55,75 @@ class Dispatcher:
             finally:
                 await engine.connections.ended(queue)
 
-    async def _serve(self, ready: Ready, per_minute: int | None) -> bool:
+    async def _open(self) -> bool:
+        """Open a session; where that fails, one entry is told, and the site judged by it."""
+        engine, queue = self._engine, self._queue
+        place = await engine.opening.enter()
+        try:
+            if engine.stopping or not queue.depth:
+                return False
+            opened = await engine.peers.connect(queue)
+        finally:
+            engine.opening.leave(place)
+        if not isinstance(opened, Attempt):
+            engine.counters.connections_opened += 1
+            self._connection = opened
+            self._done = 0
+            return True
+        engine.counters.connections_failed += 1
+        if not engine.sites.crowded(queue, opened):
+            told = False
+
+            async def tell(ready: Ready, chunk: Chunk) -> bool:
+                nonlocal told
+                told = True
+                await engine.finished(queue, ready, chunk, opened, self._told())
+                return False
+
+            while not told and not engine.stopping and (ready := queue.pop()) is not None:
+                await self._serve(ready, tell, None)
+        return False
+
+    async def _serve(self, ready: Ready, attempt: Callable[[Ready, Chunk], Awaitable[bool]], per_minute: int | None) -> bool:
         """See one entry to its end: settled, or back to where it waits. False: this connection should not go on."""
-        engine = self._engine
+        engine, queue = self._engine, self._queue
+        engine.memory.popped(queue, ready.lane.key.account_id)
+        queue.busy += 1
         try:
             if not await self._may_go(ready, per_minute):
                 return True
-            return await self._try(ready)
+            chunk = engine.letters.at_hand(ready.entry) or await engine.letters.chunk(ready.entry)
+            if chunk is None:
+                engine.lost_content(ready)
+                return True
+            try:
+                return await attempt(ready, chunk)
+            except StoreUnavailable:
+                raise
+            except Exception:  # the edge of one attempt: it is settled as deferred, never as silence
+                if ready.settled:
+                    raise
+                log.exception("attempt_crashed", message_id=ready.entry.entry_id.hex(), site=queue.site.key[:120])
+                crashed = Attempt(stage=Stage.RENDER, trouble=Trouble.CRASHED, note="an error of ours")
+                await engine.finished(queue, ready, chunk, crashed, self._told())
+                return False
         except asyncio.CancelledError:
             # Cut off by the end of the drain: whether the peer has it is unknown, so it counts as not delivered.
             if not ready.settled:
                 engine.give_back(ready)
             raise
+        except StoreUnavailable:
+            if not ready.settled:
+                engine.give_back(ready)
+            await asyncio.sleep(0.2)
+            return True
         except Exception:  # the edge of one entry: an error of ours must not leave it nowhere
-            log.exception("entry_crashed", message_id=ready.entry.entry_id.hex(), site=self._queue.site.key[:120])
+            log.exception("entry_crashed", message_id=ready.entry.entry_id.hex(), site=queue.site.key[:120])
             if not ready.settled:
                 engine.rest(ready)
             return False
+        finally:
+            queue.busy -= 1
 
     async def _may_go(self, ready: Ready, per_minute: int | None) -> bool:
         """See that the entry is still ours and in time, that nothing stops it, and that its outcome can be written."""
@@ -97,53 +149,14 @@ class Dispatcher:
                 return False
             await asyncio.sleep(0.25)
 
-    async def _try(self, ready: Ready) -> bool:
-        """Make one attempt and settle it; False: this connection should not go on."""
-        engine, queue = self._engine, self._queue
+    async def _attempt(self, ready: Ready, chunk: Chunk) -> bool:
+        """Make one attempt on the open session and settle it."""
+        in_flight = self._engine.in_flight
+        place = await in_flight.enter()
         try:
-            chunk = engine.letters.at_hand(ready.entry) or await engine.letters.chunk(ready.entry)
-        except StoreUnavailable:
-            engine.give_back(ready)
-            await asyncio.sleep(0.2)
-            return True
-        if chunk is None:
-            engine.lost_content(ready)
-            return True
-        told = settle.Told(sending_ip=queue.source.address, provider=queue.site.provider, region=queue.site.region)
-        try:
-            if self._connection is None:
-                opened = await self._open()
-                if isinstance(opened, Attempt):
-                    engine.counters.connections_failed += 1
-                    if engine.sites.crowded(queue, opened):
-                        engine.requeue(queue, ready)
-                    else:
-                        await engine.finished(queue, ready, chunk, opened, told)
-                    return False
-                engine.counters.connections_opened += 1
-                self._connection = opened
-                self._done = 0
-            place = await engine.in_flight.enter()
-            try:
-                return await self._send(ready, chunk)
-            finally:
-                engine.in_flight.leave(place)
-        except Exception:  # the edge of one attempt: it is settled as deferred, never as silence
-            if ready.settled:
-                raise
-            log.exception("attempt_crashed", message_id=ready.entry.entry_id.hex(), site=queue.site.key[:120])
-            crashed = Attempt(stage=Stage.RENDER, trouble=Trouble.CRASHED, note="an error of ours")
-            await engine.finished(queue, ready, chunk, crashed, told)
-            return False
-
-    async def _open(self) -> Connection | Attempt:
-        """Open a session. So many at once in a worker as attempts; hosts that do not answer give up their place too."""
-        engine = self._engine
-        place = await engine.opening.enter()
-        try:
-            return await engine.peers.connect(self._queue)
+            return await self._send(ready, chunk)
         finally:
-            engine.opening.leave(place)
+            in_flight.leave(place)
 
     async def _send(self, ready: Ready, chunk: Chunk) -> bool:
         engine, queue, connection = self._engine, self._queue, self._connection
@@ -174,6 +187,10 @@ class Dispatcher:
         )
         await engine.finished(queue, ready, chunk, attempt, told)
         return True
+
+    def _told(self) -> settle.Told:
+        queue = self._queue
+        return settle.Told(sending_ip=queue.source.address, provider=queue.site.provider, region=queue.site.region)
 
     async def _close(self) -> None:
         connection, self._connection = self._connection, None

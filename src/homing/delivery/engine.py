@@ -147,10 +147,15 @@ class Engine:
             return False
         route = self._routing.known(lane.domain)
         if route is None or route.site is None:
-            return self._routing.waiting(lane.domain) + count <= CUSTOMER_ENTRIES
+            return self._routing.waiting(lane.domain) + count <= min(CUSTOMER_ENTRIES, self.memory.part())
         if self.sites.stops(route.site, self._pools.default):
             return False
         return self.memory.site_full(route.site.key, lane.account_id, count) is None
+
+    def room_for(self, lane: LaneKey) -> int:
+        """Return how many entries of this lane may be read now."""
+        route = self._routing.known(lane.domain)
+        return self.memory.part() if route is None or route.site is None else self.memory.room(route.site.key, lane.account_id)
 
     def take(self, entry: Entry, lane: Lane, chunk: NewChunk | None) -> None:
         """Receive an entry that was just committed, with its content."""
@@ -262,10 +267,12 @@ class Engine:
                 self._tasks = tasks
                 for watching in (self.holds.run(), self.in_flight.watch(), self.opening.watch()):
                     self._spawn(watching, "watch")
-                await stop.wait()
-                self.stopping = True
-                self._stop.set()
-                self.connections.close()
+                try:
+                    await stop.wait()
+                finally:
+                    self.stopping = True
+                    self._stop.set()
+                    self.connections.close()
                 if self.connections.running:
                     _, left = await asyncio.wait(set(self.connections.running), timeout=self.settings.drain_s)
                     if left:
@@ -279,7 +286,7 @@ class Engine:
             self.owner.drained.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
-        if self._tasks is None:
+        if self._tasks is None or self.stopping:
             work.close()
             return None
         task = self._tasks.create_task(self._guarded(work, name), name=name)

@@ -1,8 +1,10 @@
 """What of the queue is in memory, and who waits for room there.
 
 A lane that finds no room is set aside under the bound that was reached. While somebody waits under a bound, nothing that
-was just handed in passes by; so memory empties to a quarter (of all of it: three quarters), and then everybody who
-waited is read in turn.
+was just handed in passes by; so that part of memory empties to a quarter, and then everybody who waited is read in turn.
+
+A site may take half of what is free (dynamic thresholds, Choudhury and Hahne 1998). So however many sites are slow, there
+is room for one more, and each of them holds as much as the others.
 """
 
 from collections.abc import Callable, Sequence
@@ -69,11 +71,21 @@ class Memory:
         """Return the reason why no further entries of this customer for this site are taken; None: they are."""
         queues = self._queues(site_key)
         of_site, of_customer = f"{ROOM}:{site_key}", f"{ROOM}:{account_id}:{site_key}"
-        if of_site in self._waited_for or sum(queue.depth for queue in queues) + count > SITE_ENTRIES:
+        if of_site in self._waited_for or sum(queue.depth for queue in queues) + count > self.part():
             return of_site
         if of_customer in self._waited_for or sum(queue.depth_of(account_id) for queue in queues) + count > CUSTOMER_ENTRIES:
             return of_customer
         return None
+
+    def part(self) -> int:
+        """Return how many entries one site may have here now; never none, so an empty queue always finds room."""
+        return max(1, min(SITE_ENTRIES, (self._most - len(self._ids)) // 2))
+
+    def room(self, site_key: str, account_id: int) -> int:
+        """Return how many further entries of a customer for a site there is room for; at least 1."""
+        queues = self._queues(site_key)
+        of_site = self.part() - sum(queue.depth for queue in queues)
+        return max(1, min(of_site, CUSTOMER_ENTRIES - sum(queue.depth_of(account_id) for queue in queues)))
 
     def wait(self, why: str, *, site_key: str = "", account_id: int | None = None) -> str:
         """Note that a lane was set aside for this reason; returns the reason."""
@@ -98,11 +110,11 @@ class Memory:
             return
         site_key, account_id = found
         if why == ROOM:
-            enough = len(self._ids) < max(1, self._most * 3 // 4)
+            enough = len(self._ids) <= self._most - max(1, self._most // 100)
         elif account_id is None:
-            enough = sum(queue.depth for queue in self._queues(site_key)) < SITE_ENTRIES // 4
+            enough = 4 * sum(queue.depth for queue in self._queues(site_key)) < self.part()
         else:
-            enough = sum(queue.depth_of(account_id) for queue in self._queues(site_key)) < CUSTOMER_ENTRIES // 4
+            enough = 4 * sum(queue.depth_of(account_id) for queue in self._queues(site_key)) < CUSTOMER_ENTRIES
         if enough:
             del self._waited_for[why]
             self._unpark(why)

@@ -91,8 +91,7 @@ class Sites:
         start = int.from_bytes(entry_id[-3:], "big") % len(addresses)
         for step in range(len(addresses)):
             candidate = addresses[(start + step) % len(addresses)]
-            queue = self._queues.get((candidate.address, site.key))
-            if queue is None or not self.is_held(queue):
+            if not self._refuses(candidate.address, site.key):
                 return candidate
         return addresses[start]
 
@@ -111,13 +110,13 @@ class Sites:
 
     def stops(self, site: Site, addresses: tuple[SourceIP, ...]) -> bool:
         """Return whether nothing may go to a site from any of these addresses of ours, nor from any other in use."""
-        for queue in self.at(site.key):
-            if not self.is_held(queue):
-                return False
-        for source in addresses:
-            if (source.address, site.key) not in self._queues and self._holds.site(source.address, site.key) is None:
-                return False
-        return True
+        if not all(self.is_held(queue) for queue in self.at(site.key)):
+            return False
+        return all(self._refuses(source.address, site.key) for source in addresses)
+
+    def _refuses(self, address: str, site_key: str) -> bool:
+        queue = self._queues.get((address, site_key))
+        return self._holds.site(address, site_key) is not None if queue is None else self.is_held(queue)
 
     def clear(self, queue: SiteQueue) -> None:
         """Give back what a held queue must not keep in memory; idle connections look up."""

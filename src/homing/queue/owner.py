@@ -41,6 +41,10 @@ class Delivery(Protocol):
         """Return whether `count` further entries of this lane may be kept in memory."""
         ...
 
+    def room_for(self, lane: LaneKey) -> int:
+        """Return how many entries of a lane may be read into memory, 1 or more; asked of lanes that may be read."""
+        ...
+
     def take(self, entry: Entry, lane: Lane, chunk: NewChunk | None) -> None:
         """Receive an entry that was just committed; chunk: its content."""
         ...
@@ -244,8 +248,9 @@ class Owner:
         if why is not None:
             self.book.park(lane, why)
             return
-        found = await store.read_lane(self._pool, lane, now=self._clock.now(), limit=READ_ROWS)
         assert self._delivery is not None
+        limit = min(READ_ROWS, self._delivery.room_for(lane.key))
+        found = await store.read_lane(self._pool, lane, now=self._clock.now(), limit=limit)
         taken = [entry for entry in found.due if self.book.admit(lane, entry.entry_id)]
         last = (found.due[-1].due_at, found.due[-1].entry_id) if found.due else None
         self.book.read(lane, last, found.next_due)

@@ -333,8 +333,9 @@ def test_a_trace_of_a_message_that_waits_names_what_binds_it(homing, house):
     assert [hold["reason"] for hold in waiting["holds"]] == ["wrong prices"]
     assert waiting["binds"] == "not_running"
     text = homing("trace", message.hex())
-    for word in ("It waits", "wrong prices", "451 4.3.0 busy", "attempt 2", "in 19 min"):
+    for word in ("It waits", "wrong prices", "451 4.3.0 busy", "attempt 2"):
         assert word in text
+    assert re.search(r"in 1\d min", text), text  # twenty minutes from when this module was loaded
 
 
 def test_an_unknown_message_is_not_found(homing):

@@ -47,7 +47,14 @@ def test_every_message_of_the_demo_is_accounted_for_and_none_arrives_twice(alone
 
 
 def test_ctrl_c_ends_the_demo_and_everything_it_started(alone):
-    demo = subprocess.Popen(DEMO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # A shell's background job ignores Ctrl-C, and so would its children: the demo is given the signal's own meaning back.
+    demo = subprocess.Popen(
+        DEMO,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not list(alone.glob("homing-demo-*/data/database.dsn")):
         assert demo.poll() is None

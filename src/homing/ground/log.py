@@ -14,7 +14,7 @@ import structlog
 def set_up(*, json: bool | None = None, level: str = "info") -> None:
     """Send structlog to standard error; json=None chooses lines for a terminal and JSON elsewhere."""
     as_json = not sys.stderr.isatty() if json is None else json
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else _lines()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -27,6 +27,11 @@ def set_up(*, json: bool | None = None, level: str = "info") -> None:
         logger_factory=structlog.WriteLoggerFactory(file=_Unfailing(sys.stderr)),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
+
+
+def _lines() -> structlog.dev.ConsoleRenderer:
+    """Return the renderer of a terminal; tracebacks without local variables: those hold addresses, bodies and keys."""
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
 class _Unfailing:

@@ -99,7 +99,7 @@ class PostOffice:
 
     @property
     def delivered(self) -> int:
-        return self.engine.counters.delivered
+        return self.engine.outcomes.counters.delivered
 
     async def events(self, kind: EventType) -> list[str]:
         """Return the recipients of the events of one type."""

@@ -108,6 +108,8 @@ async def test_a_failure_in_memory_after_the_commit_does_not_refuse_what_is_stor
         await queue.hand_over(new_chunk(place, ["bad@there.test", "good@there.test"]))
         assert await count(pool, "queue_entries") == 2
         assert [entry.recipient for entry in clumsy.taken] == ["good@there.test"]
+        assert queue.book.parked() == {"trouble": 1}
+        queue.unpark("trouble")  # as it does itself after a while
         await clumsy.until(lambda: [entry.recipient for entry in clumsy.read] == ["bad@there.test"])
 
 

@@ -158,7 +158,7 @@ async def test_a_recipient_suppressed_while_his_message_waited_gets_nothing(data
         await post.until_empty()
         assert await post.events(EventType.DELIVERY) == ["lee@a.test"]
         assert await post.events(EventType.BOUNCE) == ["kim@a.test"]
-        assert post.engine.counters.suppressed_late == 1
+        assert post.engine.outcomes.counters.suppressed_late == 1
 
 
 async def test_what_expires_under_a_hold_is_returned(database):
@@ -201,7 +201,7 @@ async def test_a_deferred_recipient_holds_up_nobody_else_at_the_site(database):
             while await post.waiting() > 1:
                 await asyncio.sleep(0.02)
         assert post.delivered == 4
-        assert post.engine.counters.deferred == 1
+        assert post.engine.outcomes.counters.deferred == 1
 
 
 async def test_a_stop_lets_attempts_end_and_leaves_the_rest_for_the_next_worker(database):

@@ -29,7 +29,7 @@ class _Collector(Collector):
     def collect(self) -> Iterator[Metric]:
         worker = self._worker
         engine, owner, smtp = worker.engine, worker.owner, worker.smtp
-        done = engine.counters
+        done = engine.outcomes.counters
 
         attempts = CounterMetricFamily("homing_attempts", "Delivery attempts by outcome", labels=["outcome"])
         for outcome, count in (

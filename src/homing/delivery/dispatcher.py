@@ -66,18 +66,18 @@ class Dispatcher:
         finally:
             engine.opening.leave(place)
         if not isinstance(opened, Attempt):
-            engine.counters.connections_opened += 1
+            engine.outcomes.counters.connections_opened += 1
             self._connection = opened
             self._done = 0
             return True
-        engine.counters.connections_failed += 1
+        engine.outcomes.counters.connections_failed += 1
         if not engine.sites.crowded(queue, opened):
             told = False
 
             async def tell(ready: Ready, chunk: Chunk) -> bool:
                 nonlocal told
                 told = True
-                await engine.finished(queue, ready, chunk, opened, self._told())
+                await engine.outcomes.finished(queue, ready, chunk, opened, self._told())
                 return False
 
             while not told and not engine.stopping and (ready := queue.pop()) is not None:
@@ -105,7 +105,7 @@ class Dispatcher:
                     raise
                 log.exception("attempt_crashed", message_id=ready.entry.entry_id.hex(), site=queue.site.key[:120])
                 crashed = Attempt(stage=Stage.RENDER, trouble=Trouble.CRASHED, note="an error of ours")
-                await engine.finished(queue, ready, chunk, crashed, self._told())
+                await engine.outcomes.finished(queue, ready, chunk, crashed, self._told())
                 return False
         except asyncio.CancelledError:
             # Cut off by the end of the drain: whether the peer has it is unknown, so it counts as not delivered.
@@ -164,7 +164,7 @@ class Dispatcher:
         entry = ready.entry
         letter = await engine.letters.make(entry, chunk)
         if isinstance(letter, Unmakeable):
-            engine.unmakeable(ready, chunk, letter.why)
+            engine.outcomes.unmakeable(ready, chunk, letter.why)
             return True
         if not engine.owner.lease.holds(entry.shard):  # judged as late as possible: right before MAIL FROM
             engine.give_back(ready)
@@ -185,7 +185,7 @@ class Dispatcher:
             provider=queue.site.provider,
             region=queue.site.region,
         )
-        await engine.finished(queue, ready, chunk, attempt, told)
+        await engine.outcomes.finished(queue, ready, chunk, attempt, told)
         return True
 
     def _told(self) -> settle.Told:

@@ -7,7 +7,6 @@ that refuses everything is held: one row and one flag, and its entries go back t
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -16,20 +15,19 @@ from homing.delivery.connections import Connections, Slots
 from homing.delivery.dispatcher import Dispatcher
 from homing.delivery.flight import InFlight
 from homing.delivery.holds import HoldBook
-from homing.delivery.letters import Chunk, Letters
+from homing.delivery.letters import Letters
 from homing.delivery.memory import CUSTOMER_ENTRIES, Memory
+from homing.delivery.outcomes import Outcomes
 from homing.delivery.peers import Peers
 from homing.delivery.ready import Ready, SiteQueue
 from homing.delivery.resolver import Resolver
 from homing.delivery.routing import Routing
-from homing.delivery.rules.outcome import judge
 from homing.delivery.rules.retry import RetryPlan
 from homing.delivery.sites import Sites
-from homing.delivery.types import Attempt, Bounced, Deferred, Delivered, Outcome, Route, Scope, Site, Stage
+from homing.delivery.types import Route, Site
 from homing.delivery.unroutable import Unroutable
 from homing.egress.pools import PoolBook
 from homing.egress.rules.shaping import Shaping
-from homing.events.detail import Addressee, EventBook
 from homing.events.rules.classify import Classifier
 from homing.ground import db
 from homing.ground.clock import Clock
@@ -42,38 +40,8 @@ from homing.queue.owner import Owner
 from homing.queue.rules.lanes import Lane
 from homing.queue.types import Entry, LaneKey, NewChunk, Settlement
 from homing.recipients import store as recipients
-from homing.spool.types import ChunkFacts
 
 log = get("delivery")
-
-
-@dataclass(slots=True)
-class Counters:
-    """What this worker has done since it started; /metrics shows it."""
-
-    attempts: int = 0
-    delivered: int = 0
-    deferred: int = 0
-    bounced: int = 0
-    failed_to_make: int = 0
-    suppressed_late: int = 0
-    connections_opened: int = 0
-    connections_failed: int = 0
-    by_trouble: dict[str, int] = field(default_factory=dict)
-
-    def note(self, outcome: Outcome, attempt: Attempt) -> None:
-        """Count an attempt that was settled."""
-        if attempt.stage is not Stage.DNS:
-            self.attempts += 1
-        match outcome:
-            case Delivered():
-                self.delivered += 1
-            case Deferred():
-                self.deferred += 1
-            case Bounced():
-                self.bounced += 1
-        if attempt.trouble is not None:
-            self.by_trouble[attempt.trouble] = self.by_trouble.get(attempt.trouble, 0) + 1
 
 
 class Engine:
@@ -100,7 +68,6 @@ class Engine:
         self.letters = letters
         self.slots = slots
         self.peers = peers
-        self.counters = Counters()
         self.stopping = False
         self.in_flight = InFlight(settings.max_in_flight, unsettled=lambda: owner.writer.pending_settlements)
         self.opening = InFlight(settings.max_in_flight)  # connections that are being opened
@@ -127,6 +94,9 @@ class Engine:
         )
         self.memory = Memory(settings.ready_entries, queues=self.sites.at, unpark=owner.unpark)
         self.connections = Connections(self.sites, slots, serve=lambda queue: Dispatcher(self, queue).run(), spawn=self._spawn)
+        self.outcomes = Outcomes(
+            owner=owner, sites=self.sites, letters=letters, classifier=classifier, plan=self._plan, clock=clock
+        )
         self._unroutable = Unroutable(self.holds, clock, classifier, self._plan, give_back=self.give_back)
         self._routing = Routing(
             resolver,
@@ -196,7 +166,7 @@ class Engine:
             if source is None or its is None:
                 self._routing.send(Ready(entry, lane, its.ip_pool if its else "default"))
             else:
-                self._settle_suppressed(entry, lane, its, source)
+                self.outcomes.suppressed(entry, lane, its, source)
 
     def settled(self, settlement: Settlement, really: bool) -> None:
         """An outcome is written: the entry leaves memory, and a chunk of its own with it."""
@@ -248,7 +218,7 @@ class Engine:
         chunk = await self.letters.chunk(entry)
         lane = self.owner.book.get(entry.shard, entry.lane)
         if chunk is not None and lane is not None and self.memory.remember(entry):
-            self._settle_expired(Ready(entry, lane), chunk, last_reply)
+            self.outcomes.expired(Ready(entry, lane), chunk, last_reply or self._what_holds(lane.key))
 
     async def outlived(self, ready: Ready, last_reply: str) -> None:
         """Return a message whose time ended while it waited in memory."""
@@ -256,7 +226,13 @@ class Engine:
         if chunk is None:
             self.lost_content(ready)
         else:
-            self._settle_expired(ready, chunk, last_reply if ready.entry.tries else None)
+            self.outcomes.expired(ready, chunk, last_reply if ready.entry.tries else self._what_holds(ready.lane.key))
+
+    def _what_holds(self, lane: LaneKey) -> str:
+        """Return why a lane's messages were not tried."""
+        route = self._routing.known(lane.domain)
+        hold = self.holds.blocks(lane) or (self.holds.site("", route.site.key) if route and route.site else None)
+        return (hold.last_reply or hold.reason) if hold else "never attempted"
 
     # running ----------------------------------------------------------------------------------------------------------
 
@@ -337,8 +313,7 @@ class Engine:
                 if chunk is None:
                     self.lost_content(ready)
                     continue
-                self._settle(ready, chunk, outcome, attempt, settle.Told())
-                self.counters.note(outcome, attempt)
+                self.outcomes.settle(ready, chunk, outcome, attempt, settle.Told())
         except Temporary:
             for ready in waiting:
                 if not ready.settled:
@@ -373,35 +348,6 @@ class Engine:
         if queue.depth:
             self.connections.grow_soon(queue)
 
-    # what an attempt came to ------------------------------------------------------------------------------------------
-
-    async def finished(self, queue: SiteQueue, ready: Ready, chunk: Chunk, attempt: Attempt, told: settle.Told) -> Outcome:
-        """Judge an attempt, settle it, and draw the consequences for the site."""
-        outcome = judge(attempt, provider=queue.site.provider, rules=self._classifier)
-        if attempt.reply is not None:
-            queue.last_reply = attempt.reply.text[:300]
-        self._settle(ready, chunk, outcome, attempt, told)
-        self.counters.note(outcome, attempt)
-        match outcome:
-            case Delivered():
-                await self.sites.took_one(queue)
-            case Bounced() if attempt.stage in (Stage.RCPT, Stage.END_OF_DATA):
-                await self.sites.took_one(queue)
-            case Deferred(scope=Scope.SITE):
-                await self.sites.refused(queue, outcome)
-        return outcome
-
-    def unmakeable(self, ready: Ready, chunk: Chunk, why: str) -> None:
-        """The message cannot be rendered or built: it ends with a generation failure, as its sender can see."""
-        self.counters.failed_to_make += 1
-        event = chunk.events.generation_failure(
-            Addressee(ready.entry.entry_id, ready.entry.recipient, ready.lane.key.domain, settle.detail_of(ready.entry)),
-            at=self.clock.now(),
-            reason=f"554 5.3.3 [internal] {why}",
-        )
-        ready.settled = True
-        self.owner.settle(Settlement(entry=ready.entry, finish=True, events=(event,)))
-
     def lost_content(self, ready: Ready) -> None:
         """An entry without its chunk: a fault of ours. The row stays for whoever looks; it is not read again until a restart."""
         log.error("content_missing", message_id=ready.entry.entry_id.hex(), chunk_id=ready.entry.chunk_id.hex())
@@ -417,50 +363,6 @@ class Engine:
         """Let an untried entry wait in PostgreSQL, and its lane rest: an error of ours stands in its way."""
         self.memory.forget(ready.entry)
         self.owner.rest(ready.entry)
-
-    def _settle(self, ready: Ready, chunk: Chunk, outcome: Outcome, attempt: Attempt, told: settle.Told) -> None:
-        ready.settled = True
-        self.owner.settle(
-            settle.settlement(
-                ready.entry,
-                outcome,
-                attempt,
-                domain=ready.lane.key.domain,
-                facts=chunk.facts,
-                events=chunk.events,
-                told=told,
-                plan=self._plan,
-                classifier=self._classifier,
-                now=self.clock.now(),
-            )
-        )
-
-    def _settle_suppressed(self, entry: Entry, lane: Lane, facts: ChunkFacts, source: str) -> None:
-        self.counters.suppressed_late += 1
-        chunk = self.letters.at_hand(entry)
-        events = chunk.events if chunk is not None else EventBook(facts)
-        self.owner.settle(
-            settle.suppressed(entry, source, domain=lane.key.domain, facts=facts, events=events, now=self.clock.now())
-        )
-
-    def _settle_expired(self, ready: Ready, chunk: Chunk, last_reply: str | None) -> None:
-        why, domain = last_reply, ready.lane.key.domain
-        if why is None:
-            route = self._routing.known(domain)
-            hold = self.holds.blocks(ready.lane.key) or (self.holds.site("", route.site.key) if route and route.site else None)
-            why = (hold.last_reply or hold.reason) if hold else "never attempted"
-        ready.settled = True
-        self.owner.settle(
-            settle.expiry(
-                ready.entry,
-                why,
-                domain=domain,
-                facts=chunk.facts,
-                events=chunk.events,
-                classifier=self._classifier,
-                now=self.clock.now(),
-            )
-        )
 
     # for whoever looks ------------------------------------------------------------------------------------------------
 

@@ -212,11 +212,12 @@ class Worker:
         settings = self._settings
         attachment = self._attachment
         halt = asyncio.Event()  # of the journal and the disk guard: they outlive the drain
-        quiet = asyncio.Event()  # no door takes anything any more: delivery and queue may drain
+        quiet = asyncio.Event()  # no door takes anything any more: the queue may end
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.journal.run(halt), name="journal")
             tasks.create_task(self.guard.run(halt), name="disk")
-            engine = tasks.create_task(self.engine.run(quiet), name="engine")
+            # Attempts end while the doors answer what they have taken: all of it within drain_s.
+            engine = tasks.create_task(self.engine.run(stop), name="engine")
             owner = tasks.create_task(self.owner.run(quiet, may_read=self.engine.may_read), name="owner")
             async with self._doors():
                 claimed = asyncio.ensure_future(self.owner.keeper.first_claim.wait())
@@ -243,7 +244,7 @@ class Worker:
         tls: dict[str, Any] = {}
         if settings.tls_cert is not None:
             tls = {"cert": settings.tls_cert, "key": settings.tls_key}
-        async with server.serving(make_app(deps), sockets["http"], drain_s=settings.drain_s, count=deps.count, **tls):
+        async with server.serving(make_app(deps), sockets["http"], drain_s=settings.drain_s * 2 / 3, count=deps.count, **tls):
             # The loop listens anew, and would cut the queue to 100: two hundred clients that connect at once then wait a second.
             smtp = await loop.create_server(self.smtp.protocol_factory, sock=sockets["smtp"], backlog=BACKLOG)
             try:
@@ -251,7 +252,7 @@ class Worker:
             finally:
                 smtp.close()
                 with contextlib.suppress(Exception):
-                    await self.smtp.close(min(settings.drain_s, 10.0))
+                    await self.smtp.close(min(settings.drain_s / 3, 10.0))
 
     def _deps(self) -> Deps:
         """Return what the HTTP door needs."""

@@ -25,8 +25,7 @@ from homing.queue.writer import HotWriter
 
 log = get("queue")
 
-FLUSH_S = 10.0  # time for what waits to be written when the worker stops
-FLUSH_AWAY_S = 3.0  # the same, where the store was away already
+FLUSH_S = 2.0  # a stopping worker waits so long for the next commit of what is left, and for as many as it takes
 LAST_BEAT_S = 1.0
 READ_ROWS = 500
 LANE_RESTS_S = 30.0  # a lane whose entries cannot be taken is read again then
@@ -193,9 +192,7 @@ class Owner:
                 inner.create_task(self._until(stop, self._sweep()), name="sweeper")
             self._closing = True
             await self.drained.wait()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FLUSH_S if self.writer.writable else FLUSH_AWAY_S):
-                    await self.writer.flushed()
+            await self._flush()
             halt.set()
             await asyncio.wait({keeping}, timeout=LAST_BEAT_S)
             keeping.cancel()
@@ -203,6 +200,17 @@ class Owner:
             with contextlib.suppress(asyncio.CancelledError):
                 await writing
             await self.keeper.leave()
+
+    async def _flush(self) -> None:
+        """Write what is left, while the store takes it."""
+        flushing = asyncio.ensure_future(self.writer.flushed())
+        try:
+            commits = -1
+            while not flushing.done() and commits != self.writer.commits:
+                commits = self.writer.commits
+                await asyncio.wait({flushing}, timeout=FLUSH_S)
+        finally:
+            flushing.cancel()
 
     async def _until(self, stop: asyncio.Event, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

@@ -239,3 +239,19 @@ async def test_a_pools_mail_leaves_from_its_addresses_however_it_came_into_memor
         await post.resume("domain", "a.test")
         await post.until_empty()
         assert set(mx.peers) == {"127.0.0.43"}
+
+
+async def test_a_hold_of_ours_that_somebody_lifts_ends_here_too(database):
+    refusing = (Say("554 5.3.2 not today"),)
+    async with (
+        scripted_mx(refusing, FINE, strict=False) as mx,
+        post_office(database, {"a.test": "127.0.0.1"}, port=mx.port, retry_first_s=1200.0, site_connections=1) as post,
+    ):
+        await post.hand_over([f"u{n}@a.test" for n in range(5)])
+        await post.until(lambda: bool(post.owner.book.parked()))
+        async with asyncio.timeout(5):
+            while not await post.pool.fetchval("SELECT count(*) FROM holds"):
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(1.1)  # the row has been read
+        await post.resume("site", "mx.a.test")  # a person, or another worker whose message the site took
+        await post.until(lambda: len(mx.messages) == 4, within_s=3)

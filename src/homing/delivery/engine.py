@@ -338,6 +338,8 @@ class Engine:
         if hold.scope == "site":
             self.owner.unpark(f"site:{hold.key}")
             for queue in self.sites.at(hold.key):
+                if hold.placed_by == "delivery" and hold.source_ip == queue.source.address:
+                    self.sites.lifted(queue)
                 if not self.sites.is_held(queue):
                     self._opened(queue)
 

@@ -1,7 +1,7 @@
 """The sites that mail goes to: a ready queue for each address of ours, what a site has shown to bear, and its holds."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from homing.delivery.holds import HoldBook
 from homing.delivery.ready import Ready, SiteQueue
@@ -171,7 +171,7 @@ class Sites:
             return  # another connection said so already
         queue.failures += 1
         pause = hold_for(queue.failures, first=self._first_wait, retry=outcome.retry)
-        queue.held_until = now + pause
+        until = queue.held_until = now + pause
         queue.hold_reply = outcome.reason
         queue.successes = 0
         seconds = pause.total_seconds()
@@ -183,7 +183,7 @@ class Sites:
             reason=outcome.reason[:200],
         )
         self.clear(queue)
-        self._later(seconds, lambda: self._reopen(queue))
+        self._later(seconds, lambda: self._reopen(queue, until))
         await self._holds.place(
             Hold(
                 scope="site",
@@ -196,7 +196,14 @@ class Sites:
             )
         )
 
-    def _reopen(self, queue: SiteQueue) -> None:
+    def lifted(self, queue: SiteQueue) -> None:
+        """Somebody lifted our hold: a person, or another worker whose message the site took."""
+        if queue.held_until is not None:
+            self._reopen(queue, queue.held_until)
+
+    def _reopen(self, queue: SiteQueue, until: datetime) -> None:
+        if queue.held_until != until:
+            return  # lifted before its time
         queue.held_until = None
         queue.probing = True  # one connection tries before the others follow
         self._holds.end(name_of("site", queue.site.key, None, queue.source.address))

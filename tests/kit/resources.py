@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts import store as accounts
 from homing.accounts.grants import KEY_GRANTS
 from homing.api.bodies import Bodies
-from homing.api.v1 import api_keys, sending_domains, suppression_list
+from homing.api.v1 import api_keys, recipient_lists, scheduled, sending_domains, suppression_list
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import SystemClock
@@ -56,6 +56,8 @@ async def resource_door(pool: db.Pool) -> AsyncIterator[ResourceDoor]:
             return [
                 *api_keys.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: None),
                 *suppression_list.routes(pool=pool, bodies=bodies),
+                *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
+                *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
                 *sending_domains.routes(
                     pool=pool,
                     bodies=bodies,

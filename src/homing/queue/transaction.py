@@ -9,10 +9,10 @@ from typing import Any
 from homing.events.types import Event
 from homing.ground import db
 from homing.queue.batch import Batch
-from homing.queue.types import LaneKey
+from homing.queue.types import Happened, LaneKey
 from homing.recipients import store as recipients
 from homing.recipients.rules.repeats import repeat_of
-from homing.recipients.types import Strike
+from homing.recipients.types import Strike, SuppressionRow
 
 _CHUNK_COLUMNS = ("shard", "chunk_id", "transmission_id", "account_id", "pending", "facts", "content")
 _ENTRY_COLUMNS = ("shard", "entry_id", "lane", "due_at", "expires_at", "chunk_id", "recipient", "detail")
@@ -116,6 +116,7 @@ class Transactions:
         shard = batch.shard
         known = self._named.get(shard, set())
         new: dict[int, LaneKey] = {}
+        suppressions: list[SuppressionRow] = []
         chunks: list[tuple[Any, ...]] = []
         entries: list[tuple[Any, ...]] = []
         for hand_in in list(batch.hand_ins):
@@ -126,6 +127,9 @@ class Transactions:
                     batch.hand_ins.remove(hand_in)  # obeyed before
                     batch.obeyed.append(hand_in)
                     continue
+            if isinstance(chunk, Happened):
+                suppressions.extend(chunk.suppressions)
+                continue
             new.update(named for named in hand_in.lanes.values() if named[0] not in known)
             if chunk.entries:
                 facts = chunk.facts
@@ -145,6 +149,8 @@ class Transactions:
                     (shard, e.entry_id, lanes[e.domain][0], e.due_at, e.expires_at, chunk.chunk_id, e.recipient, e.detail)
                     for e in chunk.entries
                 )
+        if suppressions:
+            await recipients.suppress(connection, suppressions)
         if new:
             await self._sql.open_lanes(
                 connection,

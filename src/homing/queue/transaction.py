@@ -10,10 +10,10 @@ from typing import Any
 from homing.events.types import Event
 from homing.ground import db
 from homing.queue.batch import Batch
-from homing.queue.types import LaneKey
+from homing.queue.types import Happened, LaneKey
 from homing.recipients import store as recipients
 from homing.recipients.rules.repeats import repeat_of
-from homing.recipients.types import Strike
+from homing.recipients.types import Strike, SuppressionRow
 
 FEW = 200  # rows that are written by one INSERT rather than by a COPY for each table
 FEW_BYTES = 1_048_576  # content of them
@@ -159,6 +159,7 @@ class Transactions:
         shard = batch.shard
         known = self._named.get(shard, set())
         new: dict[int, LaneKey] = {}
+        suppressions: list[SuppressionRow] = []
         for hand_in in list(batch.hand_ins):
             chunk = hand_in.chunk
             if hand_in.wish is not None:
@@ -167,6 +168,9 @@ class Transactions:
                     batch.hand_ins.remove(hand_in)  # obeyed before
                     batch.obeyed.append(hand_in)
                     continue
+            if isinstance(chunk, Happened):
+                suppressions.extend(chunk.suppressions)
+                continue
             new.update(named for named in hand_in.lanes.values() if named[0] not in known)
             if chunk.entries:
                 facts = chunk.facts
@@ -186,6 +190,8 @@ class Transactions:
                     (shard, e.entry_id, lanes[e.domain][0], e.due_at, e.expires_at, chunk.chunk_id, e.recipient, e.detail)
                     for e in chunk.entries
                 )
+        if suppressions:
+            await recipients.suppress(connection, suppressions)
         if new:
             await self._sql.open_lanes(
                 connection,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.control import SkipTest
 from schemathesis.specs.openapi.checks import (
@@ -65,6 +65,7 @@ def try_all(base: str, key: str, mode: Any) -> int:
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def send(case: Any) -> None:
+            assume(case.path_parameters.get("recipient") != "summary")  # that is another operation's path
             case.call_and_validate(base_url=base, headers={"Authorization": key}, checks=CHECKS, timeout=20)
 
         with contextlib.suppress(SkipTest):  # some operations have nothing that could be wrong

@@ -348,7 +348,7 @@ def test_an_unknown_message_is_not_found(homing):
 
 def test_the_queue_is_shown_by_whatever_one_asks_for(homing, house):
     account = house.account("acme")
-    house.entry(new_id(1), account=account, tries=1, reply="451 4.3.0 busy", due=NOW + timedelta(minutes=5))
+    house.entry(new_id(1), account=account, tries=1, reply="451 4.3.0 busy", due=NOW + timedelta(hours=5))
     house.entry(new_id(2, shard=2), account=account)
     for by in ("domain", "customer", "lane", "site", "provider"):
         picture = homing.json("queue", "--by", by)

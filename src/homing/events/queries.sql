@@ -82,3 +82,41 @@ WHERE :after_at::timestamptz IS NULL
    OR (m.at, m.shard, m.seq) < (:after_at::timestamptz, :after_shard::smallint, :after_seq::bigint)
 ORDER BY m.at DESC, m.shard DESC, m.seq DESC
 LIMIT :limit;
+
+-- name: lock_places
+-- The places of a follower in some shards, held to the end of the transaction; a place that another worker holds is left out.
+-- reads: followers
+SELECT shard FROM followers WHERE name = :name AND shard = ANY(:shards::smallint[]) ORDER BY shard FOR UPDATE SKIP LOCKED;
+
+-- name: make_places!
+-- Begin to follow shards: from the oldest event, or behind the newest. A place that is there already stays as it is.
+-- reads: events; writes: followers
+INSERT INTO followers (name, shard, day, seq)
+SELECT :name, s.shard, coalesce(e.day, '0001-01-01'), coalesce(e.seq, 0)
+FROM unnest(:shards::smallint[]) AS s (shard)
+LEFT JOIN LATERAL (
+    SELECT day, seq FROM events WHERE events.shard = s.shard AND NOT :from_start::boolean ORDER BY seq DESC LIMIT 1
+) e ON true
+ON CONFLICT DO NOTHING;
+
+-- name: next_events
+-- What comes next for a follower in each of some shards.
+-- reads: followers, events
+SELECT e.*
+FROM followers f CROSS JOIN LATERAL (
+    SELECT day, shard, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient, recipient_domain,
+           campaign_id, detail
+    FROM events
+    WHERE events.shard = f.shard AND events.seq > f.seq AND events.day >= f.day
+    ORDER BY events.seq
+    LIMIT :limit
+) e
+WHERE f.name = :name AND f.shard = ANY(:shards::smallint[])
+ORDER BY e.shard, e.seq;
+
+-- name: move_places!
+-- Note how far a follower has come.
+-- writes: followers
+UPDATE followers f SET day = d.day, seq = d.seq
+FROM unnest(:shards::smallint[], :days::date[], :seqs::bigint[]) AS d (shard, day, seq)
+WHERE f.name = :name AND f.shard = d.shard;

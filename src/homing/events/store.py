@@ -49,7 +49,7 @@ class Page(NamedTuple):
 async def of_message(executor: db.Executor, message_id: bytes) -> list[Logged]:
     """Return the life of one message, oldest first."""
     with db.trouble_is_temporary():
-        return [_logged(row) async for row in _sql.of_message(executor, message_id=message_id)]
+        return [logged(row) async for row in _sql.of_message(executor, message_id=message_id)]
 
 
 async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: int) -> Page:
@@ -79,7 +79,7 @@ async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: i
             except db.TookTooLong as trouble:
                 raise TooSlow(f"the search took longer than {SEARCH_TIMEOUT_S:.0f} seconds") from trouble
     total = None if after is not None else rows[0]["total"] if rows else 0
-    return Page([_logged(row) for row in rows], total)
+    return Page([logged(row) for row in rows], total)
 
 
 async def ensure_partitions(pool: db.Pool, today: date, days_ahead: int = DAYS_AHEAD) -> list[date]:
@@ -156,7 +156,8 @@ def _day(name: str) -> date:
     return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
 
 
-def _logged(row: Any) -> Logged:
+def logged(row: Any) -> Logged:
+    """Return a row of the log as its type."""
     return Logged(
         shard=row["shard"],
         seq=row["seq"],

@@ -3,13 +3,16 @@
 import ast
 import importlib
 import re
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from homing.cli.app import app
+from homing.webhooks.rules.signature import signature
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -124,3 +127,16 @@ def test_help_is_given_for_every_command():
     assert result.exit_code == 0
     for command in ("up", "demo", "key", "domain", "send", "events", "trace", "queue", "doctor"):
         assert command in result.output
+
+
+def test_the_check_of_a_signature_on_the_page_of_webhooks_works():
+    page = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    code = page.split("```python\n", 1)[1].split("```", 1)[0]
+    found: dict[str, Any] = {}
+    exec(code, found)
+    now = int(time.time())
+    header = signature("secret", b"[]", moment=now)
+    assert found["is_genuine"](header, b"[]", "secret")
+    assert not found["is_genuine"](header, b"[1]", "secret")
+    assert not found["is_genuine"](header, b"[]", "other")
+    assert not found["is_genuine"](signature("secret", b"[]", moment=now - 3600), b"[]", "secret")

@@ -9,16 +9,19 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts import store as accounts
 from homing.accounts.grants import KEY_GRANTS
 from homing.api.bodies import Bodies
-from homing.api.v1 import api_keys, recipient_lists, scheduled, sending_domains, suppression_list
+from homing.api.v1 import api_keys, recipient_lists, scheduled, sending_domains, suppression_list, webhooks
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import SystemClock
 from homing.ground.config import HostPort
+from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.ingress.accept import Handover
 from homing.simulator.dns import DnsServer, Zones
+from homing.webhooks.store import Webhooks
 from tests.kit.http import HttpDoor, http_door
 
+MASTER_KEY = MasterKey(b"k" * 32)
 BOUNCE_HOST = "bounce.homing.test"
 
 
@@ -48,7 +51,9 @@ class ResourceDoor:
 
 
 @asynccontextmanager
-async def resource_door(pool: db.Pool, *, handover: Handover | None = None) -> AsyncIterator[ResourceDoor]:
+async def resource_door(
+    pool: db.Pool, *, handover: Handover | None = None, target_ports: tuple[int, ...] = ()
+) -> AsyncIterator[ResourceDoor]:
     """Serve everything on loopback."""
     zones, clock = Zones(), SystemClock()
     async with DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
@@ -59,11 +64,17 @@ async def resource_door(pool: db.Pool, *, handover: Handover | None = None) -> A
                 *suppression_list.routes(pool=pool, bodies=bodies),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
+                *webhooks.routes(
+                    webhooks=Webhooks(pool, MASTER_KEY),
+                    http=OutboundHttp(TargetPolicy(allow_private=True, ports=(443, *target_ports))),
+                    bodies=bodies,
+                    clock=clock,
+                ),
                 *sending_domains.routes(
                     pool=pool,
                     bodies=bodies,
                     clock=clock,
-                    master_key=MasterKey(b"k" * 32),
+                    master_key=MASTER_KEY,
                     lookup=DomainDns(dns.where, patience_s=0.5),
                     bounce_hosts=frozenset({BOUNCE_HOST}),
                     forget=lambda: None,

@@ -16,7 +16,6 @@ class Reader:
     """Notes in a table what it was given."""
 
     name = "reader"
-    from_start = True
 
     def __init__(self) -> None:
         self.given: list[tuple[int, int]] = []
@@ -27,11 +26,6 @@ class Reader:
         await connection.executemany("INSERT INTO seen VALUES ($1, $2)", [(event.shard, event.seq) for event in events])
         if self.fails:
             raise RuntimeError("after the rows were written")
-
-
-class Latecomer(Reader):
-    name = "latecomer"
-    from_start = False
 
 
 @pytest.fixture
@@ -99,17 +93,6 @@ async def test_a_place_that_another_worker_holds_is_left_to_it(log):
         await other.execute("SELECT 1 FROM followers WHERE name = 'reader' AND shard = 3 FOR UPDATE")
         assert await feed.step(reader) is False
     assert reader.given == []
-
-
-async def test_a_latecomer_begins_behind_the_newest_event(log):
-    await append(log)
-    late = Latecomer()
-    feed = Feed(log, [late], shards=lambda: [3])
-    await follow(feed, late)
-    assert late.given == []
-    seq = await append(log)
-    await follow(feed, late)
-    assert late.given == [(3, seq)]
 
 
 async def test_many_events_come_in_several_steps(log):

@@ -13,6 +13,7 @@ from homing.accounts.authenticate import BadSubaccount
 from homing.events.store import TooSlow
 from homing.evidence.types import FaultTag
 from homing.ground.errors import LeaseLost, Overloaded, StoreUnavailable, Temporary
+from homing.ground.http import Answered
 from homing.ingress.rules.problem import Problem
 
 _encode = msgspec.json.Encoder().encode
@@ -36,6 +37,29 @@ class ApiError(Exception):
     def status(self) -> int:
         """Return the HTTP status."""
         return self.problems[0].status
+
+
+class TargetFailed(Exception):
+    """A target that a customer names did not take a test (SparkPost reference, section 1.5).
+
+    answer   what it said; None: it did not answer
+    """
+
+    def __init__(self, message: str, why: str, answer: Answered | None) -> None:
+        super().__init__(why or message)
+        self.message = message
+        self.why = why
+        self.answer = answer
+
+    def body(self) -> bytes:
+        """Return the body of the answer; its code is a number, as SparkPost has it here alone."""
+        error: dict[str, Any] = {"code": 400, "message": self.message}
+        if self.why:
+            error["description"] = self.why
+        if self.answer is not None:
+            answer = self.answer
+            error["response"] = {"status": answer.status, "headers": answer.headers, "body": answer.body}
+        return _encode({"errors": [error]})
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -80,6 +104,8 @@ def answer_to(trouble: BaseException, request_id: str) -> Answer:
             return Answer(
                 trouble.status, errors_body(trouble.problems), (*headers, *((("connection", "close"),) if trouble.close else ()))
             )
+        case TargetFailed():
+            return Answer(400, trouble.body())
         case TooSlow():
             return Answer(504, errors_body([SEARCH_TOO_SLOW]), fault=FaultTag.TIMEOUT)
         case Overloaded():

@@ -23,9 +23,10 @@ from homing.accounts.types import Sender
 from homing.api import server
 from homing.api.app import Deps, make_app
 from homing.api.bodies import Bodies
-from homing.api.v1 import api_keys, recipient_lists, scheduled, sending_domains, suppression_list
 from homing.boot.gauges import register, snapshot_of, trace_of
 from homing.boot.names import resolved
+from homing.boot.routes import resources
+from homing.boot.services import Services
 from homing.delivery.cancel import Canceller
 from homing.delivery.engine import Engine
 from homing.delivery.letters import Letters
@@ -36,7 +37,6 @@ from homing.delivery.rules.site import Providers
 from homing.delivery.sink import SUFFIX
 from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
-from homing.domains.verify import DomainDns
 from homing.egress.pace import PaceClient
 from homing.egress.pools import PoolBook
 from homing.egress.rules.shaping import Shaping
@@ -171,6 +171,7 @@ class Worker:
             submit=Submit(pool, news=self.owner.look_into_inbox),
             lifetime=lifetime,
         )
+        self.services = Services(settings, pool, clock, master_key, self.owner)
         self.journal = Journal(settings.data / "evidence", attachment.worker_id)
         self.guard = DiskGuard(self._disks(), min_free_bytes=settings.min_free_bytes, min_free_share=settings.min_free_share)
         self.smtp = self._smtp_door()
@@ -233,6 +234,7 @@ class Worker:
             # Attempts end while the doors answer what they have taken: all of it within drain_s.
             engine = tasks.create_task(self.engine.run(stop), name="engine")
             owner = tasks.create_task(self.owner.run(quiet, may_read=self.engine.may_read), name="owner")
+            tasks.create_task(self.services.run(stop), name="services")
             async with self._doors():
                 claimed = asyncio.ensure_future(self.owner.keeper.first_claim.wait())
                 stopping = asyncio.ensure_future(stop.wait())
@@ -285,21 +287,7 @@ class Worker:
             return text.encode()
 
         def further(bodies: Bodies) -> list[HTTPRouteHandler]:
-            return [
-                *api_keys.routes(pool=self._pool, bodies=bodies, clock=self._clock, forget=self.authenticator.forget),
-                *sending_domains.routes(
-                    pool=self._pool,
-                    bodies=bodies,
-                    clock=self._clock,
-                    master_key=self._master_key,
-                    lookup=DomainDns(settings.dns),
-                    bounce_hosts=frozenset({settings.bounce_domain.lower(), settings.hostname.lower()}),
-                    forget=self._forget_domains,
-                ),
-                *suppression_list.routes(pool=self._pool, bodies=bodies),
-                *recipient_lists.routes(pool=self._pool, bodies=bodies, clock=self._clock),
-                *scheduled.routes(pool=self._pool, clock=self._clock, news=self.owner.look_into_inbox),
-            ]
+            return resources(self, bodies, settings=settings, pool=self._pool, clock=self._clock, master_key=self._master_key)
 
         return Deps(
             authenticate=self.authenticator.authenticate,
@@ -315,7 +303,8 @@ class Worker:
             more_routes=further,
         )
 
-    def _forget_domains(self) -> None:
+    def forget_domains(self) -> None:
+        """Ask the database anew for domains and keys: one was changed."""
         self.domains.forget()
         self.keyring.forget()
 

@@ -26,14 +26,12 @@ RESTS_S = 2.0  # after a failure
 
 
 class Follower(Protocol):
-    """Somebody who follows the log.
+    """Somebody who follows the log, from its oldest event on.
 
-    name         of its place; never changed once it is out in the world
-    from_start   a new follower begins with the oldest event there is; otherwise with what happens from now on
+    name   of its place; never changed once it is out in the world
     """
 
     name: str
-    from_start: bool
 
     async def fold(self, connection: db.Executor, events: Sequence[Logged]) -> None:
         """Take the next events, of several shards, each in its order; what is written goes through this connection.
@@ -93,7 +91,7 @@ class Feed:
         async with self._pool.acquire() as connection, connection.transaction():
             new = [shard for shard in shards if (follower.name, shard) not in self._placed]
             if new:
-                await _sql.make_places(connection, name=follower.name, shards=new, from_start=follower.from_start)
+                await _sql.make_places(connection, name=follower.name, shards=new)
             known = [row["shard"] async for row in _sql.lock_places(connection, name=follower.name, shards=shards)]
             rows = [row async for row in _sql.next_events(connection, name=follower.name, shards=known, limit=AT_ONCE)]
             if not rows:

@@ -89,14 +89,9 @@ LIMIT :limit;
 SELECT shard FROM followers WHERE name = :name AND shard = ANY(:shards::smallint[]) ORDER BY shard FOR UPDATE SKIP LOCKED;
 
 -- name: make_places!
--- Begin to follow shards: from the oldest event, or behind the newest. A place that is there already stays as it is.
--- reads: events; writes: followers
-INSERT INTO followers (name, shard, day, seq)
-SELECT :name, s.shard, coalesce(e.day, '0001-01-01'), coalesce(e.seq, 0)
-FROM unnest(:shards::smallint[]) AS s (shard)
-LEFT JOIN LATERAL (
-    SELECT day, seq FROM events WHERE events.shard = s.shard AND NOT :from_start::boolean ORDER BY seq DESC LIMIT 1
-) e ON true
+-- Begin to follow shards, before their oldest event. A place that is there already stays as it is.
+-- writes: followers
+INSERT INTO followers (name, shard, day, seq) SELECT :name, shard, '0001-01-01', 0 FROM unnest(:shards::smallint[]) AS s (shard)
 ON CONFLICT DO NOTHING;
 
 -- name: next_events

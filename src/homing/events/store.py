@@ -171,4 +171,5 @@ def logged(row: Any) -> Logged:
         recipient_domain=row["recipient_domain"],
         campaign_id=row["campaign_id"],
         detail=row["detail"].encode(),
+        day=row.get("day", date.min),
     )

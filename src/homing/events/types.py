@@ -1,6 +1,6 @@
 """What can happen to a message: a closed list, numbered as stored, named as on the wire (SparkPost reference, section 4)."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import IntEnum
 
 import msgspec
@@ -63,6 +63,7 @@ class Logged(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An event as the log has it: what was made, and the place it got.
 
     seq   grows within a shard; (shard, seq) names one event for ever
+    day   of appending; date.min where the reader did not ask for it
     """
 
     shard: int
@@ -77,3 +78,4 @@ class Logged(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     recipient_domain: str
     campaign_id: str
     detail: bytes
+    day: date = date.min

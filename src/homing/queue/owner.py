@@ -141,6 +141,10 @@ class Owner:
         """
         await self.writer.hand_over(chunk)
 
+    def shards(self) -> list[int]:
+        """Return the shards that are ours now."""
+        return self._shards
+
     def place_in(self, shard: int, count: int) -> Place:
         """Return fresh ids of a shard of ours. Raises LeaseLost."""
         return self._mint(shard, count)

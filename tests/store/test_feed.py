@@ -20,6 +20,10 @@ class Reader:
     def __init__(self) -> None:
         self.given: list[tuple[int, int]] = []
         self.fails = False
+        self.cared = True
+
+    async def cares(self, connection: db.Executor) -> bool:
+        return self.cared
 
     async def fold(self, connection: db.Executor, events: Sequence[Logged]) -> None:
         self.given.extend((event.shard, event.seq) for event in events)
@@ -93,6 +97,18 @@ async def test_a_place_that_another_worker_holds_is_left_to_it(log):
         await other.execute("SELECT 1 FROM followers WHERE name = 'reader' AND shard = 3 FOR UPDATE")
         assert await feed.step(reader) is False
     assert reader.given == []
+
+
+async def test_a_follower_whom_nobody_notices_jumps_to_the_end(log):
+    reader = Reader()
+    feed = Feed(log, [reader], shards=lambda: [3])
+    await append(log)
+    reader.cared = False
+    await follow(feed, reader)
+    reader.cared = True
+    seq = await append(log)
+    await follow(feed, reader)
+    assert reader.given == [(3, seq)]
 
 
 async def test_many_events_come_in_several_steps(log):

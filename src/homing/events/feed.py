@@ -33,6 +33,10 @@ class Follower(Protocol):
 
     name: str
 
+    async def cares(self, connection: db.Executor) -> bool:
+        """Return whether anybody would notice; if not, the place jumps to the end of the log, and nothing is read."""
+        ...
+
     async def fold(self, connection: db.Executor, events: Sequence[Logged]) -> None:
         """Take the next events, of several shards, each in its order; what is written goes through this connection.
 
@@ -93,6 +97,10 @@ class Feed:
             if new:
                 await _sql.make_places(connection, name=follower.name, shards=new)
             known = [row["shard"] async for row in _sql.lock_places(connection, name=follower.name, shards=shards)]
+            if not await follower.cares(connection):
+                await _sql.skip_places(connection, name=follower.name, shards=known)
+                self._placed.update((follower.name, shard) for shard in new)
+                return False
             rows = [row async for row in _sql.next_events(connection, name=follower.name, shards=known, limit=AT_ONCE)]
             if not rows:
                 self._placed.update((follower.name, shard) for shard in new)

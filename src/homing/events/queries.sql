@@ -94,6 +94,14 @@ SELECT shard FROM followers WHERE name = :name AND shard = ANY(:shards::smallint
 INSERT INTO followers (name, shard, day, seq) SELECT :name, shard, '0001-01-01', 0 FROM unnest(:shards::smallint[]) AS s (shard)
 ON CONFLICT DO NOTHING;
 
+-- name: skip_places!
+-- Let a follower whom nobody would notice jump behind the newest events, as far as they were there when this began.
+-- reads: events; writes: followers
+UPDATE followers f SET day = e.day, seq = e.seq
+FROM unnest(:shards::smallint[]) AS s (shard)
+CROSS JOIN LATERAL (SELECT day, seq FROM events WHERE events.shard = s.shard ORDER BY seq DESC LIMIT 1) e
+WHERE f.name = :name AND f.shard = s.shard AND e.seq > f.seq;
+
 -- name: next_events
 -- What comes next for a follower in each of some shards.
 -- reads: followers, events

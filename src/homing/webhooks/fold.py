@@ -18,6 +18,10 @@ class WebhookFollower:
         self._webhooks = webhooks
         self._news = news
 
+    async def cares(self, connection: db.Executor) -> bool:
+        """Return whether there is a webhook that hears what happens. One that is made in this moment may miss some milliseconds."""
+        return await store.anybody_listens(connection)
+
     async def fold(self, connection: db.Executor, events: Sequence[Logged]) -> None:
         """Note what the webhooks of these accounts are owed."""
         listening = await self._webhooks.listening(connection, {event.account_id for event in events})

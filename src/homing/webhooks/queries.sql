@@ -42,6 +42,11 @@ SELECT count(*) FROM webhooks WHERE account_id = :account_id AND deleted_at IS N
 -- reads: webhooks
 SELECT * FROM webhooks WHERE account_id = ANY(:account_ids::integer[]) AND active AND deleted_at IS NULL;
 
+-- name: anybody_listens$
+-- Whether there is a webhook at all that hears what happens.
+-- reads: webhooks
+SELECT EXISTS (SELECT FROM webhooks WHERE active AND deleted_at IS NULL);
+
 -- name: to_push^
 -- A webhook that has something to be pushed, deleted or not.
 -- reads: webhooks

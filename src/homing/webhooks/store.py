@@ -137,6 +137,12 @@ class Webhooks:
         )
 
 
+async def anybody_listens(executor: db.Executor) -> bool:
+    """Return whether there is a webhook at all that hears what happens."""
+    found: bool = await _sql.anybody_listens(executor)
+    return found
+
+
 async def owe(executor: db.Executor, owed: Sequence[Stretch]) -> None:
     """Note what webhooks are owed, in the caller's transaction."""
     await _sql.owe(

@@ -19,7 +19,7 @@ class WebhookFollower:
         self._news = news
 
     async def cares(self, connection: db.Executor) -> bool:
-        """Return whether there is a webhook that hears what happens. One that is made in this moment may miss some milliseconds."""
+        """Return whether a webhook hears what happens. One that is made in this moment may miss some milliseconds."""
         return await store.anybody_listens(connection)
 
     async def fold(self, connection: db.Executor, events: Sequence[Logged]) -> None:

@@ -66,10 +66,12 @@ class Postfix:
 
     @staticmethod
     def version() -> str:
-        return subprocess.run([tool("postconf"), "-h", "mail_version"], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            [tool("postconf"), "-d", "-h", "mail_version"], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     def _master(self) -> str:
         daemons = subprocess.run(
-            [tool("postconf"), "-h", "daemon_directory"], capture_output=True, text=True, check=True
+            [tool("postconf"), "-d", "-h", "daemon_directory"], capture_output=True, text=True, check=True
         ).stdout.strip()
         return str(Path(daemons) / "master")

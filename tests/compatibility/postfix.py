@@ -118,7 +118,9 @@ class Postfix:
             self._configure()
             config = str(self.folder / "etc")
             subprocess.run([str(_tool("postfix")), "-c", config, "check"], check=False, capture_output=True)
-            daemons = subprocess.run([str(_tool("postconf")), "-h", "daemon_directory"], capture_output=True, check=True)
+            daemons = subprocess.run(
+                [str(_tool("postconf")), "-c", config, "-h", "daemon_directory"], capture_output=True, check=True
+            )
             self._process = subprocess.Popen(
                 [f"{daemons.stdout.decode().strip()}/master", "-c", config, "-d"],
                 stdout=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ OWNERS: dict[str, str] = OWNERSHIP["owners"]
 ALSO = {(row["table"], row["room"]) for row in OWNERSHIP.get("also", [])}
 MIGRATIONS = "\n".join(path.read_text(encoding="utf-8") for path in sorted((SOURCE / "sql" / "migrations").glob("*.sql")))
 TABLES = set(re.findall(r"^CREATE TABLE (?:IF NOT EXISTS )?(\w+)", MIGRATIONS, re.MULTILINE))
-ELSEWHERE = {"_yoyo_migration", "pg_inherits", "pg_class"}  # of the migration library and of PostgreSQL
+ELSEWHERE = {"_yoyo_migration", "pg_inherits", "pg_class", "pg_stat_activity"}  # of the migration library and of PostgreSQL
 NOTHING = {"nothing", "nothing of ours"}
 _WRITTEN = re.compile(r"\b(?:INSERT INTO|DELETE FROM|(?<!FOR )(?<!DO )UPDATE(?! OF\b)(?! SKIP\b))\s+(\w+)", re.IGNORECASE)
 _READ = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)", re.IGNORECASE)

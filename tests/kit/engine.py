@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace as restruct
 
+from homing.delivery.cancel import Canceller
 from homing.delivery.engine import Engine
 from homing.delivery.letters import Letters
 from homing.delivery.peers import Peers
@@ -32,9 +33,11 @@ from homing.ground import db
 from homing.ground.clock import SystemClock
 from homing.ground.config import Settings
 from homing.ground.secrets import MasterKey
+from homing.ingress.generate import Generator
+from homing.ingress.suppression import SuppressionDesk
 from homing.queue import holds
 from homing.queue.owner import Owner
-from homing.queue.types import NewChunk
+from homing.queue.types import NewChunk, Wish
 from tests.kit.dns import DnsServer, Records, dns_server
 from tests.kit.mail import new_chunk
 
@@ -214,7 +217,12 @@ async def post_office(
         async def expand(*_: object) -> NewChunk:
             raise NoExpansion
 
-        owner.attach(engine, expand)
+        generate = Generator(pool, SuppressionDesk.over(pool), lifetime=timedelta(seconds=made.lifetime_s))
+
+        async def generated(wish: Wish, payload: bytes) -> NewChunk | None:
+            return await generate(payload, lambda count: owner.place_in(wish.shard, count), clock.now())
+
+        owner.attach(engine, expand, kinds={"generate": generated, "cancel": Canceller(engine, pool)})
         post = PostOffice(engine, owner, pool, pace, dns)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(engine.run(post.stop))

@@ -21,6 +21,7 @@ from homing.ground import db, ids
 from homing.ground.clock import SystemClock
 from homing.ground.secrets import MasterKey
 from homing.ingress.accept import Accept, Handover
+from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
 from homing.queue.types import NewChunk, Place
 
@@ -116,6 +117,7 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
             pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
             desk=SuppressionDesk.over(pool),
             handover=handover or door.queue,
+            submit=Submit(pool),
             lifetime=timedelta(hours=72),
         ),
         count=lambda account_id, fault: door.counted.append((account_id, fault)),

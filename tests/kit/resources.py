@@ -9,12 +9,13 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts import store as accounts
 from homing.accounts.grants import KEY_GRANTS
 from homing.api.bodies import Bodies
-from homing.api.v1 import api_keys, sending_domains, suppression_list
+from homing.api.v1 import api_keys, recipient_lists, scheduled, sending_domains, suppression_list
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import SystemClock
 from homing.ground.config import HostPort
 from homing.ground.secrets import MasterKey
+from homing.ingress.accept import Handover
 from homing.simulator.dns import DnsServer, Zones
 from tests.kit.http import HttpDoor, http_door
 
@@ -47,7 +48,7 @@ class ResourceDoor:
 
 
 @asynccontextmanager
-async def resource_door(pool: db.Pool) -> AsyncIterator[ResourceDoor]:
+async def resource_door(pool: db.Pool, *, handover: Handover | None = None) -> AsyncIterator[ResourceDoor]:
     """Serve everything on loopback."""
     zones, clock = Zones(), SystemClock()
     async with DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
@@ -56,6 +57,8 @@ async def resource_door(pool: db.Pool) -> AsyncIterator[ResourceDoor]:
             return [
                 *api_keys.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: None),
                 *suppression_list.routes(pool=pool, bodies=bodies),
+                *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
+                *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
                 *sending_domains.routes(
                     pool=pool,
                     bodies=bodies,
@@ -67,5 +70,5 @@ async def resource_door(pool: db.Pool) -> AsyncIterator[ResourceDoor]:
                 ),
             ]
 
-        async with http_door(pool, more_routes=more) as door:
+        async with http_door(pool, more_routes=more, handover=handover) as door:
             yield ResourceDoor(door, zones)

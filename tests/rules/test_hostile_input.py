@@ -22,7 +22,8 @@ from homing.ingress.smtp_types import Mail, Peer
 from homing.ingress.types import Recipient, Transmission
 from homing.spool.types import ChunkFacts
 from homing.templates.errors import TemplateError
-from homing.templates.language import MAX_EXPRESSIONS, MAX_OUTPUT, Place, Template, parse
+from homing.templates.language import MAX_EXPRESSIONS, Place, Template, parse
+from homing.templates.pieces import MAX_OUTPUT, Pieces
 from homing.templates.values import Scope
 from tests.kit.smtp_script import OWNER
 
@@ -145,7 +146,7 @@ def test_an_output_that_grows_too_large_is_given_up_while_it_grows():
         return "x" * 1_000_000
 
     with pytest.raises(TemplateError, match="longer than"):
-        Template([piece] * MAX_EXPRESSIONS, "html").render(Scope((), {}))
+        Template(Pieces([piece] * MAX_EXPRESSIONS), "html").render(Scope((), {}))
     assert written == MAX_OUTPUT // 1_000_000 + 1
 
 

@@ -182,7 +182,6 @@ def test_other_start_times_are_refused(text):
         ({"recipients": None}, 422, "1400", "recipients is a required field"),
         ({"recipients": []}, 400, "5002", ""),
         ({"recipients": [{}]}, 400, "5002", "address.email is required for each recipient"),
-        ({"recipients": {"list_id": "nope"}}, 404, "1600", "List 'nope' does not exist"),
         ({"recipients": "a@b.test"}, 422, "1300", "recipients must be a list, or an object with list_id"),
         ({"content": {"template_id": "nope"}}, 422, "1603", "template 'nope' does not exist"),
         ({"content": {"ab_test_id": "nope"}}, 422, "1603", "ab_test_id 'nope' does not exist"),

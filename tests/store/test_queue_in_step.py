@@ -172,14 +172,14 @@ async def test_a_day_without_a_partition_makes_hand_ins_and_outcomes_wait_and_lo
 
 async def test_a_wish_that_fails_does_not_hold_up_the_others(database):
     async with owner(database) as (queue, delivery, _):
-        real = queue._inbox._expand
+        real = queue._inbox._kinds["expand"]
 
-        async def expand(payload, place, now):
+        async def expand(wish, payload):
             if payload.startswith(b"bad"):
                 raise RuntimeError("nobody can expand this")
-            return await real(payload, place, now)
+            return await real(wish, payload)
 
-        queue._inbox._expand = expand
+        queue._inbox._kinds["expand"] = expand
         await queue.hand_over_large(1, [b"bad-1", b"bad-2", b"bad-3", b"good"])
         async with asyncio.timeout(3):
             while len(delivery.taken) < 2:

@@ -10,9 +10,11 @@ from homing.ground import db
 from homing.ground.clock import SystemClock
 from homing.ground.ids import from_digits
 from homing.ingress.expand import Expander
+from homing.ingress.generate import Generator
 from homing.ingress.suppression import SuppressionDesk
 from homing.queue.owner import Owner
 from homing.queue.rules.lanes import Lane
+from homing.queue.types import NewChunk, Wish
 from homing.recipients import store as recipients
 from homing.recipients.types import SuppressionRow
 from tests.kit.http import HttpDoor, http_door
@@ -29,7 +31,13 @@ async def house(dsn: str, pool: db.Pool) -> AsyncIterator[HttpDoor]:
     await store.ensure_partitions(pool, datetime.now(UTC).date())
     lifetime = timedelta(hours=72)
     queue = Owner(dsn=dsn, pool=pool, worker_id="one", term_s=5.0, lifetime=lifetime, clock=SystemClock())
-    queue.attach(Recorder(), Expander(SuppressionDesk.over(pool), lifetime=lifetime))
+    desk = SuppressionDesk.over(pool)
+    generate = Generator(pool, desk, lifetime=lifetime)
+
+    async def generated(wish: Wish, payload: bytes) -> NewChunk | None:
+        return await generate(payload, lambda count: queue.place_in(wish.shard, count), datetime.now(UTC))
+
+    queue.attach(Recorder(), Expander(desk, lifetime=lifetime), kinds={"generate": generated})
     stop = asyncio.Event()
     running = asyncio.ensure_future(queue.run(stop, may_read=always))
     try:
@@ -79,6 +87,7 @@ async def test_a_scheduled_message_waits_for_its_start(database, pool):
     async with house(database, pool) as door:
         start = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
         assert (await door.send(options={"start_time": start.isoformat()})).status_code == 200
+        await until(pool, "SELECT count(*) FROM queue_entries", 1)
         row = await pool.fetchrow("SELECT due_at, expires_at FROM queue_entries")
         assert (row["due_at"], row["expires_at"]) == (start, start + timedelta(hours=72))
 

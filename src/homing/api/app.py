@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
@@ -26,6 +27,7 @@ class Deps:
     refuse_new    why nothing new is taken now, in words for strangers; None: come in
     ready         a mapping with `ready`; for /health/ready
     metrics       Prometheus text; for /metrics
+    spool_folder  where large bodies lie while they are read
     more_routes   gives the handlers of further resources (homing.api.v1), which share the bound on bodies in memory
     """
 
@@ -40,12 +42,13 @@ class Deps:
     max_body_bytes: int = 20_971_520
     bodies_in_memory: int = BODIES_IN_MEMORY
     timeout_s: float = 300.0
+    spool_folder: Path | None = None
     more_routes: Callable[[Bodies], Sequence[HTTPRouteHandler]] = lambda bodies: ()
 
 
 def make_app(deps: Deps) -> Frame:
     """Return the ASGI application."""
-    bodies = Bodies(most=deps.max_body_bytes, in_memory=deps.bodies_in_memory)
+    bodies = Bodies(most=deps.max_body_bytes, in_memory=deps.bodies_in_memory, folder=deps.spool_folder)
     handlers = [
         *transmissions.routes(accept=deps.accept, bodies=bodies, refuse_new=deps.refuse_new, clock=deps.clock),
         *events.routes(pool=deps.pool, clock=deps.clock),

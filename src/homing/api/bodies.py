@@ -1,11 +1,14 @@
 """Bodies in and out: counted before and while they are read, bounded for the whole worker, compressed where wanted."""
 
 import asyncio
+import mmap
+import tempfile
 import time
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
 
 from litestar import Request, Response
 
@@ -17,6 +20,8 @@ JSON = "application/json"
 IDLE_S = 15.0  # a body that brings nothing for so long has timed out
 FREE_S = 30.0  # after that it must have come at LEAST_RATE on average
 LEAST_RATE = 4_096  # bytes a second
+SPOOL_FROM = 1_048_576  # bytes of a large body that wait in memory to be written to its file
+SPOOLED_AT_ONCE = 2
 COMPRESS_FROM = 1_400  # bytes: less fits into one packet anyway
 COMPRESS_APART_FROM = 32_768  # more is compressed in a thread
 
@@ -26,11 +31,14 @@ class Bodies:
 
     most        bytes of one body
     in_memory   bytes of all bodies together, until their requests are answered
+    folder      where bodies are put that are too large to be kept in memory; None: the system's folder for that
     """
 
-    def __init__(self, *, most: int, in_memory: int) -> None:
+    def __init__(self, *, most: int, in_memory: int, folder: Path | None = None) -> None:
         self._most = most
         self._free = max(in_memory, most)
+        self._folder = folder
+        self._spooled = 0
 
     @asynccontextmanager
     async def json(self, request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
@@ -38,37 +46,80 @@ class Bodies:
 
         raises   ApiError 408, 413, 415; Overloaded
         """
-        length = _check_headers(request)
-        if length is not None and length > self._most:
-            raise self._too_large()
+        check_json(request)
         held = 0
         try:
             parts: list[bytes] = []
-            size = 0
-            started = time.monotonic()
-            more = True
-            while more:
-                try:
-                    async with asyncio.timeout(IDLE_S):
-                        message = await request.receive()
-                except TimeoutError as trouble:
-                    raise ApiError(_TOO_SLOW, close=True) from trouble
-                if message["type"] != "http.request":
-                    raise ApiError(_GONE, close=True)
-                part = message.get("body", b"")
-                more = message.get("more_body", False)
-                size += len(part)
-                if size > self._most:
-                    raise self._too_large()
-                if size > held:
-                    held += self._hold(size - held)
-                if more and time.monotonic() - started > FREE_S + size / LEAST_RATE:
-                    raise ApiError(_TOO_SLOW, close=True)
-                if part:
-                    parts.append(part)
+            async for part in self._parts(request, self._most):
+                held += self._hold(len(part))
+                parts.append(part)
             yield parts[0] if len(parts) == 1 else b"".join(parts)
         finally:
             self._free += held
+
+    @asynccontextmanager
+    async def spooled(self, request: Request[Any, Any, Any], *, most: int) -> AsyncIterator[bytes | mmap.mmap]:
+        """Give the bytes of a large body, which lies in a file without a name if it is over 1 MiB; removed when the block ends.
+
+        most     bytes of the body; the caller has looked at its headers (check_json)
+        raises   ApiError 408, 413; Overloaded while two others are being read, or the disk takes no more
+        """
+        if self._spooled >= SPOOLED_AT_ONCE:
+            raise Overloaded("too many large requests are being read")
+        self._spooled += 1
+        file: IO[bytes] | None = None
+        try:
+            parts: list[bytes] = []
+            waiting = 0
+            async for part in self._parts(request, most):
+                parts.append(part)
+                waiting += len(part)
+                if waiting >= SPOOL_FROM:
+                    file = file or tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed below
+                    await asyncio.to_thread(file.write, b"".join(parts))
+                    parts, waiting = [], 0
+            if file is None:
+                yield b"".join(parts)
+                return
+            await asyncio.to_thread(_written, file, b"".join(parts))
+            seen = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            try:
+                yield seen
+            finally:
+                with suppress(BufferError):  # a failure on its way still looks at it; the file goes with the last look
+                    seen.close()
+        except OSError as trouble:
+            raise Overloaded("the disk takes no more") from trouble
+        finally:
+            self._spooled -= 1
+            if file is not None:
+                file.close()
+
+    async def _parts(self, request: Request[Any, Any, Any], most: int) -> AsyncIterator[bytes]:
+        """Give what comes, counted and in time."""
+        length = request.headers.get("content-length", "")
+        if length.isdigit() and int(length[:19]) > most:
+            raise _too_large(most)
+        size = 0
+        started = time.monotonic()
+        more = True
+        while more:
+            try:
+                async with asyncio.timeout(IDLE_S):
+                    message = await request.receive()
+            except TimeoutError as trouble:
+                raise ApiError(_TOO_SLOW, close=True) from trouble
+            if message["type"] != "http.request":
+                raise ApiError(_GONE, close=True)
+            part = message.get("body", b"")
+            more = message.get("more_body", False)
+            size += len(part)
+            if size > most:
+                raise _too_large(most)
+            if more and time.monotonic() - started > FREE_S + size / LEAST_RATE:
+                raise ApiError(_TOO_SLOW, close=True)
+            if part:
+                yield part
 
     def _hold(self, size: int) -> int:
         if size > self._free:
@@ -76,23 +127,29 @@ class Bodies:
         self._free -= size
         return size
 
-    def _too_large(self) -> ApiError:
-        text = f"the body must be at most {self._most} bytes"
-        return ApiError(Problem(413, "Request entity too large", text))
+
+def _too_large(most: int) -> ApiError:
+    return ApiError(Problem(413, "Request entity too large", f"the body must be at most {most} bytes"))
+
+
+def _written(file: IO[bytes], rest: bytes) -> None:
+    file.write(rest)
+    file.flush()
 
 
 _TOO_SLOW = Problem(408, "Request timeout", "the body arrived too slowly")
 _GONE = Problem(400, "Request body parsing failed", "the body ended before its time", "1300")
 
 
-def _check_headers(request: Request[Any, Any, Any]) -> int | None:
-    length: int | None = None
+def check_json(request: Request[Any, Any, Any]) -> None:
+    """Refuse a body that does not say it is JSON.
+
+    raises   ApiError 415
+    """
     kind = encoding = b""
     for name, value in request.scope["headers"]:
         if name == b"content-type":
             kind = value
-        elif name == b"content-length":
-            length = int(value) if value.isdigit() and len(value) < 19 else None
         elif name == b"content-encoding":
             encoding = value
     media, _, parameters = kind.decode("latin-1").lower().partition(";")
@@ -101,7 +158,6 @@ def _check_headers(request: Request[Any, Any, Any]) -> int | None:
         raise ApiError(Problem(415, "unsupported Content-Type", text, "1700"))
     if encoding.strip().lower() not in (b"", b"identity"):
         raise ApiError(Problem(415, "unsupported Content-Encoding", "send the body uncompressed", "1700"))
-    return length
 
 
 async def json_answer(request: Request[Any, Any, Any], body: bytes, *, status: int = 200) -> Response[bytes]:

@@ -23,15 +23,17 @@ from homing.accounts.types import Sender
 from homing.api import server
 from homing.api.app import Deps, make_app
 from homing.api.bodies import Bodies
-from homing.api.v1 import api_keys, sending_domains, suppression_list
+from homing.api.v1 import api_keys, recipient_lists, scheduled, sending_domains, suppression_list
 from homing.boot.gauges import register, snapshot_of, trace_of
 from homing.boot.names import resolved
+from homing.delivery.cancel import Canceller
 from homing.delivery.engine import Engine
 from homing.delivery.letters import Letters
 from homing.delivery.peers import Peers
 from homing.delivery.resolver import Resolver
 from homing.delivery.rules.addresses import AddressPolicy
 from homing.delivery.rules.site import Providers
+from homing.delivery.sink import SUFFIX
 from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
 from homing.domains.verify import DomainDns
@@ -53,10 +55,14 @@ from homing.ground.sockets import BACKLOG
 from homing.ground.tls import self_signed, server_context
 from homing.ingress.accept import Accept
 from homing.ingress.expand import Expander
+from homing.ingress.generate import Generator
 from homing.ingress.smtp_server import SmtpDoor, SmtpSettings
+from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
 from homing.ingress.types import Accepted, Refused, Transmission
+from homing.queue.inbox import Obey
 from homing.queue.owner import Owner
+from homing.queue.types import NewChunk, Wish
 
 _log = log.get("boot")
 
@@ -113,6 +119,7 @@ class Worker:
         self.resolver = Resolver(
             dns_server=settings.dns,
             smarthost=settings.smarthost,
+            sinks=tuple(name for name in (SUFFIX, settings.sink_domain.lower()) if name),
             policy=AddressPolicy(
                 port=settings.delivery_port,
                 allow_private=settings.allow_private_mx,
@@ -146,7 +153,13 @@ class Worker:
             peers=Peers(settings),
         )
         desk = SuppressionDesk.over(pool)
-        self.owner.attach(self.engine, Expander(desk, lifetime=lifetime))
+        generate = Generator(pool, desk, lifetime=lifetime)
+
+        async def generated(wish: Wish, payload: bytes) -> NewChunk | None:
+            return await generate(payload, lambda count: self.owner.place_in(wish.shard, count), clock.now())
+
+        kinds: dict[str, Obey] = {"generate": generated, "cancel": Canceller(self.engine, pool)}
+        self.owner.attach(self.engine, Expander(desk, lifetime=lifetime), kinds=kinds)
         self.authenticator = Authenticator(pool, clock)
         self.domains = DomainBook(pool, clock)
         self.accept = Accept(
@@ -155,6 +168,7 @@ class Worker:
             pools=pools,
             desk=desk,
             handover=self.owner,
+            submit=Submit(pool, news=self.owner.look_into_inbox),
             lifetime=lifetime,
         )
         self.journal = Journal(settings.data / "evidence", attachment.worker_id)
@@ -283,6 +297,8 @@ class Worker:
                     forget=self._forget_domains,
                 ),
                 *suppression_list.routes(pool=self._pool, bodies=bodies),
+                *recipient_lists.routes(pool=self._pool, bodies=bodies, clock=self._clock),
+                *scheduled.routes(pool=self._pool, clock=self._clock, news=self.owner.look_into_inbox),
             ]
 
         return Deps(
@@ -295,6 +311,7 @@ class Worker:
             pool=self._pool,
             clock=self._clock,
             max_body_bytes=settings.max_message_bytes,
+            spool_folder=settings.data,
             more_routes=further,
         )
 

@@ -8,6 +8,7 @@ from homing.delivery import settle
 from homing.delivery.client import Connection
 from homing.delivery.letters import Chunk, Unmakeable
 from homing.delivery.ready import Ready, SiteQueue
+from homing.delivery.sink import Sink
 from homing.delivery.types import Attempt, Stage, Trouble
 from homing.ground.errors import StoreUnavailable
 from homing.ground.log import get
@@ -24,7 +25,7 @@ class Dispatcher:
     def __init__(self, engine: "Engine", queue: SiteQueue) -> None:
         self._engine = engine
         self._queue = queue
-        self._connection: Connection | None = None
+        self._connection: Connection | Sink | None = None
         self._done = 0  # messages on this connection
 
     async def run(self) -> None:
@@ -162,6 +163,11 @@ class Dispatcher:
         engine, queue, connection = self._engine, self._queue, self._connection
         assert connection is not None
         entry = ready.entry
+        if engine.stops.may_stop(entry, chunk.facts):
+            reason = await engine.stops.reason(entry, chunk.facts)
+            if reason is not None:
+                engine.outcomes.stopped(ready, chunk.facts, reason)
+                return True
         letter = await engine.letters.make(entry, chunk)
         if isinstance(letter, Unmakeable):
             engine.outcomes.unmakeable(ready, chunk, letter.why)

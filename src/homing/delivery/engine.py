@@ -24,11 +24,13 @@ from homing.delivery.resolver import Resolver
 from homing.delivery.routing import Routing
 from homing.delivery.rules.retry import RetryPlan
 from homing.delivery.sites import Sites
+from homing.delivery.stops import Stops
 from homing.delivery.types import Route, Site
 from homing.delivery.unroutable import Unroutable
 from homing.egress.pools import PoolBook
 from homing.egress.rules.shaping import Shaping
 from homing.events.rules.classify import Classifier
+from homing.events.rules.reason import CANCELED
 from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.config import Settings
@@ -39,7 +41,8 @@ from homing.queue.holds import Hold
 from homing.queue.owner import Owner
 from homing.queue.rules.lanes import Lane
 from homing.queue.types import Entry, LaneKey, NewChunk, Settlement
-from homing.recipients import store as recipients
+from homing.recipients.fresh import Fresh
+from homing.spool.types import ChunkFacts
 
 log = get("delivery")
 
@@ -75,6 +78,8 @@ class Engine:
         self._pool = pool
         self._pools = pools
         self._classifier = classifier
+        self.fresh = Fresh(pool, give_back=self.give_back_of)
+        self.stops = Stops(pool, self.fresh)
         self._plan = RetryPlan(
             first=timedelta(seconds=settings.retry_first_s),
             ceiling=timedelta(seconds=settings.retry_ceiling_s),
@@ -138,35 +143,37 @@ class Engine:
             self._routing.send(Ready(entry, lane, ip_pool))
 
     async def take_read(self, entries: list[Entry], lane: Lane) -> None:
-        """Receive entries that were read when due: their content is fetched together, suppression is checked again."""
+        """Receive entries that were read when due: their content is fetched together, what stops them is asked again."""
         if not entries:
             return
         facts = await self.letters.fetch(entries)
-        suppressed: dict[bytes, str] = {}
-        for transactional in (False, True):
-            group = [
-                entry
-                for entry in entries
-                if (its := facts.get(entry.chunk_id)) and its.transactional is transactional and not its.skip_suppression
-            ]
-            if group:
-                found = await recipients.suppressed(
-                    self._pool,
-                    lane.key.account_id,
-                    lane.key.subaccount_id,
-                    [entry.recipient for entry in group],
-                    transactional=transactional,
-                )
-                suppressed.update({e.entry_id: found[e.recipient.lower()] for e in group if e.recipient.lower() in found})
+        stopped = await self.stops.reasons(entries, facts)
         for entry in entries:  # nothing waits from here on: either all of them are ours, or none
             if not self.memory.remember(entry):
                 continue
             its = facts.get(entry.chunk_id)
-            source = suppressed.get(entry.entry_id)
-            if source is None or its is None:
-                self._routing.send(Ready(entry, lane, its.ip_pool if its else "default"))
+            reason = stopped.get(entry.entry_id)
+            ready = Ready(entry, lane, its.ip_pool if its else "default")
+            if reason is None or its is None:
+                self._routing.send(ready)
             else:
-                self.outcomes.suppressed(entry, lane, its, source)
+                self.outcomes.stopped(ready, its, reason)
+
+    def cancel_entry(self, entry: Entry, lane: Lane, facts: ChunkFacts) -> bool:
+        """End an entry that was claimed for us, as cancelled; False: an attempt of before still runs."""
+        if not self.memory.remember(entry):
+            return False
+        self.outcomes.stopped(Ready(entry, lane), facts, CANCELED)
+        return True
+
+    def give_back_of(self, accounts: set[int]) -> None:
+        """Let the untried entries of some customers wait in PostgreSQL again: they are checked when they are read."""
+        for queue in self.sites:
+            for ready in queue.remove_accounts(accounts):
+                self.give_back(ready)
+            self.memory.emptied(queue.site.key)
+        for ready in self._routing.remove_accounts(accounts):
+            self.give_back(ready)
 
     def settled(self, settlement: Settlement, really: bool) -> None:
         """An outcome is written: the entry leaves memory, and a chunk of its own with it."""
@@ -241,7 +248,7 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                for watching in (self.holds.run(), self.in_flight.watch(), self.opening.watch()):
+                for watching in (self.holds.run(), self.fresh.run(), self.in_flight.watch(), self.opening.watch()):
                     self._spawn(watching, "watch")
                 try:
                     await stop.wait()

@@ -1,12 +1,17 @@
 """Letters: the content of what is ready, and each message made when it is sent: rendered, addressed, signed."""
 
+import asyncio
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import msgspec
 
 from homing.delivery.settle import detail_of
 from homing.domains.keyring import KeyRing
+from homing.domains.types import SigningKey
 from homing.egress.pools import PoolBook
 from homing.events.detail import EventBook
 from homing.ground import db
@@ -19,13 +24,21 @@ from homing.spool import store as spool
 from homing.spool.render import Prepared, prepare
 from homing.spool.types import NOTHING_DIFFERS, ChunkFacts, Content, InlineContent, RawContent
 
+SLOW_S = 0.005  # CPU time of making a message beyond which the next one of its chunk is made in a thread
+# Where nothing is measured yet, from here on the first message of a chunk may take longer than that (algorithms.md).
+RAW_APART = 1_048_576  # bytes of a whole message
+PARTS_APART = 131_072  # bytes of attachments and images
+TEXT_APART = 8_192  # characters of bodies in which the template language may occur
 TOGETHER_BYTES = 65_536  # contents up to this size are fetched many at once; larger ones one by one, when sent
 
 
 class Chunk:
-    """The content of a chunk in memory, and what is made of it once."""
+    """The content of a chunk in memory, and what is made of it once.
 
-    __slots__ = ("_content", "_prepared", "events", "facts", "size")
+    apart   making the next of its messages may take so long that the event loop must not wait for it
+    """
+
+    __slots__ = ("_content", "_prepared", "apart", "events", "facts", "size")
 
     def __init__(self, facts: ChunkFacts, content: Content, events: EventBook | None = None) -> None:
         self.facts = facts
@@ -33,6 +46,7 @@ class Chunk:
         self._content = content
         self._prepared: Prepared | None = None
         self.size = _size(content) + 2_000
+        self.apart = _may_be_slow(content)
 
     def prepared(self, hostname: str) -> Prepared:
         """Return what renders the messages of this chunk; made at the first use.
@@ -83,6 +97,9 @@ class Letters:
         self._bounce_domain = bounce_domain
         self._token = token
         self._most = most_bytes
+        # One thread: what is prepared once for a chunk is not prepared twice, and large messages of one customer leave
+        # the loop, which holds the interpreter between the steps of the thread, for everybody else.
+        self._apart = ThreadPoolExecutor(max_workers=1, thread_name_prefix="letters")
         self._chunks: OrderedDict[bytes, Chunk] = OrderedDict()
         self.bytes = 0
 
@@ -132,13 +149,32 @@ class Letters:
         return facts
 
     async def make(self, entry: Entry, chunk: Chunk) -> Letter | Unmakeable:
-        """Make the message of one entry: rendered, with its envelope sender, signed by its domain's keys."""
+        """Make the message of one entry: rendered, with its envelope sender, signed by its domain's keys.
+
+        What takes longer than some milliseconds is made in a thread; other conversations go on meanwhile.
+        """
+        facts = chunk.facts
+        keys = self._keyring.get_cached(facts.sending_domain, facts.dkim_key)
+        if keys is None:
+            keys = await self._keyring.signing_keys(facts.sending_domain, facts.dkim_key)
+        now = self._clock.now()
+        if chunk.apart:
+            return await asyncio.get_running_loop().run_in_executor(self._apart, self._timed, entry, chunk, keys, now)
+        return self._timed(entry, chunk, keys, now)
+
+    def _timed(self, entry: Entry, chunk: Chunk, keys: Sequence[SigningKey], now: datetime) -> Letter | Unmakeable:
+        """Make a message and note whether the next one of its chunk should be made apart."""
+        began = time.thread_time()
+        letter = self._made(entry, chunk, keys, now)
+        chunk.apart = time.thread_time() - began > SLOW_S
+        return letter
+
+    def _made(self, entry: Entry, chunk: Chunk, keys: Sequence[SigningKey], now: datetime) -> Letter | Unmakeable:
         facts = chunk.facts
         detail = detail_of(entry) or NOTHING_DIFFERS
         return_path = detail.return_path or facts.return_path
         domain = return_path.rpartition("@")[2] if return_path else self._bounce_domain
         mail_from = verp.compose(entry.entry_id, self._token, domain)
-        now = self._clock.now()
         try:
             rendered = chunk.prepared(self._hostname).render(
                 detail=detail, recipient=entry.recipient, message_id=entry.entry_id, mail_from=mail_from, now=now
@@ -146,9 +182,6 @@ class Letters:
         except Permanent as trouble:
             return Unmakeable(str(trouble))
         data = rendered.data
-        keys = self._keyring.get_cached(facts.sending_domain, facts.dkim_key)
-        if keys is None:
-            keys = await self._keyring.signing_keys(facts.sending_domain, facts.dkim_key)
         if keys:
             data = dkim.sign(data, keys, now=now) + data
         return Letter(data, mail_from, rendered.utf8, rendered.eight_bit, rendered.subject)
@@ -172,6 +205,16 @@ class Letters:
 def has_amp(content: Content) -> bool:
     """Return whether a message has an AMP part; events say so."""
     return isinstance(content, InlineContent) and content.amp_html is not None
+
+
+def _may_be_slow(content: Content) -> bool:
+    match content:
+        case RawContent():
+            return len(content.rfc822) >= (TEXT_APART if content.substitute else RAW_APART)
+        case InlineContent():
+            parts = sum(len(part.data) for part in (*content.attachments, *content.inline_images))
+            texts = sum(len(text) for text in (content.text, content.html, content.amp_html) if text)
+            return parts >= PARTS_APART or texts >= TEXT_APART
 
 
 def _size(content: Content) -> int:

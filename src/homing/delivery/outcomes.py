@@ -13,8 +13,7 @@ from homing.events.detail import Addressee, EventBook
 from homing.events.rules.classify import Classifier
 from homing.ground.clock import Clock
 from homing.queue.owner import Owner
-from homing.queue.rules.lanes import Lane
-from homing.queue.types import Entry, Settlement
+from homing.queue.types import Settlement
 from homing.spool.types import ChunkFacts
 
 
@@ -106,13 +105,15 @@ class Outcomes:
         self._owner.settle(Settlement(entry=ready.entry, finish=True, events=(event,)))
         ready.settled = True
 
-    def suppressed(self, entry: Entry, lane: Lane, facts: ChunkFacts, source: str) -> None:
-        """The recipient came onto the suppression list while the message waited."""
+    def stopped(self, ready: Ready, facts: ChunkFacts, reason: str) -> None:
+        """The recipient came onto the suppression list, or the transmission was cancelled, while the message waited."""
         self.counters.suppressed_late += 1
+        entry, lane = ready.entry, ready.lane
+        ready.settled = True
         chunk = self._letters.at_hand(entry)
         events = chunk.events if chunk is not None else EventBook(facts)
         self._owner.settle(
-            settle.suppressed(entry, source, domain=lane.key.domain, facts=facts, events=events, now=self._clock.now())
+            settle.stopped(entry, reason, domain=lane.key.domain, facts=facts, events=events, now=self._clock.now())
         )
 
     def expired(self, ready: Ready, chunk: Chunk, why: str) -> None:

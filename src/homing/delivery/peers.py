@@ -6,6 +6,7 @@ from homing.delivery import client
 from homing.delivery.client import Connection, Timeouts
 from homing.delivery.ready import SiteQueue
 from homing.delivery.rules.tls_policy import TlsPolicy
+from homing.delivery.sink import SINK, Sink
 from homing.delivery.types import Attempt, Stage, Trouble
 from homing.ground.config import Settings
 
@@ -28,8 +29,10 @@ class Peers:
         )
         self._dead: dict[tuple[str, str], float] = {}
 
-    async def connect(self, queue: SiteQueue) -> Connection | Attempt:
+    async def connect(self, queue: SiteQueue) -> Connection | Sink | Attempt:
         """Return a session that is ready for MAIL FROM, or the attempt that says why there is none."""
+        if queue.site.key == SINK.key:
+            return Sink()
         source = queue.source.address
         now = asyncio.get_running_loop().time()
         addresses = [(host.name, address) for host in queue.site.hosts for address in host.addresses]

@@ -159,6 +159,14 @@ class SiteQueue:
         self.depth = 0
         return taken
 
+    def remove_accounts(self, accounts: set[int]) -> list[Ready]:
+        """Take out what belongs to some customers."""
+        taken = [ready for account in accounts for ready in self._by_account.pop(account, ())]
+        if taken:
+            self._accounts = deque(account for account in self._accounts if account not in accounts)
+            self.depth -= len(taken)
+        return taken
+
     def remove_shard(self, shard: int) -> list[Ready]:
         """Take out what belongs to a shard that is not ours any more."""
         taken = self.drain()

@@ -20,6 +20,7 @@ import dns.resolver
 
 from homing.delivery.rules.addresses import AddressPolicy, why_forbidden
 from homing.delivery.rules.site import Providers, in_order, site_of
+from homing.delivery.sink import SINK, SUFFIX, is_sink
 from homing.delivery.types import Host, Route, Site, Trouble
 from homing.ground.clock import Clock, SystemClock
 from homing.ground.config import HostPort
@@ -55,6 +56,7 @@ class Resolver:
         *,
         dns_server: HostPort | None,
         smarthost: HostPort | None,
+        sinks: tuple[str, ...] = (SUFFIX,),
         policy: AddressPolicy,
         providers: Providers,
         ipv6: bool | None = None,
@@ -66,12 +68,14 @@ class Resolver:
         """Prepare; nothing is asked yet.
 
         dns_server   resolver to ask (an IP address); None: the system's
+        sinks        domains whose mail, and that of their subdomains, never leaves us
         smarthost    where everything goes instead; its own address is the operator's choice and not judged
         ipv6         look for IPv6 addresses; None: if this machine has a route for IPv6
         timeout_s    for one look-up with all its retries
         """
         self._server = dns_server
         self._smarthost = smarthost
+        self._sinks = sinks
         self._policy = policy
         self._providers = providers
         self._ipv6 = has_ipv6() if ipv6 is None else ipv6
@@ -87,6 +91,8 @@ class Resolver:
 
     def known(self, domain: str) -> Route | None:
         """Return the route if it is in memory and still valid: no await, for the hot path."""
+        if is_sink(domain, self._sinks):
+            return Route(domain, SINK, None, "", self._until(MOST_TTL_S))
         route = self._known.get(self._key(domain))
         return route if route is not None and route.expires_at > self._clock.now() else None
 

@@ -75,6 +75,13 @@ class Routing:
             self._waiting[domain] = [ready for ready in waiting if ready.entry.shard != shard]
         return gone
 
+    def remove_accounts(self, accounts: set[int]) -> list[Ready]:
+        """Take out what belongs to some customers."""
+        gone = [ready for waiting in self._waiting.values() for ready in waiting if ready.lane.key.account_id in accounts]
+        for domain, waiting in self._waiting.items():
+            self._waiting[domain] = [ready for ready in waiting if ready.lane.key.account_id not in accounts]
+        return gone
+
     async def _look(self, domain: str) -> None:
         try:
             route = await self._resolver.route(domain)

@@ -10,7 +10,6 @@ from homing.delivery.rules.retry import RetryPlan, next_attempt
 from homing.delivery.types import Attempt, Bounced, Deferred, Delivered, Outcome, Scope, Stage
 from homing.events.detail import Addressee, EventBook
 from homing.events.rules.classify import Classifier
-from homing.events.rules.reason import suppression_reason
 from homing.events.types import Event
 from homing.ground import ids
 from homing.queue.types import Entry, Settlement, Strike
@@ -116,12 +115,10 @@ def expiry(
     return _bounced(entry, expired(last_reply, rules=classifier), to, events, facts, Told(), nothing, tries=entry.tries, now=now)
 
 
-def suppressed(entry: Entry, source: str, *, domain: str, facts: ChunkFacts, events: EventBook, now: datetime) -> Settlement:
-    """Return what to write of a message whose recipient came onto the suppression list while it waited."""
+def stopped(entry: Entry, reason: str, *, domain: str, facts: ChunkFacts, events: EventBook, now: datetime) -> Settlement:
+    """Return what to write of a message that was stopped while it waited: suppressed lately, or cancelled."""
     to = Addressee(entry.entry_id, entry.recipient, domain, detail_of(entry))
-    event = events.bounce(
-        to, at=now, reason=suppression_reason(source), error_code="554", bounce_class=25, num_retries=entry.tries
-    )
+    event = events.bounce(to, at=now, reason=reason, error_code="554", bounce_class=25, num_retries=entry.tries)
     return Settlement(entry=entry, finish=True, events=(event,))
 
 

@@ -66,6 +66,9 @@ class Settings:
         SourceIP, ...
     ] = ()  # addresses that mail leaves from: IP[=ehlo-name], comma separated; default: the system chooses
     dns: HostPort | None = None  # resolver to ask, host:port; default: the system's
+    sink_domain: str = (
+        ""  # mail to this domain and its subdomains is taken and never sent, as to sink.sparkpostmail.com; for tests
+    )
     smarthost: HostPort | None = None  # send everything through this host instead of to the MX hosts
     delivery_port: int = 25  # port of the MX hosts; another one only for tests and the demo
     allow_private_mx: bool = False  # deliver to loopback and private addresses too; only for tests and the demo

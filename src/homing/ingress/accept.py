@@ -11,8 +11,9 @@ from homing.domains.types import DEFAULT_KEY, DomainFacts
 from homing.egress.pools import PoolBook
 from homing.ingress.rules.admission import Known, admit, return_path_domains, with_usable_return_path
 from homing.ingress.rules.expand import CHUNK_RECIPIENTS, Share, chunk_size, encode_share, expand, facts_of
+from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
-from homing.ingress.types import Accepted, Refused, Transmission
+from homing.ingress.types import Accepted, Refusal, Refused, Transmission
 from homing.queue.types import NewChunk, Place
 from homing.spool.types import ChunkFacts, encode_content
 
@@ -46,6 +47,7 @@ class Accept:
         pools: PoolBook,
         desk: SuppressionDesk,
         handover: Handover,
+        submit: Submit,
         lifetime: timedelta,
     ) -> None:
         self._domains = domains
@@ -53,6 +55,7 @@ class Accept:
         self._pools = pools
         self._desk = desk
         self._handover = handover
+        self._submit = submit
         self._lifetime = lifetime
 
     async def __call__(self, transmission: Transmission, sender: Sender, *, now: datetime) -> Accepted | Refused:
@@ -65,6 +68,8 @@ class Accept:
         refused = admit(transmission, sender, known, now=now)
         if refused is not None:
             return refused
+        if transmission.stored_list or (transmission.start_time is not None and transmission.start_time > now):
+            return await self._write_down(transmission, sender, known, now)
         if len(transmission.recipients) <= CHUNK_RECIPIENTS:
             transmission_id = await self._take_whole(transmission, sender, known, now)
         else:
@@ -73,14 +78,19 @@ class Accept:
 
     async def _look_up(self, transmission: Transmission, sender: Sender) -> Known:
         """Gather what admission asks for; all of it is in memory as a rule."""
+        stored = None
+        if transmission.stored_list and not sender.subaccount_id:
+            stored = await self._submit.find_list(sender.account_id, transmission.stored_list)
+        of_list = stored.return_path_domains if stored is not None else ()
         domains: dict[str, DomainFacts] = {}
-        for domain in {transmission.sending_domain, *return_path_domains(transmission)}:
+        for domain in {transmission.sending_domain, *return_path_domains(transmission), *of_list}:
             facts = await self._domains.facts(sender.account_id, sender.subaccount_id, domain) if domain else None
             if facts is not None:
                 domains[domain] = facts
         pool, key = transmission.ip_pool, transmission.dkim_key
         return Known(
             domains=domains,
+            stored_list=stored,
             default_bounce=(
                 None
                 if transmission.return_path and transmission.recv_method != "esmtp"
@@ -120,6 +130,15 @@ class Accept:
 
         await self._handover.hand_over(made() if len(recipients) <= SMALL else await asyncio.to_thread(made))
         return place.transmission_id
+
+    async def _write_down(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> Accepted | Refused:
+        """Write a scheduled transmission, or one to a stored list, down whole; the owners of the shards make its messages."""
+        transmission_id = self._handover.place(0).transmission_id
+        facts = facts_of(transmission, sender, known, transmission_id=transmission_id, now=now)
+        count = await self._submit(facts, transmission)
+        if count is None:
+            return Refused(Refusal.UNKNOWN_LIST, transmission.stored_list)
+        return Accepted(transmission_id, count, len(transmission.rejected))
 
     async def _take_in_shares(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> bytes:
         """Write the call down as it is, in shares; the owners of all shards expand them afterwards."""

@@ -25,6 +25,7 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     """One hand-in, from whichever door, decoded and checked in form; nothing is looked up yet."""
 
     recipients: list[Recipient]
+    stored_list: str = ""  # id of the recipient list that is meant instead; '': the recipients are given
     content: Content
     recv_method: str  # "rest" or "esmtp"
     from_email: str  # From header address; may hold template language over REST
@@ -75,6 +76,8 @@ class Refusal(StrEnum):
     NO_RECIPIENTS = "no_recipients"
     SUSPENDED = "suspended"
     START_TIME = "start_time"
+    UNKNOWN_LIST = "unknown_list"
+    LIST_OF_SUBACCOUNT = "list_of_subaccount"
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):

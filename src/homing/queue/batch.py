@@ -1,14 +1,14 @@
-"""What one transaction of the hot tables carries: chunks that were handed in, and outcomes of attempts."""
+"""What one transaction of the hot tables carries: chunks that were handed in, what else happened, and outcomes of attempts."""
 
 import asyncio
 from datetime import date
 
-from homing.queue.types import LaneKey, NewChunk, Settlement, Wish
+from homing.queue.types import Happened, LaneKey, NewChunk, Settlement, Wish
 from homing.spool.types import encode_content, encode_facts
 
 
 class HandIn:
-    """One chunk that waits for its commit.
+    """One chunk, or something that happened besides, that waits for its commit.
 
     done    resolved with None after the commit, or with the reason why nothing was stored
     wish    the inbox item that this chunk comes from; taken off in the same transaction
@@ -17,22 +17,25 @@ class HandIn:
 
     __slots__ = ("chunk", "content", "done", "ended", "facts", "lanes", "since", "size", "wish")
 
-    def __init__(self, chunk: NewChunk, done: asyncio.Future[None], since: float, wish: Wish | None) -> None:
+    def __init__(self, chunk: NewChunk | Happened, done: asyncio.Future[None], since: float, wish: Wish | None) -> None:
         self.chunk = chunk
         self.done = done
         self.ended = False
         self.since = since
         self.wish = wish
+        self.lanes: dict[str, tuple[int, LaneKey]] = {}
+        if isinstance(chunk, Happened):
+            self.content = self.facts = b""
+            self.size = sum(len(event.detail) + 200 for event in chunk.events)
+            return
         self.content = chunk.content_bytes or encode_content(chunk.content)
         self.facts = encode_facts(chunk.facts)
         self.size = len(self.content) + len(self.facts) + 200 * len(chunk.entries)
         facts = chunk.facts
-        keys: dict[str, tuple[int, LaneKey]] = {}
         for entry in chunk.entries:
-            if entry.domain not in keys:
+            if entry.domain not in self.lanes:
                 key = LaneKey(facts.account_id, facts.subaccount_id, facts.campaign_id, entry.domain)
-                keys[entry.domain] = (key.number(), key)
-        self.lanes = keys
+                self.lanes[entry.domain] = (key.number(), key)
 
 
 class Batch:

@@ -1,16 +1,14 @@
 """The inbox of our shards: what others wish of them is done here, each wish exactly once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping
 
 from homing.ground import db
-from homing.ground.clock import Clock
 from homing.ground.errors import Misuse, Temporary
 from homing.ground.log import get
 from homing.ground.waiting import set_within
 from homing.queue import store
-from homing.queue.types import NewChunk, Place, Wish
+from homing.queue.types import Happened, NewChunk, Wish
 from homing.queue.writer import HotWriter
 
 log = get("queue")
@@ -22,32 +20,30 @@ WAITS_S = 0.5  # a wish that the store could not take is tried again then
 RESTS_S = 10.0  # a wish that failed otherwise
 
 
-Expand = Callable[[bytes, Callable[[int], Place], datetime], Awaitable[NewChunk]]
+Obey = Callable[[Wish, bytes], Awaitable[NewChunk | Happened | None]]
+"""Does what a wish asks, from the wish and its payload. What it returns is committed together with the wish's removal; None:
+all is done, in a way that could be repeated, and the wish is only taken off. Raises Temporary where it must wait."""
 
 
 class Inbox:
     """Obeys the wishes of the shards that a worker owns.
 
     shards   returns the shards that are ours now
-    mint     gives fresh ids of a shard: (shard, how many messages); raises LeaseLost
+    kinds    what is done for each kind of wish
     """
 
     def __init__(
         self,
         pool: db.Pool,
-        clock: Clock,
         writer: HotWriter,
         *,
         shards: Callable[[], list[int]],
-        mint: Callable[[int, int], Place],
-        expand: Expand,
+        kinds: Mapping[str, Obey],
     ) -> None:
         self._pool = pool
-        self._clock = clock
         self._writer = writer
         self._shards = shards
-        self._mint = mint
-        self._expand = expand
+        self._kinds = kinds
         self._obeying: set[int] = set()
         self._news = asyncio.Event()
 
@@ -81,12 +77,13 @@ class Inbox:
     async def _obey(self, wish: Wish, slots: asyncio.Semaphore) -> None:
         rests_s = 0.0
         try:
-            if wish.kind != "expand":
+            obey = self._kinds.get(wish.kind)
+            if obey is None:
                 raise Misuse(f"nobody knows the wish {wish.kind!r}")
             payload = await store.inbox_payload(self._pool, wish)
             if payload is not None:
-                chunk = await self._expand(payload, lambda count: self._mint(wish.shard, count), self._clock.now())
-                await self._writer.hand_over(chunk, wish)
+                made = await obey(wish, payload)
+                await self._writer.hand_over(made or Happened(shard=wish.shard, events=[]), wish)
         except (Temporary, *db.TEMPORARY) as trouble:
             log.warning("wish_waits", kind=wish.kind, shard=wish.shard, item=wish.item_id, cause=str(trouble)[:200])
             rests_s = WAITS_S

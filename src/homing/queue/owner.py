@@ -7,21 +7,23 @@ book (what waits), and keeps them in step: the book changes only after a commit,
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from homing.events.types import Event
 from homing.ground import db, ids
 from homing.ground.clock import Clock, boot_seconds
 from homing.ground.errors import LeaseLost, Overloaded, Temporary
 from homing.ground.log import get
 from homing.ground.waiting import set_within
-from homing.queue import store
-from homing.queue.inbox import Expand, Inbox
+from homing.queue import store, submissions
+from homing.queue.inbox import Inbox, Obey
 from homing.queue.lease import SHARDS, Lease, ShardKeeper
 from homing.queue.rules.lanes import Lane, LaneBook
-from homing.queue.types import Entry, LaneKey, NewChunk, Place, Settlement
+from homing.queue.types import Entry, Happened, LaneKey, NewChunk, Place, Settlement, Wish
 from homing.queue.writer import HotWriter
+from homing.recipients.types import SuppressionRow
 
 log = get("queue")
 
@@ -31,6 +33,9 @@ READ_ROWS = 500
 LANE_RESTS_S = 30.0  # a lane whose entries cannot be taken is read again then
 SWEEP_EVERY_S = 30.0
 SWEEP_ROWS = 500
+
+
+Expand = Callable[[bytes, Callable[[int], Place], datetime], Awaitable[NewChunk]]
 
 
 class Delivery(Protocol):
@@ -87,7 +92,15 @@ class Owner:
         self._lifetime = lifetime
         self.lease = Lease(worker_id, term_s)
         self.book = LaneBook()
-        self.writer = HotWriter(dsn, worker_id, clock, committed=self._committed, settled=self._settled, fenced=self._fenced)
+        self.writer = HotWriter(
+            dsn,
+            worker_id,
+            clock,
+            committed=self._committed,
+            settled=self._settled,
+            fenced=self._fenced,
+            appended=lambda shard: self.appended(shard),
+        )
         self.keeper = ShardKeeper(pool, self.lease, take=self._take_shard, lose=self._lose_shard, let_go=self._may_go)
         self._mints: dict[int, ids.Mint] = {}
         self._shards: list[int] = []
@@ -95,12 +108,18 @@ class Owner:
         self._delivery: Delivery | None = None
         self._inbox: Inbox | None = None
         self._due_wake = asyncio.Event()
+        self.appended: Callable[[int], None] = lambda shard: None  # told after each commit that brought a shard events
         self.drained = asyncio.Event()  # set by whoever delivers, once nothing is in flight any more
 
-    def attach(self, delivery: Delivery, expand: Expand) -> None:
-        """Wire who tries the entries and who expands the chunks of large transmissions."""
+    def attach(self, delivery: Delivery, expand: Expand, *, kinds: Mapping[str, Obey] | None = None) -> None:
+        """Wire who tries the entries, who expands the chunks of large transmissions, and who obeys other wishes."""
         self._delivery = delivery
-        self._inbox = Inbox(self._pool, self._clock, self.writer, shards=lambda: self._shards, mint=self._mint, expand=expand)
+
+        async def expanded(wish: Wish, payload: bytes) -> NewChunk:
+            return await expand(payload, lambda count: self._mint(wish.shard, count), self._clock.now())
+
+        every = {"expand": expanded, **(kinds or {})}
+        self._inbox = Inbox(self._pool, self.writer, shards=lambda: self._shards, kinds=every)
 
     # handing in -------------------------------------------------------------------------------------------------------
 
@@ -121,6 +140,18 @@ class Owner:
         raises   Overloaded, StoreUnavailable or LeaseLost; then nothing was stored
         """
         await self.writer.hand_over(chunk)
+
+    def place_in(self, shard: int, count: int) -> Place:
+        """Return fresh ids of a shard of ours. Raises LeaseLost."""
+        return self._mint(shard, count)
+
+    async def record(self, events: Sequence[Event], suppressions: Sequence[SuppressionRow] = ()) -> None:
+        """Write down what happened besides attempts, with the suppressions that it brings, in one transaction.
+
+        raises   Overloaded, StoreUnavailable or LeaseLost; then nothing was written
+        """
+        shard = self.place(0).shard
+        await self.writer.hand_over(Happened(shard=shard, events=list(events), suppressions=list(suppressions)))
 
     async def hand_over_large(self, account_id: int, payloads: list[bytes]) -> None:
         """Make a transmission of many chunks durable in one transaction; the owners of all shards expand it.
@@ -149,6 +180,18 @@ class Owner:
         if lane is not None:
             self.book.returned(lane, entry.entry_id, entry.due_at)
             self._due_wake.set()
+
+    def claim(self, entry: Entry) -> bool:
+        """Take an entry that was read outside its lane's turn into our hands; False: it is in memory, or not ours."""
+        lane = self.book.get(entry.shard, entry.lane)
+        if lane is None or entry.entry_id in lane.held or not self.lease.holds(entry.shard):
+            return False
+        lane.held.add(entry.entry_id)
+        return True
+
+    def look_into_inbox(self) -> None:
+        """Look now: something was put there."""
+        self._look_into_inbox()
 
     def set_aside(self, entry: Entry, why: str) -> None:
         """Let an untried entry wait, and do not read its lane again until `unpark(why)`."""
@@ -270,9 +313,13 @@ class Owner:
             raise
 
     async def _sweep(self) -> None:
-        """Return what outlived its time, whatever holds it."""
+        """Return what outlived its time, whatever holds it; tidy up after transmissions that were written down."""
         while True:
             await self.sweep_once()
+            try:
+                await submissions.tidy(self._pool, now=self._clock.now())
+            except (Temporary, *db.TEMPORARY) as trouble:
+                log.warning("submissions_not_tidied", cause=type(trouble).__name__)
             await asyncio.sleep(SWEEP_EVERY_S)
 
     async def sweep_once(self) -> None:

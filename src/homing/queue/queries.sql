@@ -125,6 +125,29 @@ WITH fence AS (SELECT 1 FROM shards WHERE shard = :shard AND owner = :owner AND 
 DELETE FROM lanes l USING fence WHERE l.shard = :shard AND NOT l.lane = ANY(:known::bigint[])
   AND NOT EXISTS (SELECT 1 FROM queue_entries q WHERE q.shard = l.shard AND q.lane = l.lane);
 
+-- name: store_few!
+-- What a small transaction brings, in one round trip: COPY takes two for each table, which is worth it for many rows only.
+-- writes: chunks, queue_entries, events
+WITH stored AS (
+    INSERT INTO chunks (shard, chunk_id, transmission_id, account_id, pending, facts, content)
+    SELECT :shard, *
+    FROM unnest(:chunk_ids::bytea[], :chunk_transmissions::bytea[], :chunk_accounts::integer[], :pending::integer[],
+                :facts::bytea[], :contents::bytea[])
+), waiting AS (
+    INSERT INTO queue_entries (shard, entry_id, lane, due_at, expires_at, chunk_id, recipient, detail)
+    SELECT :shard, *
+    FROM unnest(:entry_ids::bytea[], :lanes::bigint[], :due_ats::timestamptz[], :expires_ats::timestamptz[],
+                :entry_chunks::bytea[], :entry_recipients::text[], :entry_details::bytea[])
+)
+INSERT INTO events (day, shard, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient,
+                    recipient_domain, campaign_id, detail)
+SELECT :day::date, :shard, e.seq, e.at, e.type, e.account_id, e.subaccount_id, e.message_id, e.transmission_id, e.recipient,
+       e.recipient_domain, e.campaign_id, e.detail::json
+FROM unnest(:seqs::bigint[], :ats::timestamptz[], :types::smallint[], :account_ids::integer[], :subaccount_ids::integer[],
+            :message_ids::bytea[], :transmission_ids::bytea[], :recipients::text[], :recipient_domains::text[],
+            :campaign_ids::text[], :details::text[])
+     AS e (seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient, recipient_domain, campaign_id, detail);
+
 -- name: batch_exists$
 -- Whether a batch of unknown outcome was committed: its first event stands for all of it.
 -- reads: events

@@ -4,15 +4,19 @@ The transaction begins with a lock on the shard's row that a take-over must wait
 order is log order.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from homing.events.types import Event
 from homing.ground import db
 from homing.queue.batch import Batch
-from homing.queue.types import LaneKey
+from homing.queue.types import Happened, LaneKey
 from homing.recipients import store as recipients
 from homing.recipients.rules.repeats import repeat_of
-from homing.recipients.types import Strike
+from homing.recipients.types import Strike, SuppressionRow
+
+FEW = 200  # rows that are written by one INSERT rather than by a COPY for each table
+FEW_BYTES = 1_048_576  # content of them
 
 _CHUNK_COLUMNS = ("shard", "chunk_id", "transmission_id", "account_id", "pending", "facts", "content")
 _ENTRY_COLUMNS = ("shard", "entry_id", "lane", "due_at", "expires_at", "chunk_id", "recipient", "detail")
@@ -31,6 +35,26 @@ _EVENT_COLUMNS = (
     "campaign_id",
     "detail",
 )
+
+
+# The arrays of the statement store_few, which takes rows as columns: those of the tables without shard and day.
+_CHUNK_ARRAYS = ("chunk_ids", "chunk_transmissions", "chunk_accounts", "pending", "facts", "contents")
+_ENTRY_ARRAYS = ("entry_ids", "lanes", "due_ats", "expires_ats", "entry_chunks", "entry_recipients", "entry_details")
+_EVENT_ARRAYS = (
+    "seqs",
+    "ats",
+    "types",
+    "account_ids",
+    "subaccount_ids",
+    "message_ids",
+    "transmission_ids",
+    "recipients",
+    "recipient_domains",
+    "campaign_ids",
+    "details",
+)
+
+_Rows = list[tuple[Any, ...]]
 
 
 class FenceClosed(Exception):
@@ -105,19 +129,37 @@ class Transactions:
         gone: set[bytes] = set()
         named: dict[int, LaneKey] = {}
         batch.first_seq = None
+        chunks: _Rows = []
+        entries: _Rows = []
         if batch.settlements:
             gone = await self._write_settlements(connection, batch)
         if batch.hand_ins:
-            named = await self._write_hand_ins(connection, batch)
-        await self._append(connection, batch, gone)
+            named = await self._see_to_hand_ins(connection, batch, chunks, entries)
+        events = self._records(batch, gone)
+        few = len(chunks) + len(entries) + len(events) <= FEW and sum(len(row[-1]) for row in chunks) <= FEW_BYTES
+        if few:
+            await self._store_few(connection, batch, chunks, entries, events)
+        else:
+            if chunks:
+                await connection.copy_records_to_table("chunks", columns=_CHUNK_COLUMNS, records=chunks)
+                await connection.copy_records_to_table("queue_entries", columns=_ENTRY_COLUMNS, records=entries)
+            await connection.copy_records_to_table("events", columns=_EVENT_COLUMNS, records=events)
         return gone, named
 
-    async def _write_hand_ins(self, connection: db.Connection, batch: Batch) -> dict[int, LaneKey]:
+    async def _store_few(self, connection: db.Connection, batch: Batch, chunks: _Rows, entries: _Rows, events: _Rows) -> None:
+        """Write few rows in one round trip."""
+        if events:
+            columns = (*_columns(_CHUNK_ARRAYS, chunks), *_columns(_ENTRY_ARRAYS, entries), *_columns(_EVENT_ARRAYS, events))
+            await self._sql.store_few(connection, shard=batch.shard, day=batch.day, **dict(columns))
+
+    async def _see_to_hand_ins(
+        self, connection: db.Connection, batch: Batch, chunks: _Rows, entries: _Rows
+    ) -> dict[int, LaneKey]:
+        """Take wishes off, name new lanes; add the rows of chunks and entries to what is to be written."""
         shard = batch.shard
         known = self._named.get(shard, set())
         new: dict[int, LaneKey] = {}
-        chunks: list[tuple[Any, ...]] = []
-        entries: list[tuple[Any, ...]] = []
+        suppressions: list[SuppressionRow] = []
         for hand_in in list(batch.hand_ins):
             chunk = hand_in.chunk
             if hand_in.wish is not None:
@@ -126,6 +168,9 @@ class Transactions:
                     batch.hand_ins.remove(hand_in)  # obeyed before
                     batch.obeyed.append(hand_in)
                     continue
+            if isinstance(chunk, Happened):
+                suppressions.extend(chunk.suppressions)
+                continue
             new.update(named for named in hand_in.lanes.values() if named[0] not in known)
             if chunk.entries:
                 facts = chunk.facts
@@ -145,6 +190,8 @@ class Transactions:
                     (shard, e.entry_id, lanes[e.domain][0], e.due_at, e.expires_at, chunk.chunk_id, e.recipient, e.detail)
                     for e in chunk.entries
                 )
+        if suppressions:
+            await recipients.suppress(connection, suppressions)
         if new:
             await self._sql.open_lanes(
                 connection,
@@ -155,9 +202,6 @@ class Transactions:
                 campaign_ids=[key.campaign_id for key in new.values()],
                 domains=[key.domain for key in new.values()],
             )
-        if chunks:
-            await connection.copy_records_to_table("chunks", columns=_CHUNK_COLUMNS, records=chunks)
-            await connection.copy_records_to_table("queue_entries", columns=_ENTRY_COLUMNS, records=entries)
         return new
 
     async def _write_settlements(self, connection: db.Connection, batch: Batch) -> set[bytes]:
@@ -200,8 +244,9 @@ class Transactions:
             await recipients.suppress(connection, suppressions)
         return gone
 
-    async def _append(self, connection: db.Connection, batch: Batch, gone: set[bytes]) -> None:
-        records: list[tuple[Any, ...]] = []
+    def _records(self, batch: Batch, gone: set[bytes]) -> _Rows:
+        """Return the rows of the events, each with its number: those of settlements only where an entry was really there."""
+        records: _Rows = []
         for settlement in batch.settlements:
             if settlement.entry.entry_id in gone:
                 records.extend(self._record(batch, event) for event in settlement.events)
@@ -209,7 +254,7 @@ class Transactions:
             records.extend(self._record(batch, event) for event in hand_in.chunk.events)
         if records:
             batch.first_seq = records[0][2]
-            await connection.copy_records_to_table("events", columns=_EVENT_COLUMNS, records=records)
+        return records
 
     def _record(self, batch: Batch, event: Event) -> tuple[Any, ...]:
         seq = batch.numbered.get(id(event))
@@ -232,3 +277,11 @@ class Transactions:
             event.campaign_id,
             event.detail.decode(),
         )
+
+
+def _columns(names: tuple[str, ...], rows: _Rows) -> Iterable[tuple[str, list[Any]]]:
+    """Return the last columns of rows under these names; the ones before them are alike in all rows."""
+    if not rows:
+        return ((name, []) for name in names)
+    columns = list(zip(*rows, strict=True))[-len(names) :]
+    return ((name, list(column)) for name, column in zip(names, columns, strict=True))

@@ -65,6 +65,22 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     book: EventBook | None = None  # of the facts, where the caller made one: delivery goes on with it
 
 
+class Happened(msgspec.Struct, frozen=True, kw_only=True):
+    """Events that are no attempt's outcome (a click, a complaint, an unsubscribe), and the suppressions that they bring.
+
+    Made durable in one transaction, like a chunk, in any shard that the writer owns.
+    """
+
+    shard: int
+    events: list[Event]
+    suppressions: list[SuppressionRow] = []
+
+    @property
+    def entries(self) -> tuple[NewEntry, ...]:
+        """Return nothing: nobody is owed an attempt."""
+        return ()
+
+
 class Entry:
     """A message in memory that its shard's owner holds, ready to be tried. Identity is the entry_id.
 

@@ -19,7 +19,7 @@ from homing.ground.errors import LeaseLost, Overloaded, StoreUnavailable
 from homing.ground.log import get
 from homing.queue.batch import Batch, HandIn
 from homing.queue.transaction import FenceClosed, Transactions
-from homing.queue.types import LaneKey, NewChunk, Settlement, Wish
+from homing.queue.types import Happened, LaneKey, NewChunk, Settlement, Wish
 
 log = get("queue")
 
@@ -40,6 +40,7 @@ class HotWriter:
 
     committed   called after a chunk's commit, before its door answers: (chunk, lane of each domain)
     settled     called after a settlement's commit: (settlement, was the entry really there)
+    appended    called with a shard after a commit that brought it events
     fenced      called with a shard that turned out to have another owner, before what waits for it is refused
     """
 
@@ -52,12 +53,14 @@ class HotWriter:
         committed: Callable[[NewChunk, dict[str, tuple[int, LaneKey]]], None],
         settled: Callable[[Settlement, bool], None],
         fenced: Callable[[int], None],
+        appended: Callable[[int], None] = lambda shard: None,
     ) -> None:
         self._dsn = dsn
         self._clock = clock
         self._committed = committed
         self._settled = settled
         self._fenced = fenced
+        self._appended = appended
         self.transactions = Transactions(worker_id)
         self._connection: db.Connection | None = None
         self._hand_ins: dict[int, deque[HandIn]] = {}
@@ -97,8 +100,8 @@ class HotWriter:
             shard == self._at_work or shard in self._lined_up or bool(self._hand_ins.get(shard) or self._settlements.get(shard))
         )
 
-    async def hand_over(self, chunk: NewChunk, wish: Wish | None = None) -> None:
-        """Make a chunk durable; returns after the commit.
+    async def hand_over(self, chunk: NewChunk | Happened, wish: Wish | None = None) -> None:
+        """Make a chunk, or something that happened, durable; returns after the commit.
 
         raises   Overloaded, StoreUnavailable or LeaseLost; then nothing was stored
         """
@@ -303,12 +306,14 @@ class HotWriter:
         for hand_in in batch.hand_ins:
             self.committed_messages += len(hand_in.chunk.entries)
             try:
-                self._committed(hand_in.chunk, hand_in.lanes)
+                if isinstance(hand_in.chunk, NewChunk):
+                    self._committed(hand_in.chunk, hand_in.lanes)
             except Exception:  # the edge of one hand-in: it is stored, whatever happens to it in memory
                 log.exception("committed_and_not_noted", shard=batch.shard)
             self._end(hand_in, None)
         for settlement in batch.settlements:
             self._settle_end(settlement, gone is None or settlement.entry.entry_id in gone)
+        self._appended(batch.shard)
 
     def _end_obeyed(self, batch: Batch) -> None:
         for hand_in in batch.obeyed:

@@ -5,6 +5,7 @@ from datetime import date
 
 from homing.ground.db import Executor, Pool, Record, queries, trouble_is_temporary
 from homing.message.addresses import BadAddress, parse_address
+from homing.recipients.rules.list_ids import bare_list_id
 from homing.recipients.rules.repeats import LONGEST_WINDOW, window_start
 from homing.recipients.types import Source, Strike, Suppression, SuppressionRow, SuppressionType
 
@@ -22,13 +23,14 @@ async def suppressed(
     """Return who of these is suppressed for such a message, and by what, in one question.
 
     recipients   addresses in any case, up to 50,000
-    list_id      the message's list: its rows count besides the account's own; '' for none
+    list_id      the message's List-Id: the rows of that list count besides the account's own; '' for none
     returns      lower-case address -> source, for example 'Bounce Rule'; a subaccount's mail is never checked
                  against the primary account's list (SparkPost reference, section 1.4)
     raises       StoreUnavailable
     """
     if not recipients:
         return {}
+    list_id = bare_list_id(list_id)
     spelled: dict[str, str] = {}  # as stored -> as asked
     for recipient in recipients:
         lowered = recipient.lower()

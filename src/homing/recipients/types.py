@@ -75,3 +75,19 @@ class Strike(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     recipient: str
     subclass: str
     day: date
+
+
+class StoredList(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list says of itself.
+
+    attributes            JSON of the customer's own object
+    return_path_domains   of the recipients' own envelope senders
+    """
+
+    list_id: str
+    snapshot: int
+    name: str
+    description: str = ""
+    attributes: bytes = b"{}"
+    recipients: int = 0
+    return_path_domains: tuple[str, ...] = ()

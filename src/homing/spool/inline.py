@@ -29,7 +29,8 @@ from homing.spool.encoding import encode_base64, encode_message, encode_text
 from homing.spool.rendered import CannotRender, Problem, ProblemKind, Rendered, problem_of
 from homing.spool.types import ChunkFacts, InlineContent, Part, RecipientDetail
 from homing.templates.errors import TemplateError
-from homing.templates.language import Place, Template, parse
+from homing.templates.language import PLACES, Place, Template, parse
+from homing.templates.pieces import Pieces
 from homing.templates.values import Scope
 
 # Fields that the platform writes itself.
@@ -89,7 +90,7 @@ class PreparedInline:
                 self._add_field(name, value, facts)
             if facts.list_id:
                 part = "List-Id"
-                self._fields.append(("List-Id", Template([facts.list_id], "List-Id")))
+                self._fields.append(("List-Id", Template(Pieces([facts.list_id]), "List-Id")))
             self._static_from: tuple[bytes, str] | None = None
             part = "from"
             if self._from.static is not None and self._from_name.static is not None:
@@ -188,6 +189,7 @@ def scope_of(facts: ChunkFacts, detail: RecipientDetail, recipient: str, mail_fr
     return Scope(
         (detail.substitution_data, detail.metadata, facts.substitution_data, facts.metadata),
         {"address": address, "email": recipient, "email_id": recipient, "env_from": mail_from, "return_path": mail_from},
+        facts.substitution_data,
     )
 
 
@@ -249,7 +251,7 @@ def _body(part: str, subtype: str, text: str, *, substitute: bool) -> Entity:
     if not substitute:
         return [_encoded(subtype, text)]
     try:
-        template = parse(text, place=Place.TEXT if part == "text" else Place.HTML, part=part)
+        template = parse(text, place=PLACES[part], part=part)
     except TemplateError as trouble:
         raise CannotRender(problem_of(trouble, part)) from trouble
     return [_Text(part, subtype, template)] if template.static is None else [_encoded(subtype, template.static)]

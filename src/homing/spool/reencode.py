@@ -19,7 +19,7 @@ from homing.message.scan import Scan, scan
 from homing.spool.encoding import encode_base64, quoted_printable
 from homing.spool.rendered import CannotRender, Problem, ProblemKind, problem_of
 from homing.templates.errors import TemplateError
-from homing.templates.language import Place, Template, parse
+from homing.templates.language import PLACES, Template, parse
 
 _POLICY = policy.compat32.clone(linesep="\r\n", max_line_length=0, mangle_from_=False)
 _UNTOUCHABLE = frozenset({"multipart/signed", "multipart/encrypted"})
@@ -55,7 +55,7 @@ def open_parts(found: Scan, secret: str) -> tuple[Scan, list[TemplatePart]]:
             text = _text(part)
             if "{{" not in text:
                 continue
-            template = parse(text, place=Place.TEXT if name == "text" else Place.HTML, part=name)
+            template = parse(text, place=PLACES[name], part=name)
             placeholder = f"part-{secret}-{name}-"
             _replace(part, placeholder, "quoted-printable", charset="utf-8")
             opened.append(TemplatePart(placeholder.encode("ascii"), template))

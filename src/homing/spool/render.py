@@ -76,7 +76,7 @@ def _template_problems(content: InlineContent) -> list[Problem]:
     places += [(name, value, Place.HEADER) for name, value in content.headers.items()]
     if content.perform_substitutions:
         places += [("text", content.text, Place.TEXT), ("html", content.html, Place.HTML)]
-        places += [("amp_html", content.amp_html, Place.HTML)]
+        places += [("amp_html", content.amp_html, Place.AMP)]
     problems = []
     for name in content.headers:
         try:

@@ -1,7 +1,7 @@
-"""The substitution language: `{{name}}` in subjects, headers and bodies. Later: stored templates and snippets.
+"""The template language: what `{{...}}` means in subjects, headers and bodies.
 
 In      spool (rendering), ingress and api (refusing bad syntax early)
 Out     nothing
 Owns    no tables yet
-Start   language.parse, then expressions.py; values.py says how a value becomes text
+Start   language.parse, then expressions.py (grammar), pieces.py (rendering), operators.py and values.py (what values do)
 """

@@ -1,27 +1,28 @@
 """Expressions: the text between braces becomes a function of the recipient's data.
 
-The grammar (SparkPost reference 3.2) is read by descent; each rule returns a closure. Operators other than `or`, and
-macros, get their rules here; until then they are refused by name, never taken for something else.
+The grammar (SparkPost reference 3.2) is read by descent; each rule returns a closure.
 """
 
 import re
 from collections.abc import Callable
 from typing import Any
 
+from homing.templates.operators import COMPARISONS, PRODUCTS, SUMS, Operate, is_empty, length, negative
 from homing.templates.values import Scope, is_true, member
 
 MAX_NESTING = 50  # brackets and parentheses within each other
 MAX_TOKENS = 1_000  # in one expression
 
 Evaluate = Callable[[Scope], Any]
+Dynamic = Callable[[Evaluate, Scope], Any]
 
 STATEMENTS = frozenset({"if", "elseif", "else", "each", "end"})
-MACROS = frozenset(
-    {
-        "render_dynamic_content", "render_snippet", "empty", "opening_single_curly", "closing_single_curly",
-        "opening_double_curly", "closing_double_curly", "opening_triple_curly", "closing_triple_curly",
-    }
-)  # fmt: skip
+CURLIES = {
+    f"{which}_{many}_curly": sign * count
+    for which, sign in (("opening", "{"), ("closing", "}"))
+    for many, count in (("single", 1), ("double", 2), ("triple", 3))
+}
+MACROS = {"render_dynamic_content": 1, "render_snippet": 1, "empty": 1} | dict.fromkeys(CURLIES, 0)  # name -> arguments
 RESERVED = frozenset(
     {
         "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in", "local", "nil", "not", "or",
@@ -39,7 +40,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _CONSTANTS = {"true": True, "false": False, "nil": None}
-_OPERATORS = frozenset({"==", "!=", "~=", "<=", ">=", "<", ">", "+", "-", "*", "/", "#", "..", "and", "not"})
+_UNARY: dict[str, Callable[[Any], Any]] = {"not": lambda value: not is_true(value), "#": length, "-": negative}
 
 
 class Wrong(Exception):
@@ -69,12 +70,12 @@ def tokens_of(text: str, start: int, closing: str) -> tuple[list[Token], int]:
         if token is None:
             rest = text[place : place + 200].lstrip()
             if not rest:
-                raise Wrong(f"the expression is not closed with {closing}", start)
-            raise Wrong(f"unexpected {rest[0]!r} in an expression", place)
+                raise Wrong(f"substitution statement missing ending '{closing}'", start)
+            raise Wrong(f"syntax error near {rest[0]!r}", place)
         kind, word = token.lastgroup or "", token[token.lastgroup or 0]
         if kind == "close":
             if len(word) < len(closing):
-                raise Wrong(f"the expression is not closed with {closing}", start)
+                raise Wrong(f"substitution statement missing ending '{closing}'", start)
             # Of three braces after two, the third is text.
             return found, token.start("close") + len(closing)
         found.append((kind, word, token.start(kind)))
@@ -84,13 +85,17 @@ def tokens_of(text: str, start: int, closing: str) -> tuple[list[Token], int]:
 
 
 class Parser:
-    """Reads one expression from its tokens."""
+    """Reads one expression from its tokens.
 
-    def __init__(self, tokens: list[Token], start: int) -> None:
+    dynamic   renders the text that render_dynamic_content() names; None inside of such a text, which may not name another
+    """
+
+    def __init__(self, tokens: list[Token], start: int, *, dynamic: Dynamic | None = None) -> None:
         self._tokens = tokens
         self._next = 0
         self._start = start
         self._depth = 0
+        self._dynamic = dynamic
 
     def parse(self) -> Evaluate:
         """Return the expression's function.
@@ -101,11 +106,15 @@ class Parser:
             raise Wrong("the expression is empty", self._start)
         evaluate = self._or()
         if self._next < len(self._tokens):
-            self._refuse(self._tokens[self._next])
+            raise _near(self._tokens[self._next])
         return evaluate
 
     def _peek(self) -> str:
-        return self._tokens[self._next][1] if self._next < len(self._tokens) else ""
+        """Return the next word, unless it is the text of a string."""
+        if self._next == len(self._tokens):
+            return ""
+        kind, word, _ = self._tokens[self._next]
+        return word if kind != "string" else ""
 
     def _take(self) -> Token:
         if self._next == len(self._tokens):
@@ -116,24 +125,49 @@ class Parser:
     def _expect(self, sign: str) -> None:
         kind, word, at = self._take()
         if word != sign or kind != "sign":
-            raise Wrong(f"expected {sign!r} before {word!r}", at)
-
-    def _refuse(self, token: Token) -> None:
-        kind, word, at = token
-        if word in _OPERATORS and kind != "string":
-            raise Wrong(f"the operator {word!r} is not supported yet", at)
-        raise Wrong(f"unexpected {word!r} in an expression", at)
+            raise Wrong(f"syntax error near {word!r}: expected {sign!r}", at)
 
     def _or(self) -> Evaluate:
         self._depth += 1
         if self._depth > MAX_NESTING:
             raise Wrong(f"the expression is nested more than {MAX_NESTING} deep", self._start)
-        choices = [self._primary()]
-        while self._peek() == "or" and self._tokens[self._next][0] == "name":
-            self._next += 1
-            choices.append(self._primary())
+        evaluate = self._joined("or", lambda: self._joined("and", self._comparison, _first_false), _first_true)
         self._depth -= 1
-        return choices[0] if len(choices) == 1 else _first_true(choices)
+        return evaluate
+
+    def _joined(self, word: str, operand: Callable[[], Evaluate], join: Callable[[list[Evaluate]], Evaluate]) -> Evaluate:
+        operands = [operand()]
+        while self._peek() == word:
+            self._next += 1
+            operands.append(operand())
+        return operands[0] if len(operands) == 1 else join(operands)
+
+    def _comparison(self) -> Evaluate:
+        left = self._chain(SUMS, lambda: self._chain(PRODUCTS, self._unary))
+        operate = COMPARISONS.get(self._peek())
+        if operate is None:
+            return left
+        self._next += 1
+        return _operation(operate, left, self._chain(SUMS, lambda: self._chain(PRODUCTS, self._unary)))
+
+    def _chain(self, operators: dict[str, Operate], operand: Callable[[], Evaluate]) -> Evaluate:
+        left = operand()
+        while (operate := operators.get(self._peek())) is not None:
+            self._next += 1
+            left = _operation(operate, left, operand())
+        return left
+
+    def _unary(self) -> Evaluate:
+        signs: list[Callable[[Any], Any]] = []
+        while (sign := self._peek()) in _UNARY:
+            self._next += 1
+            signs.append(_UNARY[sign])
+            if len(signs) > MAX_NESTING:
+                raise Wrong(f"the expression is nested more than {MAX_NESTING} deep", self._start)
+        evaluate = self._primary()
+        for apply in reversed(signs):
+            evaluate = _applied(apply, evaluate)
+        return evaluate
 
     def _primary(self) -> Evaluate:
         kind, word, at = token = self._take()
@@ -147,34 +181,77 @@ class Parser:
             self._expect(")")
             return inner
         if kind != "name":
-            self._refuse(token)
+            raise _near(token)
         if self._peek() == "(" and word not in RESERVED:
-            known = word in MACROS
-            raise Wrong(f"the macro {word}() is not supported yet" if known else f"there is no macro {word}()", at)
+            return self._call(word, at)
         if word in _CONSTANTS:
             return _constant(_CONSTANTS[word])
         if word in RESERVED:
-            if word in _OPERATORS:
-                self._refuse(token)
-            raise Wrong(f"{word!r} is a reserved word", at)
+            raise Wrong(f"syntax error near {word!r}: it is a reserved word", at)
         return self._path(word)
 
+    def _call(self, macro: str, at: int) -> Evaluate:
+        self._expect("(")
+        arguments: list[Evaluate] = []
+        if self._peek() != ")":
+            arguments.append(self._or())
+            while self._peek() == ",":
+                self._next += 1
+                arguments.append(self._or())
+        self._expect(")")
+        wanted = MACROS.get(macro)
+        if wanted is None:
+            raise Wrong(f"there is no macro {macro}()", at)
+        if len(arguments) != wanted:
+            raise Wrong(f"{macro}() takes {'no argument' if wanted == 0 else 'one argument'}", at)
+        if macro in CURLIES:
+            return _constant(CURLIES[macro])
+        if macro == "empty":
+            return _applied(is_empty, arguments[0])
+        if macro == "render_snippet":
+            raise Wrong("the macro render_snippet() is not supported yet", at)
+        if self._dynamic is None:
+            raise Wrong(f"{macro}() cannot be used inside of dynamic content", at)
+        dynamic, named = self._dynamic, arguments[0]
+        return lambda scope: dynamic(named, scope)
+
     def _path(self, name: str) -> Evaluate:
-        steps: list[Evaluate] = []
+        steps: list[str | Evaluate] = []
         while self._peek() in (".", "["):
-            kind, sign, _ = self._take()
-            if kind != "sign":
-                self._next -= 1
-                break
+            _, sign, _ = self._take()
             if sign == ".":
                 kind, word, at = self._take()
                 if kind != "name":
-                    raise Wrong(f"expected a name after the dot, not {word!r}", at)
-                steps.append(_constant(word))
+                    raise Wrong(f"syntax error near {word!r}: expected a name after the dot", at)
+                steps.append(word)
             else:
                 steps.append(self._or())
                 self._expect("]")
         return _at_path(name, steps)
+
+
+def _near(token: Token) -> Wrong:
+    return Wrong(f"syntax error near {token[1]!r}", token[2])
+
+
+def _operation(operate: Operate, left: Evaluate, right: Evaluate) -> Evaluate:
+    return lambda scope: operate(left(scope), right(scope))
+
+
+def _applied(apply: Callable[[Any], Any], evaluate: Evaluate) -> Evaluate:
+    return lambda scope: apply(evaluate(scope))
+
+
+def _first_false(operands: list[Evaluate]) -> Evaluate:
+    def evaluate(scope: Scope) -> Any:
+        value = None
+        for operand in operands:
+            value = operand(scope)
+            if not is_true(value):
+                break
+        return value
+
+    return evaluate
 
 
 def _constant(value: Any) -> Evaluate:
@@ -193,16 +270,19 @@ def _first_true(choices: list[Evaluate]) -> Evaluate:
     return evaluate
 
 
-def _at_path(name: str, steps: list[Evaluate]) -> Evaluate:
+def _at_path(name: str, steps: list[str | Evaluate]) -> Evaluate:
+    """Return what a path leads to; a step is a key, or an expression that tells it."""
     if not steps:
         return lambda scope: scope.look_up(name)
+    in_loop = name == "loop_var"
 
     def evaluate(scope: Scope) -> Any:
-        value = scope.look_up(name)
+        value = scope.loops[-1][1] if in_loop and scope.loops else scope.look_up(name)
         for step in steps:
             if value is None:
                 return None
-            value = member(value, step(scope))
+            key = step if type(step) is str else step(scope)  # type: ignore[operator]
+            value = value.get(key) if type(value) is dict and type(key) is str else member(value, key)
         return value
 
     return evaluate

@@ -1,36 +1,36 @@
-"""Templates: text with `{{expressions}}`, parsed once, rendered for each recipient.
+"""Templates: text with `{{expressions}}` and statements, parsed once, rendered for each recipient.
 
 Source: SparkPost reference section 3. `{{x}}` is escaped by where it stands, `{{{x}}}` never. What a value holds is never
-parsed. Statements (if, each) are recognised in `_statement`, which is where they will be compiled; until then they are
-refused by name.
+parsed, except the dynamic content of a transmission. Whatever a template does, it ends: loops, nesting and output are bounded.
 """
 
-import re
 from collections.abc import Callable
 from enum import Enum
 from functools import lru_cache
 
 from homing.templates.errors import TemplateError
-from homing.templates.expressions import STATEMENTS, Evaluate, Parser, Wrong, tokens_of
-from homing.templates.values import Scope, escape_html, escape_url, text_of
+from homing.templates.expressions import STATEMENTS, Dynamic, Evaluate, Parser, Wrong, tokens_of
+from homing.templates.pieces import Branches, Each, Markup, Pieces, Rendering, TooMuch, written
+from homing.templates.source import Ends, amp_regions, ends_in_url, left_to_amp, trimmed
+from homing.templates.values import Scope, escape_html, escape_url
 
-MAX_OUTPUT = 20_971_520  # characters that one rendered part may have; as many as a body that comes in has bytes
+MAX_STEPS = 500_000  # words of expressions that are carried out for one part and recipient, loops included
 MAX_EXPRESSIONS = 20_000  # in one part; each costs about 10 us and 500 octets before anything is rendered
+MAX_BLOCKS = 50  # if and each within each other
 CACHED_TEXT = 16_384  # longer templates are not cached here: whoever renders them keeps them
 CACHED_TEMPLATES = 512
-
-# A URL counts from its literal protocol up to what cannot stand in one.
-_URL = re.compile(r"https?://", re.IGNORECASE)
-_URL_END = re.compile(r"[\s\"'<>`]")
-Piece = str | Callable[[Scope], str]
 
 
 class Place(Enum):
     """Where a template stands; it decides what `{{x}}` escapes."""
 
     TEXT = "text"  # URLs only
-    HTML = "html"  # html and amp_html: HTML, and URLs
+    HTML = "html"  # HTML, and URLs
+    AMP = "amp_html"  # as HTML; amp-mustache templates are left to the mail client
     HEADER = "header"  # nothing: the header's own encoding follows
+
+
+PLACES = {"text": Place.TEXT, "html": Place.HTML, "amp_html": Place.AMP}  # of the bodies
 
 
 class Template:
@@ -41,7 +41,7 @@ class Template:
 
     __slots__ = ("_part", "_pieces", "static")
 
-    def __init__(self, pieces: list[Piece], part: str) -> None:
+    def __init__(self, pieces: Pieces, part: str) -> None:
         self._pieces = pieces
         self._part = part
         self.static = "".join(pieces) if all(isinstance(piece, str) for piece in pieces) else None  # type: ignore[arg-type]
@@ -53,15 +53,18 @@ class Template:
         """
         if self.static is not None:
             return self.static
-        out: list[str] = []
-        size = 0
-        for piece in self._pieces:
-            text = piece if isinstance(piece, str) else piece(scope)
-            size += len(text)
-            if size > MAX_OUTPUT:  # at once: what follows could be a thousand times as much
-                raise TemplateError(f"the rendered text is longer than {MAX_OUTPUT} characters", part=self._part, line=1)
-            out.append(text)
-        return "".join(out)
+        scope.left = MAX_STEPS
+        scope.loops.clear()
+        rendering = Rendering(scope)
+        try:
+            rendering.run(self._pieces)
+        except TooMuch as trouble:
+            raise TemplateError(str(trouble), part=self._part, line=1) from trouble
+        return "".join(rendering.out)
+
+    def within(self, rendering: Rendering) -> None:
+        """Render into a rendering of another template, with its data, loops and limits."""
+        rendering.run(self._pieces)
 
 
 def parse(text: str, *, place: Place, part: str) -> Template:
@@ -71,72 +74,169 @@ def parse(text: str, *, place: Place, part: str) -> Template:
     raises   TemplateError
     """
     if "{{" not in text:
-        return Template([text], part)
-    return _cached(text, place, part) if len(text) <= CACHED_TEXT else _parse(text, place, part)
+        return Template(Pieces([text]), part)
+    return _cached(text, place, part) if len(text) <= CACHED_TEXT else _Reader(text, place, part, inner=False).read()
 
 
 @lru_cache(maxsize=CACHED_TEMPLATES)
 def _cached(text: str, place: Place, part: str) -> Template:
-    return _parse(text, place, part)
+    return _Reader(text, place, part, inner=False).read()
 
 
-def _parse(text: str, place: Place, part: str) -> Template:
-    pieces: list[Piece] = []
-    in_url = False
-    at = counted = expressions = 0
-    line = 1
-    try:
-        while (opening := text.find("{{", at)) >= 0:
+@lru_cache(maxsize=CACHED_TEMPLATES)
+def _dynamic_content(text: str, place: Place, part: str) -> Template:
+    return _Reader(text, place, part, inner=True).read()
+
+
+class _Open:
+    """A statement whose end has not come yet; `pieces` is where its text goes at the moment."""
+
+    __slots__ = ("at", "branches", "each", "pieces", "word")
+
+    def __init__(self, word: str, at: int, pieces: Pieces) -> None:
+        self.word = word
+        self.at = at
+        self.pieces = pieces
+        self.branches: list[tuple[Evaluate | None, Pieces]] = []
+        self.each: Each | None = None
+
+
+class _Reader:
+    """Reads one text.
+
+    inner   it is dynamic content itself, and may not name another
+    """
+
+    def __init__(self, text: str, place: Place, part: str, *, inner: bool) -> None:
+        self._text = text
+        self._place = place
+        self._part = part
+        self._root = Pieces()
+        self._open: list[_Open] = []
+        self._line = 1
+        self._counted = 0
+        self._dynamic: Dynamic | None = None if inner else self._render_dynamic
+        self._amp = amp_regions(text) if place is Place.AMP else ()
+
+    def read(self) -> Template:
+        """Return the template.
+
+        raises   TemplateError
+        """
+        try:
+            self._read()
+        except Wrong as wrong:
+            line = self._text.count("\n", 0, wrong.at) + 1
+            raise TemplateError(wrong.problem, part=self._part, line=line) from None
+        return Template(self._root, self._part)
+
+    def _read(self) -> None:
+        text = self._text
+        at = searched = expressions = 0
+        in_url = False
+        while (opening := text.find("{{", searched)) >= 0:
+            if self._amp and left_to_amp(text, opening, self._amp):
+                searched = opening + 2
+                continue
             expressions += 1
             if expressions > MAX_EXPRESSIONS:
                 raise Wrong(f"there are more than {MAX_EXPRESSIONS} expressions", opening)
             literal = text[at:opening]
-            if literal:
-                pieces.append(literal)
-                in_url = _ends_in_url(literal, in_url)
             raw = text.startswith("{{{", opening)
-            start = opening + (3 if raw else 2)
             # Offsets of braces, tokens and errors all count from the beginning of the text.
-            tokens, at = tokens_of(text, start, "}}}" if raw else "}}")
+            tokens, at = tokens_of(text, opening + (3 if raw else 2), "}}}" if raw else "}}")
+            self._line += text.count("\n", self._counted, opening)
+            self._counted = opening
+            if literal:
+                in_url = ends_in_url(literal, in_url)
             if tokens and tokens[0][0] == "name" and tokens[0][1] in STATEMENTS:
-                _statement(tokens[0][1], opening)
-            line += text.count("\n", counted, opening)
-            counted = opening
-            pieces.append(_expression(Parser(tokens, opening).parse(), _escape(place, in_url, raw), part, line))
-    except Wrong as wrong:
-        raise TemplateError(wrong.problem, part=part, line=text.count("\n", 0, wrong.at) + 1) from None
-    if at < len(text):
-        pieces.append(text[at:])
-    return Template(pieces, part)
+                word = tokens[0][1]
+                if raw:
+                    raise Wrong(f"syntax error near {word!r}: a statement has two braces", opening)
+                ends: Ends = trimmed(literal, text, at, is_end=word == "end")
+                literal, at = ends.before, ends.after
+                self._put(literal)
+                self._statement(word, tokens[1:], opening)
+            else:
+                self._put(literal)
+                evaluate = Parser(tokens, opening, dynamic=self._dynamic).parse()
+                self._pieces.weight += len(tokens)
+                self._pieces.append(written(evaluate, self._escape(in_url, raw), self._part, self._line))
+            searched = at
+        if self._open:
+            left = self._open[-1]
+            raise Wrong(f"the statement {{{{{left.word}}}}} has no {{{{end}}}}", left.at)
+        self._put(text[at:])
 
+    @property
+    def _pieces(self) -> Pieces:
+        return self._open[-1].pieces if self._open else self._root
 
-def _statement(word: str, at: int) -> None:
-    raise Wrong(f"the statement {{{{{word}}}}} is not supported yet", at)
+    def _put(self, literal: str) -> None:
+        if literal:
+            self._pieces.append(literal)
 
+    def _statement(self, word: str, rest: list[tuple[str, str, int]], at: int) -> None:
+        if word in ("if", "elseif") and rest and rest[-1][:2] == ("name", "then"):
+            rest = rest[:-1]
+        if word in ("else", "end") and rest:
+            raise Wrong(f"syntax error near {rest[0][1]!r}", rest[0][2])
+        asked = self._pieces  # where the condition is carried out; of an elseif, that is around the whole if
+        if word == "elseif":
+            asked = self._open[-2].pieces if len(self._open) > 1 else self._root
+        asked.weight += 1 + len(rest)
+        if word in ("if", "each"):
+            if len(self._open) == MAX_BLOCKS:
+                raise Wrong(f"statements are nested more than {MAX_BLOCKS} deep", at)
+            self._begin(word, rest, at)
+            return
+        opened = self._open[-1] if self._open else None
+        if opened is None:
+            raise Wrong(f"syntax error near {word!r}: there is nothing to {'end' if word == 'end' else 'choose from'}", at)
+        if word == "end":
+            self._open.pop()
+            self._pieces.append(opened.each or Branches(opened.branches))
+        elif opened.word != "if" or (opened.branches and opened.branches[-1][0] is None):
+            raise Wrong(f"syntax error near {word!r}: there is nothing to choose from", at)
+        else:
+            opened.pieces = Pieces()
+            condition = Parser(rest, at, dynamic=self._dynamic).parse() if word == "elseif" else None
+            opened.branches.append((self._guarded(condition) if condition else None, opened.pieces))
 
-def _ends_in_url(literal: str, in_url: bool) -> bool:
-    """Return whether text after this literal is still inside a URL."""
-    last = None
-    for end in _URL_END.finditer(literal):
-        last = end
-    after = 0 if last is None else last.end()
-    return (in_url and last is None) or _URL.search(literal, after) is not None
+    def _begin(self, word: str, rest: list[tuple[str, str, int]], at: int) -> None:
+        evaluate = self._guarded(Parser(rest, at, dynamic=self._dynamic).parse())
+        opened = _Open(word, at, Pieces())
+        if word == "if":
+            opened.branches.append((evaluate, opened.pieces))
+        else:
+            name = next((word for kind, word, _ in reversed(rest) if kind == "name"), "")
+            opened.each = Each(name, evaluate, opened.pieces)
+        self._open.append(opened)
 
+    def _guarded(self, evaluate: Evaluate) -> Evaluate:
+        """Let what goes wrong in an expression of a statement be told with its part and line."""
+        part, line = self._part, self._line
 
-def _escape(place: Place, in_url: bool, raw: bool) -> Callable[[str], str] | None:
-    if raw or place is Place.HEADER:
-        return None
-    if in_url:
-        return escape_url
-    return escape_html if place is Place.HTML else None
+        def guarded(scope: Scope) -> object:
+            try:
+                return evaluate(scope)
+            except (ValueError, RecursionError) as trouble:
+                raise TemplateError(str(trouble) or "the value is nested too deep", part=part, line=line) from trouble
 
+        return guarded
 
-def _expression(evaluate: Evaluate, escape: Callable[[str], str] | None, part: str, line: int) -> Callable[[Scope], str]:
-    def write(scope: Scope) -> str:
-        try:
-            text = text_of(evaluate(scope))
-        except ValueError as trouble:
-            raise TemplateError(str(trouble), part=part, line=line) from trouble
-        return text if escape is None else escape(text)
+    def _escape(self, in_url: bool, raw: bool) -> Callable[[str], str] | None:
+        if raw or self._place is Place.HEADER:
+            return None
+        if in_url:
+            return escape_url
+        return None if self._place is Place.TEXT else escape_html
 
-    return write
+    def _render_dynamic(self, named: Evaluate, scope: Scope) -> Markup:
+        """Render the text that render_dynamic_content() names; it must lie in the transmission's substitution data."""
+        text = named(scope)
+        if not isinstance(text, str):
+            raise ValueError("render_dynamic_content() found no text; it must be in the transmission's substitution_data")
+        rendering = Rendering(scope)
+        _dynamic_content(text, self._place, self._part).within(rendering)
+        return Markup("".join(rendering.out))

@@ -45,7 +45,7 @@ def routes(*, accept: TakeTransmission, bodies: Bodies, refuse_new: RefuseNew, c
         reason = refuse_new()
         if reason is not None:
             raise Overloaded(reason)
-        most_errors = _most_errors(request)
+        most_errors = most_errors_of(request)
         async with bodies.json(request) as body:
             apart = len(body) >= DECODE_APART_FROM
             transmission = await asyncio.to_thread(decode, body) if apart else decode(body)
@@ -93,11 +93,16 @@ def problem_of(refused: Refused, transmission: Transmission) -> Problem:
             return Problem(400, "At least one valid recipient is required", code="5002")
         case Refusal.START_TIME:
             return Problem(422, "invalid data format/type", "options.start_time must be at most 3 days ahead", "1300")
+        case Refusal.UNKNOWN_LIST:
+            return Problem(404, "resource not found", f"List '{subject[:64]}' does not exist", "1600")
+        case Refusal.LIST_OF_SUBACCOUNT:
+            return Problem(422, "invalid field combination", "subaccounts cannot send to stored recipient lists", "1301")
         case Refusal.SUSPENDED:
             return Problem(403, "Forbidden.")
 
 
-def _most_errors(request: Request[Any, Any, Any]) -> int:
+def most_errors_of(request: Request[Any, Any, Any]) -> int:
+    """Return how many recipient errors an answer may list (num_rcpt_errors)."""
     if not request.scope["query_string"]:
         return MOST_REPORTED
     text = request.query_params.get("num_rcpt_errors")

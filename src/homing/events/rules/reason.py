@@ -20,6 +20,7 @@ def masked(raw: str) -> str:
     return text
 
 
+CANCELED = "554 5.7.1 [internal] Campaign cancelled"  # of a message whose transmission was cancelled
 _SUPPRESSED_BY = {
     "Bounce Rule": "customer policy (Bounce Rule)",
     "Spam Complaint": "customer policy (Spam Complaint)",

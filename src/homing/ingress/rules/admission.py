@@ -8,6 +8,7 @@ import msgspec
 from homing.accounts.types import Sender
 from homing.domains.types import DomainFacts
 from homing.ingress.types import Refusal, Refused, Transmission
+from homing.recipients.types import StoredList
 
 FURTHEST_START = timedelta(days=3)  # SparkPost reference, section 1.10
 
@@ -17,12 +18,14 @@ class Known(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     domains         facts of the domains that the transmission names and this sender may name; absent: he may not
     default_bounce  domain of envelope senders where the transmission names none; None: the platform's
+    stored_list     the recipient list that it names; None: it names none, or there is none
     pool_exists     of the pool that it names; True where it names none
     dkim_key_usable that key exists for the sending domain and is verified; True for the default key
     """
 
     domains: Mapping[str, DomainFacts]
     default_bounce: str | None = None
+    stored_list: StoredList | None = None
     pool_exists: bool = True
     dkim_key_usable: bool = True
 
@@ -34,14 +37,20 @@ def admit(transmission: Transmission, sender: Sender, known: Known, *, now: date
     """
     if sender.suspended:
         return Refused(Refusal.SUSPENDED)
-    if not transmission.recipients:
+    if transmission.stored_list:
+        if sender.subaccount_id:
+            return Refused(Refusal.LIST_OF_SUBACCOUNT, transmission.stored_list)
+        if known.stored_list is None:
+            return Refused(Refusal.UNKNOWN_LIST, transmission.stored_list)
+    elif not transmission.recipients:
         return Refused(Refusal.NO_RECIPIENTS)
     if not transmission.sending_domain:
         return Refused(Refusal.NO_SENDING_DOMAIN)
     facts = known.domains.get(transmission.sending_domain)
     if facts is None or not facts.usable_in_from:
         return Refused(Refusal.UNVERIFIED_DOMAIN, transmission.sending_domain)
-    for domain in return_path_domains(transmission):
+    of_list = known.stored_list.return_path_domains if known.stored_list is not None else ()
+    for domain in sorted({*return_path_domains(transmission), *of_list}):
         facts = known.domains.get(domain)
         if facts is None or not facts.usable_as_return_path:
             return Refused(Refusal.RETURN_PATH_DOMAIN, domain)

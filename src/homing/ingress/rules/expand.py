@@ -7,7 +7,7 @@ import msgspec
 
 from homing.accounts.types import Sender
 from homing.events.detail import Addressee, EventBook
-from homing.events.rules.reason import suppression_reason
+from homing.events.rules.reason import CANCELED, suppression_reason
 from homing.events.types import Event
 from homing.ingress.rules.admission import Known
 from homing.ingress.types import Recipient, Transmission
@@ -90,12 +90,14 @@ def expand(
     lifetime: timedelta,
     now: datetime,
     content_bytes: bytes | None = None,
+    canceled: bool = False,
 ) -> NewChunk:
     """Return the chunk that makes these recipients ours: an `injection` for each, an entry for each that may have mail.
 
     suppressed   lower-case address -> source; such a recipient gets a `bounce` of class 25 instead of an entry
     message_ids  one for each recipient
     lifetime     counted from the start time, or from acceptance
+    canceled     the transmission was cancelled: every recipient gets such a `bounce`
     """
     book = EventBook(facts, amp_enabled=isinstance(content, InlineContent) and content.amp_html is not None)
     due_at = facts.scheduled_at or facts.accepted_at
@@ -110,10 +112,9 @@ def expand(
         injection = book.injection(to, at=now, msg_from=own_from, msg_size=size_bytes)
         events.append(injection)
         source = suppressed.get(injection.recipient) if suppressed else None
-        if source is not None:
-            events.append(
-                book.bounce(to, at=now, reason=suppression_reason(source), error_code="554", bounce_class=BLOCKED_CLASS)
-            )
+        if source is not None or canceled:
+            reason = CANCELED if source is None else suppression_reason(source)
+            events.append(book.bounce(to, at=now, reason=reason, error_code="554", bounce_class=BLOCKED_CLASS))
             continue
         entries.append(
             NewEntry(

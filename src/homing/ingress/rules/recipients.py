@@ -1,6 +1,8 @@
 """The `recipients` of an API call: each is taken or refused by itself (SparkPost reference, section 2.1.3)."""
 
 import re
+from collections.abc import Iterator, Sequence
+from mmap import mmap
 from typing import Any
 
 import msgspec
@@ -61,24 +63,44 @@ _as_json = msgspec.json.Encoder().encode
 _as_msgpack = msgspec.msgpack.Encoder().encode
 
 
+def named_list(raw: bytes | memoryview) -> str | None:
+    """Return the id of the stored list that the member names; None: it is no object.
+
+    raises   Wrong where the object names none
+    """
+    if bytes(raw[:1]) != b"{":
+        return None
+    named = _decode_list(raw).list_id
+    if not named:
+        raise Wrong(missing("recipients must be a list, or an object with list_id"))
+    return named
+
+
 def read_recipients(raw: bytes | memoryview) -> tuple[list[Recipient], tuple[RecipientError, ...]]:
     """Return the recipients that may be used, and for each of the others what is wrong with it.
 
     raw      the member as it was sent
-    raises   Wrong where nothing can be sent: a stored list, none at all, too many, not a list
+    raises   Wrong where nothing can be sent: none at all, too many, not a list
     """
-    start = bytes(raw[:1])
-    if start == b"{":
-        named = _decode_list(raw).list_id
-        if named is None:
-            raise Wrong(missing("recipients must be a list, or an object with list_id"))
-        raise Wrong(Problem(404, "resource not found", f"List '{named[:64]}' does not exist", "1600"))
-    if start != b"[":
+    if bytes(raw[:1]) != b"[":
         raise Wrong(bad_type("recipients must be a list, or an object with list_id"))
-    found: list[Recipient] = []
-    refused: list[RecipientError] = []
     if _has_more_than(raw, MOST_RECIPIENTS):
         raise Wrong(bad_type(f"recipients must have at most {MOST_RECIPIENTS} elements"))
+    found, refused = read_some(raw)
+    if not found:
+        raise Wrong(nobody(refused))
+    return found, tuple(refused)
+
+
+def nobody(refused: Sequence[RecipientError]) -> Problem:
+    """Return what to say where no recipient can be used."""
+    return Problem(400, "At least one valid recipient is required", refused[0].description if refused else "", "5002")
+
+
+def read_some(raw: bytes | memoryview) -> tuple[list[Recipient], list[RecipientError]]:
+    """Return the usable recipients of a JSON list, and what is wrong with the others."""
+    found: list[Recipient] = []
+    refused: list[RecipientError] = []
     try:
         given: list[RecipientIn | Problem] = list(_decode_all(raw))
     except msgspec.ValidationError:
@@ -89,9 +111,30 @@ def read_recipients(raw: bytes | memoryview) -> tuple[list[Recipient], tuple[Rec
             found.append(taken)
         else:
             refused.append(RecipientError(taken.message, taken.description, taken.code))
-    if not found:
-        raise Wrong(Problem(400, "At least one valid recipient is required", refused[0].description if refused else "", "5002"))
-    return found, tuple(refused)
+    return found, refused
+
+
+def slices(raw: bytes | memoryview | mmap, start: int, end: int, *, elements: int, size: int) -> Iterator[bytes]:
+    """Return a JSON list as JSON lists of at most so many elements and about so many bytes, without reading it whole.
+
+    raw   well-formed JSON in which the list lies from start to end
+    """
+    depth = count = 0
+    begin = start + 1
+    for step in _STEP.finditer(raw, start, end):
+        sign = step[0]
+        if sign in (b"[", b"{"):
+            depth += 1
+        elif sign in (b"]", b"}"):
+            depth -= 1
+        elif sign == b"," and depth == 1:
+            count += 1
+            if count >= elements or step.start() - begin >= size:
+                yield b"[" + bytes(raw[begin : step.start()]) + b"]"
+                begin, count = step.end(), 0
+    rest = bytes(raw[begin : end - 1])
+    if rest.strip():
+        yield b"[" + rest + b"]"
 
 
 def check_metadata(value: dict[str, Any] | None, name: str) -> None:

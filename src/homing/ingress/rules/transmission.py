@@ -20,7 +20,14 @@ from homing.ingress.rules.problem import (
     check_one_line,
     missing,
 )
-from homing.ingress.rules.recipients import check_metadata, check_substitution, read_recipients, read_return_path, wrong_type
+from homing.ingress.rules.recipients import (
+    check_metadata,
+    check_substitution,
+    named_list,
+    read_recipients,
+    read_return_path,
+    wrong_type,
+)
 from homing.ingress.types import Transmission
 
 MOST_CAMPAIGN_ID = 64  # bytes
@@ -116,8 +123,10 @@ def _read(given: BodyIn) -> Transmission:
     check_one_line(options.dkim_key, "options.dkim_key")
     open_tracking = options.open_tracking is not False
     written = read_content(given.content, given.override, perform_substitutions=options.perform_substitutions is not False)
-    recipients, rejected = read_recipients(memoryview(given.recipients))
+    stored_list = named_list(memoryview(given.recipients))
+    recipients, rejected = read_recipients(memoryview(given.recipients)) if stored_list is None else ([], ())
     return Transmission(
+        stored_list=stored_list or "",
         recipients=recipients,
         rejected=rejected,
         content=written.content,

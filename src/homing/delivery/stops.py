@@ -1,0 +1,80 @@
+"""What stops a message that is in memory: its recipient was suppressed lately, or its transmission was cancelled."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from homing.events.rules.reason import CANCELED, suppression_reason
+from homing.ground.db import Pool
+from homing.queue import submissions
+from homing.queue.types import Entry
+from homing.recipients import store as recipients
+from homing.recipients.fresh import Fresh
+from homing.spool.types import ChunkFacts
+
+REMEMBERED = 10_000  # cancelled transmissions; of older ones nothing lies in memory, or it is read and checked again
+
+
+class Stops:
+    """Judges messages before they are made. One for a worker."""
+
+    def __init__(self, pool: Pool, fresh: Fresh) -> None:
+        self._pool = pool
+        self._fresh = fresh
+        self._canceled: OrderedDict[bytes, None] = OrderedDict()
+
+    def cancel(self, transmission_ids: Iterable[bytes]) -> None:
+        """Note transmissions whose messages must not be tried any more."""
+        for transmission_id in transmission_ids:
+            self._canceled[transmission_id] = None
+        while len(self._canceled) > REMEMBERED:
+            self._canceled.popitem(last=False)
+
+    def may_stop(self, entry: Entry, facts: ChunkFacts) -> bool:
+        """Return whether `reason` must be asked; no await, for the hot path."""
+        if self._canceled and facts.transmission_id in self._canceled:
+            return True
+        return not facts.skip_suppression and self._fresh.may_stop(facts.account_id, entry.recipient)
+
+    async def reason(self, entry: Entry, facts: ChunkFacts) -> str | None:
+        """Return why a message must not be tried, as its bounce says it; None: it may.
+
+        raises   StoreUnavailable
+        """
+        if facts.transmission_id in self._canceled:
+            return CANCELED
+        if facts.skip_suppression:
+            return None
+        found = await recipients.suppressed(
+            self._pool, facts.account_id, facts.subaccount_id, [entry.recipient], facts.transactional, facts.list_id
+        )
+        source = found.get(entry.recipient.lower())
+        return None if source is None else suppression_reason(source)
+
+    async def reasons(self, entries: list[Entry], facts: dict[bytes, ChunkFacts]) -> dict[bytes, str]:
+        """Return why entries that were read must not be tried: entry id -> reason, of those that are stopped.
+
+        facts    of their chunks, all of one customer
+        raises   StoreUnavailable
+        """
+        scheduled = {its.transmission_id for its in facts.values() if its.scheduled_at is not None}
+        canceled = await submissions.canceled_among(self._pool, scheduled)
+        found: dict[bytes, str] = {}
+        groups: dict[tuple[bool, str], list[Entry]] = {}
+        for entry in entries:
+            its = facts.get(entry.chunk_id)
+            if its is None:
+                continue
+            if its.transmission_id in canceled:
+                found[entry.entry_id] = CANCELED
+            elif not its.skip_suppression:
+                groups.setdefault((its.transactional, its.list_id), []).append(entry)
+        for (transactional, list_id), group in groups.items():
+            its = facts[group[0].chunk_id]
+            suppressed = await recipients.suppressed(
+                self._pool, its.account_id, its.subaccount_id, [entry.recipient for entry in group], transactional, list_id
+            )
+            for entry in group:
+                source = suppressed.get(entry.recipient.lower())
+                if source is not None:
+                    found[entry.entry_id] = suppression_reason(source)
+        return found

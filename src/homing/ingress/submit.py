@@ -1,0 +1,94 @@
+"""Writes a transmission down whole, in one transaction, before it becomes messages: a scheduled one, or one to a stored list."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from homing.ground.db import Pool, trouble_is_temporary
+from homing.ingress.rules.expand import chunk_size
+from homing.ingress.types import Transmission
+from homing.queue import submissions
+from homing.queue.submissions import Submission
+from homing.recipients import lists
+from homing.recipients.types import StoredList
+from homing.spool.types import ChunkFacts, RecipientDetail, encode_content
+
+MOST_IN_A_SHARE = 10_000  # recipients: so many become messages in one transaction
+SHARE_BYTES = 8 * 1024 * 1024  # of recipients with what differs for them; they are in memory while they become messages
+
+
+class Order(msgspec.Struct, frozen=True, array_like=True):
+    """What one share of a transmission is: the payload of a `generate` wish.
+
+    recipients    email, routing domain, detail, where they came inline
+    first, last   pieces of the list's snapshot otherwise
+    """
+
+    transmission_id: bytes
+    recipients: list[tuple[str, str, RecipientDetail | None]] | None = None
+    first: int = 0
+    last: int = 0
+
+
+encode_order = msgspec.msgpack.Encoder().encode
+decode_order = msgspec.msgpack.Decoder(Order).decode
+
+
+class Submit:
+    """Writes transmissions down. One per worker.
+
+    news   called after a commit: the shards' inboxes have something
+    """
+
+    def __init__(self, pool: Pool, *, news: Callable[[], None] = lambda: None) -> None:
+        self._pool = pool
+        self._news = news
+
+    async def find_list(self, account_id: int, list_id: str) -> StoredList | None:
+        """Return a stored list of an account; None: there is none."""
+        return await lists.find(self._pool, account_id, list_id)
+
+    async def __call__(self, facts: ChunkFacts, transmission: Transmission) -> int | None:
+        """Make a transmission durable with its shares; returns how many recipients it has, None where its list has gone.
+
+        raises   StoreUnavailable; then nothing was stored
+        """
+        content = encode_content(transmission.content)
+        if transmission.stored_list:
+            count = await self._to_list(facts, content, transmission.stored_list)
+        else:
+            count = len(transmission.recipients)
+            shares = await asyncio.to_thread(_inline, facts, content, transmission)
+            with trouble_is_temporary():
+                async with self._pool.acquire() as connection, connection.transaction():
+                    await submissions.write_down(connection, Submission(facts=facts, content=content, recipients=count), shares)
+        self._news()
+        return count
+
+    async def _to_list(self, facts: ChunkFacts, content: bytes, list_id: str) -> int | None:
+        """The list stays as it is while somebody uses it, so a share need only name some of its pieces."""
+        with trouble_is_temporary():
+            async with self._pool.acquire() as connection, connection.transaction():
+                stored = await lists.hold(connection, facts.account_id, list_id)
+                if stored is None:
+                    return None
+                pieces = await lists.sizes(connection, stored.snapshot)
+                most = min(MOST_IN_A_SHARE, chunk_size(stored.recipients, len(content)))
+                shares = [
+                    encode_order(Order(facts.transmission_id, None, first, last))
+                    for first, last, _ in lists.ranges(pieces, most_recipients=most, most_bytes=SHARE_BYTES)
+                ]
+                made = Submission(
+                    facts=facts, content=content, recipients=stored.recipients, list_id=list_id, snapshot=stored.snapshot
+                )
+                await submissions.write_down(connection, made, shares)
+        return stored.recipients
+
+
+def _inline(facts: ChunkFacts, content: bytes, transmission: Transmission) -> list[bytes]:
+    recipients = [(recipient.email, recipient.domain, recipient.detail) for recipient in transmission.recipients]
+    size = min(MOST_IN_A_SHARE, chunk_size(len(recipients), len(content)))
+    return [
+        encode_order(Order(facts.transmission_id, recipients[start : start + size])) for start in range(0, len(recipients), size)
+    ]

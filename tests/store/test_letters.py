@@ -1,0 +1,97 @@
+"""Letters: what would hold up the event loop is made in a thread, everything else on the loop."""
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from homing.delivery.letters import PARTS_APART, RAW_APART, TEXT_APART, Chunk, Letter, Letters
+from homing.domains.keyring import KeyRing
+from homing.egress.pools import PoolBook
+from homing.ground import db
+from homing.ground.clock import SystemClock
+from homing.ground.secrets import MasterKey
+from homing.queue.types import Entry
+from homing.spool.types import ChunkFacts, Content, InlineContent, Part, RawContent
+
+NOW = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
+FACTS = ChunkFacts(
+    account_id=1,
+    transmission_id=bytes(10),
+    accepted_at=NOW,
+    recv_method="rest",
+    sending_domain="acme.test",
+    friendly_from="news@acme.test",
+)
+Make = Callable[[Content, int], "list[str]"]
+
+
+@asynccontextmanager
+async def making(dsn: str) -> AsyncIterator[Callable[..., object]]:
+    """Give a function that makes so many messages of a content and tells the thread that made each."""
+    threads: list[str] = []
+
+    def token(message: bytes) -> bytes:
+        threads.append(threading.current_thread().name.partition("_")[0])
+        return message[:8]
+
+    clock = SystemClock()
+    async with db.pool(dsn, name="test") as pool:
+        letters = Letters(
+            pool,
+            clock,
+            KeyRing(pool, MasterKey(b"k" * 32), clock),
+            PoolBook(pool, source_ips=(), hostname="mta.test"),
+            hostname="mta.test",
+            bounce_domain="bounce.test",
+            token=token,
+        )
+
+        async def make(content: Content, count: int) -> list[str]:
+            threads.clear()
+            chunk = Chunk(FACTS, content)
+            for number in range(count):
+                entry = Entry(
+                    shard=0,
+                    entry_id=number.to_bytes(10, "big"),
+                    lane=1,
+                    due_at=NOW,
+                    expires_at=NOW,
+                    chunk_id=bytes(10),
+                    recipient=f"kim{number}@there.test",
+                    tries=0,
+                    detail=None,
+                )
+                assert isinstance(await letters.make(entry, chunk), Letter)
+            return list(threads)
+
+        yield make
+
+
+def inline(text: str, *parts: Part) -> InlineContent:
+    return InlineContent(from_email="news@acme.test", subject="Hello", text=text, attachments=parts)
+
+
+async def test_a_small_message_is_made_on_the_loop(database):
+    async with making(database) as make:
+        assert await make(inline("Hello {{name}}"), 2) == ["MainThread", "MainThread"]
+        assert await make(RawContent(rfc822=b"From: news@acme.test\r\n\r\nHello\r\n"), 1) == ["MainThread"]
+
+
+async def test_the_first_message_of_a_large_content_is_made_apart(database):
+    raw = RawContent(rfc822=b"From: news@acme.test\r\n\r\n" + b"x" * 70 + b"\r\n" * RAW_APART)
+    async with making(database) as make:
+        assert await make(inline("long text " * (TEXT_APART // 10 + 1)), 1) == ["letters"]
+        assert await make(inline("see there", Part("terms.pdf", "application/pdf", bytes(PARTS_APART))), 1) == ["letters"]
+        assert await make(raw, 1) == ["letters"]
+
+
+async def test_what_turned_out_to_be_quick_is_made_on_the_loop_again(database):
+    async with making(database) as make:
+        assert (await make(inline("long text " * (TEXT_APART // 10 + 1)), 4))[-1] == "MainThread"
+
+
+async def test_what_turned_out_to_be_slow_goes_on_apart(database):
+    lines = "Dear {{name or 'customer'}}, this is a line with an expression, of some length\n" * 15_000
+    async with making(database) as make:
+        assert await make(inline(lines), 2) == ["letters", "letters"]

@@ -14,8 +14,9 @@ from homing.ground.clock import SystemClock
 from homing.ground.errors import StoreUnavailable
 from homing.ground.ids import compose
 from homing.ground.tls import self_signed, server_context
-from homing.ingress.smtp_server import SmtpDoor, SmtpSettings
+from homing.ingress.smtp_server import SmtpDoor
 from homing.ingress.types import Accepted, Refused, Transmission
+from homing.smtp.server import SmtpSettings
 from tests.kit.smtp_script import KEYS
 
 

@@ -1,10 +1,10 @@
 """Drives the SMTP server dialogue without a socket: octets in, what it wrote and what it handed over out."""
 
 from homing.accounts.types import Sender
-from homing.ingress import replies
-from homing.ingress.rules.collect import Budget
-from homing.ingress.rules.dialogue import Session
-from homing.ingress.smtp_types import Accept, Action, Authenticate, Close, Mail, Offer, Peer, StartTls
+from homing.smtp import replies
+from homing.smtp.rules.collect import Budget
+from homing.smtp.rules.dialogue import Session
+from homing.smtp.types import Accept, Action, Authenticate, Close, Mail, Offer, Peer, StartTls
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 OWNER = Sender(account_id=7, key_id=1, grants=frozenset({"smtp/inject"}), acts_for_all=True)

@@ -56,13 +56,14 @@ from homing.ground.tls import self_signed, server_context
 from homing.ingress.accept import Accept
 from homing.ingress.expand import Expander
 from homing.ingress.generate import Generator
-from homing.ingress.smtp_server import SmtpDoor, SmtpSettings
+from homing.ingress.smtp_server import SmtpDoor
 from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
 from homing.ingress.types import Accepted, Refused, Transmission
 from homing.queue.inbox import Obey
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
+from homing.smtp.server import SmtpSettings
 
 _log = log.get("boot")
 

@@ -4,9 +4,9 @@ Only CRLF.CRLF ends DATA. What is wrong with the octets is found after the end, 
 never read as commands. All scans run in C over the whole buffer, none goes line by line.
 """
 
-from homing.ingress import replies
-from homing.ingress.replies import Reply
 from homing.message.lines import has_long_line
+from homing.smtp import replies
+from homing.smtp.replies import Reply
 
 _END = b"\r\n.\r\n"
 _LINE_OCTETS = 65_536  # RFC 5321 section 4.5.3.1.6 asks senders for 1,000; real HTML has longer ones, delivery wraps them

@@ -1,13 +1,13 @@
 """What the SMTP dialogue and its shell say to each other."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
 from homing.accounts.types import Sender
-from homing.ingress.replies import Reply
-from homing.ingress.rules.sasl import Credentials
-from homing.ingress.types import Recipient
+from homing.smtp.replies import Reply
+from homing.smtp.rules.sasl import Credentials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,7 @@ class Offer:
     max_idle_commands: int = 200  # NOOP, RSET and the like between two messages
     max_auth_failures: int = 3
     max_messages: int = 0  # in one connection; 0: no bound, as nothing adds up from message to message
+    is_public: bool = False  # anybody may send without AUTH, and every recipient is asked about
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,19 @@ class Peer:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
+class Mailbox(NamedTuple):
+    """One recipient of an envelope: the address as submitted, and its domain in lower case A-labels."""
+
+    email: str
+    domain: str
+
+
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """One message with its envelope, as it was handed in: form checked, dots unstuffed, content not read yet."""
 
-    sender: Sender
+    sender: Sender | None  # None at a public door
     reverse_path: str  # '' for the null path
-    recipients: list[Recipient]
+    recipients: list[Mailbox]
     body: bytes
     helo: str
     protocol: str  # with-protocol of the Received header, for example ESMTPSA (RFC 3848)
@@ -58,6 +66,12 @@ class Authenticate(msgspec.Struct, frozen=True):
     credentials: Credentials
 
 
+class CheckRecipient(msgspec.Struct, frozen=True):
+    """Say whether mail for this recipient is taken here; call `recipient_answered`."""
+
+    mailbox: Mailbox
+
+
 class Accept(msgspec.Struct, frozen=True):
     """Take responsibility for this message, or say why not; call `mail_answered`."""
 
@@ -68,7 +82,7 @@ class Close(msgspec.Struct, frozen=True):
     """Close the connection once everything is written."""
 
 
-Action = Reply | StartTls | Authenticate | Accept | Close
+Action = Reply | StartTls | Authenticate | CheckRecipient | Accept | Close
 
 START_TLS = StartTls()
 CLOSE = Close()

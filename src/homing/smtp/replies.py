@@ -1,4 +1,4 @@
-"""Every reply that the SMTP door can give: code, text, whose fault it reports, and why.
+"""Every reply that an SMTP door of ours can give, but for its own business: code, text, whose fault it reports, and why.
 
 Texts follow the SparkPost reference, section 2.31.1, where it observed one; enhanced codes follow RFC 3463. What a
 stranger reads names no host of ours, no table and no path; the cause goes to the log.
@@ -6,14 +6,11 @@ stranger reads names no host of ours, no table and no path; the cause goes to th
 
 import re
 from enum import StrEnum
-from typing import assert_never
 
 import msgspec
 
 from homing.evidence.types import FaultTag
 from homing.ground.errors import LeaseLost, Overloaded, StoreUnavailable
-from homing.ground.ids import to_digits
-from homing.ingress.types import Accepted, Refusal, Refused
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TEXT_OCTETS = 400  # RFC 5321 section 4.5.3.1.5 allows 512 octets a reply line
@@ -85,7 +82,8 @@ def _ok(code: int, enhanced: str, text: str) -> Reply:
     return reply(code, enhanced, text, Reason.OK)
 
 
-def _no(code: int, enhanced: str, text: str, reason: Reason) -> Reply:
+def no(code: int, enhanced: str, text: str, reason: Reason) -> Reply:
+    """Make a refusal through the client's fault."""
     return reply(code, enhanced, text, reason, _CLIENT)
 
 
@@ -104,67 +102,60 @@ AUTHED = _ok(235, "2.7.0", "Authed. Go on.")
 HELP = _ok(214, "2.0.0", "EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT; RFC 5321")
 
 # ── syntax and order ────────────────────────────────────────────────────────────────────────────────────────────────
-UNKNOWN_COMMAND = _no(500, "5.5.2", "unknown command", Reason.SYNTAX)
-LINE_TOO_LONG = _no(500, "5.5.2", "line too long", Reason.SYNTAX)
-AUTH_LINE_TOO_LONG = _no(500, "5.5.6", "authentication exchange line is too long", Reason.SYNTAX)
-BARE_LINE_END = _no(500, "5.5.2", "lines end in CRLF, never in a bare LF or CR; closing connection", Reason.SYNTAX)
-NOT_TEXT = _no(500, "5.5.2", "a command holds no NUL, no bare CR and only valid UTF-8", Reason.SYNTAX)
-NOT_SMTP = _no(421, "4.7.0", "this is SMTP, not HTTP", Reason.SYNTAX)
-NO_ARGUMENT = _no(501, "5.5.4", "this command takes no argument", Reason.SYNTAX)
-HELO_SYNTAX = _no(501, "5.5.4", "say EHLO your.host.name", Reason.SYNTAX)
-MAIL_SYNTAX = _no(501, "5.5.4", "say MAIL FROM:<address>", Reason.SYNTAX)
-RCPT_SYNTAX = _no(501, "5.5.4", "say RCPT TO:<address>", Reason.SYNTAX)
-AUTH_SYNTAX = _no(501, "5.5.4", "say AUTH PLAIN or AUTH LOGIN, with one initial response at most", Reason.SYNTAX)
-BDAT_SYNTAX = _no(501, "5.5.4", "say BDAT octets [LAST]; closing connection, where the chunk ends is unknown", Reason.SYNTAX)
-BAD_BASE64 = _no(501, "5.5.2", "that is not base64 of what the mechanism wants", Reason.SYNTAX)
-AUTH_CANCELLED = _no(501, "5.7.0", "authentication cancelled", Reason.AUTH)
-BAD_PARAMETER_VALUE = _no(501, "5.5.4", "a parameter is given twice or has a value that cannot be read", Reason.SYNTAX)
-NOT_IMPLEMENTED = _no(502, "5.5.1", "command not implemented", Reason.SYNTAX)
-UNKNOWN_MECHANISM = _no(504, "5.5.4", "mechanism not offered; AUTH PLAIN and AUTH LOGIN are", Reason.SYNTAX)
-UNKNOWN_PARAMETER = _no(555, "5.5.4", "parameter not recognised or not offered", Reason.SYNTAX)
-EHLO_FIRST = _no(503, "5.5.1", "say EHLO first", Reason.ORDER)
-NESTED_MAIL = _no(503, "5.5.1", "sender already given; say RSET to begin anew", Reason.ORDER)
-MAIL_FIRST = _no(503, "5.5.1", "say MAIL FROM first", Reason.ORDER)
-NO_RECIPIENTS = _no(554, "5.5.1", "no valid recipients", Reason.ORDER)
-DATA_AFTER_BDAT = _no(503, "5.5.1", "DATA and BDAT cannot be mixed in one message", Reason.ORDER)
-BDAT_FAILED = _no(503, "5.5.1", "an earlier chunk failed; say RSET", Reason.ORDER)
-IN_TRANSACTION = _no(503, "5.5.1", "not while a message is under way; say RSET", Reason.ORDER)
-TLS_ALREADY = _no(503, "5.5.1", "TLS is already active", Reason.ORDER)
-AUTH_ALREADY = _no(503, "5.5.1", "already authenticated", Reason.ORDER)
-TOO_MANY_ERRORS = _no(421, "4.7.0", "too many errors; closing connection", Reason.LIMIT)
+UNKNOWN_COMMAND = no(500, "5.5.2", "unknown command", Reason.SYNTAX)
+LINE_TOO_LONG = no(500, "5.5.2", "line too long", Reason.SYNTAX)
+AUTH_LINE_TOO_LONG = no(500, "5.5.6", "authentication exchange line is too long", Reason.SYNTAX)
+BARE_LINE_END = no(500, "5.5.2", "lines end in CRLF, never in a bare LF or CR; closing connection", Reason.SYNTAX)
+NOT_TEXT = no(500, "5.5.2", "a command holds no NUL, no bare CR and only valid UTF-8", Reason.SYNTAX)
+NOT_SMTP = no(421, "4.7.0", "this is SMTP, not HTTP", Reason.SYNTAX)
+NO_ARGUMENT = no(501, "5.5.4", "this command takes no argument", Reason.SYNTAX)
+HELO_SYNTAX = no(501, "5.5.4", "say EHLO your.host.name", Reason.SYNTAX)
+MAIL_SYNTAX = no(501, "5.5.4", "say MAIL FROM:<address>", Reason.SYNTAX)
+RCPT_SYNTAX = no(501, "5.5.4", "say RCPT TO:<address>", Reason.SYNTAX)
+AUTH_SYNTAX = no(501, "5.5.4", "say AUTH PLAIN or AUTH LOGIN, with one initial response at most", Reason.SYNTAX)
+BDAT_SYNTAX = no(501, "5.5.4", "say BDAT octets [LAST]; closing connection, where the chunk ends is unknown", Reason.SYNTAX)
+BAD_BASE64 = no(501, "5.5.2", "that is not base64 of what the mechanism wants", Reason.SYNTAX)
+AUTH_CANCELLED = no(501, "5.7.0", "authentication cancelled", Reason.AUTH)
+BAD_PARAMETER_VALUE = no(501, "5.5.4", "a parameter is given twice or has a value that cannot be read", Reason.SYNTAX)
+NOT_IMPLEMENTED = no(502, "5.5.1", "command not implemented", Reason.SYNTAX)
+UNKNOWN_MECHANISM = no(504, "5.5.4", "mechanism not offered; AUTH PLAIN and AUTH LOGIN are", Reason.SYNTAX)
+UNKNOWN_PARAMETER = no(555, "5.5.4", "parameter not recognised or not offered", Reason.SYNTAX)
+EHLO_FIRST = no(503, "5.5.1", "say EHLO first", Reason.ORDER)
+NESTED_MAIL = no(503, "5.5.1", "sender already given; say RSET to begin anew", Reason.ORDER)
+MAIL_FIRST = no(503, "5.5.1", "say MAIL FROM first", Reason.ORDER)
+NO_RECIPIENTS = no(554, "5.5.1", "no valid recipients", Reason.ORDER)
+DATA_AFTER_BDAT = no(503, "5.5.1", "DATA and BDAT cannot be mixed in one message", Reason.ORDER)
+BDAT_FAILED = no(503, "5.5.1", "an earlier chunk failed; say RSET", Reason.ORDER)
+IN_TRANSACTION = no(503, "5.5.1", "not while a message is under way; say RSET", Reason.ORDER)
+TLS_ALREADY = no(503, "5.5.1", "TLS is already active", Reason.ORDER)
+AUTH_ALREADY = no(503, "5.5.1", "already authenticated", Reason.ORDER)
+TOO_MANY_ERRORS = no(421, "4.7.0", "too many errors; closing connection", Reason.LIMIT)
 
 # ── permission ──────────────────────────────────────────────────────────────────────────────────────────────────────
-AUTH_REQUIRED = _no(530, "5.7.0", "authentication required", Reason.AUTH)
-TLS_REQUIRED = _no(530, "5.7.0", "must issue a STARTTLS command first", Reason.AUTH)
-RELAYING_DENIED = _no(550, "5.7.1", "Relaying denied", Reason.AUTH)
-AUTH_NEEDS_TLS = _no(538, "5.7.11", "encryption required for authentication; say STARTTLS first", Reason.AUTH)
-AUTH_REFUSED = _no(535, "5.7.8", "Sorry.", Reason.AUTH)
-TOO_MANY_AUTH_FAILURES = _no(421, "4.7.0", "too many failed authentications; closing connection", Reason.AUTH)
+AUTH_REQUIRED = no(530, "5.7.0", "authentication required", Reason.AUTH)
+TLS_REQUIRED = no(530, "5.7.0", "must issue a STARTTLS command first", Reason.AUTH)
+RELAYING_DENIED = no(550, "5.7.1", "Relaying denied", Reason.AUTH)
+AUTH_NEEDS_TLS = no(538, "5.7.11", "encryption required for authentication; say STARTTLS first", Reason.AUTH)
+AUTH_REFUSED = no(535, "5.7.8", "Sorry.", Reason.AUTH)
+TOO_MANY_AUTH_FAILURES = no(421, "4.7.0", "too many failed authentications; closing connection", Reason.AUTH)
 AUTH_UNAVAILABLE = reply(454, "4.7.0", "temporary authentication failure; try again", Reason.OVERLOAD, _SERVER)
 
 # ── addresses ───────────────────────────────────────────────────────────────────────────────────────────────────────
-BAD_SENDER = _no(501, "5.1.7", "sender address cannot be read", Reason.ADDRESS)
-BAD_RECIPIENT = _no(501, "5.1.3", "recipient address cannot be read", Reason.ADDRESS)
-RECIPIENT_LITERAL = _no(501, "5.1.3", "recipients need a domain name, not an address literal", Reason.ADDRESS)
-NEEDS_SMTPUTF8 = _no(553, "5.6.7", "an address outside ASCII needs MAIL FROM:<...> SMTPUTF8", Reason.ADDRESS)
-TOO_MANY_RECIPIENTS = _no(452, "4.5.3", "too many recipients; send the rest as another message", Reason.LIMIT)
-TOO_MANY_MESSAGES = _no(421, "4.7.0", "that was the last message of this connection; connect again", Reason.LIMIT)
+BAD_SENDER = no(501, "5.1.7", "sender address cannot be read", Reason.ADDRESS)
+BAD_RECIPIENT = no(501, "5.1.3", "recipient address cannot be read", Reason.ADDRESS)
+RECIPIENT_LITERAL = no(501, "5.1.3", "recipients need a domain name, not an address literal", Reason.ADDRESS)
+NEEDS_SMTPUTF8 = no(553, "5.6.7", "an address outside ASCII needs MAIL FROM:<...> SMTPUTF8", Reason.ADDRESS)
+TOO_MANY_RECIPIENTS = no(452, "4.5.3", "too many recipients; send the rest as another message", Reason.LIMIT)
+TOO_MANY_MESSAGES = no(421, "4.7.0", "that was the last message of this connection; connect again", Reason.LIMIT)
 
 # ── content ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-TOO_LARGE = _no(552, "5.3.4", "message is larger than the SIZE offered", Reason.SIZE)
-BARE_IN_DATA = _no(550, "5.6.0", "message holds a bare LF or bare CR; lines end in CRLF", Reason.CONTENT)
-NUL_IN_DATA = _no(550, "5.6.0", "message holds a NUL octet", Reason.CONTENT)
-LONG_LINE = _no(550, "5.6.0", "message holds a line of more than 65536 octets", Reason.CONTENT)
-BAD_HEADER = _no(550, "5.6.0", "message must begin with header fields (Name: value), then an empty line", Reason.CONTENT)
-HEADER_TOO_LARGE = _no(552, "5.3.4", "message has more than 524288 octets of header fields", Reason.CONTENT)
-TWO_API_HEADERS = _no(550, "5.6.0", "message has more than one X-MSYS-API header", Reason.CONTENT)
-COPIES_NEED_ONE_TO = _no(
-    550, "5.6.0", "X-MSYS-API 'cc', 'bcc' and 'archive' need a To header with exactly one address", Reason.CONTENT
-)
-NO_FROM = _no(550, "5.6.0", "message needs one From header; its domain must be a verified sending domain", Reason.CONTENT)
-TWO_FROMS = _no(550, "5.6.0", "message has more than one From header", Reason.CONTENT)
-BAD_FROM = _no(550, "5.6.0", "From header cannot be read; write From: Name <local@domain>", Reason.CONTENT)
-LOOP = _no(554, "5.4.6", "too many hops, over 100 Received headers: this message is in a loop", Reason.CONTENT)
+TOO_LARGE = no(552, "5.3.4", "message is larger than the SIZE offered", Reason.SIZE)
+BARE_IN_DATA = no(550, "5.6.0", "message holds a bare LF or bare CR; lines end in CRLF", Reason.CONTENT)
+NUL_IN_DATA = no(550, "5.6.0", "message holds a NUL octet", Reason.CONTENT)
+LONG_LINE = no(550, "5.6.0", "message holds a line of more than 65536 octets", Reason.CONTENT)
+BAD_HEADER = no(550, "5.6.0", "message must begin with header fields (Name: value), then an empty line", Reason.CONTENT)
+HEADER_TOO_LARGE = no(552, "5.3.4", "message has more than 524288 octets of header fields", Reason.CONTENT)
+LOOP = no(554, "5.4.6", "too many hops, over 100 Received headers: this message is in a loop", Reason.CONTENT)
 
 # ── ours ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 LOCAL_ERROR = reply(451, "4.3.0", "local error, the message was not taken; try again later", Reason.FAULT, _SERVER)
@@ -172,11 +163,11 @@ STORE_UNAVAILABLE = reply(451, "4.3.0", "storage is unavailable, the message was
 OVERLOADED = reply(452, "4.3.1", "insufficient system resources, the message was not taken; try again", Reason.OVERLOAD, _SERVER)
 UNAVAILABLE = reply(421, "4.3.0", "service not available now; try again later", Reason.OVERLOAD, _SERVER)
 TOO_MANY_CONNECTIONS = reply(421, "4.3.2", "too many connections; try again later", Reason.OVERLOAD, _SERVER)
-TOO_MANY_FROM_YOU = _no(421, "4.7.0", "too many connections from your address", Reason.LIMIT)
+TOO_MANY_FROM_YOU = no(421, "4.7.0", "too many connections from your address", Reason.LIMIT)
 SHUTTING_DOWN = reply(421, "4.3.2", "shutting down; connect again", Reason.SHUTDOWN, _NONE)
 SHUTTING_DOWN_MIDWAY = reply(421, "4.3.2", "shutting down, the message was not taken; connect again", Reason.SHUTDOWN, _SERVER)
-IDLE = _no(421, "4.4.2", "timeout: nothing heard for too long; closing connection", Reason.IDLE)
-TOO_SLOW = _no(421, "4.4.2", "timeout: the message took too long; closing connection", Reason.IDLE)
+IDLE = no(421, "4.4.2", "timeout: nothing heard for too long; closing connection", Reason.IDLE)
+TOO_SLOW = no(421, "4.4.2", "timeout: the message took too long; closing connection", Reason.IDLE)
 ANSWER_TIMEOUT = reply(451, "4.3.0", "no answer from storage in time; try again", Reason.TIMEOUT, FaultTag.TIMEOUT)
 
 
@@ -206,45 +197,6 @@ def chunk_taken(octets: int) -> Reply:
 def no_room(reason: str) -> Reply:
     """Return the answer when nothing new is taken (disk low, no shard); the reason is in words for strangers."""
     return reply(452, "4.3.1", f"{printable(reason)}; try again later", Reason.OVERLOAD, _SERVER)
-
-
-def bad_api_header(text: str) -> Reply:
-    """Return the refusal of an X-MSYS-API header; SparkPost reference, section 2.31.1."""
-    return _no(550, "5.6.0", printable(text, 300), Reason.CONTENT)
-
-
-def accepted(outcome: Accepted) -> Reply:
-    """Return the answer that hands responsibility over to us; its digits are the transmission id, for tracing."""
-    return Reply(250, f"250 2.0.0 OK {to_digits(outcome.transmission_id)}\r\n".encode(), _NONE, Reason.OK)
-
-
-def refused(outcome: Refused) -> Reply:
-    """Word admission's refusal for SMTP."""
-    what = printable(outcome.subject)
-    match outcome.reason:
-        case Refusal.UNVERIFIED_DOMAIN:
-            text = f"Unconfigured Sending Domain <{what}>"
-        case Refusal.NO_SENDING_DOMAIN:
-            return BAD_FROM
-        case Refusal.RETURN_PATH_DOMAIN:
-            return _no(550, "5.1.8", f"Unconfigured Bounce Domain <{what}>", Reason.POLICY)
-        case Refusal.UNKNOWN_POOL:
-            text = f"X-MSYS-API 'options.ip_pool': there is no pool <{what}>"
-            return _no(550, "5.6.0", text, Reason.POLICY)
-        case Refusal.UNKNOWN_DKIM_KEY:
-            text = f"X-MSYS-API 'options.dkim_key': there is no verified key <{what}>"
-            return _no(550, "5.6.0", text, Reason.POLICY)
-        case Refusal.NO_RECIPIENTS:
-            return NO_RECIPIENTS
-        case Refusal.SUSPENDED:
-            text = "this account is suspended and cannot send"
-        case Refusal.START_TIME:
-            text = "the start time cannot be used"
-        case Refusal.UNKNOWN_LIST | Refusal.LIST_OF_SUBACCOUNT:
-            text = "stored recipient lists cannot be used over SMTP"
-        case _:
-            assert_never(outcome.reason)
-    return _no(550, "5.7.1", text, Reason.POLICY)
 
 
 def trouble(error: BaseException) -> Reply:

@@ -4,8 +4,8 @@ import binascii
 import re
 from typing import NamedTuple
 
-from homing.ingress import replies
-from homing.ingress.replies import Reply
+from homing.smtp import replies
+from homing.smtp.replies import Reply
 
 _USER = re.compile(r"SMTP_Injection(?::X-MSYS-SUBACCOUNT=([0-9]{1,10}))?\Z")
 _LARGEST_SUBACCOUNT = 2**31 - 1

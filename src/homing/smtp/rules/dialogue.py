@@ -1,10 +1,10 @@
 """The SMTP server's side of a conversation, without a socket: bytes in, replies and requests out (RFC 5321).
 
-`feed` answers whatever is complete in the bytes so far. Where an answer needs the world (a key to look up, a TLS
-handshake, a message to store) the last action asks for it and the session waits; what the client pipelined behind it
-stays in the buffer until `auth_answered`, `tls_started` or `mail_answered` goes on. Any chunking of the bytes gives the
-same replies, with two exceptions that are meant: octets that came in the clear behind STARTTLS are thrown away (RFC 3207
-section 4.2), and the worker's memory bound is met when it is met.
+`feed` answers whatever is complete in the bytes so far. Where an answer needs the world (a key or a recipient to look up,
+a TLS handshake, a message to store) the last action asks for it and the session waits; what the client pipelined behind
+it stays in the buffer until `auth_answered`, `recipient_answered`, `tls_started` or `mail_answered` goes on. Any chunking
+of the bytes gives the same replies, with two exceptions that are meant: octets that came in the clear behind STARTTLS are
+thrown away (RFC 3207 section 4.2), and the worker's memory bound is met when it is met.
 
 Lines end in CRLF. A bare LF or CR in a command ends the conversation, in a message it refuses the message after its true
 end: never is a part of a message read as a command, nor two messages read from one (SMTP smuggling).
@@ -16,13 +16,13 @@ from collections.abc import Callable
 import msgspec
 
 from homing.accounts.types import Sender
-from homing.ingress import replies
-from homing.ingress.replies import Reason, Reply
-from homing.ingress.rules import sasl
-from homing.ingress.rules.collect import Budget, Collector
-from homing.ingress.rules.envelope import Envelope
-from homing.ingress.rules.lines import LineReader
-from homing.ingress.smtp_types import CLOSE, START_TLS, Accept, Action, Authenticate, Mail, Offer, Peer, StartTls
+from homing.smtp import replies
+from homing.smtp.replies import Reason, Reply
+from homing.smtp.rules import sasl
+from homing.smtp.rules.collect import Budget, Collector
+from homing.smtp.rules.envelope import Envelope
+from homing.smtp.rules.lines import LineReader
+from homing.smtp.types import CLOSE, START_TLS, Accept, Action, Authenticate, CheckRecipient, Mail, Mailbox, Offer, Peer, StartTls
 
 GRANT = "smtp/inject"
 _CHUNK_SIZE = re.compile(rb"([0-9]{1,20})( +(?i:LAST))?\Z")
@@ -38,6 +38,7 @@ class Session:
     """
 
     __slots__ = (
+        "_asked_about",
         "_auth_failures",
         "_bad",
         "_buffer",
@@ -84,6 +85,7 @@ class Session:
         self._helo, self._extended = "", False
         self._messages = self._auth_failures = self._bad = self._idle = 0
         self._chunk_last = self._chunk_failed = False
+        self._asked_about = Mailbox("", "")
 
     # ── for the shell ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -149,6 +151,17 @@ class Session:
             return self._advance(out)
         self.sender = sender
         return self._advance([replies.AUTHED])
+
+    def recipient_answered(self, reply: Reply) -> list[Action]:
+        """Go on after a recipient was looked up; RCPT_OK takes it."""
+        if self._phase == _CLOSED:
+            return []
+        self._phase = _COMMAND
+        out: list[Action] = []
+        if reply is replies.RCPT_OK:
+            self._envelope.recipients.append(self._asked_about)
+        self._judge(reply, out)
+        return self._advance(out)
 
     def mail_answered(self, reply: Reply) -> list[Action]:
         """Go on after a message was stored or refused; reply is what its end of data is answered with."""
@@ -224,7 +237,7 @@ class Session:
         out += (reply, CLOSE)
         self.close()
 
-    def _ask(self, request: StartTls | Authenticate | Accept, out: list[Action]) -> None:
+    def _ask(self, request: StartTls | Authenticate | CheckRecipient | Accept, out: list[Action]) -> None:
         self._phase = _WAITING
         out.append(request)
 
@@ -250,8 +263,12 @@ class Session:
 
     @property
     def _may_auth(self) -> bool:
-        """Keys travel under TLS, or inside this machine."""
-        return self._tls or self._peer.is_loopback
+        """Keys travel under TLS, or inside this machine. A public door wants none."""
+        return not self._offer.is_public and (self._tls or self._peer.is_loopback)
+
+    @property
+    def _may_send(self) -> bool:
+        return self.sender is not None or self._offer.is_public
 
     def _ehlo(self, argument: bytes, out: list[Action]) -> None:
         self._hello(argument, out, extended=True)
@@ -307,6 +324,8 @@ class Session:
             self._judge(replies.IN_TRANSACTION, out)
         elif self.sender is not self._trusted:
             self._judge(replies.AUTH_ALREADY, out)
+        elif self._offer.is_public:
+            self._judge(replies.NOT_IMPLEMENTED, out)
         elif not self._may_auth:
             self._judge(replies.AUTH_NEEDS_TLS, out)
         else:
@@ -340,7 +359,7 @@ class Session:
             self._judge(replies.EHLO_FIRST, out)
         elif self._envelope.has_sender:
             self._judge(replies.NESTED_MAIL, out)
-        elif self.sender is None:
+        elif not self._may_send:
             self._judge(replies.AUTH_REQUIRED if self._may_auth or not offer.has_tls else replies.TLS_REQUIRED, out)
         elif 0 < offer.max_messages <= self._messages:
             self._hang_up(replies.TOO_MANY_MESSAGES, out)
@@ -350,12 +369,20 @@ class Session:
             self._judge(self._envelope.take_sender(argument, max_message_bytes=offer.max_message_bytes), out)
 
     def _rcpt(self, argument: bytes, out: list[Action]) -> None:
-        if self.sender is None:
+        if not self._may_send:
             self._judge(replies.RELAYING_DENIED, out)
         elif not self._envelope.has_sender:
             self._judge(replies.MAIL_FIRST, out)
         else:
-            self._judge(self._envelope.take_recipient(argument), out)
+            found = self._envelope.read_recipient(argument)
+            if isinstance(found, Reply):
+                self._judge(found, out)
+            elif self._offer.is_public:
+                self._asked_about = found
+                self._ask(CheckRecipient(found), out)
+            else:
+                self._envelope.recipients.append(found)
+                out.append(replies.RCPT_OK)
 
     # ── the message ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -412,7 +439,7 @@ class Session:
 
     def _end_of_message(self, out: list[Action]) -> None:
         body, sender, envelope = self._collector.finish(), self.sender, self._envelope
-        if isinstance(body, Reply) or sender is None:
+        if isinstance(body, Reply) or not self._may_send:
             self._phase = _COMMAND
             out.append(body if isinstance(body, Reply) else replies.AUTH_REQUIRED)
             self._begin_anew()

@@ -1,9 +1,9 @@
 """The envelope of the message under way: sender, parameters, recipients."""
 
-from homing.ingress import replies
-from homing.ingress.replies import Reply
-from homing.ingress.rules.paths import NO_PARAMETERS, check_recipient_parameters, read_mail_parameters, read_path
-from homing.ingress.types import Recipient
+from homing.smtp import replies
+from homing.smtp.replies import Reply
+from homing.smtp.rules.paths import NO_PARAMETERS, check_recipient_parameters, read_mail_parameters, read_path
+from homing.smtp.types import Mailbox
 
 
 class Envelope:
@@ -20,7 +20,7 @@ class Envelope:
         self.has_sender = False
         self.reverse_path = ""  # '' for the null path, too
         self.parameters = NO_PARAMETERS
-        self.recipients: list[Recipient] = []
+        self.recipients: list[Mailbox] = []
         self._tries = 0
 
     def take_sender(self, argument: bytes, *, max_message_bytes: int) -> Reply:
@@ -42,8 +42,8 @@ class Envelope:
         self.reverse_path, self.parameters = path.email, parameters
         return replies.MAIL_OK
 
-    def take_recipient(self, argument: bytes) -> Reply:
-        """Read `TO:<path>` and return its reply; only a 250 changes anything."""
+    def read_recipient(self, argument: bytes) -> Mailbox | Reply:
+        """Read `TO:<path>`; a recipient that can be used is to be appended to `recipients` by whoever wants it."""
         text = _after(argument, b"TO:")
         if text is None:
             return replies.RCPT_SYNTAX
@@ -59,8 +59,7 @@ class Envelope:
             return refusal
         if not self.parameters.utf8 and not path.email.isascii():
             return replies.NEEDS_SMTPUTF8
-        self.recipients.append(Recipient(path.email, path.domain))
-        return replies.RCPT_OK
+        return Mailbox(path.email, path.domain)
 
 
 def _after(argument: bytes, keyword: bytes) -> str | None:

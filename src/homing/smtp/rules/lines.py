@@ -1,7 +1,7 @@
 """Command lines: cut out of the buffer at CRLF, and nowhere else (RFC 5321 section 2.3.8)."""
 
-from homing.ingress import replies
-from homing.ingress.replies import Reply
+from homing.smtp import replies
+from homing.smtp.replies import Reply
 
 COMMAND_OCTETS = 2048  # RFC 5321 section 4.5.3.1.4 asks for 512; SMTPUTF8, SIZE and AUTH parameters need more
 AUTH_OCTETS = 12_288  # RFC 4954 section 4.3

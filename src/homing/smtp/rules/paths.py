@@ -6,9 +6,9 @@ Paths are the envelope's own grammar, stricter than header addresses: angle brac
 import re
 from typing import NamedTuple
 
-from homing.ingress import replies
-from homing.ingress.replies import Reply
 from homing.message.addresses import BadAddress, parse_address
+from homing.smtp import replies
+from homing.smtp.replies import Reply
 
 _PATH = re.compile(
     r"<(?:@[^\s<>:\"]{1,255}:)?"  # a source route is recognised and dropped, RFC 5321 appendix C

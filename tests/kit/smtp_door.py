@@ -70,8 +70,7 @@ class OpenDoor:
         self.port = port
 
     async def connect(self) -> "Line":
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        return Line(reader, writer)
+        return await connect_to(self.port)
 
 
 class Line:
@@ -101,6 +100,11 @@ class Line:
 
     def close(self) -> None:
         self.writer.close()
+
+
+async def connect_to(port: int) -> Line:
+    """Connect to a door on loopback."""
+    return Line(*await asyncio.open_connection("127.0.0.1", port))
 
 
 class BlockingLine:

@@ -1,7 +1,7 @@
 """Inbound: what comes back from the world. Bounces after the fact, complaints, unsubscribe mails, auto-replies.
 
-In      mail that others send back to return paths of ours
-Out     what such a mail says, as a Reading
-Owns    no table
-Start   rules/reading.py, then rules/dsn.py, rules/plain_bounce.py and rules/arf.py
+In      SMTP clients at the MX door (door.py), which give mail back to return paths of ours, to fbl@ and unsubscribe@
+Out     events and suppressions, by queue.owner.record
+Owns    tables inbound_domains, relay_webhooks, relay_mail, postmaster_mail
+Start   returned.py, then rules/destination.py, rules/reading.py and rules/consequence.py
 """

@@ -52,6 +52,10 @@ FIELDS: dict[str, tuple[str, Any]] = {
     "click_tracking": ("Click tracking was enabled", True),
     "initial_pixel": ("Initial open tracking was enabled", True),
     "amp_enabled": ("The message has an AMP part", False),
+    "fbtype": ("Type of the complaint: abuse, fraud or what else the report says", "abuse"),
+    "report_by": ("Domain that reported the complaint", "isp.test"),
+    "report_to": ("Address that the complaint was sent to", "fbl@bounce.acme.test"),
+    "mailfrom": ("Envelope sender of the original message", "bounces@bounce.acme.test"),
     "ab_test_id": ("A/B test that the message was part of", "pay-conf"),
     "ab_test_version": ("Version of that A/B test", "1"),
 }
@@ -80,6 +84,15 @@ _OWN = {
     ),
     EventType.POLICY_REJECTION: (f"{_FAILURE} bounce_class rcpt_type recv_method remote_addr message_id msg_from injection_time"),
     EventType.GENERATION_FAILURE: f"{_FAILURE} rcpt_subs recv_method routing_domain",
+    EventType.OUT_OF_BAND: (
+        f"{_MESSAGE} {_FAILURE} bounce_class recv_method delv_method routing_domain subject ip_address num_retries queue_time"
+    ),
+    EventType.SPAM_COMPLAINT: (
+        f"{_MESSAGE} rcpt_type delv_method routing_domain subject ip_address num_retries queue_time fbtype report_by report_to"
+    ),
+    EventType.LIST_UNSUBSCRIBE: (
+        f"{_MESSAGE} {_FLAGS} rcpt_type recv_method routing_domain subject ip_address num_retries queue_time mailfrom"
+    ),
 }
 # What each type that is recorded today shows, in the order of the reference.
 FIELDS_OF: dict[EventType, tuple[str, ...]] = {kind: tuple(f"{_BASE} {own}".split()) for kind, own in _OWN.items()}
@@ -91,6 +104,9 @@ MEANING: dict[EventType, tuple[str, str]] = {
     EventType.DELAY: ("Delay", "Remote host, or the platform, put the message off; it is tried again."),
     EventType.POLICY_REJECTION: ("Policy Rejection", "Due to policy, the platform rejected the message."),
     EventType.GENERATION_FAILURE: ("Generation Failure", "Message generation failed for an intended recipient."),
+    EventType.OUT_OF_BAND: ("Out of Band", "Remote host returned the message, or answered it by itself, after it had taken it."),
+    EventType.SPAM_COMPLAINT: ("Spam Complaint", "The recipient called the message spam, and the mailbox provider reported it."),
+    EventType.LIST_UNSUBSCRIBE: ("List Unsubscribe", "The recipient unsubscribed by the List-Unsubscribe header."),
 }
 
 

@@ -52,10 +52,48 @@ FIELDS: dict[str, tuple[str, Any]] = {
     "click_tracking": ("Click tracking was enabled", True),
     "initial_pixel": ("Initial open tracking was enabled", True),
     "amp_enabled": ("The message has an AMP part", False),
+    "user_agent": (
+        "User-Agent of the client that opened or clicked",
+        "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0",
+    ),
+    "user_agent_parsed": (
+        "What the User-Agent says",
+        {
+            "agent_family": "Firefox",
+            "device_brand": "",
+            "device_family": "",
+            "os_family": "Linux",
+            "os_version": "",
+            "is_mobile": False,
+            "is_proxy": False,
+            "is_prefetched": False,
+        },
+    ),
+    "geo_ip": (
+        "Where the client's address is",
+        {"country": "NO", "region": "03", "city": "Oslo", "latitude": 59.9, "longitude": 10.7, "zip": 150, "postal_code": "0150"},
+    ),
+    "target_link_url": ("URL of the link that was clicked", "https://shop.acme.test/?q=1"),
+    "target_link_name": ("Name of the link that was clicked", "Raw URL"),
     "fbtype": ("Type of the complaint: abuse, fraud or what else the report says", "abuse"),
     "report_by": ("Domain that reported the complaint", "isp.test"),
     "report_to": ("Address that the complaint was sent to", "fbl@bounce.acme.test"),
     "mailfrom": ("Envelope sender of the original message", "bounces@bounce.acme.test"),
+    "relay_id": ("Identifier of the inbound message", "0009b1f4a26603c7d5f9"),
+    "origination": ("Where the relayed message came from", "inbound"),
+    "ab_test": (
+        "The A/B test",
+        {
+            "id": "pay-conf",
+            "name": "Pay conf",
+            "version": 2,
+            "test_mode": "bayesian",
+            "engagement_metric": "count_unique_confirmed_opened",
+            "default_template": {"template_id": "pc-a"},
+            "variants": [{"template_id": "pc-b"}],
+            "winning_template_id": "pc-b",
+        },
+    ),
     "ab_test_id": ("A/B test that the message was part of", "pay-conf"),
     "ab_test_version": ("Version of that A/B test", "1"),
 }
@@ -68,6 +106,11 @@ _BASE = (
 _FLAGS = "open_tracking click_tracking initial_pixel amp_enabled"
 _MESSAGE = "message_id msg_from msg_size injection_time"
 _FAILURE = "error_code reason raw_reason"
+_OPENED = (
+    f"{_MESSAGE} {_FLAGS} rcpt_type delv_method routing_domain subject ip_address num_retries queue_time user_agent geo_ip "
+    "user_agent_parsed"
+)
+_LEFT = f"{_MESSAGE} {_FLAGS} rcpt_type recv_method routing_domain subject ip_address num_retries queue_time mailfrom"
 _OWN = {
     EventType.INJECTION: f"{_MESSAGE} {_FLAGS} rcpt_type recv_method routing_domain subject",
     EventType.DELIVERY: (
@@ -83,19 +126,46 @@ _OWN = {
         "num_retries queue_time outbound_tls"
     ),
     EventType.POLICY_REJECTION: (f"{_FAILURE} bounce_class rcpt_type recv_method remote_addr message_id msg_from injection_time"),
-    EventType.GENERATION_FAILURE: f"{_FAILURE} rcpt_subs recv_method routing_domain",
     EventType.OUT_OF_BAND: (
         f"{_MESSAGE} {_FAILURE} bounce_class recv_method delv_method routing_domain subject ip_address num_retries queue_time"
     ),
     EventType.SPAM_COMPLAINT: (
         f"{_MESSAGE} rcpt_type delv_method routing_domain subject ip_address num_retries queue_time fbtype report_by report_to"
     ),
-    EventType.LIST_UNSUBSCRIBE: (
-        f"{_MESSAGE} {_FLAGS} rcpt_type recv_method routing_domain subject ip_address num_retries queue_time mailfrom"
-    ),
+    EventType.OPEN: _OPENED,
+    EventType.INITIAL_OPEN: _OPENED,
+    EventType.CLICK: f"{_OPENED} target_link_url target_link_name",
+    EventType.AMP_OPEN: _OPENED,
+    EventType.AMP_INITIAL_OPEN: _OPENED,
+    EventType.AMP_CLICK: f"{_OPENED} target_link_url target_link_name",
+    EventType.LIST_UNSUBSCRIBE: _LEFT,
+    EventType.LINK_UNSUBSCRIBE: f"{_LEFT} delv_method user_agent target_link_url target_link_name",
+    EventType.GENERATION_FAILURE: f"{_FAILURE} rcpt_subs recv_method routing_domain",
+    EventType.GENERATION_REJECTION: f"{_FAILURE} bounce_class rcpt_subs recv_method routing_domain subject",
 }
-# What each type that is recorded today shows, in the order of the reference.
-FIELDS_OF: dict[EventType, tuple[str, ...]] = {kind: tuple(f"{_BASE} {own}".split()) for kind, own in _OWN.items()}
+_RELAYED = (
+    "type event_id message_id timestamp injection_time customer_id subaccount_id rcpt_to raw_rcpt_to rcpt_hash msg_from msg_size "
+    "routing_domain ip_pool sending_ip recv_method origination relay_id"
+)
+_RELAY_TRIED = f"{_RELAYED} queue_time num_retries delv_method"
+_AB_TEST = "type event_id timestamp customer_id subaccount_id ab_test"
+_WHOLE = {
+    EventType.RELAY_INJECTION: _RELAYED,
+    EventType.RELAY_REJECTION: (
+        "type event_id timestamp customer_id subaccount_id rcpt_to raw_rcpt_to msg_from recv_method origination relay_id "
+        "reason raw_reason error_code bounce_class remote_addr"
+    ),
+    EventType.RELAY_DELIVERY: _RELAY_TRIED,
+    EventType.RELAY_TEMPFAIL: f"{_RELAY_TRIED} {_FAILURE}",
+    EventType.RELAY_PERMFAIL: f"{_RELAY_TRIED} {_FAILURE} outbound_tls",
+    EventType.AB_TEST_COMPLETED: _AB_TEST,
+    EventType.AB_TEST_CANCELLED: _AB_TEST,
+}
+# What each type shows, in the order of the reference.
+FIELDS_OF: dict[EventType, tuple[str, ...]] = {
+    **{kind: tuple(f"{_BASE} {own}".split()) for kind, own in _OWN.items()},
+    **{kind: tuple(whole.split()) for kind, whole in _WHOLE.items()},
+}
 
 MEANING: dict[EventType, tuple[str, str]] = {
     EventType.INJECTION: ("Injection", "Message is received by or injected into the platform."),
@@ -103,11 +173,91 @@ MEANING: dict[EventType, tuple[str, str]] = {
     EventType.BOUNCE: ("Bounce", "The message failed permanently: refused, expired, suppressed or cancelled."),
     EventType.DELAY: ("Delay", "Remote host, or the platform, put the message off; it is tried again."),
     EventType.POLICY_REJECTION: ("Policy Rejection", "Due to policy, the platform rejected the message."),
-    EventType.GENERATION_FAILURE: ("Generation Failure", "Message generation failed for an intended recipient."),
-    EventType.OUT_OF_BAND: ("Out of Band", "Remote host returned the message, or answered it by itself, after it had taken it."),
+    EventType.OUT_OF_BAND: ("Out of Band", "Remote host returned the message after it had taken it."),
     EventType.SPAM_COMPLAINT: ("Spam Complaint", "The recipient called the message spam, and the mailbox provider reported it."),
+    EventType.OPEN: ("Open", "The recipient opened the message: the pixel at its end was fetched."),
+    EventType.INITIAL_OPEN: ("Initial Open", "The recipient opened the message: the pixel at its beginning was fetched."),
+    EventType.CLICK: ("Click", "The recipient followed a tracked link."),
+    EventType.AMP_OPEN: ("AMP Open", "The recipient opened the AMP part: the pixel at its end was fetched."),
+    EventType.AMP_INITIAL_OPEN: (
+        "AMP Initial Open",
+        "The recipient opened the AMP part: the pixel at its beginning was fetched.",
+    ),
+    EventType.AMP_CLICK: ("AMP Click", "The recipient followed a tracked link of the AMP part."),
     EventType.LIST_UNSUBSCRIBE: ("List Unsubscribe", "The recipient unsubscribed by the List-Unsubscribe header."),
+    EventType.LINK_UNSUBSCRIBE: ("Link Unsubscribe", "The recipient followed a link that is marked as unsubscribing."),
+    EventType.GENERATION_FAILURE: ("Generation Failure", "Message generation failed for an intended recipient."),
+    EventType.GENERATION_REJECTION: ("Generation Rejection", "Due to policy, the platform did not make the message."),
+    EventType.RELAY_INJECTION: ("Relay Injection", "An inbound message was taken for a relay webhook."),
+    EventType.RELAY_REJECTION: ("Relay Rejection", "An inbound message was refused."),
+    EventType.RELAY_DELIVERY: ("Relay Delivery", "The target of a relay webhook took an inbound message."),
+    EventType.RELAY_TEMPFAIL: ("Relay Temporary Failure", "The target of a relay webhook failed for now; it is tried again."),
+    EventType.RELAY_PERMFAIL: ("Relay Permanent Failure", "The target of a relay webhook failed until the last try."),
+    EventType.AB_TEST_COMPLETED: ("A/B Test Completed", "An A/B test came to its end."),
+    EventType.AB_TEST_CANCELLED: ("A/B Test Cancelled", "An A/B test was cancelled."),
 }
+
+# The class of each type, under which `msys` holds it in webhooks: (key, name, meaning, types).
+CLASSES: tuple[tuple[str, str, str, tuple[EventType, ...]], ...] = (
+    (
+        "message_event",
+        "Message Events",
+        "What becomes of a message on its way.",
+        (
+            EventType.INJECTION,
+            EventType.DELIVERY,
+            EventType.BOUNCE,
+            EventType.DELAY,
+            EventType.POLICY_REJECTION,
+            EventType.OUT_OF_BAND,
+            EventType.SPAM_COMPLAINT,
+        ),
+    ),
+    (
+        "track_event",
+        "Engagement Events",
+        "What a recipient does with a message.",
+        (
+            EventType.OPEN,
+            EventType.INITIAL_OPEN,
+            EventType.CLICK,
+            EventType.AMP_OPEN,
+            EventType.AMP_INITIAL_OPEN,
+            EventType.AMP_CLICK,
+        ),
+    ),
+    (
+        "gen_event",
+        "Generation Events",
+        "Messages that could not be made.",
+        (EventType.GENERATION_FAILURE, EventType.GENERATION_REJECTION),
+    ),
+    (
+        "unsubscribe_event",
+        "Unsubscribe Events",
+        "Recipients who want no more mail.",
+        (EventType.LIST_UNSUBSCRIBE, EventType.LINK_UNSUBSCRIBE),
+    ),
+    (
+        "relay_event",
+        "Relay Events",
+        "What becomes of inbound messages.",
+        (
+            EventType.RELAY_INJECTION,
+            EventType.RELAY_REJECTION,
+            EventType.RELAY_DELIVERY,
+            EventType.RELAY_TEMPFAIL,
+            EventType.RELAY_PERMFAIL,
+        ),
+    ),
+    (
+        "ab_test_event",
+        "A/B Test Events",
+        "What becomes of A/B tests.",
+        (EventType.AB_TEST_COMPLETED, EventType.AB_TEST_CANCELLED),
+    ),
+)
+CLASS_OF: dict[EventType, str] = {kind: key for key, _, _, kinds in CLASSES for kind in kinds}
 
 
 def documentation() -> list[dict[str, Any]]:
@@ -129,3 +279,28 @@ def samples(wanted: frozenset[str] | None) -> list[dict[str, Any]]:
         for kind, names in FIELDS_OF.items()
         if wanted is None or kind.wire in wanted
     ]
+
+
+def documentation_by_class() -> dict[str, Any]:
+    """Return GET /webhooks/events/documentation: classes, their types, the fields of each."""
+    return {
+        key: {
+            "display_name": name,
+            "description": meaning,
+            "events": {
+                kind.wire: {
+                    "display_name": MEANING[kind][0],
+                    "description": MEANING[kind][1],
+                    "event": {
+                        field: {
+                            "description": FIELDS[field][0],
+                            "sampleValue": kind.wire if field == "type" else FIELDS[field][1],
+                        }
+                        for field in FIELDS_OF[kind]
+                    },
+                }
+                for kind in kinds
+            },
+        }
+        for key, name, meaning, kinds in CLASSES
+    }

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from homing.events.detail import iso
-from homing.events.rules.fields import FIELDS, FIELDS_OF
+from homing.events.rules.fields import CLASS_OF, FIELDS, FIELDS_OF
 from homing.events.rules.search import event_id
 from homing.events.types import EventType, Logged
 from homing.ground.ids import to_digits, to_hex
@@ -14,6 +14,7 @@ from homing.ground.ids import to_digits, to_hex
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _EVERY_FIELD = frozenset(FIELDS)
 _FIELDS_OF = {kind: frozenset(names) for kind, names in FIELDS_OF.items()}
+_QUOTED = ("customer_id", "subaccount_id", "outbound_tls")
 _FALSE = ("open_tracking", "click_tracking", "initial_pixel", "amp_enabled")
 
 
@@ -32,27 +33,47 @@ def shown(event: Logged) -> dict[str, Any]:
         fields["subaccount_id"] = event.subaccount_id
     if event.message_id is not None and "message_id" in allowed:
         fields["message_id"] = to_hex(event.message_id)
-    if event.transmission_id is not None:
+    if event.transmission_id is not None and "transmission_id" in allowed:
         fields["transmission_id"] = to_digits(event.transmission_id)
         if "template_id" not in detail:  # inline content goes by a name that is made up
             fields["template_id"] = f"template_{fields['transmission_id']}"
             fields["template_version"] = "0"
-    if event.campaign_id:
+    if event.campaign_id and "campaign_id" in allowed:
         fields["campaign_id"] = event.campaign_id
-    if event.recipient:
+    if event.recipient and "rcpt_to" in allowed:
         fields["rcpt_to"] = fields["raw_rcpt_to"] = event.recipient
+    if event.recipient and "rcpt_hash" in allowed:
         fields["rcpt_hash"] = hashlib.sha1(event.recipient.encode(), usedforsecurity=False).hexdigest()
     if event.recipient_domain:
-        fields["recipient_domain"] = event.recipient_domain
+        if "recipient_domain" in allowed:
+            fields["recipient_domain"] = event.recipient_domain
         if "routing_domain" in allowed:
             fields["routing_domain"] = event.recipient_domain
-    fields["rcpt_meta"] = {}
-    fields["rcpt_tags"] = []
-    fields["transactional"] = "0"
+    if "rcpt_meta" in allowed:
+        fields["rcpt_meta"] = {}
+        fields["rcpt_tags"] = []
+        fields["transactional"] = "0"
     if "open_tracking" in allowed:
         fields.update(dict.fromkeys(_FALSE, False))
     fields.update((name, value) for name, value in detail.items() if name in allowed)
     return fields
+
+
+def pushed(event: Logged) -> dict[str, Any]:
+    """Return an event as webhooks carry it: `{"msys": {<class>: {...}}, "cust": {"id": ...}}` (sections 4.3, 4.6 and 4.7).
+
+    It differs from the search: the timestamp is Unix seconds as text, and so are ids of accounts and outbound_tls.
+    """
+    return enveloped(event.type, shown(event), int(event.at.timestamp()))
+
+
+def enveloped(kind: EventType, fields: dict[str, Any], timestamp: int) -> dict[str, Any]:
+    """Return the fields of the search as an element of a webhook's batch."""
+    fields["timestamp"] = str(timestamp)
+    for name in _QUOTED:
+        if name in fields:
+            fields[name] = str(fields[name])
+    return {"msys": {CLASS_OF[kind]: fields}, "cust": {"id": fields["customer_id"]}}
 
 
 def wire_types() -> frozenset[str]:

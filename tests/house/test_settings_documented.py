@@ -48,6 +48,8 @@ def written(default: Any) -> str:
     """Return a default as the page shows it."""
     if default is None or default == () or default == "":
         return "none"
+    if isinstance(default, tuple):
+        return f"`{','.join(map(str, default))}`"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
     return f"`{default:g}`" if isinstance(default, float) and default < 1e5 else f"`{default}`".replace(".0`", "`")

@@ -73,6 +73,10 @@ class Settings:
     smarthost: HostPort | None = None  # send everything through this host instead of to the MX hosts
     delivery_port: int = 25  # port of the MX hosts; another one only for tests and the demo
     allow_private_mx: bool = False  # deliver to loopback and private addresses too; only for tests and the demo
+    allow_private_targets: bool = (
+        False  # webhooks may post to loopback and private addresses too; only for tests and your own network
+    )
+    target_ports: tuple[int, ...] = (80, 443)  # ports that webhooks may post to, comma separated
     smtp_trust: tuple[TrustedNet, ...] = ()  # CIDR=account, comma separated: injection without AUTH from there
     max_message_bytes: int = 20_971_520  # largest message or API body that is taken; SIZE of EHLO
     smtp_max_connections: int = 500  # injection connections at once, per worker
@@ -183,6 +187,8 @@ def _parse(name: str, kind: Any, text: str) -> Any:
             return Path(text).expanduser()
         if kind is HostPort:
             return parse_host_port(text)
+        if get_origin(kind) is tuple and get_args(kind)[0] is int:
+            return tuple(_port(part) for part in text.split(",") if part.strip())
         if get_origin(kind) is tuple and get_args(kind)[0] is SourceIP:
             return tuple(_source_ip(part.strip()) for part in text.split(",") if part.strip())
         if get_origin(kind) is tuple and get_args(kind)[0] is TrustedNet:
@@ -190,6 +196,13 @@ def _parse(name: str, kind: Any, text: str) -> Any:
     except ValueError as trouble:
         raise Misuse(f"{variable}={text!r} cannot be used: {trouble}") from trouble
     return text
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 65536:
+        raise ValueError("a port is a number from 1 to 65535")
+    return number
 
 
 def _not_negative(number: Number) -> Number:

@@ -8,13 +8,11 @@ from collections.abc import Iterable
 
 import msgspec
 
+from homing.ground.addresses import IPAddress, embedded, why_no_host, why_private
 from homing.ground.config import HostPort
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104  compared with, not listened on
 _LOCALHOST = ("127.0.0.1", "::1")
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class AddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,22 +35,11 @@ def why_forbidden(address: str, policy: AddressPolicy) -> str:
 
     raises   ValueError if it is no IP address
     """
-    inner = _embedded(ipaddress.ip_address(address))
-    if inner.is_unspecified:
-        return "it is no address of a host"
-    if inner.is_multicast or inner == ipaddress.IPv4Address("255.255.255.255"):
-        return "it is a multicast or broadcast address"
-    if _is_own_listener(inner, policy):
-        return "it is our own SMTP listener"
-    if policy.allow_private:
-        return ""
-    if inner.is_loopback:
-        return "it is a loopback address"
-    if inner.is_link_local:
-        return "it is a link-local address"
-    if not inner.is_global or inner.is_reserved or (inner.version == 6 and inner.is_site_local):
-        return "it is a private or reserved address"
-    return ""
+    inner = embedded(ipaddress.ip_address(address))
+    reason = why_no_host(inner)
+    if not reason and _is_own_listener(inner, policy):
+        reason = "it is our own SMTP listener"
+    return reason or ("" if policy.allow_private else why_private(inner))
 
 
 def reachable_from(addresses: Iterable[str], source_ip: str | None, *, ipv6: bool) -> tuple[str, ...]:
@@ -64,19 +51,6 @@ def reachable_from(addresses: Iterable[str], source_ip: str | None, *, ipv6: boo
         six = ":" in source_ip
         return tuple(address for address in addresses if (":" in address) == six)
     return tuple(address for address in addresses if ipv6 or ":" not in address)
-
-
-def _embedded(address: IPAddress) -> IPAddress:
-    """Return the IPv4 address inside an IPv6 one that only carries it (mapped, 6to4, NAT64): that is where it leads."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
 
 
 def _is_own_listener(address: IPAddress, policy: AddressPolicy) -> bool:

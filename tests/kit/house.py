@@ -79,13 +79,14 @@ class House:
         self.data = self.folder / "data"
         self.data.mkdir(mode=0o711, exist_ok=True)
         self.data.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        self.http_port, self.smtp_port = _free_ports(2)
+        self.http_port, self.smtp_port, self.mx_port = _free_ports(3)
         self.log = self.folder / "log"
         values = {
             **FAST,
             "data": str(self.data),
             "http": f"127.0.0.1:{self.http_port}",
             "smtp": f"127.0.0.1:{self.smtp_port}",
+            "mx": f"127.0.0.1:{self.mx_port}",
             "smtp_trust": f"127.0.0.0/8={DEFAULT_ACCOUNT}",
             "hostname": "mail.acme.test",
             "workers": str(workers),

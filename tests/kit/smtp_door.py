@@ -14,8 +14,9 @@ from homing.ground.clock import SystemClock
 from homing.ground.errors import StoreUnavailable
 from homing.ground.ids import compose
 from homing.ground.tls import self_signed, server_context
-from homing.ingress.smtp_server import SmtpDoor, SmtpSettings
+from homing.ingress.smtp_server import SmtpDoor
 from homing.ingress.types import Accepted, Refused, Transmission
+from homing.smtp.server import SmtpSettings
 from tests.kit.smtp_script import KEYS
 
 
@@ -69,8 +70,7 @@ class OpenDoor:
         self.port = port
 
     async def connect(self) -> "Line":
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        return Line(reader, writer)
+        return await connect_to(self.port)
 
 
 class Line:
@@ -100,6 +100,11 @@ class Line:
 
     def close(self) -> None:
         self.writer.close()
+
+
+async def connect_to(port: int) -> Line:
+    """Connect to a door on loopback."""
+    return Line(*await asyncio.open_connection("127.0.0.1", port))
 
 
 class BlockingLine:

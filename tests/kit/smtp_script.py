@@ -1,10 +1,10 @@
 """Drives the SMTP server dialogue without a socket: octets in, what it wrote and what it handed over out."""
 
 from homing.accounts.types import Sender
-from homing.ingress import replies
-from homing.ingress.rules.collect import Budget
-from homing.ingress.rules.dialogue import Session
-from homing.ingress.smtp_types import Accept, Action, Authenticate, Close, Mail, Offer, Peer, StartTls
+from homing.smtp import replies
+from homing.smtp.rules.collect import Budget
+from homing.smtp.rules.dialogue import Session
+from homing.smtp.types import Accept, Action, Authenticate, CheckRecipient, Close, Mail, Offer, Peer, StartTls
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 OWNER = Sender(account_id=7, key_id=1, grants=frozenset({"smtp/inject"}), acts_for_all=True)
@@ -77,6 +77,9 @@ class Script:
                     self.session.tls_started()
                 case Authenticate(credentials=shown):
                     self._obey(self.session.auth_answered(self.auth_trouble or KEYS.get(shown.key), shown))
+                case CheckRecipient(mailbox=mailbox):
+                    known = mailbox.domain == "here.test"
+                    self._obey(self.session.recipient_answered(replies.RCPT_OK if known else replies.RELAYING_DENIED))
                 case Accept(mail=mail):
                     self.mails.append(mail)
                     self._obey(self.session.mail_answered(self.answer))

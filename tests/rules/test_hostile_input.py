@@ -10,16 +10,17 @@ import pytest
 
 from homing.events.detail import SUBJECT_LETTERS, Addressee, EventBook
 from homing.events.rules.search import BadQuery, read_query
-from homing.ingress import replies
-from homing.ingress.replies import Reply
 from homing.ingress.rules.content import MOST_HEADERS
 from homing.ingress.rules.msys_header import read_api_header
 from homing.ingress.rules.problem import Problem, Wrong
 from homing.ingress.rules.recipients import MOST_RECIPIENTS, read_recipients
 from homing.ingress.rules.transmission import decode
-from homing.ingress.smtp_mail import Arrival, to_transmission
-from homing.ingress.smtp_types import Mail, Peer
+from homing.ingress.smtp_mail import to_transmission
 from homing.ingress.types import Recipient, Transmission
+from homing.smtp import replies
+from homing.smtp.replies import Reply
+from homing.smtp.trace import Arrival
+from homing.smtp.types import Mail, Peer
 from homing.spool.types import ChunkFacts
 from homing.templates.errors import TemplateError
 from homing.templates.language import MAX_EXPRESSIONS, Place, Template, parse

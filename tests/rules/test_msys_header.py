@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.ingress.replies import Reply
 from homing.ingress.rules.msys_header import NOTHING_ASKED, ApiHeader, Copy, read_api_header
 from homing.message.scan import scan
+from homing.smtp.replies import Reply
 
 REFERENCE = (
     b' {"campaign_id":"spring","metadata":{"uid":"7"},"tags":["vip"],\r\n'

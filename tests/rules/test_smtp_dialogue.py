@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homing.ingress import replies
-from homing.ingress.rules.sasl import Credentials
+from homing.smtp import replies
+from homing.smtp.rules.sasl import Credentials
 from tests.kit.smtp_script import KEY, NO_GRANT_KEY, OWNER, STRANGER, SUBACCOUNT_KEY, Script
 
 MESSAGE = b"From: a@acme.test\r\nSubject: hi\r\n\r\nhello\r\n"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homing.ingress import replies
+from homing.smtp import replies
 from tests.kit.smtp_script import OWNER, Script
 
 ENVELOPE = b"MAIL FROM:<a@acme.test>\r\nRCPT TO:<x@there.test>\r\n"

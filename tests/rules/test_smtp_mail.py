@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.ingress.replies import Reply
-from homing.ingress.smtp_mail import Arrival, to_transmission
-from homing.ingress.smtp_types import Mail, Peer
+from homing.ingress.smtp_mail import to_transmission
 from homing.ingress.types import Recipient, Transmission
+from homing.smtp.replies import Reply
+from homing.smtp.trace import Arrival
+from homing.smtp.types import Mail, Mailbox, Peer
 from homing.spool.types import RawContent
 from tests.kit.smtp_script import OWNER
 
@@ -25,7 +26,7 @@ FULL = (
 
 
 def mail(body: bytes = FULL, *to: str, helo: str = "client.test", sender: str = "a@acme.test") -> Mail:
-    recipients = [Recipient(address, address.rpartition("@")[2].lower()) for address in to or ("x@there.test",)]
+    recipients = [Mailbox(address, address.rpartition("@")[2].lower()) for address in to or ("x@there.test",)]
     return Mail(sender=OWNER, reverse_path=sender, recipients=recipients, body=body, helo=helo, protocol="ESMTPSA", number=3)
 
 

@@ -16,6 +16,7 @@ def show(settings: Settings, *, first_key: str | None, workers: int, embedded: b
     lines = [
         f"[bold]REST API[/]   {base}/api/v1",
         f"[bold]SMTP[/]       {settings.smtp}  (user SMTP_Injection, password: an API key)",
+        *([f"[bold]MX[/]         {settings.mx}"] if settings.mx else []),
         f"[bold]Metrics[/]    {base}/metrics   [bold]Health[/] {base}/health/ready",
         f"[bold]Data[/]       {settings.data.resolve()}  ({store}, {workers} workers)",
     ]

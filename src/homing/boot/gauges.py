@@ -60,6 +60,20 @@ class _Collector(Collector):
             refused.add_metric([reason], count)
         yield refused
 
+        mx, returns = worker.mx.smtp, worker.mx.returns
+        yield CounterMetricFamily("homing_mx_messages", "Messages taken at the MX door", mx.counters.messages)
+        yield CounterMetricFamily("homing_mx_connections_taken", "Connections to the MX door", mx.counters.connections)
+        refused_mx = CounterMetricFamily(
+            "homing_mx_refused", "Replies of 400 and more at the MX door, by reason", labels=["reason"]
+        )
+        for reason, count in mx.counters.refused.items():
+            refused_mx.add_metric([reason], count)
+        yield refused_mx
+        returned = CounterMetricFamily("homing_returned_mail", "Mail that came back, by kind and outcome", labels=["what"])
+        for what, count in returns.counters.items():
+            returned.add_metric([what], count)
+        yield returned
+
         yield GaugeMetricFamily("homing_smtp_open_connections", "Injection connections now", smtp.counters.open_connections)
         yield GaugeMetricFamily("homing_queue_depth", "Messages that wait, those in memory included", owner.book.depth())
         yield GaugeMetricFamily("homing_queue_lanes", "Lanes with something in them", len(owner.book))

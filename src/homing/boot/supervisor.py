@@ -40,6 +40,7 @@ from homing.ground.secrets import load_or_make
 from homing.ground.supervise import Supervisor, Worker, WorkerState
 from homing.ground.tls import self_signed, server_context
 from homing.ground.waiting import set_within
+from homing.inbound import postmaster
 from homing.queue import store as queue
 from homing.recipients import store as recipients
 
@@ -73,8 +74,10 @@ async def _house(settings: Settings) -> AsyncIterator["House"]:
     count = settings.workers or os.cpu_count() or 1
     http = sockets.listen("HOMING_HTTP", settings.http, count=count)
     smtp: list[Any] = []
+    mx: list[Any] = []
     try:
         smtp = sockets.listen("HOMING_SMTP", settings.smtp, count=count)
+        mx = sockets.listen("HOMING_MX", settings.mx, count=count) if settings.mx else []
         async with _database(settings) as (dsn, postgres):
             await asyncio.to_thread(migrate, dsn)
             clock = SystemClock()
@@ -85,9 +88,9 @@ async def _house(settings: Settings) -> AsyncIterator["House"]:
                 await _master_key_belongs(settings, pool)
                 await events.ensure_partitions(pool, clock.now().date())
                 first_key = await _first_account(pool)
-                yield House(settings, pool, postgres, http, smtp, first_key)
+                yield House(settings, pool, postgres, http, smtp, mx, first_key)
     finally:
-        sockets.close([*http, *smtp])
+        sockets.close([*http, *smtp, *mx])
 
 
 @asynccontextmanager
@@ -152,6 +155,7 @@ class House:
     postgres: EmbeddedPostgres | None
     http: list[Any]
     smtp: list[Any]
+    mx: list[Any]  # empty where HOMING_MX is not set
     first_key: str | None
     days_ready: int = LEAST_DAYS  # days, today included, that the log has partitions for
 
@@ -161,12 +165,15 @@ class House:
         journal = Journal(settings.data / "evidence", "doorman")
 
         def refused(door: str, key_hash: bytes | None) -> None:
+            if door == "mx":
+                return  # no customer's attempt
             where = Door.API if door == "http" else Door.SMTP
             journal.count(None, where, FaultTag.SERVER, key_hash.hex()[:16] if key_hash else "")
 
         doorman = Doorman(
             http=self.http,
             smtp=self.smtp,
+            mx=self.mx,
             hostname=settings.hostname,
             refused=refused,
             tls=server_context(settings.tls_cert, settings.tls_key) if settings.tls_cert else None,
@@ -210,7 +217,10 @@ class House:
 
         supervisor = Supervisor(
             WORKER,
-            sockets=[{"http": http, "smtp": smtp} for http, smtp in zip(self.http, self.smtp, strict=True)],
+            sockets=[
+                {"http": http, "smtp": smtp, **({"mx": self.mx[number]} if self.mx else {})}
+                for number, (http, smtp) in enumerate(zip(self.http, self.smtp, strict=True))
+            ],
             lease_s=settings.lease_s,
             drain_s=settings.drain_s,
             node=node_name(settings),
@@ -255,6 +265,7 @@ class House:
                 finally:
                     self.days_ready = await events.days_ready(self.pool, today)
                 await recipients.forget_old_strikes(self.pool, today=today)
+                await postmaster.forget_old(self.pool, now=SystemClock().now())
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:
                 _log.warning("housekeeping_failed", cause=str(trouble)[:300])

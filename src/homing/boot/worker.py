@@ -5,9 +5,9 @@ in flight ends, outcomes are written, shards are given back.
 """
 
 import asyncio
-import contextlib
 import gc
 import signal
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -53,16 +53,21 @@ from homing.ground.postgres import DSN_FILE
 from homing.ground.secrets import load_or_make
 from homing.ground.sockets import BACKLOG
 from homing.ground.tls import self_signed, server_context
+from homing.inbound.door import MxDoor
+from homing.inbound.returned import Returns
+from homing.inbound.rules.destination import Tokens
 from homing.ingress.accept import Accept
 from homing.ingress.expand import Expander
 from homing.ingress.generate import Generator
-from homing.ingress.smtp_server import SmtpDoor, SmtpSettings
+from homing.ingress.smtp_server import SmtpDoor
 from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
 from homing.ingress.types import Accepted, Refused, Transmission
+from homing.message import msfbl, unsubscribe
 from homing.queue.inbox import Obey
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
+from homing.smtp.server import SmtpSettings
 
 _log = log.get("boot")
 
@@ -130,6 +135,7 @@ class Worker:
             clock=clock,
         )
         self.keyring = KeyRing(pool, master_key, clock)
+        self.classifier = Classifier.from_package()
         self.pace = PaceClient(attachment.channel, recalled=lambda ip, site, keep: self.engine.recalled(ip, site, keep))
         self.engine = Engine(
             settings=settings,
@@ -149,7 +155,7 @@ class Worker:
             resolver=self.resolver,
             slots=self.pace,
             shaping=Shaping.from_package(),
-            classifier=Classifier.from_package(),
+            classifier=self.classifier,
             peers=Peers(settings),
         )
         desk = SuppressionDesk.over(pool)
@@ -174,7 +180,9 @@ class Worker:
         self.services = Services(settings, pool, clock, master_key, self.owner)
         self.journal = Journal(settings.data / "evidence", attachment.worker_id)
         self.guard = DiskGuard(self._disks(), min_free_bytes=settings.min_free_bytes, min_free_share=settings.min_free_share)
+        self._tls = self._tls_context()
         self.smtp = self._smtp_door()
+        self.mx = self._mx_door()
         self.registry = metrics.new_registry()
         register(self.registry, self)
         channel = attachment.channel
@@ -187,12 +195,34 @@ class Worker:
         cluster = self._settings.data / "postgres"
         return [self._settings.data, *([cluster.resolve()] if cluster.exists() else [])]
 
-    def _smtp_door(self) -> SmtpDoor:
+    def _tls_context(self) -> ssl.SSLContext:
         settings = self._settings
         if settings.tls_cert is not None:
-            tls = server_context(settings.tls_cert, settings.tls_key)
-        else:
-            tls = server_context(self_signed(settings.data / "tls", hostname=settings.hostname, now=self._clock.now()))
+            return server_context(settings.tls_cert, settings.tls_key)
+        return server_context(self_signed(settings.data / "tls", hostname=settings.hostname, now=self._clock.now()))
+
+    def _mx_door(self) -> MxDoor:
+        """Return the door for mail that comes back; it is opened only where HOMING_MX is set."""
+        settings, token = self._settings, self._master_key.token
+        tokens = Tokens(
+            verp=partial(token, purpose="verp"),
+            unsubscribe=partial(token, purpose=unsubscribe.PURPOSE),
+            msfbl=partial(token, purpose=msfbl.PURPOSE, size=msfbl.MAC_BYTES),
+        )
+        return MxDoor(
+            self._pool,
+            hostname=settings.hostname,
+            max_message_bytes=settings.max_message_bytes,
+            own_domains=frozenset({settings.bounce_domain.lower(), settings.hostname.lower()}),
+            tokens=tokens,
+            returns=Returns(self._pool, self._clock, record=self.owner.record, rules=self.classifier, tokens=tokens),
+            refuse_new=self._refuse_new,
+            clock=self._clock,
+            tls=self._tls,
+        )
+
+    def _smtp_door(self) -> SmtpDoor:
+        settings = self._settings
 
         async def accept(transmission: Transmission, sender: Sender) -> Accepted | Refused:
             return await self.accept(transmission, sender, now=self._clock.now())
@@ -210,7 +240,7 @@ class Worker:
             refuse_new=self._refuse_new,
             clock=self._clock,
             trusted=(lambda ip: self.authenticator.trusted(ip, settings.smtp_trust)) if settings.smtp_trust else None,
-            tls=tls,
+            tls=self._tls,
         )
 
     def _refuse_new(self) -> str | None:
@@ -253,7 +283,7 @@ class Worker:
 
     @asynccontextmanager
     async def _doors(self) -> AsyncIterator[None]:
-        """Serve both doors; on leaving, take nothing new and answer what was taken."""
+        """Serve the doors; on leaving, take nothing new and answer what was taken."""
         settings, sockets = self._settings, self._attachment.sockets
         loop = asyncio.get_running_loop()
         deps = self._deps()
@@ -262,13 +292,15 @@ class Worker:
             tls = {"cert": settings.tls_cert, "key": settings.tls_key}
         async with server.serving(make_app(deps), sockets["http"], drain_s=settings.drain_s * 2 / 3, count=deps.count, **tls):
             # The loop listens anew, and would cut the queue to 100: two hundred clients that connect at once then wait a second.
-            smtp = await loop.create_server(self.smtp.protocol_factory, sock=sockets["smtp"], backlog=BACKLOG)
+            doors = [(self.smtp, sockets["smtp"]), *([(self.mx.smtp, sockets["mx"])] if "mx" in sockets else [])]
+            opened = [await loop.create_server(door.protocol_factory, sock=sock, backlog=BACKLOG) for door, sock in doors]
             try:
                 yield
             finally:
-                smtp.close()
-                with contextlib.suppress(Exception):
-                    await self.smtp.close(min(settings.drain_s / 3, 10.0))
+                for server_socket in opened:
+                    server_socket.close()
+                patience = min(settings.drain_s / 3, 10.0)
+                await asyncio.gather(*(door.close(patience) for door, _ in doors), return_exceptions=True)
 
     def _deps(self) -> Deps:
         """Return what the HTTP door needs."""

@@ -55,6 +55,7 @@ class Settings:
     database_url: str | None = None  # a PostgreSQL of your own, 15 or later (postgresql://...); default: the embedded one
     http: HostPort = HostPort("127.0.0.1", 8025)  # where the REST API listens
     smtp: HostPort = HostPort("127.0.0.1", 2525)  # where SMTP injection listens
+    mx: HostPort | None = None  # where mail that comes back is taken (bounces, complaints, inbound domains); default: nowhere
     tls_cert: Path | None = (
         None  # certificate chain (PEM) for HTTPS and STARTTLS; without it HTTP is plain and STARTTLS self-signed
     )

@@ -31,8 +31,9 @@ class Doorman:
     """Stands in at the doors. `stand` when no worker is ready, `step_back` at once when one is.
 
     http, smtp   the listening sockets of all workers
+    mx           those of the MX door, if there is one
     hostname     for the SMTP greeting
-    refused      called with the door ("http" or "smtp") and the hash of the API key that was shown, or None
+    refused      called with the door ("http", "smtp" or "mx") and the hash of the API key that was shown, or None
     tls          the configured context where HTTP speaks TLS: a client gets an honest answer there too, not a reset
     """
 
@@ -43,9 +44,11 @@ class Doorman:
         smtp: Sequence[socket.socket],
         hostname: str,
         refused: Refused,
+        mx: Sequence[socket.socket] = (),
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._doors = [(sock, "http") for sock in http] + [(sock, "smtp") for sock in smtp]
+        self._doors += [(sock, "mx") for sock in mx]
         self._greeting = f"421 4.3.2 {hostname} service not available, try again later\r\n".encode("ascii", "replace")
         self._refused = refused
         self._tls = tls
@@ -120,14 +123,14 @@ class Doorman:
 
     async def _answer(self, connection: socket.socket, door: str) -> None:
         try:
-            await (self._answer_smtp(connection) if door == "smtp" else self._answer_http(connection))
+            await (self._answer_http(connection) if door == "http" else self._answer_smtp(connection, door))
         except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError, ValueError):
             return  # the client has left or talks rubbish; it has been noted
         except Exception:  # the edge of one connection
             self._log.exception("doorman_failed", door=door)
 
-    async def _answer_smtp(self, connection: socket.socket) -> None:
-        self._refused("smtp", None)
+    async def _answer_smtp(self, connection: socket.socket, door: str) -> None:
+        self._refused(door, None)
         reader, writer = await asyncio.open_connection(sock=connection)
         writer.write(self._greeting)
         await self._say_goodbye(reader, writer)

@@ -2,6 +2,6 @@
 
 In      api.v1.transmissions, SMTP clients
 Out     chunks for queue.owner.hand_over, shares for the inbox of all shards; a reply only once that is on disk
-Owns    no table; the words of every SMTP reply
-Start   accept.py, then rules/admission.py and rules/expand.py; smtp_server.py and rules/dialogue.py for the SMTP door
+Owns    no table
+Start   accept.py, then rules/admission.py and rules/expand.py; smtp_server.py and smtp_mail.py for the SMTP door
 """

@@ -4,38 +4,23 @@ Source: SparkPost reference, section 2.31; RFC 5321 section 4.4 (Received) and 6
 Message-ID may be added by who takes a submission).
 """
 
-import re
-
-from homing.ingress import replies
-from homing.ingress.replies import Reply
+from homing.ingress import answers
 from homing.ingress.rules.content import MOST_HEADERS
 from homing.ingress.rules.msys_header import NOTHING_ASKED, ApiHeader, read_api_header
-from homing.ingress.smtp_types import Mail, Peer
 from homing.ingress.types import Recipient, Transmission
 from homing.message.addresses import Address, BadAddress, split_mailboxes
 from homing.message.headers import write_mailboxes
 from homing.message.lines import has_long_line
 from homing.message.scan import MAX_HOPS, Scan, scan, without
+from homing.smtp import replies
+from homing.smtp.replies import Reply
+from homing.smtp.trace import Arrival, received
+from homing.smtp.types import Mail, Mailbox
 from homing.spool.types import RawContent, RecipientDetail
 
 SUBJECT_LETTERS = 1000  # of a subject that events keep
 # Bcc would tell every recipient of the hidden ones; Return-Path is for the last host alone (RFC 5321 section 4.4).
 _NOT_PASSED_ON = frozenset({b"x-msys-api", b"bcc", b"resent-bcc", b"return-path"})
-_NOT_A_NAME = re.compile(r"[^A-Za-z0-9._:\[\]-]")
-
-
-class Arrival:
-    """What the trace header tells besides the message: from where, by whom, when.
-
-    token   unique for the connection; with the message's number it is the id of the trace header
-    """
-
-    __slots__ = ("hostname", "peer", "token")
-
-    def __init__(self, *, hostname: str, peer: Peer, token: str) -> None:
-        self.hostname = hostname
-        self.peer = peer
-        self.token = token
 
 
 def to_transmission(mail: Mail, arrival: Arrival, *, date: str) -> Transmission | Reply:
@@ -57,14 +42,14 @@ def to_transmission(mail: Mail, arrival: Arrival, *, date: str) -> Transmission 
     if isinstance(asked, Reply):
         return asked
     dropped = _NOT_PASSED_ON
-    added = [_received(mail, arrival, date).encode()]
+    added = [received(mail, arrival, date).encode()]
     if not found.has_date:
         added.append(f"Date: {date}\r\n".encode())
     if not found.has_message_id:
         added.append(f"Message-ID: <{arrival.token}.{mail.number}@{arrival.hostname}>\r\n".encode())
     if asked.copies:
         if not _has_one_address(found.values(b"to")):
-            return replies.COPIES_NEED_ONE_TO
+            return answers.COPIES_NEED_ONE_TO
         visible = [(copy.name or None, copy.email) for copy in asked.copies if copy.kind == "cc"]
         if visible:
             added.append(write_mailboxes("Cc", visible))
@@ -100,14 +85,14 @@ def _author(found: Scan) -> Address | Reply:
         return found.sender()
     except BadAddress:
         count = found.count(b"from")
-        return replies.BAD_FROM if count == 1 else replies.TWO_FROMS if count else replies.NO_FROM
+        return answers.BAD_FROM if count == 1 else answers.TWO_FROMS if count else answers.NO_FROM
 
 
 def _asked(found: Scan) -> ApiHeader | Reply:
     count = found.count(b"x-msys-api")
     if not count:
         return NOTHING_ASKED
-    return read_api_header(found.msys_api[0]) if count == 1 else replies.TWO_API_HEADERS
+    return read_api_header(found.msys_api[0]) if count == 1 else answers.TWO_API_HEADERS
 
 
 def _has_one_address(values: list[str]) -> bool:
@@ -117,8 +102,9 @@ def _has_one_address(values: list[str]) -> bool:
         return False
 
 
-def _recipients(given: list[Recipient], asked: ApiHeader) -> list[Recipient]:
+def _recipients(mailboxes: list[Mailbox], asked: ApiHeader) -> list[Recipient]:
     """Return everybody once, first the envelope's, then the copies."""
+    given = [Recipient(mailbox.email, mailbox.domain) for mailbox in mailboxes]
     if len(given) > 1:
         given = list({recipient.email.lower(): recipient for recipient in reversed(given)}.values())[::-1]
     if asked.tags:
@@ -141,17 +127,3 @@ def _recipients(given: list[Recipient], asked: ApiHeader) -> list[Recipient]:
         if copy.email.lower() not in known
     ]
     return given + copies
-
-
-def _received(mail: Mail, arrival: Arrival, date: str) -> str:
-    """Return the trace header of RFC 5321 section 4.4; recipients are named only where there is nobody to hide."""
-    peer = arrival.peer.address
-    literal = f"[IPv6:{peer}]" if ":" in peer else f"[{peer}]"
-    name = _NOT_A_NAME.sub("?", mail.helo)
-    only = mail.recipients[0].email if len(mail.recipients) == 1 else ""
-    shown = f"\r\n\tfor <{only}>" if only and only.isascii() else ""
-    return (
-        f"Received: from {name} ({literal})\r\n"
-        f"\tby {arrival.hostname} with {mail.protocol} id {arrival.token}.{mail.number}{shown};\r\n"
-        f"\t{date}\r\n"
-    )

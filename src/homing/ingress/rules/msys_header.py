@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from homing.ingress import replies
-from homing.ingress.replies import Reply
+from homing.ingress import answers
 from homing.ingress.rules.recipients import MOST_NESTING, MOST_TAG, is_nested_deeper
 from homing.message.addresses import BadAddress, check_name, parse_address
+from homing.smtp.replies import Reply, printable
 
 CAMPAIGN_OCTETS = 64
 METADATA_OCTETS = 10_240
@@ -65,7 +65,7 @@ def read_api_header(text: str) -> ApiHeader | Reply:
     try:
         return _read(_parse(text))
     except _Bad as bad:
-        return replies.bad_api_header(str(bad))
+        return answers.bad_api_header(str(bad))
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -152,4 +152,4 @@ def _copy(kind: str, entry: Any) -> Copy:
         check_name(name)
         return Copy(kind, email, parse_address(email).domain, name)
     except BadAddress as bad:
-        raise _Bad(f"X-MSYS-API '{kind}' holds {replies.printable(email, 80)!r}: {bad}") from None
+        raise _Bad(f"X-MSYS-API '{kind}' holds {printable(email, 80)!r}: {bad}") from None

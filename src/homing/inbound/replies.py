@@ -1,0 +1,8 @@
+"""Replies of the MX door about its own business; all others are smtp.replies."""
+
+from homing.smtp.replies import Reason, no, reply
+
+NO_SUCH_MAILBOX = no(550, "5.1.1", "no such mailbox here", Reason.ADDRESS)
+NOT_OURS = no(550, "5.7.1", "relaying denied: mail for that domain is not taken here", Reason.ADDRESS)
+TOO_MANY_HOPS = no(554, "5.4.6", "too many hops, over 100 Received headers: this message is in a loop", Reason.CONTENT)
+TAKEN = reply(250, "2.0.0", "OK", Reason.OK)

@@ -1,0 +1,58 @@
+"""Replies about injection: what the SMTP door says of a message that customers hand in.
+
+Texts follow the SparkPost reference, section 2.31.1, where it observed one.
+"""
+
+from typing import assert_never
+
+from homing.evidence.types import FaultTag
+from homing.ground.ids import to_digits
+from homing.ingress.types import Accepted, Refusal, Refused
+from homing.smtp.replies import NO_RECIPIENTS, Reason, Reply, no, printable
+
+TWO_API_HEADERS = no(550, "5.6.0", "message has more than one X-MSYS-API header", Reason.CONTENT)
+COPIES_NEED_ONE_TO = no(
+    550, "5.6.0", "X-MSYS-API 'cc', 'bcc' and 'archive' need a To header with exactly one address", Reason.CONTENT
+)
+NO_FROM = no(550, "5.6.0", "message needs one From header; its domain must be a verified sending domain", Reason.CONTENT)
+TWO_FROMS = no(550, "5.6.0", "message has more than one From header", Reason.CONTENT)
+BAD_FROM = no(550, "5.6.0", "From header cannot be read; write From: Name <local@domain>", Reason.CONTENT)
+
+
+def bad_api_header(text: str) -> Reply:
+    """Return the refusal of an X-MSYS-API header; SparkPost reference, section 2.31.1."""
+    return no(550, "5.6.0", printable(text, 300), Reason.CONTENT)
+
+
+def accepted(outcome: Accepted) -> Reply:
+    """Return the answer that hands responsibility over to us; its digits are the transmission id, for tracing."""
+    return Reply(250, f"250 2.0.0 OK {to_digits(outcome.transmission_id)}\r\n".encode(), FaultTag.NONE, Reason.OK)
+
+
+def refused(outcome: Refused) -> Reply:
+    """Word admission's refusal for SMTP."""
+    what = printable(outcome.subject)
+    match outcome.reason:
+        case Refusal.UNVERIFIED_DOMAIN:
+            text = f"Unconfigured Sending Domain <{what}>"
+        case Refusal.NO_SENDING_DOMAIN:
+            return BAD_FROM
+        case Refusal.RETURN_PATH_DOMAIN:
+            return no(550, "5.1.8", f"Unconfigured Bounce Domain <{what}>", Reason.POLICY)
+        case Refusal.UNKNOWN_POOL:
+            text = f"X-MSYS-API 'options.ip_pool': there is no pool <{what}>"
+            return no(550, "5.6.0", text, Reason.POLICY)
+        case Refusal.UNKNOWN_DKIM_KEY:
+            text = f"X-MSYS-API 'options.dkim_key': there is no verified key <{what}>"
+            return no(550, "5.6.0", text, Reason.POLICY)
+        case Refusal.NO_RECIPIENTS:
+            return NO_RECIPIENTS
+        case Refusal.SUSPENDED:
+            text = "this account is suspended and cannot send"
+        case Refusal.START_TIME:
+            text = "the start time cannot be used"
+        case Refusal.UNKNOWN_LIST | Refusal.LIST_OF_SUBACCOUNT:
+            text = "stored recipient lists cannot be used over SMTP"
+        case _:
+            assert_never(outcome.reason)
+    return no(550, "5.7.1", text, Reason.POLICY)

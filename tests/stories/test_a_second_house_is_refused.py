@@ -15,7 +15,7 @@ def test_a_second_house_on_the_same_doors_is_refused_with_a_clear_text(house: Ho
 def test_a_second_house_on_the_same_data_is_refused_with_a_clear_text(house: House):
     before = dict(house.environ)
     try:
-        house.environ |= {"HOMING_HTTP": "127.0.0.1:0", "HOMING_SMTP": "127.0.0.1:0"}
+        house.environ |= {"HOMING_HTTP": "127.0.0.1:0", "HOMING_SMTP": "127.0.0.1:0", "HOMING_MX": "127.0.0.1:0"}
         done = house.run("up", ok=False)
     finally:
         house.environ = before

@@ -447,3 +447,60 @@ def test_what_does_not_exist_is_not_found(client, ask):
     with pytest.raises(SparkPostAPIException) as refusal:
         ask(client)
     assert refusal.value.status == 404
+
+
+def test_templates_are_kept_previewed_and_sent_by_the_client(client, house, inbox):
+    templates = client.templates
+    made = templates.create(
+        id="welcome",
+        name="Welcome",
+        from_email=f"Acme <{NEWS}>",
+        subject="Hi {{first}}",
+        text="Hello {{first}}\n",
+        html="<p>{{first}}</p>",
+    )
+    assert made == {"id": "welcome"}
+    assert [one["id"] for one in templates.list()] == ["welcome"]
+    found = templates.get("welcome", draft=True)
+    assert (found["content"]["subject"], found["has_draft"], found["published"]) == ("Hi {{first}}", True, False)
+    shown = templates.preview("welcome", {"first": "Kim"})
+    assert (shown["subject"], shown["html"], shown["from"]) == ("Hi Kim", "<p>Kim</p>", {"email": NEWS, "name": "Acme"})
+    templates.update("welcome", published=True)
+    to = [{"address": {"email": "tess@there.test"}, "substitution_data": {"first": "Tess"}}]
+    results = client.transmissions.send(recipients=to, template="welcome", use_draft_template=False)
+    assert results["total_accepted_recipients"] == 1
+    assert inbox.one("tess@there.test").message["Subject"] == "Hi Tess"
+    assert house.wait_for("tess@there.test", "delivery")["template_id"] == "welcome"
+    assert templates.delete("welcome") == {}
+    with pytest.raises(SparkPostAPIException) as refusal:
+        templates.get("welcome")
+    assert refusal.value.status == 404
+
+
+def test_recipient_lists_are_kept_and_sent_to_by_the_client(client, house, inbox):
+    lists = client.recipient_lists
+    people = [{"address": {"email": f"l{number}@there.test"}, "substitution_data": {"n": number}} for number in range(3)]
+    made = lists.create(id="grads", name="Grads", recipients=people)
+    assert (made["id"], made["total_accepted_recipients"], made["total_rejected_recipients"]) == ("grads", 3, 0)
+    assert [one["id"] for one in lists.list()] == ["grads"]
+    assert len(lists.get("grads", show_recipients=True)["recipients"]) == 3
+    assert "recipients" not in lists.get("grads")
+    lists.update("grads", name="Graduates")
+    assert lists.get("grads")["name"] == "Graduates"
+    results = client.transmissions.send(recipient_list="grads", from_email=NEWS, subject="No {{n}}", text="x\n")
+    assert results["total_accepted_recipients"] == 3
+    for number in range(3):
+        assert inbox.one(f"l{number}@there.test").message["Subject"] == f"No {number}"
+    house.wait_empty()
+    assert lists.delete("grads") == {}
+
+
+def test_a_scheduled_transmission_is_looked_at_and_cancelled_by_the_client(client, house, inbox):
+    start = (datetime.now(UTC) + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    sent = send(client, ["later@there.test"], start_time=start, campaign="fall")
+    found = client.transmissions.get(sent["id"])
+    assert (found["state"], found["campaign_id"], found["num_rcpts"]) == ("submitted", "fall", 1)
+    assert [one["id"] for one in client.transmissions.list(campaign_id="fall")] == [sent["id"]]
+    assert client.transmissions.delete(sent["id"]) is True
+    assert house.wait_for("later@there.test", "bounce")["raw_reason"] == "554 5.7.1 [internal] Campaign cancelled"
+    assert client.transmissions.get(sent["id"])["state"] == "Canceled"

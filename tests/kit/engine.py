@@ -38,6 +38,7 @@ from homing.ingress.suppression import SuppressionDesk
 from homing.queue import holds
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
+from homing.templates.book import SnippetBook
 from tests.kit.dns import DnsServer, Records, dns_server
 from tests.kit.mail import new_chunk
 
@@ -194,6 +195,7 @@ async def post_office(
             clock,
             KeyRing(pool, KEY, clock),
             pools,
+            SnippetBook(pool, clock),
             hostname=made.hostname,
             bounce_domain=made.bounce_domain,
             token=lambda message: KEY.token(message, purpose="verp"),

@@ -24,6 +24,7 @@ from homing.ingress.accept import Accept, Handover
 from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
 from homing.queue.types import NewChunk, Place
+from homing.templates.book import TemplateBook
 
 FIRST = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -118,6 +119,7 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
             desk=SuppressionDesk.over(pool),
             handover=handover or door.queue,
             submit=Submit(pool),
+            templates=TemplateBook(pool, clock),
             lifetime=timedelta(hours=72),
         ),
         count=lambda account_id, fault: door.counted.append((account_id, fault)),

@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts import store as accounts
 from homing.accounts.grants import KEY_GRANTS
 from homing.api.bodies import Bodies
-from homing.api.v1 import api_keys, recipient_lists, scheduled, sending_domains, suppression_list, webhooks
+from homing.api.v1 import api_keys, recipient_lists, scheduled, sending_domains, snippets, suppression_list, templates, webhooks
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import SystemClock
@@ -18,6 +18,7 @@ from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.ingress.accept import Handover
 from homing.simulator.dns import DnsServer, Zones
+from homing.templates.book import SnippetBook
 from homing.webhooks.store import Webhooks
 from tests.kit.http import HttpDoor, http_door
 
@@ -64,6 +65,8 @@ async def resource_door(
                 *suppression_list.routes(pool=pool, bodies=bodies),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
+                *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=SnippetBook(pool, clock), forget=lambda: None),
+                *snippets.routes(pool=pool, bodies=bodies, forget=lambda: None),
                 *webhooks.routes(
                     webhooks=Webhooks(pool, MASTER_KEY),
                     http=OutboundHttp(TargetPolicy(allow_private=True, ports=(443, *target_ports))),

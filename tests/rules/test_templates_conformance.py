@@ -12,6 +12,7 @@ from homing.templates.language import MAX_BLOCKS, Place, parse
 from homing.templates.values import Scope
 
 DYNAMIC = "{{render_dynamic_content(dynamic_html.x)}}"
+INNER = "render_dynamic_content() cannot be used inside of dynamic content and snippets"
 KIM = {"email": "kim@there.test", "address": {"email": "kim@there.test", "name": "Kim"}}
 
 
@@ -153,7 +154,7 @@ def test_bad_syntax_is_told_with_its_line(text, line, says):
         ("{{missing + 1}}", {}, 1, "attempt to perform arithmetic on a null value"),
         ("{{#n}}", {"n": 3}, 1, "attempt to get the length of a number"),
         (DYNAMIC, {}, 1, "render_dynamic_content() found no text; it must be in the transmission's substitution_data"),
-        (DYNAMIC, {"dynamic_html": {"x": DYNAMIC}}, 1, "render_dynamic_content() cannot be used inside of dynamic content"),
+        (DYNAMIC, {"dynamic_html": {"x": DYNAMIC}}, 1, INNER),
     ],
 )  # fmt: skip
 def test_what_cannot_be_rendered_is_told_with_its_line(text, data, line, says):

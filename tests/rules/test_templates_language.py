@@ -111,7 +111,7 @@ def test_the_strongest_layer_that_knows_a_name_wins():
         ("{{each a}}", 1, "{{each}} has no {{end}}"),
         ("{{ else }}", 1, "'else'"),
         ("{{ while }}", 1, "reserved"),
-        ("{{ render_snippet('x') }}", 1, "render_snippet() is not supported yet"),
+        ("{{ render_snippet() }}", 1, "render_snippet() takes one argument"),
         ("{{ nonsense(1) }}", 1, "no macro nonsense()"),
         ("{{{{x}}}}", 1, "'{'"),
         ("{{" + "(" * (MAX_NESTING + 1) + "x" + ")" * (MAX_NESTING + 1) + "}}", 1, "deep"),

@@ -13,6 +13,7 @@ from homing.ground.clock import SystemClock
 from homing.ground.secrets import MasterKey
 from homing.queue.types import Entry
 from homing.spool.types import ChunkFacts, Content, InlineContent, Part, RawContent
+from homing.templates.book import SnippetBook
 
 NOW = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
 FACTS = ChunkFacts(
@@ -42,6 +43,7 @@ async def making(dsn: str) -> AsyncIterator[Callable[..., object]]:
             clock,
             KeyRing(pool, MasterKey(b"k" * 32), clock),
             PoolBook(pool, source_ips=(), hostname="mta.test"),
+            SnippetBook(pool, clock),
             hostname="mta.test",
             bounce_domain="bounce.test",
             token=token,

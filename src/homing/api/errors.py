@@ -83,7 +83,14 @@ SEARCH_TOO_SLOW = Problem(504, "Search took too long", "narrow the time range wi
 
 def errors_body(problems: Sequence[Problem]) -> bytes:
     """Return `{"errors": [...]}`; absent descriptions and codes are left out."""
-    return _encode({"errors": [error_object(problem.message, problem.description, problem.code) for problem in problems]})
+    return _encode({"errors": [_object(problem) for problem in problems]})
+
+
+def _object(problem: Problem) -> dict[str, Any]:
+    made: dict[str, Any] = error_object(problem.message, problem.description, problem.code)
+    if problem.part:
+        made |= {"part": problem.part, "line": problem.line}
+    return made
 
 
 def error_object(message: str, description: str = "", code: str = "") -> dict[str, str]:

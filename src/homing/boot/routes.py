@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies
-from homing.api.v1 import api_keys, recipient_lists, scheduled, sending_domains, suppression_list, webhooks
+from homing.api.v1 import api_keys, recipient_lists, scheduled, sending_domains, snippets, suppression_list, templates, webhooks
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import Clock
@@ -34,5 +34,7 @@ def resources(
         *suppression_list.routes(pool=pool, bodies=bodies),
         *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
         *scheduled.routes(pool=pool, clock=clock, news=worker.owner.look_into_inbox),
+        *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=worker.snippets, forget=worker.templates.forget),
+        *snippets.routes(pool=pool, bodies=bodies, forget=worker.snippets.forget),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

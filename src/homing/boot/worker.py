@@ -68,6 +68,7 @@ from homing.queue.inbox import Obey
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
 from homing.smtp.server import SmtpSettings
+from homing.templates.book import SnippetBook, TemplateBook
 
 _log = log.get("boot")
 
@@ -134,6 +135,8 @@ class Worker:
             providers=Providers.from_package(),
             clock=clock,
         )
+        self.templates = TemplateBook(pool, clock)
+        self.snippets = SnippetBook(pool, clock)
         self.keyring = KeyRing(pool, master_key, clock)
         self.classifier = Classifier.from_package()
         self.pace = PaceClient(attachment.channel, recalled=lambda ip, site, keep: self.engine.recalled(ip, site, keep))
@@ -147,6 +150,7 @@ class Worker:
                 clock,
                 self.keyring,
                 pools,
+                self.snippets,
                 hostname=settings.hostname,
                 bounce_domain=settings.bounce_domain,
                 token=partial(master_key.token, purpose="verp"),
@@ -175,6 +179,7 @@ class Worker:
             desk=desk,
             handover=self.owner,
             submit=Submit(pool, news=self.owner.look_into_inbox),
+            templates=self.templates,
             lifetime=lifetime,
         )
         self.services = Services(settings, pool, clock, master_key, self.owner)

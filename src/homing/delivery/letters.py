@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -23,6 +23,8 @@ from homing.spool import dkim
 from homing.spool import store as spool
 from homing.spool.render import Prepared, prepare
 from homing.spool.types import NOTHING_DIFFERS, ChunkFacts, Content, InlineContent, RawContent
+from homing.templates.book import SnippetBook
+from homing.templates.types import Snippet
 
 SLOW_S = 0.005  # CPU time of making a message beyond which the next one of its chunk is made in a thread
 # Where nothing is measured yet, from here on the first message of a chunk may take longer than that (algorithms.md).
@@ -38,7 +40,7 @@ class Chunk:
     apart   making the next of its messages may take so long that the event loop must not wait for it
     """
 
-    __slots__ = ("_content", "_prepared", "apart", "events", "facts", "size")
+    __slots__ = ("_content", "_prepared", "apart", "events", "facts", "names_snippets", "size")
 
     def __init__(self, facts: ChunkFacts, content: Content, events: EventBook | None = None) -> None:
         self.facts = facts
@@ -47,6 +49,7 @@ class Chunk:
         self._prepared: Prepared | None = None
         self.size = _size(content) + 2_000
         self.apart = _may_be_slow(content)
+        self.names_snippets = _names_snippets(content)
 
     def prepared(self, hostname: str) -> Prepared:
         """Return what renders the messages of this chunk; made at the first use.
@@ -83,6 +86,7 @@ class Letters:
         clock: Clock,
         keyring: KeyRing,
         pools: PoolBook,
+        snippets: SnippetBook,
         *,
         hostname: str,
         bounce_domain: str,
@@ -93,6 +97,7 @@ class Letters:
         self._clock = clock
         self._keyring = keyring
         self._pools = pools
+        self._snippets = snippets
         self._hostname = hostname
         self._bounce_domain = bounce_domain
         self._token = token
@@ -157,19 +162,27 @@ class Letters:
         keys = self._keyring.get_cached(facts.sending_domain, facts.dkim_key)
         if keys is None:
             keys = await self._keyring.signing_keys(facts.sending_domain, facts.dkim_key)
+        snippets = None
+        if chunk.names_snippets:
+            snippets = await self._snippets.of(facts.account_id, facts.subaccount_id)
         now = self._clock.now()
         if chunk.apart:
-            return await asyncio.get_running_loop().run_in_executor(self._apart, self._timed, entry, chunk, keys, now)
-        return self._timed(entry, chunk, keys, now)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._apart, self._timed, entry, chunk, keys, now, snippets)
+        return self._timed(entry, chunk, keys, now, snippets)
 
-    def _timed(self, entry: Entry, chunk: Chunk, keys: Sequence[SigningKey], now: datetime) -> Letter | Unmakeable:
+    def _timed(
+        self, entry: Entry, chunk: Chunk, keys: Sequence[SigningKey], now: datetime, snippets: Mapping[str, Snippet] | None
+    ) -> Letter | Unmakeable:
         """Make a message and note whether the next one of its chunk should be made apart."""
         began = time.thread_time()
-        letter = self._made(entry, chunk, keys, now)
+        letter = self._made(entry, chunk, keys, now, snippets)
         chunk.apart = time.thread_time() - began > SLOW_S
         return letter
 
-    def _made(self, entry: Entry, chunk: Chunk, keys: Sequence[SigningKey], now: datetime) -> Letter | Unmakeable:
+    def _made(
+        self, entry: Entry, chunk: Chunk, keys: Sequence[SigningKey], now: datetime, snippets: Mapping[str, Snippet] | None
+    ) -> Letter | Unmakeable:
         facts = chunk.facts
         detail = detail_of(entry) or NOTHING_DIFFERS
         return_path = detail.return_path or facts.return_path
@@ -177,7 +190,12 @@ class Letters:
         mail_from = verp.compose(entry.entry_id, self._token, domain)
         try:
             rendered = chunk.prepared(self._hostname).render(
-                detail=detail, recipient=entry.recipient, message_id=entry.entry_id, mail_from=mail_from, now=now
+                detail=detail,
+                recipient=entry.recipient,
+                message_id=entry.entry_id,
+                mail_from=mail_from,
+                now=now,
+                snippets=snippets,
             )
         except Permanent as trouble:
             return Unmakeable(str(trouble))
@@ -200,6 +218,16 @@ class Letters:
             old = self._chunks.pop(chunk_id, None)
             if old is not None:
                 self.bytes -= old.size
+
+
+def _names_snippets(content: Content) -> bool:
+    match content:
+        case RawContent():
+            return content.substitute and b"render_snippet" in content.rfc822
+        case InlineContent():
+            bodies = (content.text, content.html, content.amp_html) if content.perform_substitutions else ()
+            texts = (*bodies, content.subject, content.from_name, content.reply_to, *content.headers.values())
+            return any(text is not None and "render_snippet" in text for text in texts)
 
 
 def has_amp(content: Content) -> bool:

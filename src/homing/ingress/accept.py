@@ -10,12 +10,14 @@ from homing.domains.keyring import KeyRing
 from homing.domains.types import DEFAULT_KEY, DomainFacts
 from homing.egress.pools import PoolBook
 from homing.ingress.rules.admission import Known, admit, return_path_domains, with_usable_return_path
+from homing.ingress.rules.content import with_stored
 from homing.ingress.rules.expand import CHUNK_RECIPIENTS, Share, chunk_size, encode_share, expand, facts_of
 from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
-from homing.ingress.types import Accepted, Refusal, Refused, Transmission
+from homing.ingress.types import Accepted, Named, Refusal, Refused, Transmission
 from homing.queue.types import NewChunk, Place
-from homing.spool.types import ChunkFacts, encode_content
+from homing.spool.types import ChunkFacts, decode_content, encode_content
+from homing.templates.book import TemplateBook
 
 SMALL = 100  # recipients whose entries and events are made in the event loop: about 1 ms
 
@@ -48,6 +50,7 @@ class Accept:
         desk: SuppressionDesk,
         handover: Handover,
         submit: Submit,
+        templates: TemplateBook,
         lifetime: timedelta,
     ) -> None:
         self._domains = domains
@@ -56,6 +59,7 @@ class Accept:
         self._desk = desk
         self._handover = handover
         self._submit = submit
+        self._templates = templates
         self._lifetime = lifetime
 
     async def __call__(self, transmission: Transmission, sender: Sender, *, now: datetime) -> Accepted | Refused:
@@ -63,6 +67,11 @@ class Accept:
 
         raises   Overloaded, StoreUnavailable or LeaseLost; then nothing was stored and the caller may try again
         """
+        if transmission.named is not None:
+            found = await self._with_template(transmission, transmission.named, sender)
+            if isinstance(found, Refused):
+                return found
+            transmission = found
         known = await self._look_up(transmission, sender)
         transmission = with_usable_return_path(transmission, known)
         refused = admit(transmission, sender, known, now=now)
@@ -75,6 +84,17 @@ class Accept:
         else:
             transmission_id = await self._take_in_shares(transmission, sender, known, now)
         return Accepted(transmission_id, len(transmission.recipients), len(transmission.rejected))
+
+    async def _with_template(self, transmission: Transmission, named: Named, sender: Sender) -> Transmission | Refused:
+        """Return a transmission with the content of the stored template that it names."""
+        template = await self._templates.template(sender.account_id, sender.subaccount_id, named.template_id)
+        if template is None:
+            return Refused(Refusal.UNKNOWN_TEMPLATE, named.template_id)
+        version = await self._templates.content(template, draft=named.draft)
+        if version is None:
+            return Refused(Refusal.NO_DRAFT if named.draft else Refusal.NOT_PUBLISHED, named.template_id)
+        await self._templates.used(template)
+        return with_stored(transmission, decode_content(version.content), template, version=version.version)
 
     async def _look_up(self, transmission: Transmission, sender: Sender) -> Known:
         """Gather what admission asks for; all of it is in memory as a rule."""

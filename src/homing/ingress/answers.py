@@ -51,8 +51,14 @@ def refused(outcome: Refused) -> Reply:
             text = "this account is suspended and cannot send"
         case Refusal.START_TIME:
             text = "the start time cannot be used"
-        case Refusal.UNKNOWN_LIST | Refusal.LIST_OF_SUBACCOUNT:
-            text = "stored recipient lists cannot be used over SMTP"
+        case (
+            Refusal.UNKNOWN_LIST
+            | Refusal.LIST_OF_SUBACCOUNT
+            | Refusal.UNKNOWN_TEMPLATE
+            | Refusal.NO_DRAFT
+            | Refusal.NOT_PUBLISHED
+        ):
+            text = "stored lists and templates cannot be used over SMTP"
         case _:
             assert_never(outcome.reason)
     return no(550, "5.7.1", text, Reason.POLICY)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from homing.spool.types import Content, RecipientDetail
+from homing.spool.types import Content, InlineContent, RecipientDetail
 
 
 class Recipient(msgspec.Struct, frozen=True, gc=False):
@@ -21,12 +21,32 @@ class Recipient(msgspec.Struct, frozen=True, gc=False):
     detail: RecipientDetail | None = None
 
 
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored template that a transmission names in place of content.
+
+    from_     what `override` says in place of the template's: name, address, domain; None: nothing
+    unset     options that the call leaves to the template: open_tracking, click_tracking, transactional, initial_open
+    """
+
+    template_id: str
+    draft: bool = False
+    from_: tuple[str | None, str, str] | None = None
+    reply_to: str | None = None
+    unset: frozenset[str] = frozenset()
+
+
+NO_CONTENT = InlineContent(from_email="")  # of a transmission that names a template, until it is looked up
+
+
 class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     """One hand-in, from whichever door, decoded and checked in form; nothing is looked up yet."""
 
     recipients: list[Recipient]
     stored_list: str = ""  # id of the recipient list that is meant instead; '': the recipients are given
     content: Content
+    named: Named | None = None
+    template_id: str = ""
+    template_version: str = "0"
     recv_method: str  # "rest" or "esmtp"
     from_email: str  # From header address; may hold template language over REST
     sending_domain: str  # its domain, lower case A-labels
@@ -77,6 +97,9 @@ class Refusal(StrEnum):
     SUSPENDED = "suspended"
     START_TIME = "start_time"
     UNKNOWN_LIST = "unknown_list"
+    UNKNOWN_TEMPLATE = "unknown_template"
+    NO_DRAFT = "no_draft"
+    NOT_PUBLISHED = "not_published"
     LIST_OF_SUBACCOUNT = "list_of_subaccount"
 
 

@@ -251,6 +251,11 @@ async def list_in_use(executor: db.Executor, account_id: int, list_id: str, *, n
     return await _sql.list_in_use(executor, account_id=account_id, list_id=list_id, now=now) is not None
 
 
+async def template_in_use(executor: db.Executor, account_id: int, template_id: str, *, now: datetime) -> bool:
+    """Return whether a transmission that is scheduled, or whose messages are being made, was made of a template."""
+    return await _sql.template_in_use(executor, account_id=account_id, template_id=template_id, now=now) is not None
+
+
 async def tidy(executor: db.Executor, *, now: datetime) -> None:
     """Note what is wholly expanded, and forget what began long ago."""
     with db.trouble_is_temporary():

@@ -104,3 +104,13 @@ WHERE account_id = :account_id AND list_id = :list_id AND (expanded_at IS NULL O
   AND ((start_at > :now AND canceled_at IS NULL)
        OR EXISTS (SELECT FROM inbox i WHERE i.transmission_id = t.transmission_id))
 LIMIT 1;
+
+-- name: template_in_use^
+-- Whether a transmission that has not begun, or whose messages are being made, was made of a template.
+-- reads: transmissions, inbox
+SELECT 1 AS used
+FROM transmissions t
+WHERE account_id = :account_id AND template_id = :template_id
+  AND ((start_at > :now AND canceled_at IS NULL)
+       OR EXISTS (SELECT FROM inbox i WHERE i.transmission_id = t.transmission_id))
+LIMIT 1;

@@ -9,7 +9,7 @@ Everything that is alike for all recipients is built once; for each of them the 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from urllib.parse import quote
@@ -31,6 +31,7 @@ from homing.spool.types import ChunkFacts, InlineContent, Part, RecipientDetail
 from homing.templates.errors import TemplateError
 from homing.templates.language import PLACES, Place, Template, parse
 from homing.templates.pieces import Pieces
+from homing.templates.types import Snippet
 from homing.templates.values import Scope
 
 # Fields that the platform writes itself.
@@ -134,12 +135,13 @@ class PreparedInline:
         mail_from: str,
         now: datetime,
         extra_headers: Sequence[tuple[str, str]] = (),
+        snippets: Mapping[str, Snippet] | None = None,
     ) -> Rendered:
         """Return one recipient's message.
 
         raises   CannotRender
         """
-        scope = scope_of(self._facts, detail, recipient, mail_from)
+        scope = scope_of(self._facts, detail, recipient, mail_from, snippets)
         part = "headers"
         try:
             part = "from"
@@ -183,13 +185,20 @@ class PreparedInline:
         )
 
 
-def scope_of(facts: ChunkFacts, detail: RecipientDetail, recipient: str, mail_from: str) -> Scope:
+def scope_of(
+    facts: ChunkFacts,
+    detail: RecipientDetail,
+    recipient: str,
+    mail_from: str,
+    snippets: Mapping[str, Snippet] | None = None,
+) -> Scope:
     """Return the data of one recipient in the documented order (SparkPost reference 3.3), with the built-in names."""
     address = {"email": recipient} if detail.name is None else {"email": recipient, "name": detail.name}
     return Scope(
         (detail.substitution_data, detail.metadata, facts.substitution_data, facts.metadata),
         {"address": address, "email": recipient, "email_id": recipient, "env_from": mail_from, "return_path": mail_from},
         facts.substitution_data,
+        snippets,
     )
 
 

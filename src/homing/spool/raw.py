@@ -9,7 +9,7 @@ Three things may change before signing, and nothing after it:
 - the template language, for `email_rfc822` (SparkPost reference 3.9): top-level fields and the first text, html and amp part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from homing.message.addresses import BadAddress
@@ -24,6 +24,7 @@ from homing.spool.rendered import CannotRender, Problem, ProblemKind, Rendered, 
 from homing.spool.types import ChunkFacts, RawContent, RecipientDetail
 from homing.templates.errors import TemplateError
 from homing.templates.language import Place, Template, parse
+from homing.templates.types import Snippet
 from homing.templates.values import Scope
 
 NOT_FOR_OTHERS = frozenset({b"x-msys-api", b"bcc"})
@@ -105,6 +106,7 @@ class PreparedRaw:
         mail_from: str,
         now: datetime,
         extra_headers: Sequence[tuple[str, str]] = (),
+        snippets: Mapping[str, Snippet] | None = None,
     ) -> Rendered:
         """Return one recipient's message.
 
@@ -115,7 +117,7 @@ class PreparedRaw:
         try:
             head = [write_header(name, value) for name, value in (*detail.extra_headers, *extra_headers)]
             if self._substitute:
-                scope = scope_of(self._facts, detail, recipient, mail_from)
+                scope = scope_of(self._facts, detail, recipient, mail_from, snippets)
                 for piece in self._fields:
                     part = "headers" if isinstance(piece, bytes) else piece[0]
                     head.append(piece if isinstance(piece, bytes) else _render_field(piece[0], piece[1], scope))

@@ -1,7 +1,8 @@
-"""The template language: what `{{...}}` means in subjects, headers and bodies.
+"""The template language, stored templates and snippets.
 
-In      spool (rendering), ingress and api (refusing bad syntax early)
+In      spool (rendering), ingress and api (refusing bad syntax early; templates by id)
 Out     nothing
-Owns    no tables yet
-Start   language.parse, then expressions.py (grammar), pieces.py (rendering), operators.py and values.py (what values do)
+Owns    tables templates, template_versions, snippets
+Start   language.parse, then expressions.py (grammar), pieces.py (rendering), operators.py and values.py (what values do);
+        store.py and book.py (stored templates)
 """

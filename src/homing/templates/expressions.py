@@ -4,7 +4,7 @@ The grammar (SparkPost reference 3.2) is read by descent; each rule returns a cl
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from homing.templates.operators import COMPARISONS, PRODUCTS, SUMS, Operate, is_empty, length, negative
@@ -14,7 +14,7 @@ MAX_NESTING = 50  # brackets and parentheses within each other
 MAX_TOKENS = 1_000  # in one expression
 
 Evaluate = Callable[[Scope], Any]
-Dynamic = Callable[[Evaluate, Scope], Any]
+Include = Callable[[Evaluate, Scope], Any]
 
 STATEMENTS = frozenset({"if", "elseif", "else", "each", "end"})
 CURLIES = {
@@ -87,15 +87,15 @@ def tokens_of(text: str, start: int, closing: str) -> tuple[list[Token], int]:
 class Parser:
     """Reads one expression from its tokens.
 
-    dynamic   renders the text that render_dynamic_content() names; None inside of such a text, which may not name another
+    include   macro -> what renders the text that it names; None inside of such a text, which may not name another
     """
 
-    def __init__(self, tokens: list[Token], start: int, *, dynamic: Dynamic | None = None) -> None:
+    def __init__(self, tokens: list[Token], start: int, *, include: Mapping[str, Include] | None = None) -> None:
         self._tokens = tokens
         self._next = 0
         self._start = start
         self._depth = 0
-        self._dynamic = dynamic
+        self._include = include
 
     def parse(self) -> Evaluate:
         """Return the expression's function.
@@ -208,12 +208,10 @@ class Parser:
             return _constant(CURLIES[macro])
         if macro == "empty":
             return _applied(is_empty, arguments[0])
-        if macro == "render_snippet":
-            raise Wrong("the macro render_snippet() is not supported yet", at)
-        if self._dynamic is None:
-            raise Wrong(f"{macro}() cannot be used inside of dynamic content", at)
-        dynamic, named = self._dynamic, arguments[0]
-        return lambda scope: dynamic(named, scope)
+        if self._include is None:
+            raise Wrong(f"{macro}() cannot be used inside of dynamic content and snippets", at)
+        include, named = self._include[macro], arguments[0]
+        return lambda scope: include(named, scope)
 
     def _path(self, name: str) -> Evaluate:
         steps: list[str | Evaluate] = []

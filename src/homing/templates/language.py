@@ -9,7 +9,7 @@ from enum import Enum
 from functools import lru_cache
 
 from homing.templates.errors import TemplateError
-from homing.templates.expressions import STATEMENTS, Dynamic, Evaluate, Parser, Wrong, tokens_of
+from homing.templates.expressions import STATEMENTS, Evaluate, Include, Parser, Wrong, tokens_of
 from homing.templates.pieces import Branches, Each, Markup, Pieces, Rendering, TooMuch, written
 from homing.templates.source import Ends, amp_regions, ends_in_url, left_to_amp, trimmed
 from homing.templates.values import Scope, escape_html, escape_url
@@ -31,6 +31,10 @@ class Place(Enum):
 
 
 PLACES = {"text": Place.TEXT, "html": Place.HTML, "amp_html": Place.AMP}  # of the bodies
+
+
+_SNIPPET_PARTS = {Place.TEXT: "text", Place.HEADER: "text", Place.HTML: "html", Place.AMP: "amp_html"}
+MAX_SNIPPETS = 5  # calls of render_snippet() in one part
 
 
 class Template:
@@ -55,6 +59,7 @@ class Template:
             return self.static
         scope.left = MAX_STEPS
         scope.loops.clear()
+        scope.called = 0
         rendering = Rendering(scope)
         try:
             rendering.run(self._pieces)
@@ -84,7 +89,7 @@ def _cached(text: str, place: Place, part: str) -> Template:
 
 
 @lru_cache(maxsize=CACHED_TEMPLATES)
-def _dynamic_content(text: str, place: Place, part: str) -> Template:
+def _included(text: str, place: Place, part: str) -> Template:
     return _Reader(text, place, part, inner=True).read()
 
 
@@ -115,7 +120,9 @@ class _Reader:
         self._open: list[_Open] = []
         self._line = 1
         self._counted = 0
-        self._dynamic: Dynamic | None = None if inner else self._render_dynamic
+        self._include: dict[str, Include] | None = None
+        if not inner:
+            self._include = {"render_dynamic_content": self._render_dynamic, "render_snippet": self._render_snippet}
         self._amp = amp_regions(text) if place is Place.AMP else ()
 
     def read(self) -> Template:
@@ -159,7 +166,7 @@ class _Reader:
                 self._statement(word, tokens[1:], opening)
             else:
                 self._put(literal)
-                evaluate = Parser(tokens, opening, dynamic=self._dynamic).parse()
+                evaluate = Parser(tokens, opening, include=self._include).parse()
                 self._pieces.weight += len(tokens)
                 self._pieces.append(written(evaluate, self._escape(in_url, raw), self._part, self._line))
             searched = at
@@ -200,11 +207,11 @@ class _Reader:
             raise Wrong(f"syntax error near {word!r}: there is nothing to choose from", at)
         else:
             opened.pieces = Pieces()
-            condition = Parser(rest, at, dynamic=self._dynamic).parse() if word == "elseif" else None
+            condition = Parser(rest, at, include=self._include).parse() if word == "elseif" else None
             opened.branches.append((self._guarded(condition) if condition else None, opened.pieces))
 
     def _begin(self, word: str, rest: list[tuple[str, str, int]], at: int) -> None:
-        evaluate = self._guarded(Parser(rest, at, dynamic=self._dynamic).parse())
+        evaluate = self._guarded(Parser(rest, at, include=self._include).parse())
         opened = _Open(word, at, Pieces())
         if word == "if":
             opened.branches.append((evaluate, opened.pieces))
@@ -237,6 +244,21 @@ class _Reader:
         text = named(scope)
         if not isinstance(text, str):
             raise ValueError("render_dynamic_content() found no text; it must be in the transmission's substitution_data")
+        return self._rendered(text, scope)
+
+    def _render_snippet(self, named: Evaluate, scope: Scope) -> Markup:
+        """Render the part of a snippet that matches this place."""
+        scope.called += 1
+        if scope.called > MAX_SNIPPETS:
+            raise ValueError(f"render_snippet() may be called {MAX_SNIPPETS} times at most")
+        snippet_id = named(scope)
+        snippet = scope.snippets.get(snippet_id) if isinstance(snippet_id, str) else None
+        text = None if snippet is None else getattr(snippet, _SNIPPET_PARTS[self._place])
+        if text is None:
+            raise ValueError(f"there is no snippet {str(snippet_id)[:64]!r} with a part for {self._place.value}")
+        return self._rendered(text, scope)
+
+    def _rendered(self, text: str, scope: Scope) -> Markup:
         rendering = Rendering(scope)
-        _dynamic_content(text, self._place, self._part).within(rendering)
+        _included(text, self._place, self._part).within(rendering)
         return Markup("".join(rendering.out))

@@ -6,6 +6,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from homing.templates.types import Snippet
+
 DYNAMIC_NAMES = frozenset({"dynamic_html", "dynamic_plain", "dynamic_amp_html"})
 LOOP_NAMES = frozenset({"loop_var", "loop_index", "loop_vars"})
 # In this order: the _HTML = { of the others is not escaped again.
@@ -20,18 +22,26 @@ class Scope:
               A name that a layer holds is found there, also where it holds null: so a recipient can blank a default.
     builtins  names of ours. They win member by member: of a user's object of the same name the other members remain.
     dynamic   where dynamic content is found: the transmission's substitution data alone
+    snippets  those that render_snippet() may name, by id
     loops     the loops that a template is in, innermost last: name, current item, its position from 1
     left      steps that the rendering may still make
+    called    snippets that were rendered
     """
 
-    __slots__ = ("_builtins", "_layers", "dynamic", "left", "loops")
+    __slots__ = ("_builtins", "_layers", "called", "dynamic", "left", "loops", "snippets")
 
     def __init__(
-        self, layers: Sequence[Mapping[str, Any]], builtins: Mapping[str, Any], dynamic: Mapping[str, Any] | None = None
+        self,
+        layers: Sequence[Mapping[str, Any]],
+        builtins: Mapping[str, Any],
+        dynamic: Mapping[str, Any] | None = None,
+        snippets: Mapping[str, Snippet] | None = None,
     ) -> None:
         self._layers = [layer for layer in layers if layer]
         self._builtins = builtins
         self.dynamic: Mapping[str, Any] = dynamic or {}
+        self.snippets: Mapping[str, Snippet] = snippets or {}
+        self.called = 0
         self.loops: list[tuple[str, Any, int]] = []
         self.left = 0
 

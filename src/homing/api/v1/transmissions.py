@@ -14,6 +14,7 @@ from homing.api.auth import SENDER
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import ApiError, error_object
 from homing.api.openapi import Operation
+from homing.api.reading import refusals
 from homing.ground.clock import Clock
 from homing.ground.errors import Overloaded
 from homing.ground.ids import to_digits
@@ -52,7 +53,8 @@ def routes(*, accept: TakeTransmission, bodies: Bodies, refuse_new: RefuseNew, c
             if isinstance(transmission, Problem):
                 raise ApiError(transmission)
             sender: Sender = request.scope["state"][SENDER]
-            verdict = await accept(transmission, sender, now=clock.now())
+            with refusals():
+                verdict = await accept(transmission, sender, now=clock.now())
         if isinstance(verdict, Refused):
             raise ApiError(problem_of(verdict, transmission))
         return await json_answer(request, _encode(created(verdict, transmission, most_errors)))
@@ -95,6 +97,12 @@ def problem_of(refused: Refused, transmission: Transmission) -> Problem:
             return Problem(422, "invalid data format/type", "options.start_time must be at most 3 days ahead", "1300")
         case Refusal.UNKNOWN_LIST:
             return Problem(404, "resource not found", f"List '{subject[:64]}' does not exist", "1600")
+        case Refusal.UNKNOWN_TEMPLATE:
+            return Problem(422, "Subresource not found", f"template '{subject[:64]}' does not exist", "1603")
+        case Refusal.NO_DRAFT:
+            return Problem(422, "no draft version of template", f"template '{subject[:64]}' has no draft", "2004")
+        case Refusal.NOT_PUBLISHED:
+            return Problem(422, "no published version of template", f"template '{subject[:64]}' was never published", "2005")
         case Refusal.LIST_OF_SUBACCOUNT:
             return Problem(422, "invalid field combination", "subaccounts cannot send to stored recipient lists", "1301")
         case Refusal.SUSPENDED:

@@ -16,12 +16,15 @@ from homing.ingress.rules.problem import (
     check_one_line,
     missing,
 )
+from homing.ingress.types import NO_CONTENT, Named, Transmission
 from homing.message.addresses import BadAddress, parse_address, parse_domain, split_mailbox, split_mailboxes
 from homing.message.lines import normalise_line_ends
 from homing.message.words import decode_words
 from homing.spool.inline import RESERVED_FIELDS
 from homing.spool.types import Content, InlineContent, Part, RawContent
+from homing.templates.types import StoredTemplate
 
+MOST_TEMPLATE_ID = 64  # bytes
 MOST_NAME = 255  # bytes of an attachment's name
 MOST_FROM = 1_024  # bytes of a From address, template language included
 MOST_HEADERS = 524_288  # bytes of all header fields together; each of them is an object while it is read
@@ -83,6 +86,7 @@ class ReadContent(msgspec.Struct, frozen=True):
     from_email: str
     sending_domain: str
     subject: str
+    named: Named | None = None
 
 
 def read_content(given: ContentIn, override: OverrideIn | None, *, perform_substitutions: bool) -> ReadContent:
@@ -96,7 +100,7 @@ def read_content(given: ContentIn, override: OverrideIn | None, *, perform_subst
     if given.template_id is not None:
         if inline or given.email_rfc822 is not None or given.ab_test_id is not None:
             raise Wrong(bad_combination("Both content object and template_id are specified"))
-        raise Wrong(Problem(422, "Subresource not found", f"template '{given.template_id[:64]}' does not exist", "1603"))
+        return _named(given, given.template_id, override)
     if given.ab_test_id is not None:
         raise Wrong(Problem(422, "Subresource not found", f"ab_test_id '{given.ab_test_id[:64]}' does not exist", "1603"))
     if given.email_rfc822 is not None:
@@ -106,6 +110,64 @@ def read_content(given: ContentIn, override: OverrideIn | None, *, perform_subst
     if given.from_ is None and not inline:
         raise Wrong(missing("content object or template_id required"))
     return _inline(given, override, perform_substitutions=perform_substitutions)
+
+
+def _named(given: ContentIn, template_id: str, override: OverrideIn | None) -> ReadContent:
+    """Return a content that is a stored template's; from, reply_to, headers and parts beside it are ignored."""
+    check_bytes(template_id, "content.template_id", MOST_TEMPLATE_ID)
+    sender = read_from(override.from_, "override.from") if override is not None and override.from_ else None
+    named = Named(
+        template_id=template_id,
+        draft=given.use_draft_template is True,
+        from_=sender,
+        reply_to=(override.reply_to or None) if override is not None else None,
+    )
+    return ReadContent(NO_CONTENT, "", "", "", named)
+
+
+def with_stored(transmission: Transmission, content: Content, template: StoredTemplate, *, version: int) -> Transmission:
+    """Return a transmission with the content of the template that it names.
+
+    What the call says wins over what the template says.
+    raises   Wrong
+    """
+    named = transmission.named
+    assert named is not None
+    if isinstance(content, RawContent):
+        override = OverrideIn(reply_to=named.reply_to)
+        if named.from_ is not None:
+            override.from_ = FromIn(email=named.from_[1], name=named.from_[0])
+        read = _raw(content.rfc822.decode("utf-8", "surrogateescape"), override, substitute=True)
+    else:
+        name, email = content.from_name, content.from_email
+        if named.from_ is not None:
+            name, email = named.from_[0] or name, named.from_[1]
+        made = msgspec.structs.replace(content, from_name=name, from_email=email, reply_to=named.reply_to or content.reply_to)
+        read = ReadContent(made, email, read_from(FromIn(email=email), "the template's from")[2], content.subject)
+    options = template.options
+    tracked = transmission.open_tracking
+    if "open_tracking" in named.unset and options.open_tracking is not None:
+        tracked = options.open_tracking
+    clicks = transmission.click_tracking
+    if "click_tracking" in named.unset and options.click_tracking is not None:
+        clicks = options.click_tracking
+    transactional = transmission.transactional
+    if "transactional" in named.unset and options.transactional is not None:
+        transactional = options.transactional
+    return msgspec.structs.replace(
+        transmission,
+        content=read.content,
+        named=None,
+        template_id=template.template_id,
+        template_version=str(version),
+        from_email=read.from_email,
+        sending_domain=read.sending_domain,
+        subject=read.subject,
+        open_tracking=tracked,
+        click_tracking=clicks,
+        transactional=transactional,
+        initial_open=tracked if "initial_open" in named.unset else transmission.initial_open,
+    )
 
 
 def read_from(given: str | FromIn | None, member: str) -> tuple[str | None, str, str]:

@@ -61,6 +61,8 @@ def facts_of(transmission: Transmission, sender: Sender, known: Known, *, transm
         click_tracking=transmission.click_tracking,
         initial_open=transmission.initial_open,
         scheduled_at=start if start is not None and start > now else None,
+        template_id=transmission.template_id,
+        template_version=transmission.template_version,
         dkim_key=transmission.dkim_key,
         list_id=transmission.list_id,
         substitution_data=transmission.substitution_data,

@@ -8,12 +8,17 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")  # all but t
 
 
 class Problem(msgspec.Struct, frozen=True, gc=False):
-    """One error of an answer. status is HTTP's; code is SparkPost's, '' where there is none."""
+    """One error of an answer. status is HTTP's; code is SparkPost's, '' where there is none.
+
+    part, line   where in a template: html, text, amp_html, Header:Subject; 1 or more
+    """
 
     status: int
     message: str
     description: str = ""
     code: str = ""
+    part: str = ""
+    line: int = 0
 
 
 class Wrong(Exception):

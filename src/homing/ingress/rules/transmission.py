@@ -130,6 +130,7 @@ def _read(given: BodyIn) -> Transmission:
         recipients=recipients,
         rejected=rejected,
         content=written.content,
+        named=None if written.named is None else msgspec.structs.replace(written.named, unset=_unset(options)),
         recv_method="rest",
         from_email=written.from_email,
         sending_domain=written.sending_domain,
@@ -149,6 +150,11 @@ def _read(given: BodyIn) -> Transmission:
         substitution_data=given.substitution_data or {},
         metadata=given.metadata or {},
     )
+
+
+def _unset(options: OptionsIn) -> frozenset[str]:
+    names = ("open_tracking", "click_tracking", "transactional", "initial_open")
+    return frozenset(name for name in names if getattr(options, name) is None)
 
 
 def _pool(given: str | None) -> str | None:

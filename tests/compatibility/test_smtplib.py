@@ -94,6 +94,9 @@ def test_a_message_arrives_octet_for_octet(door, inbox, records):
     assert [line.partition(b":")[0] for line in added.splitlines() if not line[:1].isspace()] == [
         b"DKIM-Signature",
         b"DKIM-Signature",
+        b"List-Unsubscribe",
+        b"List-Id",
+        b"X-MSFBL",
         b"Received",
         b"Date",
         b"Message-ID",

@@ -5,6 +5,7 @@ import sys
 from rich.console import Console
 from rich.panel import Panel
 
+from homing.boot.services import tracking_base
 from homing.ground.config import Settings
 
 
@@ -17,6 +18,7 @@ def show(settings: Settings, *, first_key: str | None, workers: int, embedded: b
         f"[bold]REST API[/]   {base}/api/v1",
         f"[bold]SMTP[/]       {settings.smtp}  (user SMTP_Injection, password: an API key)",
         *([f"[bold]MX[/]         {settings.mx}"] if settings.mx else []),
+        *([f"[bold]Tracking[/]   {settings.tracking}  ({tracking_base(settings)})"] if settings.tracking else []),
         f"[bold]Metrics[/]    {base}/metrics   [bold]Health[/] {base}/health/ready",
         f"[bold]Data[/]       {settings.data.resolve()}  ({store}, {workers} workers)",
     ]

@@ -75,9 +75,11 @@ async def _house(settings: Settings) -> AsyncIterator["House"]:
     http = sockets.listen("HOMING_HTTP", settings.http, count=count)
     smtp: list[Any] = []
     mx: list[Any] = []
+    tracking: list[Any] = []
     try:
         smtp = sockets.listen("HOMING_SMTP", settings.smtp, count=count)
         mx = sockets.listen("HOMING_MX", settings.mx, count=count) if settings.mx else []
+        tracking = sockets.listen("HOMING_TRACKING", settings.tracking, count=count) if settings.tracking else []
         async with _database(settings) as (dsn, postgres):
             await asyncio.to_thread(migrate, dsn)
             clock = SystemClock()
@@ -88,9 +90,9 @@ async def _house(settings: Settings) -> AsyncIterator["House"]:
                 await _master_key_belongs(settings, pool)
                 await events.ensure_partitions(pool, clock.now().date())
                 first_key = await _first_account(pool)
-                yield House(settings, pool, postgres, http, smtp, mx, first_key)
+                yield House(settings, pool, postgres, http, smtp, mx, tracking, first_key)
     finally:
-        sockets.close([*http, *smtp, *mx])
+        sockets.close([*http, *smtp, *mx, *tracking])
 
 
 @asynccontextmanager
@@ -156,6 +158,7 @@ class House:
     http: list[Any]
     smtp: list[Any]
     mx: list[Any]  # empty where HOMING_MX is not set
+    tracking: list[Any]  # empty where HOMING_TRACKING is not set; while no worker serves, connections wait
     first_key: str | None
     days_ready: int = LEAST_DAYS  # days, today included, that the log has partitions for
 
@@ -218,7 +221,12 @@ class House:
         supervisor = Supervisor(
             WORKER,
             sockets=[
-                {"http": http, "smtp": smtp, **({"mx": self.mx[number]} if self.mx else {})}
+                {
+                    "http": http,
+                    "smtp": smtp,
+                    **({"mx": self.mx[number]} if self.mx else {}),
+                    **({"tracking": self.tracking[number]} if self.tracking else {}),
+                }
                 for number, (http, smtp) in enumerate(zip(self.http, self.smtp, strict=True))
             ],
             lease_s=settings.lease_s,

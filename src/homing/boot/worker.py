@@ -5,6 +5,7 @@ in flight ends, outcomes are written, shards are given back.
 """
 
 import asyncio
+import contextlib
 import gc
 import signal
 import ssl
@@ -26,7 +27,7 @@ from homing.api.bodies import Bodies
 from homing.boot.gauges import register, snapshot_of, trace_of
 from homing.boot.names import resolved
 from homing.boot.routes import resources
-from homing.boot.services import Services
+from homing.boot.services import Services, marking_of
 from homing.delivery.cancel import Canceller
 from homing.delivery.engine import Engine
 from homing.delivery.letters import Letters
@@ -151,6 +152,7 @@ class Worker:
                 self.keyring,
                 pools,
                 self.snippets,
+                marking=marking_of(settings, master_key),
                 hostname=settings.hostname,
                 bounce_domain=settings.bounce_domain,
                 token=partial(master_key.token, purpose="verp"),
@@ -299,9 +301,15 @@ class Worker:
             # The loop listens anew, and would cut the queue to 100: two hundred clients that connect at once then wait a second.
             doors = [(self.smtp, sockets["smtp"]), *([(self.mx.smtp, sockets["mx"])] if "mx" in sockets else [])]
             opened = [await loop.create_server(door.protocol_factory, sock=sock, backlog=BACKLOG) for door, sock in doors]
+            tracking = contextlib.AsyncExitStack()
+            if "tracking" in sockets:
+                site = server.serving(self.services.site, sockets["tracking"], drain_s=settings.drain_s / 3, **tls)
+                await tracking.enter_async_context(site)
             try:
                 yield
             finally:
+                await tracking.aclose()
+                await self.services.desk.flush()  # what was noted until the last request
                 for server_socket in opened:
                     server_socket.close()
                 patience = min(settings.drain_s / 3, 10.0)

@@ -21,6 +21,7 @@ from homing.message import verp
 from homing.queue.types import Entry, NewChunk
 from homing.spool import dkim
 from homing.spool import store as spool
+from homing.spool.marks import Marking, Marks
 from homing.spool.render import Prepared, prepare
 from homing.spool.types import NOTHING_DIFFERS, ChunkFacts, Content, InlineContent, RawContent
 from homing.templates.book import SnippetBook
@@ -51,14 +52,17 @@ class Chunk:
         self.apart = _may_be_slow(content)
         self.names_snippets = _names_snippets(content)
 
-    def prepared(self, hostname: str) -> Prepared:
+    def prepared(self, hostname: str, *, tracked: bool) -> Prepared:
         """Return what renders the messages of this chunk; made at the first use.
 
         raises   Permanent where the content cannot be made into a message
         """
         if self._prepared is None:
-            self._prepared = prepare(self._content, self.facts, hostname)
+            self._prepared = prepare(self._content, self.facts, hostname, tracked=tracked)
         return self._prepared
+
+
+NO_MARKING = Marking()
 
 
 class Letter(msgspec.Struct, frozen=True, gc=False):
@@ -88,6 +92,7 @@ class Letters:
         pools: PoolBook,
         snippets: SnippetBook,
         *,
+        marking: Marking = NO_MARKING,
         hostname: str,
         bounce_domain: str,
         token: Callable[[bytes], bytes],
@@ -98,6 +103,7 @@ class Letters:
         self._keyring = keyring
         self._pools = pools
         self._snippets = snippets
+        self._marking = marking
         self._hostname = hostname
         self._bounce_domain = bounce_domain
         self._token = token
@@ -189,7 +195,13 @@ class Letters:
         domain = return_path.rpartition("@")[2] if return_path else self._bounce_domain
         mail_from = verp.compose(entry.entry_id, self._token, domain)
         try:
-            rendered = chunk.prepared(self._hostname).render(
+            seal = self._marking.seal if self._marking.tracks(facts) else None
+            prepared = chunk.prepared(self._hostname, tracked=seal is not None)
+            rendered = prepared.render(
+                extra_headers=self._marking.fields(
+                    facts, message_id=entry.entry_id, recipient=entry.recipient, brings=prepared.brings
+                ),
+                marks=None if seal is None else Marks(seal, self._marking.base, facts, entry.entry_id),
                 detail=detail,
                 recipient=entry.recipient,
                 message_id=entry.entry_id,

@@ -123,3 +123,18 @@ ORDER BY e.shard, e.seq;
 UPDATE followers f SET day = d.day, seq = d.seq
 FROM unnest(:shards::smallint[], :days::date[], :seqs::bigint[]) AS d (shard, day, seq)
 WHERE f.name = :name AND f.shard = d.shard;
+
+-- name: origins
+-- The delivery of each of these messages, or else its injection; nothing of a message is older than its id.
+-- reads: events
+SELECT DISTINCT ON (message_id)
+       day, shard, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient, recipient_domain,
+       campaign_id, detail
+FROM events
+WHERE message_id = ANY(:message_ids::bytea[]) AND day >= :first_day AND type IN (:delivery::smallint, :injection::smallint)
+ORDER BY message_id, type <> :delivery::smallint, at;
+
+-- name: has_event$
+-- Whether there is an event of a type about a message.
+-- reads: events
+SELECT EXISTS (SELECT FROM events WHERE message_id = :message_id AND type = :type AND day >= :first_day);

@@ -3,6 +3,7 @@
 A column list for the COPY of events, in the order of `Event` behind (day, shard, seq), is COLUMNS.
 """
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from homing.events.rules.search import After, Search
 from homing.events.types import EventType, Logged
 from homing.ground import db
 from homing.ground.errors import Temporary
+from homing.ground.ids import moment_of
 from homing.ground.log import get
 
 log = get("events")
@@ -50,6 +52,31 @@ async def of_message(executor: db.Executor, message_id: bytes) -> list[Logged]:
     """Return the life of one message, oldest first."""
     with db.trouble_is_temporary():
         return [logged(row) async for row in _sql.of_message(executor, message_id=message_id)]
+
+
+async def origins(executor: db.Executor, message_ids: Sequence[bytes]) -> dict[bytes, Logged]:
+    """Return the delivery of each of these messages, or else its injection; what the log does not know is left out."""
+    first = min((moment_of(one) for one in message_ids), default=None)
+    if first is None:
+        return {}
+    with db.trouble_is_temporary():
+        rows = _sql.origins(
+            executor,
+            message_ids=list(message_ids),
+            first_day=first.date() - timedelta(days=1),
+            delivery=int(EventType.DELIVERY),
+            injection=int(EventType.INJECTION),
+        )
+        return {row["message_id"]: logged(row) async for row in rows}
+
+
+async def has_event(executor: db.Executor, message_id: bytes, kind: EventType) -> bool:
+    """Return whether the log has an event of this type about a message."""
+    with db.trouble_is_temporary():
+        found: bool = await _sql.has_event(
+            executor, message_id=message_id, type=int(kind), first_day=moment_of(message_id).date() - timedelta(days=1)
+        )
+    return found
 
 
 async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: int) -> Page:

@@ -55,6 +55,16 @@ class Settings:
     database_url: str | None = None  # a PostgreSQL of your own, 15 or later (postgresql://...); default: the embedded one
     http: HostPort = HostPort("127.0.0.1", 8025)  # where the REST API listens
     smtp: HostPort = HostPort("127.0.0.1", 2525)  # where SMTP injection listens
+    tracking: HostPort | None = (
+        None  # where tracked links, pixels and unsubscribe pages are served; default: nowhere, nothing is tracked
+    )
+    tracking_url: str = (
+        ""  # what tracked addresses begin with, such as https://click.example.com; default: http(s)://hostname:port
+    )
+    tracking_proxies: tuple[
+        str, ...
+    ] = ()  # networks of proxies before it, CIDR, comma separated, whose X-Forwarded-For is believed
+    geoip: Path | None = None  # MaxMind database (.mmdb) that tells where an open or click came from; default: nobody asks
     mx: HostPort | None = None  # where mail that comes back is taken (bounces, complaints, inbound domains); default: nowhere
     tls_cert: Path | None = (
         None  # certificate chain (PEM) for HTTPS and STARTTLS; without it HTTP is plain and STARTTLS self-signed
@@ -156,6 +166,8 @@ def _checked(settings: Settings) -> Settings:
         raise Misuse("HOMING_LOG_LEVEL must be debug, info, warning or error")
     if settings.event_retention_days < 1:
         raise Misuse("HOMING_EVENT_RETENTION_DAYS must be 1 or more")
+    if settings.tracking_url and not settings.tracking_url.startswith(("http://", "https://")):
+        raise Misuse("HOMING_TRACKING_URL must begin with https:// or http://, for example https://click.example.com")
     for net in settings.smtp_trust:
         if net.network.prefixlen == 0:
             raise Misuse(
@@ -187,6 +199,8 @@ def _parse(name: str, kind: Any, text: str) -> Any:
             return Path(text).expanduser()
         if kind is HostPort:
             return parse_host_port(text)
+        if get_origin(kind) is tuple and get_args(kind)[0] is str:
+            return tuple(str(ipaddress.ip_network(part.strip(), strict=False)) for part in text.split(",") if part.strip())
         if get_origin(kind) is tuple and get_args(kind)[0] is int:
             return tuple(_port(part) for part in text.split(",") if part.strip())
         if get_origin(kind) is tuple and get_args(kind)[0] is SourceIP:

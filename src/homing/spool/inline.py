@@ -26,6 +26,7 @@ from homing.message.headers import (
     write_parameters,
 )
 from homing.spool.encoding import encode_base64, encode_message, encode_text
+from homing.spool.marks import Marks, unmarked
 from homing.spool.rendered import CannotRender, Problem, ProblemKind, Rendered, problem_of
 from homing.spool.types import ChunkFacts, InlineContent, Part, RecipientDetail
 from homing.templates.errors import TemplateError
@@ -66,11 +67,11 @@ class PreparedInline:
     """
 
     __slots__ = (
-        "_body", "_date", "_facts", "_fields", "_from", "_from_name", "_hostname", "_message_id", "_static_from",
+        "_body", "_date", "_facts", "_fields", "_from", "_from_name", "_hostname", "_message_id", "_names", "_static_from",
         "_static_head", "_subject", "size_bytes",
     )  # fmt: skip
 
-    def __init__(self, content: InlineContent, facts: ChunkFacts, hostname: str) -> None:
+    def __init__(self, content: InlineContent, facts: ChunkFacts, hostname: str, *, tracked: bool = False) -> None:
         self._facts = facts
         self._hostname = hostname
         part = ""
@@ -104,8 +105,13 @@ class PreparedInline:
                 self._static_head = subject + b"".join(_write_field(name, str(value.static)) for name, value in self._fields)
         except (TemplateError, BadHeader, BadAddress) as trouble:
             raise CannotRender(problem_of(trouble, part)) from trouble
-        self._body = _tree(content, f"=_{facts.transmission_id.hex()}")
+        self._names = {name.lower() for name in content.headers}
+        self._body = _tree(content, f"=_{facts.transmission_id.hex()}", tracked=tracked)
         self.size_bytes = 2_000 + sum(len(piece) if isinstance(piece, bytes) else 2_000 for piece in self._body)
+
+    def brings(self, name: str) -> bool:
+        """Return whether the message has a field of this lower-case name."""
+        return name in self._names
 
     def _add_field(self, name: str, value: str, facts: ChunkFacts) -> None:
         check_header_name(name)
@@ -136,8 +142,9 @@ class PreparedInline:
         now: datetime,
         extra_headers: Sequence[tuple[str, str]] = (),
         snippets: Mapping[str, Snippet] | None = None,
+        marks: Marks | None = None,
     ) -> Rendered:
-        """Return one recipient's message.
+        """Return one recipient's message. marks: what is written into its bodies, where they are tracked.
 
         raises   CannotRender
         """
@@ -169,7 +176,7 @@ class PreparedInline:
             head += [_write_field(name, value) for name, value in (*detail.extra_headers, *extra_headers)]
             head.append(b"MIME-Version: 1.0\r\n")
             header = b"".join(head)
-            body = [piece if isinstance(piece, bytes) else _text_entity(piece, scope) for piece in self._body]
+            body = [piece if isinstance(piece, bytes) else _text_entity(piece, scope, marks) for piece in self._body]
         except TemplateError as trouble:
             problem = Problem(ProblemKind.RENDER, trouble.problem, trouble.part, trouble.line)
             raise CannotRender(problem) from trouble
@@ -233,7 +240,7 @@ def _write_field(name: str, value: str) -> bytes:
     return write_header(name, value) if value and not value.isspace() else b""
 
 
-def _tree(content: InlineContent, boundary: str) -> Entity:
+def _tree(content: InlineContent, boundary: str, *, tracked: bool) -> Entity:
     alternatives: list[Entity] = []
     for part, subtype, text in (
         ("text", "plain", content.text),
@@ -241,7 +248,7 @@ def _tree(content: InlineContent, boundary: str) -> Entity:
         ("html", "html", content.html),
     ):
         if text is not None:
-            alternatives.append(_body(part, subtype, text, substitute=content.perform_substitutions))
+            alternatives.append(_body(part, subtype, text, substitute=content.perform_substitutions, tracked=tracked))
     if not alternatives:
         raise CannotRender(Problem(ProblemKind.MIME, "content.text or content.html is needed"))
     root, root_type = alternatives[0], "text/html" if content.html is not None else "text/plain"
@@ -256,18 +263,22 @@ def _tree(content: InlineContent, boundary: str) -> Entity:
     return _coalesced(root)
 
 
-def _body(part: str, subtype: str, text: str, *, substitute: bool) -> Entity:
+def _body(part: str, subtype: str, text: str, *, substitute: bool, tracked: bool) -> Entity:
+    differs = tracked and (part != "text" or "://" in text)
     if not substitute:
-        return [_encoded(subtype, text)]
+        return [_Text(part, subtype, Template(Pieces([text]), part))] if differs else [_encoded(subtype, unmarked(part, text))]
     try:
         template = parse(text, place=PLACES[part], part=part)
     except TemplateError as trouble:
         raise CannotRender(problem_of(trouble, part)) from trouble
-    return [_Text(part, subtype, template)] if template.static is None else [_encoded(subtype, template.static)]
+    if template.static is None or differs:
+        return [_Text(part, subtype, template)]
+    return [_encoded(subtype, unmarked(part, template.static))]
 
 
-def _text_entity(piece: _Text, scope: Scope) -> bytes:
-    return _encoded(piece.subtype, piece.template.render(scope))
+def _text_entity(piece: _Text, scope: Scope, marks: Marks | None) -> bytes:
+    text = piece.template.render(scope)
+    return _encoded(piece.subtype, unmarked(piece.part, text) if marks is None else marks.rewrite(piece.part, text))
 
 
 def _encoded(subtype: str, text: str) -> bytes:

@@ -19,6 +19,7 @@ from homing.message.scan import Field, Scan, scan, unfold, without
 from homing.message.words import decode_words
 from homing.spool.encoding import quoted_printable
 from homing.spool.inline import scope_of
+from homing.spool.marks import Marks, unmarked
 from homing.spool.reencode import TemplatePart, open_parts, shorten_lines
 from homing.spool.rendered import CannotRender, Problem, ProblemKind, Rendered, problem_of
 from homing.spool.types import ChunkFacts, RawContent, RecipientDetail
@@ -27,6 +28,7 @@ from homing.templates.language import Place, Template, parse
 from homing.templates.types import Snippet
 from homing.templates.values import Scope
 
+NO_DATA = Scope((), {})
 NOT_FOR_OTHERS = frozenset({b"x-msys-api", b"bcc"})
 
 
@@ -37,21 +39,32 @@ class PreparedRaw:
     """
 
     __slots__ = (
-        "_body", "_facts", "_fields", "_from", "_has_date", "_has_message_id", "_head_utf8", "_hostname", "_subject",
-        "_substitute", "size_bytes",
+        "_body",
+        "_facts",
+        "_fields",
+        "_from",
+        "_has_date",
+        "_has_message_id",
+        "_head_utf8",
+        "_hostname",
+        "_raw",
+        "_subject",
+        "_substitute",
+        "size_bytes",
     )  # fmt: skip
 
-    def __init__(self, content: RawContent, facts: ChunkFacts, hostname: str) -> None:
+    def __init__(self, content: RawContent, facts: ChunkFacts, hostname: str, *, tracked: bool = False) -> None:
         self._facts = facts
         self._hostname = hostname
         self._substitute = content.substitute
         self._subject: Template | None = None
         self._from: Template | None = None
-        if content.plain and not content.substitute:
+        self._raw = content.rfc822
+        if content.plain and not content.substitute and not tracked:
             self._has_message_id = self._has_date = True
             self._head_utf8 = False
             self._fields: list[bytes | tuple[str, Template]] = []
-            self._body: list[bytes | Template] = [content.rfc822]
+            self._body: list[bytes | TemplatePart] = [content.rfc822]
             self.size_bytes = len(content.rfc822) + 2_000
             return
         found = scan(content.rfc822)
@@ -62,8 +75,9 @@ class PreparedRaw:
             found = scan(raw)
         found = _with_short_lines(found)
         parts: list[TemplatePart] = []
-        if content.substitute:
-            found, parts = open_parts(found, facts.transmission_id.hex())
+        tracked = tracked and not found.count(b"dkim-signature")  # it covers the bodies as they are
+        if content.substitute or tracked:
+            found, parts = open_parts(found, facts.transmission_id.hex(), substitute=content.substitute, tracked=tracked)
         self._has_message_id = found.has_message_id
         self._has_date = found.has_date
         if content.substitute:
@@ -71,6 +85,12 @@ class PreparedRaw:
         self._fields = self._split_head(found)
         self._body = _split_body(found.raw[found.header_end :], parts)
         self.size_bytes = len(found.raw) + 2_000
+
+    def brings(self, name: str) -> bool:
+        """Return whether the message has a field of this lower-case name."""
+        end = self._raw.find(b"\r\n\r\n")
+        head = b"\n" + (self._raw if end < 0 else self._raw[:end]).lower()
+        return b"\n" + name.encode("ascii") + b":" in head
 
     def _split_head(self, found: Scan) -> list[bytes | tuple[str, Template]]:
         block = found.raw[: found.header_end]
@@ -107,8 +127,9 @@ class PreparedRaw:
         now: datetime,
         extra_headers: Sequence[tuple[str, str]] = (),
         snippets: Mapping[str, Snippet] | None = None,
+        marks: Marks | None = None,
     ) -> Rendered:
-        """Return one recipient's message.
+        """Return one recipient's message. marks: what is written into its bodies, where they are tracked.
 
         raises   CannotRender
         """
@@ -125,13 +146,10 @@ class PreparedRaw:
                 if self._from is not None:
                     friendly_from = self._checked_from(head)
                 subject = self._subject.render(scope) if self._subject is not None else subject
-                body = [
-                    piece if isinstance(piece, bytes) else quoted_printable(piece.render(scope).encode("utf-8", "replace"))
-                    for piece in self._body
-                ]
             else:
+                scope = NO_DATA
                 head += [piece for piece in self._fields if isinstance(piece, bytes)]
-                body = [piece for piece in self._body if isinstance(piece, bytes)]
+            body = [piece if isinstance(piece, bytes) else _written_part(piece, scope, marks) for piece in self._body]
         except TemplateError as trouble:
             problem = Problem(ProblemKind.RENDER, trouble.problem, trouble.part, trouble.line)
             raise CannotRender(problem) from trouble
@@ -197,10 +215,16 @@ def _with_short_lines(found: Scan) -> Scan:
     return shorten_lines(found)
 
 
-def _split_body(body: bytes, parts: Sequence[TemplatePart]) -> list[bytes | Template]:
+def _written_part(part: TemplatePart, scope: Scope, marks: Marks | None) -> bytes:
+    text = part.template.render(scope)
+    text = unmarked(part.name, text) if marks is None else marks.rewrite(part.name, text)
+    return quoted_printable(text.encode("utf-8", "replace"))
+
+
+def _split_body(body: bytes, parts: Sequence[TemplatePart]) -> list[bytes | TemplatePart]:
     """Cut the flattened message at the places of its template parts."""
-    pieces: list[bytes | Template] = []
+    pieces: list[bytes | TemplatePart] = []
     for part in parts:
         before, _, body = body.partition(part.placeholder)
-        pieces += [before, part.template]
+        pieces += [before, part]
     return [*pieces, body]

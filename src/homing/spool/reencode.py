@@ -20,6 +20,7 @@ from homing.spool.encoding import encode_base64, quoted_printable
 from homing.spool.rendered import CannotRender, Problem, ProblemKind, problem_of
 from homing.templates.errors import TemplateError
 from homing.templates.language import PLACES, Template, parse
+from homing.templates.pieces import Pieces
 
 _POLICY = policy.compat32.clone(linesep="\r\n", max_line_length=0, mangle_from_=False)
 _UNTOUCHABLE = frozenset({"multipart/signed", "multipart/encrypted"})
@@ -34,13 +35,16 @@ class TemplatePart(msgspec.Struct, frozen=True):
     """A text part that differs by recipient; its octets go, in quoted-printable, where the placeholder stands."""
 
     placeholder: bytes
+    name: str  # text, html or amp_html
     template: Template
 
 
-def open_parts(found: Scan, secret: str) -> tuple[Scan, list[TemplatePart]]:
-    """Return a message with placeholders for the first text, html and amp part that hold template language.
+def open_parts(found: Scan, secret: str, *, substitute: bool, tracked: bool) -> tuple[Scan, list[TemplatePart]]:
+    """Return a message with placeholders for the first text, html and amp part that differ by recipient.
 
-    secret   text that the message cannot hold by chance
+    secret      text that the message cannot hold by chance
+    substitute  the template language counts
+    tracked     links and pixels are written in
     raises   CannotRender
     """
     try:
@@ -53,12 +57,12 @@ def open_parts(found: Scan, secret: str) -> tuple[Scan, list[TemplatePart]]:
                 continue
             seen.add(name)
             text = _text(part)
-            if "{{" not in text:
+            if not (substitute and "{{" in text) and not (tracked and (name != "text" or "://" in text)):
                 continue
-            template = parse(text, place=PLACES[name], part=name)
+            template = parse(text, place=PLACES[name], part=name) if substitute else Template(Pieces([text]), name)
             placeholder = f"part-{secret}-{name}-"
             _replace(part, placeholder, "quoted-printable", charset="utf-8")
-            opened.append(TemplatePart(placeholder.encode("ascii"), template))
+            opened.append(TemplatePart(placeholder.encode("ascii"), name, template))
         return (_put_back(found, message), opened) if opened else (found, opened)
     except TemplateError as trouble:
         raise CannotRender(problem_of(trouble, trouble.part)) from trouble

@@ -21,15 +21,16 @@ __all__ = ["CannotRender", "Prepared", "Problem", "ProblemKind", "Rendered", "ch
 Prepared = PreparedInline | PreparedRaw
 
 
-def prepare(content: Content, facts: ChunkFacts, hostname: str) -> Prepared:
+def prepare(content: Content, facts: ChunkFacts, hostname: str, *, tracked: bool = False) -> Prepared:
     """Return what renders a chunk's messages.
 
     hostname   the right side of the Message-IDs that we make
+    tracked    bodies get links and pixels of their own message (Prepared.render's marks)
     raises     CannotRender
     """
     if isinstance(content, InlineContent):
-        return PreparedInline(content, facts, hostname)
-    return PreparedRaw(content, facts, hostname)
+        return PreparedInline(content, facts, hostname, tracked=tracked)
+    return PreparedRaw(content, facts, hostname, tracked=tracked)
 
 
 def render(

@@ -1,0 +1,118 @@
+"""The desk of engagement: requests become events in the log.
+
+Opens and clicks are answered first and written in batches a moment later; what a killed worker had not written yet (FLUSH_S)
+is lost, as is what came while the store was away for long. An unsubscribe is written before it is answered.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+
+from homing.engagement.rules.happened import Request, happened, suppression_of, type_of
+from homing.events import store
+from homing.events.types import Event, EventType, Logged
+from homing.ground import db
+from homing.ground.errors import Temporary
+from homing.ground.log import get
+from homing.recipients.types import SuppressionRow
+
+log = get("engagement")
+
+FLUSH_S = 0.2
+MOST_WAITING = 20_000  # opens and clicks in memory; more are dropped and counted
+AT_ONCE = 500
+REMEMBERED = 10_000  # messages whose event is kept in memory: one that is opened is often opened again
+
+Record = Callable[[Sequence[Event], Sequence[SuppressionRow]], Awaitable[None]]
+
+
+class Desk:
+    """Writes engagement down. One for a worker."""
+
+    def __init__(self, pool: db.Pool, record: Record) -> None:
+        self._pool = pool
+        self._record = record
+        self._waiting: list[Request] = []
+        self._originals: OrderedDict[bytes, Logged] = OrderedDict()
+        self.written = 0
+        self.dropped = 0
+        self.unknown = 0  # of messages that the log does not know any more
+
+    def note(self, request: Request) -> None:
+        """Note an open or a click; it is written soon."""
+        if len(self._waiting) >= MOST_WAITING:
+            self.dropped += 1
+            return
+        self._waiting.append(request)
+
+    async def unsubscribe(self, request: Request) -> bool:
+        """Write an unsubscribe down, with its suppression; False: the log does not know the message any more.
+
+        raises   Temporary; then nothing was written
+        """
+        message_id = request.tracked.message_id
+        await self._find([request])
+        original = self._originals.get(message_id)
+        if original is None:
+            self.unknown += 1
+            return False
+        with db.trouble_is_temporary():
+            done = await store.has_event(self._pool, message_id, type_of(request.tracked))
+        row = suppression_of(request, original)
+        events = [] if done else [happened(request, original)]  # told once, however often the page is used
+        await self._record(events, [] if row is None else [row])
+        self.written += len(events)
+        return True
+
+    async def run(self) -> None:
+        """Write what was noted until cancelled."""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what was noted; what the store cannot take now is kept for the next time."""
+        while self._waiting:
+            batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+            try:
+                await self._write(batch)
+            except (Temporary, *db.TEMPORARY) as trouble:
+                log.warning("engagement_waits", cause=type(trouble).__name__, requests=len(batch))
+                self._waiting = (batch + self._waiting)[:MOST_WAITING]
+                await asyncio.sleep(1.0)
+                return
+            except Exception:  # the edge of one batch: the others go on
+                log.exception("engagement_not_written", requests=len(batch))
+                self.dropped += len(batch)
+
+    async def _write(self, batch: list[Request]) -> None:
+        await self._find(batch)
+        events: list[Event] = []
+        for request in batch:
+            original = self._originals.get(request.tracked.message_id)
+            if original is None:
+                self.unknown += 1
+            else:
+                events.append(happened(request, original))
+        if events:
+            await self._record(events, [])
+            self.written += len(events)
+        while len(self._originals) > REMEMBERED:
+            self._originals.popitem(last=False)
+
+    async def _find(self, batch: list[Request]) -> None:
+        """Bring the events of these messages into memory, if the log has them and they are the account's."""
+        wanted: dict[bytes, int] = {}
+        for request in batch:
+            message_id = request.tracked.message_id
+            known = self._originals.get(message_id)
+            # An injection is only good until the delivery is told.
+            if known is None or known.type is not EventType.DELIVERY:
+                wanted[message_id] = request.tracked.account_id
+        if not wanted:
+            return
+        with db.trouble_is_temporary():
+            found = await store.origins(self._pool, list(wanted))
+        for message_id, original in found.items():
+            if original.account_id == wanted[message_id]:
+                self._originals[message_id] = original

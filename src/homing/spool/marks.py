@@ -1,0 +1,107 @@
+"""What is written into one message so that it can be recognised again: tracked links, pixels, unsubscribe and feedback fields."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from homing.message import msfbl, unsubscribe
+from homing.message.links import track_html, track_text, with_pixels
+from homing.message.tracked import Kind, Seal
+from homing.spool.types import ChunkFacts
+
+Token = Callable[[bytes], bytes]
+
+
+class Marking(msgspec.Struct, frozen=True, kw_only=True):
+    """What this installation can follow. Made once for a worker.
+
+    seal          makes tracked addresses; None: nothing is tracked
+    base          where they lead, for example https://click.example.com
+    mail_domain   whose mail comes back to us; '': none does, so no mail address is offered
+    """
+
+    seal: Seal | None = None
+    base: str = ""
+    mail_domain: str = ""
+    unsubscribe_token: Token | None = None
+    msfbl_token: Token | None = None
+
+    def tracks(self, facts: ChunkFacts) -> bool:
+        """Return whether bodies of these messages differ by message."""
+        return self.seal is not None and (facts.open_tracking or facts.click_tracking or facts.initial_open)
+
+    def fields(
+        self, facts: ChunkFacts, *, message_id: bytes, recipient: str, brings: Callable[[str], bool]
+    ) -> tuple[tuple[str, str], ...]:
+        """Return the header fields that this message gets from us.
+
+        brings   whether the message has a field of this (lower-case) name already; what it brings wins
+        """
+        made: list[tuple[str, str]] = []
+        if not facts.transactional and not brings("list-unsubscribe"):
+            made += self._list_fields(facts, message_id, brings)
+        if self.msfbl_token is not None:
+            feedback = msfbl.Feedback(
+                r=recipient,
+                message_id=message_id.hex(),
+                customer_id=str(facts.account_id),
+                subaccount_id=str(facts.subaccount_id),
+            )
+            made.append(("X-MSFBL", msfbl.compose(feedback, self.msfbl_token)))
+        return tuple(made)
+
+    def _list_fields(self, facts: ChunkFacts, message_id: bytes, brings: Callable[[str], bool]) -> list[tuple[str, str]]:
+        ways: list[str] = []
+        if self.mail_domain and self.unsubscribe_token is not None:
+            address = unsubscribe.compose(message_id, self.unsubscribe_token, self.mail_domain)
+            ways.append(f"<mailto:{address}?subject=unsubscribe>")
+        if self.seal is not None:
+            ways.append(f"<{self.base}{self.seal.unsubscribe(facts.account_id, message_id)}>")
+        if not ways:
+            return []
+        made = [("List-Unsubscribe", ", ".join(ways))]
+        if self.seal is not None:
+            made.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))  # RFC 8058 section 3.1
+        if not facts.list_id and not brings("list-id") and self.mail_domain:
+            made.append(("List-Id", f"<spc.{facts.account_id}.{facts.subaccount_id}.{self.mail_domain}>"))
+        return made
+
+
+class Marks:
+    """The marks of one message's bodies."""
+
+    __slots__ = ("_base", "_facts", "_message_id", "_seal")
+
+    def __init__(self, seal: Seal, base: str, facts: ChunkFacts, message_id: bytes) -> None:
+        self._seal = seal
+        self._base = base
+        self._facts = facts
+        self._message_id = message_id
+
+    def rewrite(self, part: str, text: str) -> str:
+        """Return a body of this message with its links and pixels. part: text, html or amp_html."""
+        clicks = self if self._facts.click_tracking else None
+        if part == "text":
+            return track_text(text, clicks)
+        amp = part == "amp_html"
+        text = track_html(text, clicks, amp=amp)
+        facts = self._facts
+        return with_pixels(
+            text,
+            initial=self._pixel(Kind.AMP_INITIAL_OPEN if amp else Kind.INITIAL_OPEN) if facts.initial_open else "",
+            final=self._pixel(Kind.AMP_OPEN if amp else Kind.OPEN) if facts.open_tracking else "",
+        )
+
+    def click(self, url: str, *, name: str, sublink: str, unsubscribe: bool, amp: bool) -> str:
+        """Return the tracked form of a link; '' where it would be too long."""
+        kind = Kind.UNSUBSCRIBE_LINK if unsubscribe else Kind.AMP_CLICK if amp else Kind.CLICK
+        path = self._seal.link(self._facts.account_id, self._message_id, url, name=name, sublink=sublink, kind=kind)
+        return self._base + path if path else ""
+
+    def _pixel(self, kind: Kind) -> str:
+        return self._base + self._seal.pixel(self._facts.account_id, self._message_id, kind=kind)
+
+
+def unmarked(part: str, text: str) -> str:
+    """Return a body of a message that is not tracked: without what is meant for a tracker."""
+    return track_text(text, None) if part == "text" else track_html(text, None)

@@ -59,7 +59,9 @@ SEARCH_TOO_SLOW = Problem(504, "Search took too long", "narrow the time range wi
 
 def errors_body(problems: Sequence[Problem]) -> bytes:
     """Return `{"errors": [...]}`; absent descriptions and codes are left out."""
-    return _encode({"errors": [error_object(problem.message, problem.description, problem.code) for problem in problems]})
+    return _encode(
+        {"errors": [{**problem.more, **error_object(problem.message, problem.description, problem.code)} for problem in problems]}
+    )
 
 
 def error_object(message: str, description: str = "", code: str = "") -> dict[str, str]:

@@ -23,7 +23,7 @@ from homing.accounts.types import Sender
 from homing.api import server
 from homing.api.app import Deps, make_app
 from homing.api.bodies import Bodies
-from homing.api.v1 import api_keys, recipient_lists, scheduled, sending_domains, suppression_list
+from homing.api.v1 import api_keys, inbound_domains, recipient_lists, relay_webhooks, scheduled, sending_domains, suppression_list
 from homing.boot.gauges import register, snapshot_of, trace_of
 from homing.boot.names import resolved
 from homing.delivery.cancel import Canceller
@@ -49,13 +49,18 @@ from homing.ground.clock import SystemClock
 from homing.ground.config import Settings
 from homing.ground.disk import DiskGuard
 from homing.ground.errors import Temporary
+from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.postgres import DSN_FILE
 from homing.ground.secrets import load_or_make
 from homing.ground.sockets import BACKLOG
 from homing.ground.tls import self_signed, server_context
 from homing.inbound.door import MxDoor
+from homing.inbound.relay import RelayEngine
+from homing.inbound.relays import Relays
 from homing.inbound.returned import Returns
 from homing.inbound.rules.destination import Tokens
+from homing.inbound.store import Webhooks
+from homing.inbound.target import Poster
 from homing.ingress.accept import Accept
 from homing.ingress.expand import Expander
 from homing.ingress.generate import Generator
@@ -181,6 +186,26 @@ class Worker:
         self.guard = DiskGuard(self._disks(), min_free_bytes=settings.min_free_bytes, min_free_share=settings.min_free_share)
         self._tls = self._tls_context()
         self.smtp = self._smtp_door()
+        self.http = OutboundHttp.over(
+            TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports), settings.dns
+        )
+        self.relay_webhooks = Webhooks(pool, master_key)
+        self.poster = Poster(self.http, clock)
+        self.relay = RelayEngine(
+            pool,
+            clock,
+            webhooks=self.relay_webhooks,
+            poster=self.poster,
+            record=self.owner.record,
+            may_post=lambda: self._refuse_new() is None,
+        )
+        self.relays = Relays(
+            pool,
+            clock,
+            record=self.owner.record,
+            new_ids=lambda count: self.owner.place(count).message_ids,
+            news=self.relay.look,
+        )
         self.mx = self._mx_door()
         self.registry = metrics.new_registry()
         register(self.registry, self)
@@ -215,6 +240,7 @@ class Worker:
             own_domains=frozenset({settings.bounce_domain.lower(), settings.hostname.lower()}),
             tokens=tokens,
             returns=Returns(self._pool, self._clock, record=self.owner.record, rules=self.classifier, tokens=tokens),
+            relays=self.relays,
             refuse_new=self._refuse_new,
             clock=self._clock,
             tls=self._tls,
@@ -262,6 +288,7 @@ class Worker:
             tasks.create_task(self.guard.run(halt), name="disk")
             # Attempts end while the doors answer what they have taken: all of it within drain_s.
             engine = tasks.create_task(self.engine.run(stop), name="engine")
+            relay = tasks.create_task(self.relay.run(stop), name="relay")
             owner = tasks.create_task(self.owner.run(quiet, may_read=self.engine.may_read), name="owner")
             async with self._doors():
                 claimed = asyncio.ensure_future(self.owner.keeper.first_claim.wait())
@@ -273,8 +300,10 @@ class Worker:
                 await stopping
                 attachment.draining()
                 _log.info("draining", worker=attachment.worker_id)
+            await asyncio.wait({relay}, timeout=settings.drain_s / 3)
             quiet.set()
             await asyncio.wait({engine, owner})
+            relay.cancel()
             halt.set()
         await self.resolver.close()
         _log.info("drained", worker=attachment.worker_id, drain_s=settings.drain_s)
@@ -329,6 +358,21 @@ class Worker:
                     forget=self._forget_domains,
                 ),
                 *suppression_list.routes(pool=self._pool, bodies=bodies),
+                *inbound_domains.routes(
+                    pool=self._pool,
+                    bodies=bodies,
+                    own_domains=frozenset({settings.bounce_domain.lower(), settings.hostname.lower()}),
+                    forget=self.relays.forget,
+                ),
+                *relay_webhooks.routes(
+                    pool=self._pool,
+                    bodies=bodies,
+                    clock=self._clock,
+                    webhooks=self.relay_webhooks,
+                    http=self.http,
+                    poster=self.poster,
+                    forget=self.relays.forget,
+                ),
                 *recipient_lists.routes(pool=self._pool, bodies=bodies, clock=self._clock),
                 *scheduled.routes(pool=self._pool, clock=self._clock, news=self.owner.look_into_inbox),
             ]

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from homing.events.rules.classify import Classifier
 from homing.events.types import Event
+from homing.ground import ids
 from homing.ground.clock import SystemClock
 from homing.ground.db import Pool
 from homing.ground.tls import self_signed, server_context
 from homing.inbound.door import MxDoor
+from homing.inbound.relays import Relays
 from homing.inbound.returned import Returns
 from homing.inbound.rules.destination import Tokens
 from homing.message import msfbl
@@ -56,6 +58,19 @@ class OpenMx:
 @asynccontextmanager
 async def open_mx(pool: Pool, folder: Path) -> AsyncIterator[OpenMx]:
     clock, opened = SystemClock(), OpenMx()
+
+    async def record(events: Sequence[Event]) -> None:
+        for event in events:
+            await opened.record([event])
+
+    mint = ids.Mint(3)
+    relays = Relays(
+        pool,
+        clock,
+        record=record,
+        new_ids=lambda count: [mint.make(int(clock.now().timestamp() * 1000)) for _ in range(count)],
+        news=lambda: None,
+    )
     opened.door = MxDoor(
         pool,
         hostname="mail.here.test",
@@ -63,6 +78,7 @@ async def open_mx(pool: Pool, folder: Path) -> AsyncIterator[OpenMx]:
         own_domains=OWN,
         tokens=TOKENS,
         returns=Returns(pool, clock, record=opened.record, rules=Classifier.from_package(), tokens=TOKENS),
+        relays=relays,
         refuse_new=lambda: opened.why_not,
         clock=clock,
         tls=server_context(self_signed(folder, hostname="mail.here.test", now=clock.now())),

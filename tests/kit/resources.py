@@ -9,13 +9,26 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts import store as accounts
 from homing.accounts.grants import KEY_GRANTS
 from homing.api.bodies import Bodies
-from homing.api.v1 import api_keys, recipient_lists, scheduled, sending_domains, snippets, suppression_list, templates, webhooks
+from homing.api.v1 import (
+    api_keys,
+    inbound_domains,
+    recipient_lists,
+    relay_webhooks,
+    scheduled,
+    sending_domains,
+    snippets,
+    suppression_list,
+    templates,
+    webhooks,
+)
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import SystemClock
 from homing.ground.config import HostPort
 from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
+from homing.inbound.store import RelayWebhooks
+from homing.inbound.target import Poster
 from homing.ingress.accept import Handover
 from homing.simulator.dns import DnsServer, Zones
 from homing.templates.book import SnippetBook
@@ -53,23 +66,34 @@ class ResourceDoor:
 
 @asynccontextmanager
 async def resource_door(
-    pool: db.Pool, *, handover: Handover | None = None, target_ports: tuple[int, ...] = ()
+    pool: db.Pool, *, handover: Handover | None = None, target_ports: tuple[int, ...] = (80, 443)
 ) -> AsyncIterator[ResourceDoor]:
     """Serve everything on loopback."""
     zones, clock = Zones(), SystemClock()
+    http = OutboundHttp(TargetPolicy(allow_private=len(target_ports) == 1, ports=target_ports))
     async with DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
 
         def more(bodies: Bodies) -> list[HTTPRouteHandler]:
             return [
                 *api_keys.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: None),
                 *suppression_list.routes(pool=pool, bodies=bodies),
+                *inbound_domains.routes(pool=pool, bodies=bodies, own_domains=frozenset({BOUNCE_HOST}), forget=lambda: None),
+                *relay_webhooks.routes(
+                    pool=pool,
+                    bodies=bodies,
+                    clock=clock,
+                    webhooks=RelayWebhooks(pool, MASTER_KEY),
+                    http=http,
+                    poster=Poster(http, clock),
+                    forget=lambda: None,
+                ),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
                 *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=SnippetBook(pool, clock), forget=lambda: None),
                 *snippets.routes(pool=pool, bodies=bodies, forget=lambda: None),
                 *webhooks.routes(
                     webhooks=Webhooks(pool, MASTER_KEY),
-                    http=OutboundHttp(TargetPolicy(allow_private=True, ports=(443, *target_ports))),
+                    http=http,
                     bodies=bodies,
                     clock=clock,
                 ),

@@ -7,10 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from homing.accounts import store as accounts
 from homing.events import store
 from homing.events.types import EventType
 from homing.ground.errors import Overloaded, StoreUnavailable
+from homing.ground.secrets import MasterKey
+from homing.inbound import store as inbound_store
 from homing.inbound.postmaster import forget_old, latest, one
+from homing.inbound.relay_types import RelayWebhook
 from homing.message import msfbl, unsubscribe, verp
 from tests.kit.mx_door import TOKENS, OpenMx, open_mx
 
@@ -178,3 +182,74 @@ async def test_mail_for_the_postmaster_is_kept_for_a_while(pool, tmp_path):
         await pool.execute("UPDATE postmaster_mail SET received_at = now() - interval '31 days'")
         await forget_old(pool, now=datetime.now(UTC))
         assert await latest(pool) == []
+
+
+# inbound domains --------------------------------------------------------------------------------------------------------
+
+
+async def inbound(pool, domain: str = "in.acme.test", *, webhook: bool = True) -> int:
+    account = await accounts.get_or_create_account(pool, "acme")
+    await inbound_store.add_domain(pool, domain=domain, account_id=account.account_id, subaccount_id=3)
+    if webhook:
+        hook = RelayWebhook(
+            webhook_id=0, account_id=account.account_id, subaccount_id=3, name="", target="https://a.test/", domain=domain
+        )
+        await inbound_store.RelayWebhooks(pool, MasterKey(b"k" * 32)).add(hook)
+    return account.account_id
+
+
+async def test_mail_for_an_inbound_domain_is_kept_before_it_is_answered(pool, tmp_path):
+    account_id = await inbound(pool)
+    async with open_mx(pool, tmp_path) as mx:
+        body = b"From: kim@there.test\r\nReturn-Path: <x@y>\r\n\r\nhello\r\n"
+        answer = await send(mx, "Help@In.Acme.Test", body, sender="kim@there.test")
+        assert answer.startswith("250")
+        (row,) = await pool.fetch("SELECT * FROM relay_mail")
+        assert (row["account_id"], row["subaccount_id"], row["rcpt_to"], row["mail_from"]) == (
+            account_id, 3, "Help@In.Acme.Test", "kim@there.test",
+        )  # fmt: skip
+        assert row["raw"].startswith(b"Return-Path: <kim@there.test>\r\nReceived: from mx.there.test ([127.0.0.1])\r\n")
+        assert row["raw"].count(b"Return-Path") == 1
+        ((event, _),) = mx.recorded
+        assert (event.type, event.message_id, event.recipient) == (EventType.RELAY_INJECTION, row["mail_id"], "help@in.acme.test")
+
+
+async def test_what_cannot_be_kept_is_not_taken(pool, tmp_path):
+    await inbound(pool)
+    async with open_mx(pool, tmp_path) as mx:
+        mx.trouble = Overloaded("full")
+        assert (await send(mx, "help@in.acme.test")).startswith("452")
+        assert await pool.fetchval("SELECT count(*) FROM relay_mail") == 0
+
+
+async def test_a_domain_without_a_webhook_takes_nothing_yet(pool, tmp_path):
+    await inbound(pool, webhook=False)
+    async with open_mx(pool, tmp_path) as mx:
+        assert (await send(mx, "help@in.acme.test")).startswith("450 4.2.1")
+        assert (await send(mx, "help@sub.in.acme.test")).startswith("550 5.7.1")
+
+
+async def test_a_loop_or_an_endless_header_is_refused_and_told(pool, tmp_path):
+    await inbound(pool)
+    async with open_mx(pool, tmp_path) as mx:
+        assert (await send(mx, "help@in.acme.test", b"Received: from a by b\r\n" * 101 + b"\r\nx\r\n")).startswith("554 5.4.6")
+        ((event, _),) = mx.recorded
+        assert event.type is EventType.RELAY_REJECTION
+        assert await pool.fetchval("SELECT count(*) FROM relay_mail") == 0
+
+
+async def test_one_mail_may_be_for_a_return_path_and_two_inbound_addresses(pool, tmp_path):
+    await happened(pool, EventType.DELIVERY)
+    await inbound(pool)
+    async with open_mx(pool, tmp_path) as mx:
+        line = await mx.connect()
+        await line.say(b"EHLO c\r\n")
+        await line.say(b"MAIL FROM:<>\r\n")
+        for recipient in (RETURN, "a@in.acme.test", "b@in.acme.test"):
+            assert (await line.say(f"RCPT TO:<{recipient}>\r\n".encode())).startswith("250")
+        await line.say(b"DATA\r\n")
+        assert (await line.say(BOUNCE + b"\r\n.\r\n")).startswith("250")
+        line.close()
+        assert await pool.fetchval("SELECT count(*) FROM relay_mail") == 2
+        kinds = [event.type for event, _ in mx.recorded]
+        assert sorted(kinds) == [EventType.OUT_OF_BAND, EventType.RELAY_INJECTION, EventType.RELAY_INJECTION]

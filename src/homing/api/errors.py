@@ -13,7 +13,6 @@ from homing.accounts.authenticate import BadSubaccount
 from homing.events.store import TooSlow
 from homing.evidence.types import FaultTag
 from homing.ground.errors import LeaseLost, Overloaded, StoreUnavailable, Temporary
-from homing.ground.http import Answered
 from homing.ingress.rules.problem import Problem
 
 _encode = msgspec.json.Encoder().encode
@@ -39,29 +38,6 @@ class ApiError(Exception):
         return self.problems[0].status
 
 
-class TargetFailed(Exception):
-    """A target that a customer names did not take a test (SparkPost reference, section 1.5).
-
-    answer   what it said; None: it did not answer
-    """
-
-    def __init__(self, message: str, why: str, answer: Answered | None) -> None:
-        super().__init__(why or message)
-        self.message = message
-        self.why = why
-        self.answer = answer
-
-    def body(self) -> bytes:
-        """Return the body of the answer; its code is a number, as SparkPost has it here alone."""
-        error: dict[str, Any] = {"code": 400, "message": self.message}
-        if self.why:
-            error["description"] = self.why
-        if self.answer is not None:
-            answer = self.answer
-            error["response"] = {"status": answer.status, "headers": answer.headers, "body": answer.body}
-        return _encode({"errors": [error]})
-
-
 class Answer(msgspec.Struct, frozen=True):
     """What an exception becomes; log: the cause is ours and belongs in the log."""
 
@@ -83,14 +59,9 @@ SEARCH_TOO_SLOW = Problem(504, "Search took too long", "narrow the time range wi
 
 def errors_body(problems: Sequence[Problem]) -> bytes:
     """Return `{"errors": [...]}`; absent descriptions and codes are left out."""
-    return _encode({"errors": [_object(problem) for problem in problems]})
-
-
-def _object(problem: Problem) -> dict[str, Any]:
-    made: dict[str, Any] = error_object(problem.message, problem.description, problem.code)
-    if problem.part:
-        made |= {"part": problem.part, "line": problem.line}
-    return made
+    return _encode(
+        {"errors": [{**problem.more, **error_object(problem.message, problem.description, problem.code)} for problem in problems]}
+    )
 
 
 def error_object(message: str, description: str = "", code: str = "") -> dict[str, str]:
@@ -111,8 +82,6 @@ def answer_to(trouble: BaseException, request_id: str) -> Answer:
             return Answer(
                 trouble.status, errors_body(trouble.problems), (*headers, *((("connection", "close"),) if trouble.close else ()))
             )
-        case TargetFailed():
-            return Answer(400, trouble.body())
         case TooSlow():
             return Answer(504, errors_body([SEARCH_TOO_SLOW]), fault=FaultTag.TIMEOUT)
         case Overloaded():

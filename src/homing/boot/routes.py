@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING
 from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies
-from homing.api.v1 import api_keys, recipient_lists, scheduled, sending_domains, snippets, suppression_list, templates, webhooks
+from homing.api.v1 import (
+    api_keys,
+    inbound_domains,
+    recipient_lists,
+    relay_webhooks,
+    scheduled,
+    sending_domains,
+    snippets,
+    suppression_list,
+    templates,
+    webhooks,
+)
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import Clock
@@ -36,5 +47,20 @@ def resources(
         *scheduled.routes(pool=pool, clock=clock, news=worker.owner.look_into_inbox),
         *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=worker.snippets, forget=worker.templates.forget),
         *snippets.routes(pool=pool, bodies=bodies, forget=worker.snippets.forget),
+        *inbound_domains.routes(
+            pool=pool,
+            bodies=bodies,
+            own_domains=frozenset({settings.bounce_domain.lower(), settings.hostname.lower()}),
+            forget=worker.relays.forget,
+        ),
+        *relay_webhooks.routes(
+            pool=pool,
+            bodies=bodies,
+            clock=clock,
+            webhooks=worker.relay_webhooks,
+            http=worker.services.http,
+            poster=worker.poster,
+            forget=worker.relays.forget,
+        ),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

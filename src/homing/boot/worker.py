@@ -55,8 +55,12 @@ from homing.ground.secrets import load_or_make
 from homing.ground.sockets import BACKLOG
 from homing.ground.tls import self_signed, server_context
 from homing.inbound.door import MxDoor
+from homing.inbound.relay import RelayEngine
+from homing.inbound.relays import Relays
 from homing.inbound.returned import Returns
 from homing.inbound.rules.destination import Tokens
+from homing.inbound.store import RelayWebhooks
+from homing.inbound.target import Poster
 from homing.ingress.accept import Accept
 from homing.ingress.expand import Expander
 from homing.ingress.generate import Generator
@@ -189,6 +193,23 @@ class Worker:
         self.guard = DiskGuard(self._disks(), min_free_bytes=settings.min_free_bytes, min_free_share=settings.min_free_share)
         self._tls = self._tls_context()
         self.smtp = self._smtp_door()
+        self.relay_webhooks = RelayWebhooks(pool, master_key)
+        self.poster = Poster(self.services.http, clock)
+        self.relay = RelayEngine(
+            pool,
+            clock,
+            webhooks=self.relay_webhooks,
+            poster=self.poster,
+            record=self.owner.record,
+            may_post=lambda: self._refuse_new() is None,
+        )
+        self.relays = Relays(
+            pool,
+            clock,
+            record=self.owner.record,
+            new_ids=lambda count: self.owner.place(count).message_ids,
+            news=self.relay.look,
+        )
         self.mx = self._mx_door()
         self.registry = metrics.new_registry()
         register(self.registry, self)
@@ -223,6 +244,7 @@ class Worker:
             own_domains=frozenset({settings.bounce_domain.lower(), settings.hostname.lower()}),
             tokens=tokens,
             returns=Returns(self._pool, self._clock, record=self.owner.record, rules=self.classifier, tokens=tokens),
+            relays=self.relays,
             refuse_new=self._refuse_new,
             clock=self._clock,
             tls=self._tls,
@@ -270,6 +292,7 @@ class Worker:
             tasks.create_task(self.guard.run(halt), name="disk")
             # Attempts end while the doors answer what they have taken: all of it within drain_s.
             engine = tasks.create_task(self.engine.run(stop), name="engine")
+            relay = tasks.create_task(self.relay.run(stop), name="relay")
             owner = tasks.create_task(self.owner.run(quiet, may_read=self.engine.may_read), name="owner")
             tasks.create_task(self.services.run(stop), name="services")
             async with self._doors():
@@ -282,8 +305,10 @@ class Worker:
                 await stopping
                 attachment.draining()
                 _log.info("draining", worker=attachment.worker_id)
+            await asyncio.wait({relay}, timeout=settings.drain_s / 3)
             quiet.set()
             await asyncio.wait({engine, owner})
+            relay.cancel()
             halt.set()
         await self.resolver.close()
         _log.info("drained", worker=attachment.worker_id, drain_s=settings.drain_s)

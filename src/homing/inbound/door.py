@@ -10,15 +10,19 @@ from collections.abc import Callable
 from homing.ground import log
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
+from homing.ground.errors import Overloaded
 from homing.inbound import postmaster
 from homing.inbound import replies as own
+from homing.inbound.relay_types import RelayMail
+from homing.inbound.relays import Relays
 from homing.inbound.returned import Returns
 from homing.inbound.rules.destination import Desk, Destination, Tokens, own_destination
+from homing.inbound.rules.relay import MOST_HEADER, with_trace
 from homing.message.scan import MAX_HOPS, Scan
 from homing.smtp import replies
 from homing.smtp.replies import Reply
 from homing.smtp.server import SmtpDoor, SmtpSettings
-from homing.smtp.trace import Arrival
+from homing.smtp.trace import Arrival, received
 from homing.smtp.types import Mail, Mailbox
 
 _log = log.get("inbound")
@@ -27,7 +31,6 @@ CONNECTIONS_PER_ADDRESS = 20
 RECIPIENTS = 100  # RFC 5321 section 4.5.3.1.8
 MESSAGES = 100
 BUFFERED_BYTES = 134_217_728
-_HEAD_OCTETS = 524_288  # of a message that are looked through for Received fields
 
 
 class MxDoor:
@@ -46,6 +49,7 @@ class MxDoor:
         own_domains: frozenset[str],
         tokens: Tokens,
         returns: Returns,
+        relays: Relays,
         refuse_new: Callable[[], str | None],
         clock: Clock,
         tls: ssl.SSLContext | None,
@@ -54,6 +58,7 @@ class MxDoor:
         self._own_domains = own_domains
         self._tokens = tokens
         self.returns = returns
+        self._relays = relays
         self.smtp = SmtpDoor(
             SmtpSettings(
                 hostname=hostname,
@@ -76,26 +81,71 @@ class MxDoor:
         """Return whether mail for a recipient is taken."""
         if self._destination(mailbox) is not None:
             return replies.RCPT_OK
+        inbound = await self._relays.find(mailbox.domain)
+        if inbound is not None:
+            return replies.RCPT_OK if inbound[1] else own.NOT_YET
         return own.NO_SUCH_MAILBOX if mailbox.domain in self._own_domains else own.NOT_OURS
 
     async def take(self, mail: Mail, arrival: Arrival) -> Reply:
         """Take a message for all its recipients. raises Temporary: nothing is ours, whoever sent it comes again."""
-        if Scan(mail.body[:_HEAD_OCTETS]).hops > MAX_HOPS:
-            return own.TOO_MANY_HOPS
-        counters = self.smtp.counters
+        refusal = self._refusal(mail.body)
+        relayed: dict[str, list[str]] = {}
+        ours: list[Destination] = []
         for mailbox in mail.recipients:
             destination = self._destination(mailbox)
             if destination is None:
-                continue  # asked about before; a setting cannot change in between
+                relayed.setdefault(mailbox.domain, []).append(mailbox.email)
+            else:
+                ours.append(destination)
+        if relayed:
+            await self._relay(mail, arrival, relayed, refusal)
+        if refusal is not None:
+            return refusal
+        counters = self.smtp.counters
+        for destination in ours:
             if destination.desk is Desk.POSTMASTER:
-                await postmaster.keep(self._pool, mail.body, mail_from=mail.reverse_path, rcpt_to=mailbox.email)
+                await postmaster.keep(self._pool, mail.body, mail_from=mail.reverse_path, rcpt_to=destination.address)
                 _log.info("mail_for_postmaster", sender=log.masked(mail.reverse_path), octets=len(mail.body))
             else:
                 await self.returns.take(mail.body, destination, null_sender=not mail.reverse_path)
-            counters.recipients += 1
+        counters.recipients += len(mail.recipients)
         counters.messages += 1
         counters.octets += len(mail.body)
         return own.TAKEN
+
+    async def _relay(self, mail: Mail, arrival: Arrival, relayed: dict[str, list[str]], refusal: Reply | None) -> None:
+        """Keep a mail for the recipients of inbound domains, or write down that it is refused."""
+        date = self.smtp.date()
+        mails: list[RelayMail] = []
+        raw = (
+            b""
+            if refusal is not None
+            else with_trace(mail.body, mail_from=mail.reverse_path, received=received(mail, arrival, date))
+        )
+        for domain, recipients in relayed.items():
+            found = await self._relays.find(domain)
+            if found is None:
+                raise Overloaded("an inbound domain was removed while its mail came in")
+            mails += self._relays.mail_for(
+                found[0],
+                recipients,
+                mail_from=mail.reverse_path,
+                recv_method="smtp" if mail.protocol == "SMTP" else "esmtp",
+                size_bytes=len(raw or mail.body),
+            )
+        if refusal is None:
+            await self._relays.keep(mails, raw)
+        else:
+            reason = refusal.wire.decode().strip()
+            await self._relays.reject(mails, reason=reason, code=str(refusal.code), remote_addr=arrival.peer.address)
+
+    @staticmethod
+    def _refusal(body: bytes) -> Reply | None:
+        head_end = body.find(b"\r\n\r\n", 0, MOST_HEADER)
+        if head_end < 0 and len(body) > MOST_HEADER:
+            return own.HEADER_TOO_LARGE
+        hops = Scan(body[: head_end + 2] if head_end >= 0 else body).hops
+        return own.TOO_MANY_HOPS if hops > MAX_HOPS else None
 
     def _destination(self, mailbox: Mailbox) -> Destination | None:
         return own_destination(mailbox.email, mailbox.domain, own_domains=self._own_domains, tokens=self._tokens)

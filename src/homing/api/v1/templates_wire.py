@@ -167,7 +167,7 @@ def content_problem(found: ContentProblem) -> Problem:
     match found.kind:
         case ProblemKind.SYNTAX:
             text = "substitution language syntax error in template content"
-            return Problem(422, text, where, "3000", _part(found.part), max(1, found.line))
+            return Problem(422, text, where, "3000", more=_place(found))
         case ProblemKind.HEADER:
             return Problem(422, "invalid header", f"{found.part}: {found.message}"[:500], "3002")
         case ProblemKind.MIME:
@@ -184,9 +184,12 @@ def render_problem(trouble: CannotRender) -> Problem:
     if found.kind is not ProblemKind.RENDER:
         return content_problem(found)
     said = f"Error while rendering part {found.part}: line {max(1, found.line)}: {found.message}"
-    return Problem(
-        422, "substitution language runtime error in template content", said, "3001", _part(found.part), max(1, found.line)
-    )
+    text = "substitution language runtime error in template content"
+    return Problem(422, text, said, "3001", more=_place(found))
+
+
+def _place(found: ContentProblem) -> dict[str, Any]:
+    return {"part": _part(found.part), "line": max(1, found.line)}
 
 
 def _part(name: str) -> str:

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from homing.accounts.types import Sender
 from homing.api.bodies import Bodies, json_answer
-from homing.api.errors import ApiError, TargetFailed
+from homing.api.errors import ApiError
 from homing.api.openapi import Operation, Schema
 from homing.api.reading import query_of, read_body, refusals, sender_of
 from homing.api.v1.webhooks_wire import (
@@ -67,7 +67,7 @@ def routes(*, webhooks: Webhooks, http: OutboundHttp, bodies: Bodies, clock: Clo
     async def tried(webhook: Webhook, body: bytes) -> tuple[Webhook, Answered]:
         """Post to a target that must take it.
 
-        raises   TargetFailed, ApiError
+        raises   ApiError
         """
         try:
             http.check(webhook.target)
@@ -77,12 +77,12 @@ def routes(*, webhooks: Webhooks, http: OutboundHttp, bodies: Bodies, clock: Clo
         except Refused as trouble:
             raise ApiError(bad_params(str(trouble))) from None
         except NoToken as trouble:
-            raise TargetFailed("POST to webhook tokens URL failed", str(trouble), trouble.answer) from None
+            raise ApiError(_failed("POST to webhook tokens URL failed", str(trouble), trouble.answer)) from None
         answer = posted.answer
         if isinstance(answer, Unanswered):
-            raise TargetFailed("POST to webhook target URL failed", answer.why, None)
+            raise ApiError(_failed("POST to webhook target URL failed", answer.why, None))
         if not is_success(answer.status):
-            raise TargetFailed("POST to webhook target URL failed", "", answer)
+            raise ApiError(_failed("POST to webhook target URL failed", "", answer))
         return structs.replace(webhook, auth=posted.auth), answer
 
     @post(PATH, status_code=200, opt={"grants": MODIFY, "operation": CREATE})
@@ -207,6 +207,14 @@ def routes(*, webhooks: Webhooks, http: OutboundHttp, bodies: Bodies, clock: Clo
 def _may_see(sender: Sender, webhook: Webhook) -> bool:
     """Return whether a sender may see a webhook: the primary account all of them, a subaccount its own."""
     return sender.scope is None or webhook.subaccount_id == sender.scope
+
+
+def _failed(message: str, why: str, answer: Answered | None) -> Problem:
+    """Return why a target did not take a test; here alone the code is a number (SparkPost reference, section 1.5)."""
+    more: dict[str, Any] = {"code": 400}
+    if answer is not None:
+        more["response"] = _response(answer)
+    return Problem(400, message, why, more=more)
 
 
 def _response(answer: Answered) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from homing.message.scan import Scan
 
 MAX_DEPTH = 10
 MAX_PARTS = 100
+MAX_HEAD = 65_536  # octets of a part's header; with more it has none
 MAX_TEXT = 65_536  # octets of one part that are read as text
 _MAX_PARAMETERS = 2_000  # characters of a Content-Type that are looked at
 
@@ -61,7 +62,12 @@ class Part:
         return self.body[:limit]
 
     def text(self, limit: int = MAX_TEXT) -> str:
-        """Return the body as text with LF line ends; HTML loses its tags. Unknown character sets count as Latin-1."""
+        """Return the body as text with LF line ends; HTML loses its tags."""
+        words = self.words(limit).replace("\r\n", "\n").replace("\r", "\n")
+        return strip_html(words) if self.kind == "text/html" else words
+
+    def words(self, limit: int = MAX_TEXT) -> str:
+        """Return the body as text, without NUL. What is not of its character set counts as UTF-8, else as Latin-1."""
         octets = self.octets(limit)
         charset = self.parameters.get("charset", "utf-8")
         try:
@@ -71,8 +77,7 @@ class Part:
                 words = octets.decode("utf-8")
             except UnicodeDecodeError:
                 words = octets.decode("latin-1")
-        words = words.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
-        return strip_html(words) if self.kind == "text/html" else words
+        return words.replace("\x00", "")
 
 
 def read_content_type(value: str) -> tuple[str, dict[str, str]]:
@@ -117,7 +122,11 @@ def _open(message: Scan, default: str, depth: int, found: list[Part]) -> None:
     for piece in _split(part.body, boundary.encode("utf-8", "replace"), MAX_PARTS - len(found)):
         if len(found) >= MAX_PARTS:
             return
-        _open(Scan(piece), inside, depth + 1, found)
+        _open(Scan(piece if _has_short_head(piece) else b"\r\n" + piece), inside, depth + 1, found)
+
+
+def _has_short_head(piece: bytes) -> bool:
+    return len(piece) <= MAX_HEAD or piece.startswith(b"\r\n") or piece.find(b"\r\n\r\n", 0, MAX_HEAD) >= 0
 
 
 def _split(body: bytes, boundary: bytes, limit: int) -> list[bytes]:

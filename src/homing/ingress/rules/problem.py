@@ -1,6 +1,7 @@
 """What is wrong with an API call, in the words and numbers of SparkPost's error table (reference, section 1.6)."""
 
 import re
+from typing import Any
 
 import msgspec
 
@@ -10,15 +11,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")  # all but t
 class Problem(msgspec.Struct, frozen=True, gc=False):
     """One error of an answer. status is HTTP's; code is SparkPost's, '' where there is none.
 
-    part, line   where in a template: html, text, amp_html, Header:Subject; 1 or more
+    more   further members of the error object, where a resource has its own shape (reference, section 1.5)
     """
 
     status: int
     message: str
     description: str = ""
     code: str = ""
-    part: str = ""
-    line: int = 0
+    more: dict[str, Any] = {}
 
 
 class Wrong(Exception):

@@ -180,7 +180,7 @@ async def test_a_wish_that_fails_does_not_hold_up_the_others(database):
             return await real(wish, payload)
 
         queue._inbox._kinds["expand"] = expand
-        await queue.hand_over_large(1, [b"bad-1", b"bad-2", b"bad-3", b"good"])
+        await queue.hand_over_large(1, [b"bad-1", b"bad-2", b"bad-3", b"good"], messages=3, now=datetime.now(UTC))
         async with asyncio.timeout(3):
             while len(delivery.taken) < 2:
                 await asyncio.sleep(0.02)

@@ -257,7 +257,7 @@ async def test_the_shards_of_a_silent_worker_are_not_taken_before_its_lease_ran_
 
 async def test_a_large_transmission_is_expanded_by_the_owners_of_all_shards_exactly_once(database):
     async with owner(database) as (queue, delivery, pool):
-        await queue.hand_over_large(1, [b"first", b"second", b"third"])
+        await queue.hand_over_large(1, [b"first", b"second", b"third"], messages=3, now=datetime.now(UTC))
         await delivery.until(lambda: len(delivery.taken) == 6)
         assert await count(pool, "inbox") == 0
         assert len({entry.shard for entry in delivery.taken}) == 3

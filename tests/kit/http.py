@@ -84,6 +84,7 @@ class HttpDoor:
         self.refuse: str | None = None
         self.port = 0
         self.authenticator: Authenticator
+        self.accept: Accept
         self.client: httpx.AsyncClient
 
     async def key_with(self, *grants: str, subaccount_id: int = 0) -> str:
@@ -132,20 +133,21 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
         return b"homing_test 1\n"
 
     authenticator = door.authenticator = Authenticator(pool, clock)
+    door.accept = Accept(
+        accounts=authenticator.book,
+        allowance=Allowance(pool, clock),
+        domains=DomainBook(pool, clock),
+        keys=KeyRing(pool, MasterKey(b"k" * 32), clock),
+        pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
+        desk=SuppressionDesk.over(pool),
+        handover=handover or door.queue,
+        submit=Submit(pool),
+        templates=TemplateBook(pool, clock),
+        lifetime=timedelta(hours=72),
+    )
     deps = Deps(
         authenticate=authenticator.authenticate,
-        accept=Accept(
-            accounts=authenticator.book,
-            allowance=Allowance(pool, clock),
-            domains=DomainBook(pool, clock),
-            keys=KeyRing(pool, MasterKey(b"k" * 32), clock),
-            pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
-            desk=SuppressionDesk.over(pool),
-            handover=handover or door.queue,
-            submit=Submit(pool),
-            templates=TemplateBook(pool, clock),
-            lifetime=timedelta(hours=72),
-        ),
+        accept=door.accept,
         count=lambda account_id, fault: door.counted.append((account_id, fault)),
         refuse_new=lambda: door.refuse,
         ready=ready,

@@ -91,6 +91,7 @@ async def test_a_commit_that_the_old_connection_still_carries_out_is_waited_for(
             await asyncio.wait_for(carrying, 5)
         assert await count(pool, "events WHERE type = 1") == 1
         assert await count(pool, "queue_entries") == 1
+        assert await pool.fetchval("SELECT sum(messages) FROM usage_hours") == 1  # not counted twice either
         assert [entry.recipient for entry in delivery.taken] == ["a@there.test"]
 
 

@@ -401,7 +401,8 @@ async def test_a_subaccount_has_no_recipient_lists_and_sees_none(door: ResourceD
 async def test_the_header_does_not_choose_events(door: ResourceDoor):
     await door.pool.execute("CREATE TABLE events_any PARTITION OF events DEFAULT")
     await door.pool.execute(
-        "INSERT INTO events (day, shard, seq, at, type, account_id, subaccount_id, recipient, recipient_domain, campaign_id, detail) "
+        "INSERT INTO events (day, shard, seq, at, type, account_id, subaccount_id, recipient, recipient_domain, campaign_id, "
+        "detail) "
         "SELECT now()::date, 1, n, now() - interval '10 minutes', 1, $1, n, 'kim@there.test', 'there.test', '', '{}' "
         "FROM unnest(ARRAY[0, 7, 8]) AS n",
         door.account_id,

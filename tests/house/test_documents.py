@@ -111,7 +111,7 @@ def test_the_page_of_the_api_lists_the_routes_there_are():
 
 
 def routes() -> set[tuple[str, str]]:
-    """Return (method, path) of every route: read from the decorators of the handlers, or, where they are made in a loop, asked."""
+    """Return (method, path) of every route, read from the decorators of the handlers; those made in a loop are asked for."""
     nothing: Any = None
     made = metrics.routes(pool=nothing, clock=nothing, classes={})
     found = {("GET", path) for handler in made for path in handler.paths}

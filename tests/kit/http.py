@@ -85,6 +85,8 @@ class HttpDoor:
         self.port = 0
         self.authenticator: Authenticator
         self.accept: Accept
+        self.domains: DomainBook
+        self.templates: TemplateBook
         self.client: httpx.AsyncClient
 
     async def key_with(self, *grants: str, subaccount_id: int = 0) -> str:
@@ -133,16 +135,17 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
         return b"homing_test 1\n"
 
     authenticator = door.authenticator = Authenticator(pool, clock)
+    door.domains, door.templates = DomainBook(pool, clock), TemplateBook(pool, clock)
     door.accept = Accept(
         accounts=authenticator.book,
         allowance=Allowance(pool, clock),
-        domains=DomainBook(pool, clock),
+        domains=door.domains,
         keys=KeyRing(pool, MasterKey(b"k" * 32), clock),
         pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
         desk=SuppressionDesk.over(pool),
         handover=handover or door.queue,
         submit=Submit(pool),
-        templates=TemplateBook(pool, clock),
+        templates=door.templates,
         lifetime=timedelta(hours=72),
     )
     deps = Deps(

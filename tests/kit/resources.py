@@ -102,7 +102,13 @@ async def resource_door(
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
-                *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=SnippetBook(pool, clock), forget=lambda: None),
+                *templates.routes(
+                    pool=pool,
+                    bodies=bodies,
+                    clock=clock,
+                    snippets=SnippetBook(pool, clock),
+                    forget=lambda: door.templates.forget(),
+                ),
                 *snippets.routes(pool=pool, bodies=bodies, forget=lambda: None),
                 *webhooks.routes(
                     webhooks=Webhooks(pool, MASTER_KEY),
@@ -117,7 +123,7 @@ async def resource_door(
                     master_key=MASTER_KEY,
                     lookup=DomainDns(dns.where, patience_s=0.5),
                     bounce_hosts=frozenset({BOUNCE_HOST}),
-                    forget=lambda: None,
+                    forget=lambda: door.domains.forget(),
                 ),
             ]
 

@@ -10,6 +10,7 @@ from homing.accounts import store as accounts
 from homing.accounts.grants import KEY_GRANTS
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
+    account,
     api_keys,
     inbound_domains,
     metrics,
@@ -18,11 +19,13 @@ from homing.api.v1 import (
     scheduled,
     sending_domains,
     snippets,
+    subaccounts,
     suppression_list,
     templates,
     webhooks,
 )
 from homing.domains.verify import DomainDns
+from homing.egress.pools import PoolBook
 from homing.events.rules.classify import Classifier
 from homing.ground import db
 from homing.ground.clock import SystemClock
@@ -78,6 +81,13 @@ async def resource_door(
         def more(bodies: Bodies) -> list[HTTPRouteHandler]:
             return [
                 *api_keys.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: None),
+                *account.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: door.authenticator.forget()),
+                *subaccounts.routes(
+                    pool=pool,
+                    bodies=bodies,
+                    pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
+                    forget=lambda: door.authenticator.forget(),
+                ),
                 *suppression_list.routes(pool=pool, bodies=bodies),
                 *inbound_domains.routes(pool=pool, bodies=bodies, own_domains=frozenset({BOUNCE_HOST}), forget=lambda: None),
                 *relay_webhooks.routes(

@@ -6,6 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
+    account,
     api_keys,
     inbound_domains,
     metrics,
@@ -14,6 +15,7 @@ from homing.api.v1 import (
     scheduled,
     sending_domains,
     snippets,
+    subaccounts,
     suppression_list,
     templates,
     webhooks,
@@ -34,6 +36,8 @@ def resources(
     """Return the handlers of the resources of a worker."""
     return [
         *api_keys.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.authenticator.forget),
+        *account.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.authenticator.forget),
+        *subaccounts.routes(pool=pool, bodies=bodies, pools=worker.pools, forget=worker.authenticator.forget),
         *sending_domains.routes(
             pool=pool,
             bodies=bodies,

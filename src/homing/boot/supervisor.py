@@ -19,6 +19,7 @@ import uvloop
 from prometheus_client import CollectorRegistry, Gauge
 
 from homing.accounts import store as accounts
+from homing.accounts import usage
 from homing.accounts.grants import KEY_GRANTS
 from homing.accounts.types import DEFAULT_ACCOUNT
 from homing.boot import banner
@@ -265,7 +266,7 @@ class House:
         _log.info("stopped")
 
     async def _keep_house(self, halt: asyncio.Event) -> None:
-        """Keep partitions ahead of the days, drop what retention has ended, forget old evidence."""
+        """Keep partitions ahead of the days, drop what retention has ended, forget old evidence, add up usage."""
         while not await set_within(halt, HOUSEKEEPING_S):
             today = SystemClock().now().date()
             try:
@@ -275,6 +276,7 @@ class House:
                     self.days_ready = await events.days_ready(self.pool, today)
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
+                await usage.tidy(self.pool, now=SystemClock().now())
                 await figures.forget(self.pool, SystemClock().now())
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:

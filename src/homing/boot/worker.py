@@ -19,6 +19,7 @@ from typing import Any
 import uvloop
 from litestar.handlers import HTTPRouteHandler
 
+from homing.accounts.allowance import Allowance
 from homing.accounts.authenticate import Authenticator
 from homing.accounts.types import Sender
 from homing.api import server
@@ -126,7 +127,7 @@ class Worker:
         self.owner = Owner(
             dsn=dsn, pool=pool, worker_id=attachment.worker_id, term_s=settings.lease_s, lifetime=lifetime, clock=clock
         )
-        pools = PoolBook(pool, source_ips=settings.source_ips, hostname=settings.hostname)
+        pools = self.pools = PoolBook(pool, source_ips=settings.source_ips, hostname=settings.hostname)
         self.resolver = Resolver(
             dns_server=settings.dns,
             smarthost=settings.smarthost,
@@ -179,6 +180,8 @@ class Worker:
         self.authenticator = Authenticator(pool, clock)
         self.domains = DomainBook(pool, clock)
         self.accept = Accept(
+            accounts=self.authenticator.book,
+            allowance=Allowance(pool, clock),
             domains=self.domains,
             keys=self.keyring,
             pools=pools,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from homing.cli import demo, doctor, domains, events, keys, output, postmaster, queue, send, trace, up
+from homing.cli import accounts, demo, doctor, domains, events, keys, output, postmaster, queue, send, trace, up
 from homing.ground.errors import HomingError, Misuse, StoreUnavailable
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
+app.add_typer(accounts.app, name="account")
+app.add_typer(accounts.subaccount_app, name="subaccount")
 app.add_typer(keys.app, name="key")
 app.add_typer(domains.app, name="domain")
 app.command("send")(send.send)

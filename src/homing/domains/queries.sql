@@ -65,7 +65,7 @@ WHERE account_id = :account_id AND subaccount_id = :subaccount_id AND is_default
 -- writes: sending_domains
 UPDATE sending_domains
 SET shared = :shared, is_default_bounce = :is_default_bounce, tracking_domain = :tracking_domain, updated_at = now()
-WHERE domain = :domain
+WHERE domain = :domain AND account_id = :account_id AND subaccount_id = :subaccount_id
 RETURNING domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
           created_at, updated_at;
 
@@ -73,7 +73,7 @@ RETURNING domain, account_id, subaccount_id, shared, is_default_bounce, tracking
 -- Keep what a check found, or an operator's word.
 -- writes: sending_domains
 UPDATE sending_domains SET status = :status, trusted = :trusted, updated_at = now()
-WHERE domain = :domain
+WHERE domain = :domain AND account_id = :account_id AND subaccount_id = :subaccount_id
 RETURNING domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
           created_at, updated_at;
 

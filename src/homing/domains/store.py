@@ -46,7 +46,9 @@ async def create(
             )
             if row is None:
                 taken = await _sql.one_domain(connection, domain=domain)
-                return Conflict.ALREADY_YOURS if taken["account_id"] == account_id else Conflict.OTHER_ACCOUNT
+                # A subaccount is not told whether another one has it, or another account.
+                yours = taken["account_id"] == account_id and subaccount_id in (0, taken["subaccount_id"])
+                return Conflict.ALREADY_YOURS if yours else Conflict.OTHER_ACCOUNT
             for key in keys:
                 await _put_key(connection, domain, key)
     return _domain(row)
@@ -111,6 +113,8 @@ async def update(
             row = await _sql.update_domain(
                 connection,
                 domain=domain.domain,
+                account_id=domain.account_id,
+                subaccount_id=domain.subaccount_id,
                 shared=shared,
                 is_default_bounce=is_default_bounce,
                 tracking_domain=tracking_domain,
@@ -119,7 +123,12 @@ async def update(
                 return None
             if dkim_status is not None:
                 row = await _sql.set_status(
-                    connection, domain=domain.domain, status=_encode_status(status), trusted=domain.trusted
+                    connection,
+                    domain=domain.domain,
+                    account_id=domain.account_id,
+                    subaccount_id=domain.subaccount_id,
+                    status=_encode_status(status),
+                    trusted=domain.trusted,
                 )
             if signing_domain is not None:
                 known = {"rsa": dkim_status or "unverified", "ed25519": "unverified"}
@@ -190,7 +199,14 @@ async def _set(
             await _sql.lock_names(connection)
             if await _gains_what_is_disputed(connection, domain, status, trusted=trusted):
                 return Conflict.OTHER_ACCOUNT
-            row = await _sql.set_status(connection, domain=domain.domain, status=_encode_status(status), trusted=trusted)
+            row = await _sql.set_status(
+                connection,
+                domain=domain.domain,
+                account_id=domain.account_id,
+                subaccount_id=domain.subaccount_id,
+                status=_encode_status(status),
+                trusted=trusted,
+            )
             if row is None:
                 return None
             for key in keys:

@@ -45,10 +45,15 @@ def refused(outcome: Refused) -> Reply:
         case Refusal.UNKNOWN_DKIM_KEY:
             text = f"X-MSYS-API 'options.dkim_key': there is no verified key <{what}>"
             return no(550, "5.6.0", text, Reason.POLICY)
+        case Refusal.POOL_OF_SUBACCOUNT:
+            text = "X-MSYS-API 'options.ip_pool': this subaccount has a pool assigned; leave the option away"
+            return no(550, "5.6.0", text, Reason.POLICY)
         case Refusal.NO_RECIPIENTS:
             return NO_RECIPIENTS
+        case Refusal.HOURLY_LIMIT | Refusal.DAILY_LIMIT | Refusal.MONTHLY_LIMIT:
+            return no(450, "4.7.1", f"Exceed Sending Limit ({what}); try again when the next period begins", Reason.LIMIT)
         case Refusal.SUSPENDED:
-            text = "this account is suspended and cannot send"
+            text = "this account or subaccount is suspended and cannot send"
         case Refusal.START_TIME:
             text = "the start time cannot be used"
         case (

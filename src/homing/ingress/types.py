@@ -25,14 +25,12 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     """A stored template that a transmission names in place of content.
 
     from_     what `override` says in place of the template's: name, address, domain; None: nothing
-    unset     options that the call leaves to the template: open_tracking, click_tracking, transactional, initial_open
     """
 
     template_id: str
     draft: bool = False
     from_: tuple[str | None, str, str] | None = None
     reply_to: str | None = None
-    unset: frozenset[str] = frozenset()
 
 
 NO_CONTENT = InlineContent(from_email="")  # of a transmission that names a template, until it is looked up
@@ -60,6 +58,7 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     open_tracking: bool = True
     click_tracking: bool = True
     initial_open: bool = True
+    unset: frozenset[str] = frozenset()  # of these four, those that are left to the template and the account
     start_time: datetime | None = None
     dkim_key: str = "default"
     list_id: str = ""
@@ -101,6 +100,10 @@ class Refusal(StrEnum):
     NO_DRAFT = "no_draft"
     NOT_PUBLISHED = "not_published"
     LIST_OF_SUBACCOUNT = "list_of_subaccount"
+    POOL_OF_SUBACCOUNT = "pool_of_subaccount"
+    HOURLY_LIMIT = "hourly_limit"
+    DAILY_LIMIT = "daily_limit"
+    MONTHLY_LIMIT = "monthly_limit"
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):

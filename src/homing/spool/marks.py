@@ -38,7 +38,7 @@ class Marking(msgspec.Struct, frozen=True, kw_only=True):
         brings   whether the message has a field of this (lower-case) name already; what it brings wins
         """
         made: list[tuple[str, str]] = []
-        if not facts.transactional and not brings("list-unsubscribe"):
+        if (facts.transactional_unsub or not facts.transactional) and not brings("list-unsubscribe"):
             made += self._list_fields(facts, message_id, brings)
         if self.msfbl_token is not None:
             feedback = msfbl.Feedback(

@@ -57,6 +57,7 @@ class ChunkFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defau
     return_path: str | None = None  # verified envelope domain's address; None: the platform's bounce domain
     ip_pool: str = "default"
     transactional: bool = False
+    transactional_unsub: bool = False  # List-Unsubscribe although it is transactional
     skip_suppression: bool = False
     open_tracking: bool = False
     click_tracking: bool = False

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from homing.accounts.types import Sender
+from homing.accounts.types import AccountOptions, Sender
 from homing.domains.types import DomainFacts
 from homing.ingress.types import Refusal, Refused, Transmission
 from homing.recipients.types import StoredList
@@ -21,6 +21,7 @@ class Known(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     stored_list     the recipient list that it names; None: it names none, or there is none
     pool_exists     of the pool that it names; True where it names none
     dkim_key_usable that key exists for the sending domain and is verified; True for the default key
+    options         of the account
     """
 
     domains: Mapping[str, DomainFacts]
@@ -28,6 +29,7 @@ class Known(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     stored_list: StoredList | None = None
     pool_exists: bool = True
     dkim_key_usable: bool = True
+    options: AccountOptions = AccountOptions()
 
 
 def admit(transmission: Transmission, sender: Sender, known: Known, *, now: datetime) -> Refused | None:
@@ -74,6 +76,18 @@ def with_usable_return_path(transmission: Transmission, known: Known) -> Transmi
     if facts is not None and facts.usable_as_return_path:
         return transmission
     return msgspec.structs.replace(transmission, return_path=None)
+
+
+def with_pool(transmission: Transmission, pool: str) -> Transmission | Refused:
+    """Return a transmission that leaves from the pool of its subaccount; refuse one that names another.
+
+    pool   '': the subaccount has none of its own
+    """
+    if not pool or transmission.ip_pool == pool:
+        return transmission
+    if transmission.ip_pool is not None:
+        return Refused(Refusal.POOL_OF_SUBACCOUNT, transmission.ip_pool)
+    return msgspec.structs.replace(transmission, ip_pool=pool)
 
 
 def return_path_domains(transmission: Transmission) -> set[str]:

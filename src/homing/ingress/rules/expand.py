@@ -56,6 +56,7 @@ def facts_of(transmission: Transmission, sender: Sender, known: Known, *, transm
         return_path=return_path,
         ip_pool=transmission.ip_pool or "default",
         transactional=transmission.transactional,
+        transactional_unsub=known.options.transactional_unsub,
         skip_suppression=transmission.skip_suppression,
         open_tracking=transmission.open_tracking,
         click_tracking=transmission.click_tracking,

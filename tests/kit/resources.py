@@ -11,6 +11,7 @@ from homing.accounts.grants import KEY_GRANTS
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
     account,
+    alerts,
     api_keys,
     inbound_domains,
     metrics,
@@ -35,6 +36,7 @@ from homing.ground.secrets import MasterKey
 from homing.inbound.store import RelayWebhooks
 from homing.inbound.target import Poster
 from homing.ingress.accept import Handover
+from homing.metrics.alerts import Alerts
 from homing.simulator.dns import DnsServer, Zones
 from homing.templates.book import SnippetBook
 from homing.webhooks.store import Webhooks
@@ -99,6 +101,7 @@ async def resource_door(
                     poster=Poster(http, clock),
                     forget=lambda: None,
                 ),
+                *alerts.routes(alerts=Alerts(pool, MASTER_KEY), http=http, bodies=bodies, mail=True),
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),

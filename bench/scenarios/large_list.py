@@ -46,10 +46,10 @@ def run(plan: Plan) -> Result:
     result.tables.append(
         Table(
             "",
-            ["recipients", "list stored after", "transmission taken after", "all delivered after", "messages/s", "CPU ms/message",
-             "largest worker MB"],
-            [[f"{count:,}", f"{stored_s:.1f} s", f"{taken_s:.2f} s", f"{sent_s:,.0f} s", f"{count / sent_s:,.0f}", f"{cpu_ms:.2f}",
-              f"{peak.mb:.0f}"]],
+            ["recipients", "list stored after", "transmission taken after", "all delivered after", "messages/s",
+             "CPU ms/message", "largest worker MB"],
+            [[f"{count:,}", f"{stored_s:.1f} s", f"{taken_s:.2f} s", f"{sent_s:,.0f} s", f"{count / sent_s:,.0f}",
+              f"{cpu_ms:.2f}", f"{peak.mb:.0f}"]],
         )
     )  # fmt: skip
     result.expectations += [

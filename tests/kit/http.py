@@ -15,6 +15,7 @@ from homing.api.app import Deps, make_app
 from homing.api.server import serving
 from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
+from homing.domains.tracking import TrackingBook
 from homing.egress.pools import PoolBook
 from homing.evidence.types import FaultTag
 from homing.ground import db, ids
@@ -26,6 +27,8 @@ from homing.ingress.suppression import SuppressionDesk
 from homing.queue.types import NewChunk, Place
 from homing.templates.book import TemplateBook
 
+TRACKING_HOST = "click.homing.test"
+TRACKING_BASE = f"https://{TRACKING_HOST}"
 FIRST = datetime(2026, 5, 1, tzinfo=UTC)
 
 
@@ -92,6 +95,22 @@ class HttpDoor:
         return await self.client.post("/api/v1/transmissions", json=body, headers=headers)
 
 
+def make_accept(pool: db.Pool, handover: Handover) -> Accept:
+    """Return the one recipe, over a queue."""
+    clock = SystemClock()
+    return Accept(
+        domains=DomainBook(pool, clock),
+        keys=KeyRing(pool, MasterKey(b"k" * 32), clock),
+        tracking=TrackingBook(pool, clock, own_base=TRACKING_BASE, own_hosts=frozenset({TRACKING_HOST})),
+        pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
+        desk=SuppressionDesk.over(pool),
+        handover=handover,
+        submit=Submit(pool),
+        templates=TemplateBook(pool, clock),
+        lifetime=timedelta(hours=72),
+    )
+
+
 @asynccontextmanager
 async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settings: Any) -> AsyncIterator[HttpDoor]:
     """Serve the API on a free port of loopback with real accounts, domains and suppressions.
@@ -112,16 +131,7 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
 
     deps = Deps(
         authenticate=Authenticator(pool, clock).authenticate,
-        accept=Accept(
-            domains=DomainBook(pool, clock),
-            keys=KeyRing(pool, MasterKey(b"k" * 32), clock),
-            pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
-            desk=SuppressionDesk.over(pool),
-            handover=handover or door.queue,
-            submit=Submit(pool),
-            templates=TemplateBook(pool, clock),
-            lifetime=timedelta(hours=72),
-        ),
+        accept=make_accept(pool, handover or door.queue),
         count=lambda account_id, fault: door.counted.append((account_id, fault)),
         refuse_new=lambda: door.refuse,
         ready=ready,

@@ -2,9 +2,14 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from functools import partial
+from urllib.parse import urlsplit
 
 from homing.accounts.grants import read_masks
+from homing.domains.recheck import Rechecker
+from homing.domains.tracking import TrackingBook
+from homing.domains.verify import DomainDns
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
 from homing.engagement.site import Site
@@ -35,6 +40,16 @@ def tracking_base(settings: Settings) -> str:
     return f"{scheme}://{settings.hostname}" + ("" if port == usual else f":{port}")
 
 
+def tracking_hosts(settings: Settings) -> frozenset[str]:
+    """Return the names of ours that serve everybody's links, and that customers' tracking domains point to; lower case."""
+    return frozenset({(urlsplit(tracking_base(settings)).hostname or "").lower(), settings.hostname.lower()} - {""})
+
+
+def bounce_hosts(settings: Settings) -> frozenset[str]:
+    """Return the names of ours that bounces come to; lower case."""
+    return frozenset({settings.bounce_domain.lower(), settings.hostname.lower()})
+
+
 def marking_of(settings: Settings, master_key: MasterKey) -> Marking:
     """Return what this installation writes into messages so that it can follow them."""
     token = master_key.token
@@ -50,7 +65,17 @@ def marking_of(settings: Settings, master_key: MasterKey) -> Marking:
 class Services:
     """The followers of the log and what they feed, wired. One for a worker."""
 
-    def __init__(self, settings: Settings, pool: db.Pool, clock: Clock, master_key: MasterKey, owner: Owner) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pool: db.Pool,
+        clock: Clock,
+        master_key: MasterKey,
+        owner: Owner,
+        *,
+        tracking: TrackingBook,
+        forget_domains: Callable[[], None],
+    ) -> None:
         policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
         self.http = OutboundHttp.over(policy, settings.dns)
         self.webhooks = Webhooks(pool, master_key)
@@ -61,7 +86,16 @@ class Services:
             self.desk,
             Geo(settings.geoip),
             now=clock.now,
+            serves=tracking.serves,
             proxies=read_masks(settings.tracking_proxies),
+        )
+        self.rechecker = Rechecker(
+            pool,
+            clock,
+            DomainDns(settings.dns),
+            bounce_hosts=bounce_hosts(settings),
+            tracking_hosts=tracking_hosts(settings),
+            changed=forget_domains,
         )
         followers = [WebhookFollower(self.webhooks, news=self.pusher.news)]
         self.feed = Feed(pool, followers, shards=owner.shards)
@@ -72,6 +106,7 @@ class Services:
             tasks.create_task(self.feed.run(), name="feed")
             tasks.create_task(self.pusher.run(), name="pusher")
             tasks.create_task(self.desk.run(), name="engagement")
+            tasks.create_task(self.rechecker.run(), name="domains")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""

@@ -23,6 +23,7 @@ from homing.accounts.grants import KEY_GRANTS
 from homing.accounts.types import DEFAULT_ACCOUNT
 from homing.boot import banner
 from homing.boot.names import node_name, resolved
+from homing.domains import mailboxes
 from homing.domains import store as domains
 from homing.domains.keys import SEAL_PURPOSE
 from homing.egress.pace import PaceKeeper
@@ -274,6 +275,7 @@ class House:
                     self.days_ready = await events.days_ready(self.pool, today)
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
+                await mailboxes.forget_old(self.pool, now=SystemClock().now())
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:
                 _log.warning("housekeeping_failed", cause=str(trouble)[:300])

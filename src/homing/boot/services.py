@@ -13,7 +13,8 @@ from homing.domains.verify import DomainDns
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
 from homing.engagement.site import Site
-from homing.events.feed import Feed
+from homing.events.feed import Feed, Follower
+from homing.events.rules.classify import Classifier
 from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.config import Settings
@@ -21,6 +22,7 @@ from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.message import msfbl, unsubscribe
 from homing.message.tracked import Seal
+from homing.metrics.fold import MetricsFollower
 from homing.queue.owner import Owner
 from homing.spool.marks import Marking
 from homing.webhooks.delivery import Poster
@@ -72,6 +74,7 @@ class Services:
         clock: Clock,
         master_key: MasterKey,
         owner: Owner,
+        classifier: Classifier,
         *,
         tracking: TrackingBook,
         forget_domains: Callable[[], None],
@@ -97,7 +100,7 @@ class Services:
             tracking_hosts=tracking_hosts(settings),
             changed=forget_domains,
         )
-        followers = [WebhookFollower(self.webhooks, news=self.pusher.news)]
+        followers: list[Follower] = [WebhookFollower(self.webhooks, news=self.pusher.news), MetricsFollower(classifier, clock)]
         self.feed = Feed(pool, followers, shards=owner.shards)
         owner.appended = self.feed.news
 

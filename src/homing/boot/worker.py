@@ -195,7 +195,14 @@ class Worker:
         )
         self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self._refuse_new, clock=clock)
         self.services = Services(
-            settings, pool, clock, master_key, self.owner, tracking=self.tracking, forget_domains=self.forget_domains
+            settings,
+            pool,
+            clock,
+            master_key,
+            self.owner,
+            self.classifier,
+            tracking=self.tracking,
+            forget_domains=self.forget_domains,
         )
         self.journal = Journal(settings.data / "evidence", attachment.worker_id)
         self.guard = DiskGuard(self._disks(), min_free_bytes=settings.min_free_bytes, min_free_share=settings.min_free_share)

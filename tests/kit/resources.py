@@ -7,12 +7,14 @@ import httpx
 from litestar.handlers import HTTPRouteHandler
 
 from homing.accounts import store as accounts
+from homing.accounts.book import AccountBook
 from homing.accounts.grants import KEY_GRANTS
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
     account,
     alerts,
     api_keys,
+    dkim_keys,
     inbound_domains,
     metrics,
     recipient_lists,
@@ -23,8 +25,10 @@ from homing.api.v1 import (
     subaccounts,
     suppression_list,
     templates,
+    tracking_domains,
     webhooks,
 )
+from homing.domains.tracking import TrackingBook
 from homing.domains.verify import DomainDns
 from homing.egress.pools import PoolBook
 from homing.events.rules.classify import Classifier
@@ -36,11 +40,12 @@ from homing.ground.secrets import MasterKey
 from homing.inbound.store import RelayWebhooks
 from homing.inbound.target import Poster
 from homing.ingress.accept import Handover
+from homing.ingress.notices import Notices
 from homing.metrics.alerts import Alerts
 from homing.simulator.dns import DnsServer, Zones
 from homing.templates.book import SnippetBook
 from homing.webhooks.store import Webhooks
-from tests.kit.http import HttpDoor, http_door
+from tests.kit.http import TRACKING_BASE, TRACKING_HOST, HttpDoor, RememberingQueue, http_door, make_accept
 
 MASTER_KEY = MasterKey(b"k" * 32)
 BOUNCE_HOST = "bounce.homing.test"
@@ -54,6 +59,7 @@ class ResourceDoor:
         self.zones = zones
         self.pool = door.pool
         self.account_id = door.account_id
+        self.notices = RememberingQueue()  # what the platform itself wrote
 
     async def call(self, method: str, path: str, *, key: str = "", sub: str | None = None, **body: object) -> httpx.Response:
         """Call /api/v1/<path>; json=... or content=... is the body, `key` another key, `sub` the subaccount header."""
@@ -73,14 +79,26 @@ class ResourceDoor:
 
 @asynccontextmanager
 async def resource_door(
-    pool: db.Pool, *, handover: Handover | None = None, target_ports: tuple[int, ...] = (80, 443)
+    pool: db.Pool,
+    *,
+    handover: Handover | None = None,
+    target_ports: tuple[int, ...] = (80, 443),
+    notice_from: str = "",
 ) -> AsyncIterator[ResourceDoor]:
-    """Serve everything on loopback."""
-    zones, clock = Zones(), SystemClock()
+    """Serve everything on loopback.
+
+    notice_from   address that mail of the platform itself comes from
+    """
+    zones, clock, written = Zones(), SystemClock(), RememberingQueue()
+    tracking = TrackingBook(pool, clock, own_base=TRACKING_BASE, own_hosts=frozenset({TRACKING_HOST}))
+    notices = Notices(
+        pool, make_accept(pool, written, AccountBook(pool, clock)), sender=notice_from, refuse_new=lambda: None, clock=clock
+    )
     http = OutboundHttp(TargetPolicy(allow_private=len(target_ports) == 1, ports=target_ports))
     async with DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
 
         def more(bodies: Bodies) -> list[HTTPRouteHandler]:
+            lookup = DomainDns(dns.where, patience_s=0.5)
             return [
                 *api_keys.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: None),
                 *account.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: door.authenticator.forget()),
@@ -118,11 +136,26 @@ async def resource_door(
                     bodies=bodies,
                     clock=clock,
                     master_key=MASTER_KEY,
-                    lookup=DomainDns(dns.where, patience_s=0.5),
+                    lookup=lookup,
                     bounce_hosts=frozenset({BOUNCE_HOST}),
+                    notices=notices,
+                    hostname="mx.homing.test",
                     forget=lambda: None,
+                ),
+                *dkim_keys.routes(
+                    pool=pool, bodies=bodies, clock=clock, master_key=MASTER_KEY, lookup=lookup, forget=lambda: None
+                ),
+                *tracking_domains.routes(
+                    pool=pool,
+                    bodies=bodies,
+                    lookup=lookup,
+                    book=tracking,
+                    hosts=frozenset({TRACKING_HOST}),
+                    forget=tracking.forget,
                 ),
             ]
 
         async with http_door(pool, more_routes=more, handover=handover) as door:
-            yield ResourceDoor(door, zones)
+            made = ResourceDoor(door, zones)
+            made.notices = written
+            yield made

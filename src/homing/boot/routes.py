@@ -7,7 +7,9 @@ from litestar.handlers import HTTPRouteHandler
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
     account,
+    alerts,
     api_keys,
+    dkim_keys,
     inbound_domains,
     metrics,
     recipient_lists,
@@ -18,8 +20,10 @@ from homing.api.v1 import (
     subaccounts,
     suppression_list,
     templates,
+    tracking_domains,
     webhooks,
 )
+from homing.boot.services import bounce_hosts, tracking_hosts
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import Clock
@@ -34,6 +38,7 @@ def resources(
     worker: "Worker", bodies: Bodies, *, settings: Settings, pool: db.Pool, clock: Clock, master_key: MasterKey
 ) -> list[HTTPRouteHandler]:
     """Return the handlers of the resources of a worker."""
+    lookup = DomainDns(settings.dns)
     return [
         *api_keys.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.authenticator.forget),
         *account.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.authenticator.forget),
@@ -43,8 +48,21 @@ def resources(
             bodies=bodies,
             clock=clock,
             master_key=master_key,
-            lookup=DomainDns(settings.dns),
-            bounce_hosts=frozenset({settings.bounce_domain.lower(), settings.hostname.lower()}),
+            lookup=lookup,
+            bounce_hosts=bounce_hosts(settings),
+            notices=worker.notices,
+            hostname=settings.hostname,
+            forget=worker.forget_domains,
+        ),
+        *dkim_keys.routes(
+            pool=pool, bodies=bodies, clock=clock, master_key=master_key, lookup=lookup, forget=worker.forget_domains
+        ),
+        *tracking_domains.routes(
+            pool=pool,
+            bodies=bodies,
+            lookup=lookup,
+            book=worker.tracking,
+            hosts=tracking_hosts(settings),
             forget=worker.forget_domains,
         ),
         *suppression_list.routes(pool=pool, bodies=bodies),
@@ -67,6 +85,7 @@ def resources(
             poster=worker.poster,
             forget=worker.relays.forget,
         ),
+        *alerts.routes(alerts=worker.services.alerts, http=worker.services.http, bodies=bodies, mail=worker.notices.is_offered),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

@@ -2,9 +2,14 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from functools import partial
+from urllib.parse import urlsplit
 
 from homing.accounts.grants import read_masks
+from homing.domains.recheck import Rechecker
+from homing.domains.tracking import TrackingBook
+from homing.domains.verify import DomainDns
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
 from homing.engagement.site import Site
@@ -17,7 +22,9 @@ from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.message import msfbl, unsubscribe
 from homing.message.tracked import Seal
+from homing.metrics.alerts import Alerts
 from homing.metrics.fold import MetricsFollower
+from homing.metrics.watch import Mail, Watcher
 from homing.queue.owner import Owner
 from homing.spool.marks import Marking
 from homing.webhooks.delivery import Poster
@@ -37,6 +44,16 @@ def tracking_base(settings: Settings) -> str:
     return f"{scheme}://{settings.hostname}" + ("" if port == usual else f":{port}")
 
 
+def tracking_hosts(settings: Settings) -> frozenset[str]:
+    """Return the names of ours that serve everybody's links, and that customers' tracking domains point to; lower case."""
+    return frozenset({(urlsplit(tracking_base(settings)).hostname or "").lower(), settings.hostname.lower()} - {""})
+
+
+def bounce_hosts(settings: Settings) -> frozenset[str]:
+    """Return the names of ours that bounces come to; lower case."""
+    return frozenset({settings.bounce_domain.lower(), settings.hostname.lower()})
+
+
 def marking_of(settings: Settings, master_key: MasterKey) -> Marking:
     """Return what this installation writes into messages so that it can follow them."""
     token = master_key.token
@@ -53,19 +70,40 @@ class Services:
     """The followers of the log and what they feed, wired. One for a worker."""
 
     def __init__(
-        self, settings: Settings, pool: db.Pool, clock: Clock, master_key: MasterKey, owner: Owner, classifier: Classifier
+        self,
+        settings: Settings,
+        pool: db.Pool,
+        clock: Clock,
+        master_key: MasterKey,
+        owner: Owner,
+        classifier: Classifier,
+        *,
+        mail: Mail,
+        tracking: TrackingBook,
+        forget_domains: Callable[[], None],
     ) -> None:
         policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
         self.http = OutboundHttp.over(policy, settings.dns)
         self.webhooks = Webhooks(pool, master_key)
         self.pusher = Pusher(pool, clock, self.webhooks, Poster(self.http, clock, keep=self.webhooks.keep_token))
+        self.alerts = Alerts(pool, master_key)
+        self.watcher = Watcher(pool, clock, self.alerts, self.http, mail)
         self.desk = Desk(pool, owner.record)
         self.site = Site(
             Seal(master_key.token(b"seal", purpose=TRACKED, size=32)),
             self.desk,
             Geo(settings.geoip),
             now=clock.now,
+            serves=tracking.serves,
             proxies=read_masks(settings.tracking_proxies),
+        )
+        self.rechecker = Rechecker(
+            pool,
+            clock,
+            DomainDns(settings.dns),
+            bounce_hosts=bounce_hosts(settings),
+            tracking_hosts=tracking_hosts(settings),
+            changed=forget_domains,
         )
         followers: list[Follower] = [WebhookFollower(self.webhooks, news=self.pusher.news), MetricsFollower(classifier, clock)]
         self.feed = Feed(pool, followers, shards=owner.shards)
@@ -76,6 +114,8 @@ class Services:
             tasks.create_task(self.feed.run(), name="feed")
             tasks.create_task(self.pusher.run(), name="pusher")
             tasks.create_task(self.desk.run(), name="engagement")
+            tasks.create_task(self.watcher.run(), name="alerts")
+            tasks.create_task(self.rechecker.run(), name="domains")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""

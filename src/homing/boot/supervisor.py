@@ -24,6 +24,7 @@ from homing.accounts.grants import KEY_GRANTS
 from homing.accounts.types import DEFAULT_ACCOUNT
 from homing.boot import banner
 from homing.boot.names import node_name, resolved
+from homing.domains import mailboxes
 from homing.domains import store as domains
 from homing.domains.keys import SEAL_PURPOSE
 from homing.egress.pace import PaceKeeper
@@ -277,6 +278,7 @@ class House:
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
                 await usage.tidy(self.pool, now=SystemClock().now())
+                await mailboxes.forget_old(self.pool, now=SystemClock().now())
                 await figures.forget(self.pool, SystemClock().now())
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:

@@ -26,6 +26,7 @@ log = get("metrics")
 LOOKS_S = 5.0
 AT_ONCE = 20
 TIMEOUT_S = 10.0
+TIDIES_S = 3_600.0
 _encode = msgspec.json.Encoder().encode
 
 
@@ -46,6 +47,7 @@ class Watcher:
         self._alerts = alerts
         self._http = http
         self._mail = mail
+        self._tidied = float("-inf")
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -59,7 +61,10 @@ class Watcher:
                 log.exception("alerts_turn_failed")
 
     async def turn(self) -> None:
-        """Judge what is due, then tell what is to be told."""
+        """Judge what is due, then tell what is to be told; now and then forget what is old."""
+        if asyncio.get_running_loop().time() - self._tidied > TIDIES_S:
+            await self._alerts.forget(self._clock.now())
+            self._tidied = asyncio.get_running_loop().time()
         for alert in await self._alerts.claim(AT_ONCE):
             await self._alerts.judged(alert, await self._fired(alert), self._clock.now())
         async with asyncio.TaskGroup() as tasks:

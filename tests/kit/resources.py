@@ -123,7 +123,13 @@ async def resource_door(
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
-                *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=SnippetBook(pool, clock), forget=lambda: None),
+                *templates.routes(
+                    pool=pool,
+                    bodies=bodies,
+                    clock=clock,
+                    snippets=SnippetBook(pool, clock),
+                    forget=lambda: door.templates.forget(),
+                ),
                 *snippets.routes(pool=pool, bodies=bodies, forget=lambda: None),
                 *webhooks.routes(
                     webhooks=Webhooks(pool, MASTER_KEY),
@@ -140,7 +146,7 @@ async def resource_door(
                     bounce_hosts=frozenset({BOUNCE_HOST}),
                     notices=notices,
                     hostname="mx.homing.test",
-                    forget=lambda: None,
+                    forget=lambda: door.domains.forget(),
                 ),
                 *dkim_keys.routes(
                     pool=pool, bodies=bodies, clock=clock, master_key=MASTER_KEY, lookup=lookup, forget=lambda: None

@@ -31,6 +31,16 @@ TO = [{"address": "somebody@there.test"}]
 HOOK = {"name": "n", "target": "{target}", "events": ["delivery"]}
 
 
+ALERT = {
+    "name": "{template}",
+    "metric": "hard_bounce_rate",
+    "muted": False,
+    "filters": [],
+    "threshold_evaluator": {"operator": "gt", "source": "raw", "value": 5},
+    "channels": {"webhook": {"target": "{target}"}},
+}
+
+
 class Way(NamedTuple):
     """What an intruder tries on a route. Words in braces stand for a thing of the victim's, or for one that does not exist.
 
@@ -119,6 +129,24 @@ WALK: dict[str, Way] = {
     "PUT /api/v1/sending-domains/{domain}": Way("domain", bodies=({"is_default_bounce_domain": False},)),
     "DELETE /api/v1/sending-domains/{domain}": Way("domain"),
     "POST /api/v1/sending-domains/{domain}/verify": Way("domain", bodies=({"dkim_verify": True},)),
+    "POST /api/v1/sending-domains/{domain}/dkim-keys": Way("domain", bodies=({"id": "own"},)),
+    "GET /api/v1/sending-domains/{domain}/dkim-keys": Way("domain"),
+    "GET /api/v1/sending-domains/{domain}/dkim-keys/{key_id}": Way("domain"),
+    "PUT /api/v1/sending-domains/{domain}/dkim-keys/{key_id}": Way("domain", bodies=({"is_default": True}, {"selector": "s"})),
+    "DELETE /api/v1/sending-domains/{domain}/dkim-keys/{key_id}": Way("domain"),
+    "POST /api/v1/sending-domains/{domain}/dkim-keys/{key_id}/verify": Way("domain", bodies=({},)),
+    "POST /api/v1/tracking-domains": Way(bodies=({"domain": "{tracking}"},), is_global=True),
+    "GET /api/v1/tracking-domains": Way(queries=("", "default=true")),
+    "GET /api/v1/tracking-domains/{domain}": Way("tracking"),
+    "PUT /api/v1/tracking-domains/{domain}": Way("tracking", bodies=({"secure": True}, {"default": True})),
+    "DELETE /api/v1/tracking-domains/{domain}": Way("tracking"),
+    "POST /api/v1/tracking-domains/{domain}/verify": Way("tracking", bodies=({},)),
+    "GET /api/v1/alerts": Way(),
+    "POST /api/v1/alerts": Way(bodies=(ALERT,)),
+    "GET /api/v1/alerts/{alert_id}": Way("alert"),
+    "PUT /api/v1/alerts/{alert_id}": Way("alert", bodies=({"muted": True},)),
+    "DELETE /api/v1/alerts/{alert_id}": Way("alert"),
+    "GET /api/v1/alerts/{alert_id}/incidents": Way("alert"),
     "GET /api/v1/suppression-list": Way(queries=("", "domain={domain}", "description={campaign}", "cursor=initial&per_page=1")),
     "GET /api/v1/suppression-list/summary": Way(),
     "PUT /api/v1/suppression-list": Way(bodies=({"recipients": [{"recipient": "{recipient}", "type": "transactional"}]},)),
@@ -154,7 +182,14 @@ OPEN = {
 }
 # What belongs to an account as a whole, or where X-MSYS-SUBACCOUNT is not used (SparkPost reference, section 1.4): a primary
 # key that acts as A is still a key of the primary account here.
-OF_THE_ACCOUNT = ("/api/v1/subaccounts", "/api/v1/account", "/api/v1/usage", "/api/v1/metrics", "/api/v1/events/message")
+OF_THE_ACCOUNT = (
+    "/api/v1/alerts",
+    "/api/v1/subaccounts",
+    "/api/v1/account",
+    "/api/v1/usage",
+    "/api/v1/metrics",
+    "/api/v1/events/message",
+)
 
 
 def way_of(route: str) -> Way | None:
@@ -212,6 +247,7 @@ async def settle(door: ResourceDoor, app: Target, mark: str, key: str, account_i
         "snippet": f"{mark}-snip",
         "domain": f"{mark}.test",
         "inbound": f"in.{mark}.test",
+        "tracking": f"click.{mark}.test",
         "recipient": f"kim@{mark}.test",
         "campaign": mark,
         "list": f"{mark}-list",
@@ -234,6 +270,9 @@ async def settle(door: ResourceDoor, app: Target, mark: str, key: str, account_i
     await made("PUT", f"suppression-list/{things['recipient']}", row)
     hook = {"name": mark, "target": app.url, "events": ["delivery"]}
     things["webhook"] = (await made("POST", "webhooks", hook))["id"]
+    await made("POST", "tracking-domains", {"domain": things["tracking"]})
+    alert = filled(ALERT, {"template": mark, "target": app.url})
+    things["alert"] = str((await made("POST", "alerts", alert))["id"])
     await made("POST", "inbound-domains", {"domain": things["inbound"]})
     relay = {"name": mark, "target": app.url, "match": {"domain": things["inbound"]}}
     things["relay"] = (await made("POST", "relay-webhooks", relay))["id"]
@@ -309,6 +348,8 @@ class Trial:
             "snippet": f"nobody{n}-snip",
             "domain": f"nobody{n}.test",
             "inbound": f"in.nobody{n}.test",
+            "tracking": f"click.nobody{n}.test",
+            "alert": str(9_000_000 + n),
             "recipient": f"kim@nobody{n}.test",
             "campaign": f"nobody{n}",
             "list": f"nobody{n}-list",
@@ -331,7 +372,7 @@ class Trial:
         }
         method, _, path = route.partition(" ")
         if way.thing:
-            path = re.sub(r"\{\w+\}", lambda _: things[way.thing], path, count=1)
+            path = path_to(path, things[way.thing])
         query = filled(query, values)
         more: dict[str, Any] = {} if body is None else {"json": filled(body, values)}
         answer = await self.town.client.request(method, f"{path}?{query}" if query else path, headers=self.who.headers, **more)
@@ -367,6 +408,11 @@ class Trial:
         assert not found, f"{self.who.name} sees {found} by {route}: {text[:500]}"
 
 
+def path_to(path: str, thing: str) -> str:
+    """Return a path that names a thing; what it names of the thing is its first DKIM key."""
+    return re.sub(r"\{\w+\}", "default", re.sub(r"\{\w+\}", lambda _: thing, path, count=1))
+
+
 def filled(value: Any, values: dict[str, str]) -> Any:
     """Return a body or query with its words in braces filled in."""
     if isinstance(value, str):
@@ -383,7 +429,7 @@ def without_own_ids(text: str) -> str:
         r'"\1":""',
         text,
     )
-    text = re.sub(r'"(subaccount_id)":\d+', r'"\1":0', text)
+    text = re.sub(r'"(subaccount_id|id)":\d+', r'"\1":0', text)
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)", "", text)
 
 
@@ -446,7 +492,7 @@ async def test_without_a_key_nothing_is_told(town: Town):
             method, _, path = route.partition(" ")
             way = way_of(route)
             assert way is not None
-            path = re.sub(r"\{\w+\}", lambda _: town.b.things[way.thing], path, count=1)  # noqa: B023
+            path = path_to(path, town.b.things[way.thing] if way.thing else "")
             answer = await town.client.request(method, path, headers={"Authorization": "0" * 40})
             assert (answer.status_code, answer.json()) == (401, {"errors": [{"message": "Unauthorized."}]}), route
 
@@ -489,7 +535,7 @@ async def test_the_victims_see_their_own(town: Town):
         for route, way in WALK.items():
             method, _, path = route.partition(" ")
             if method == "GET" and way.thing and way.thing in victim.things and not path.startswith("/api/v1/metrics"):
-                path = re.sub(r"\{\w+\}", lambda _: victim.things[way.thing], path, count=1)  # noqa: B023
+                path = path_to(path, victim.things[way.thing])
                 answer = await town.client.get(path, headers={"X-MSYS-SUBACCOUNT": sub})
                 expected = 404 if way.thing == "list" and sub != "0" else 200
                 assert answer.status_code == expected, (route, answer.text)

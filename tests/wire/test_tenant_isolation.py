@@ -268,6 +268,7 @@ async def settle(door: ResourceDoor, app: Target, mark: str, key: str, account_i
     await made("POST", "/api/labs/snippets", {"id": things["snippet"], "name": mark, "content": {"text": mark}})
     row = {"type": "non_transactional", "description": mark}
     await made("PUT", f"suppression-list/{things['recipient']}", row)
+    await door.pool.execute("UPDATE suppressions SET source = 'Compliance' WHERE recipient = $1", things["recipient"])
     hook = {"name": mark, "target": app.url, "events": ["delivery"]}
     things["webhook"] = (await made("POST", "webhooks", hook))["id"]
     await made("POST", "tracking-domains", {"domain": things["tracking"]})

@@ -12,10 +12,12 @@ from homing.api.bodies import Bodies
 from homing.api.v1 import (
     api_keys,
     inbound_domains,
+    ip_pools,
     recipient_lists,
     relay_webhooks,
     scheduled,
     sending_domains,
+    sending_ips,
     snippets,
     suppression_list,
     templates,
@@ -90,6 +92,8 @@ async def resource_door(
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
                 *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=SnippetBook(pool, clock), forget=lambda: None),
+                *ip_pools.routes(pool=pool, bodies=bodies, forget=lambda: None),
+                *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: None),
                 *snippets.routes(pool=pool, bodies=bodies, forget=lambda: None),
                 *webhooks.routes(
                     webhooks=Webhooks(pool, MASTER_KEY),

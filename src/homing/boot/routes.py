@@ -8,10 +8,12 @@ from homing.api.bodies import Bodies
 from homing.api.v1 import (
     api_keys,
     inbound_domains,
+    ip_pools,
     recipient_lists,
     relay_webhooks,
     scheduled,
     sending_domains,
+    sending_ips,
     snippets,
     suppression_list,
     templates,
@@ -62,5 +64,7 @@ def resources(
             poster=worker.poster,
             forget=worker.relays.forget,
         ),
+        *ip_pools.routes(pool=pool, bodies=bodies, forget=worker.pools.forget),
+        *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.pools.forget),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

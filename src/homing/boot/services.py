@@ -5,10 +5,11 @@ import contextlib
 from functools import partial
 
 from homing.accounts.grants import read_masks
+from homing.egress.fold import WarmupFollower
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
 from homing.engagement.site import Site
-from homing.events.feed import Feed
+from homing.events.feed import Feed, Follower
 from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.config import Settings
@@ -63,7 +64,7 @@ class Services:
             now=clock.now,
             proxies=read_masks(settings.tracking_proxies),
         )
-        followers = [WebhookFollower(self.webhooks, news=self.pusher.news)]
+        followers: list[Follower] = [WebhookFollower(self.webhooks, news=self.pusher.news), WarmupFollower()]
         self.feed = Feed(pool, followers, shards=owner.shards)
         owner.appended = self.feed.news
 

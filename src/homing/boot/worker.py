@@ -126,7 +126,7 @@ class Worker:
         self.owner = Owner(
             dsn=dsn, pool=pool, worker_id=attachment.worker_id, term_s=settings.lease_s, lifetime=lifetime, clock=clock
         )
-        pools = PoolBook(pool, source_ips=settings.source_ips, hostname=settings.hostname)
+        pools = self.pools = PoolBook(pool, source_ips=settings.source_ips, hostname=settings.hostname)
         self.resolver = Resolver(
             dns_server=settings.dns,
             smarthost=settings.smarthost,

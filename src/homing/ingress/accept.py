@@ -116,7 +116,7 @@ class Accept:
                 if transmission.return_path and transmission.recv_method != "esmtp"
                 else await self._domains.default_bounce(sender.account_id, sender.subaccount_id)
             ),
-            pool_exists=pool is None or await self._pools.addresses(sender.account_id, pool) is not None,
+            pool_exists=await self._pools.exists(sender.account_id, pool),
             dkim_key_usable=key == DEFAULT_KEY or bool(await self._keys.signing_keys(transmission.sending_domain, key)),
         )
 

@@ -99,6 +99,7 @@ class PostOffice:
         self, recipients: list[str], *, pool: str = "default", lifetime: timedelta | None = None, **facts: Any
     ) -> None:
         """Take responsibility for one chunk."""
+        facts.setdefault("accepted_at", self.clock.now())
         place = self.owner.place(len(recipients))
         chunk: NewChunk = new_chunk(place, recipients, lifetime=lifetime or timedelta(hours=72), **facts)
         await self.owner.hand_over(restruct(chunk, facts=restruct(chunk.facts, ip_pool=pool)))

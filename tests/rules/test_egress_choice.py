@@ -77,7 +77,13 @@ _names = st.lists(st.sampled_from("abcdefgh"), min_size=1, unique=True)
 _how = st.sampled_from([FREE, ROOM, FULL])
 
 
-@given(own=_names, over=st.booleans(), hows=st.lists(_how, min_size=16, max_size=16), refused=st.sets(st.sampled_from("abcdefgh")), start=st.integers(0, 2**24))  # fmt: skip
+@given(
+    own=_names,
+    over=st.booleans(),
+    hows=st.lists(_how, min_size=16, max_size=16),
+    refused=st.sets(st.sampled_from("abcdefgh")),
+    start=st.integers(0, 2**24),
+)
 def test_no_choice_is_full_and_none_is_made_only_where_something_is(own, over, hows, refused, start):
     overflow = [name.upper() for name in own] if over else []
     how = dict(zip([*own, *overflow], hows, strict=False))

@@ -36,8 +36,8 @@ async def signer(door: ResourceDoor, name="acme.test", **changes):
     """Register a domain that signs."""
     await door.door.domain(name, **changes)
     await door.pool.execute(
-        "INSERT INTO dkim_keys (domain, key_id, algorithm, selector, signing_domain, private_sealed, public_key, key_bits, status)"
-        " VALUES ($1, 'default', 'rsa', 's', $1, 'x', 'x', 2048, 'valid')",
+        "INSERT INTO dkim_keys (domain, key_id, algorithm, selector, signing_domain, private_sealed, public_key, key_bits,"
+        " status) VALUES ($1, 'default', 'rsa', 's', $1, 'x', 'x', 2048, 'valid')",
         name,
     )
 
@@ -145,8 +145,9 @@ async def test_two_that_would_overflow_into_each_other_do_not_both_succeed(door:
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ({}, 400), ({"name": ""}, 400), ({"name": " "}, 400), ({"name": None}, 400), ({"name": "x" * 65}, 400), ({"name": "日本"}, 400),
-        ({"name": "a\0b"}, 400), ({"name": "a\nb"}, 400), ({"name": "\ud800"}, 400), ({"name": 7}, 422), ([], 422),
+        ({}, 400), ({"name": ""}, 400), ({"name": " "}, 400), ({"name": None}, 400), ({"name": "x" * 65}, 400),
+        ({"name": "日本"}, 400), ({"name": "a\0b"}, 400), ({"name": "a\nb"}, 400), ({"name": "\ud800"}, 400),
+        ({"name": 7}, 422), ([], 422),
         ({"name": "x", "signing_domain": "a\0.test"}, 400), ({"name": "x", "signing_domain": "nodot"}, 400),
         ({"name": "x", "auto_warmup_overflow_pool": "a\0b"}, 400), ({"name": "x", "auto_warmup_overflow_pool": "\udc00"}, 400),
         ({"name": "x", "auto_warmup_when_full": "bounce"}, 400), ({"name": "x", "auto_warmup_overflow_pool": 5}, 422),

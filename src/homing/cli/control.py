@@ -2,8 +2,9 @@
 
 The supervisor answers at its control socket; without it the views still show what the database knows. Questions:
 
-    snapshot                 {"workers": [{"worker": .., "pid": .., "sites": [{"site", "provider", "source_ip", "ready",
-                             "connections", "busy", "limit", "last_reply", "held_until", "domains"}]}]}
+    snapshot                 {"workers": [{"worker": .., "pid": .., "waits_for_room": [reason, ..], "sites": [{"site",
+                             "provider", "source_ip", "ready", "connections", "busy", "limit", "last_reply", "held_until",
+                             "domains"}]}]}
     trace message_id=<hex>   {"state": "ready" | "in_flight" | "looking_up" | "" , "worker": .., "site": .., ...}
 
 A member that an answer lacks counts as unknown.

@@ -27,6 +27,12 @@ async def ask(chosen: Settings, name: str, **arguments: Any) -> dict[str, Any] |
     return answer if isinstance(answer, dict) else None
 
 
+def pools_without_room(live: dict[str, Any] | None) -> set[str]:
+    """Return the names under which mail waits for room in an IP pool (delivery.room), out of a snapshot."""
+    workers = (live or {}).get("workers", ())
+    return {name for worker in workers if isinstance(worker, dict) for name in worker.get("waits_for_room", ())}
+
+
 def sites_of(live: dict[str, Any] | None) -> list[dict[str, Any]]:
     """Return the ready queues of all workers out of a snapshot."""
     return [

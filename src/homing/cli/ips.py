@@ -12,6 +12,7 @@ from rich.text import Text
 from homing.accounts import store as accounts
 from homing.cli import control, output, reach
 from homing.cli.keys import AccountOption, JsonOption
+from homing.delivery.room import name_of
 from homing.egress import store, warmup_store
 from homing.egress.rules.warmup import LAST_STAGE, Tally, per_day, per_hour, room
 from homing.egress.types import DEFAULT_POOL, IpPool, SendingIp, WhenFull
@@ -156,15 +157,14 @@ def pools(account: AccountOption = None, json: JsonOption = False) -> None:
     chosen = reach.settings()
 
     async def work() -> list[dict[str, Any]]:
-        live = await control.ask(chosen, "snapshot")
-        waiting = {name for worker in (live or {}).get("workers", ()) for name in worker.get("waits_for_room", ())}
+        waiting = control.pools_without_room(await control.ask(chosen, "snapshot"))
         async with reach.database(chosen) as pool:
             owners = [await reach.account(pool, account)] if account is not None else await accounts.all_accounts(pool)
             found: list[dict[str, Any]] = []
             for owner in owners:
                 ips = await store.sending_ips(pool, owner.account_id)
                 found += [
-                    _pool_facts(one, owner.name, ips, waits=f"warmup:{owner.account_id}:{one.pool_id}" in waiting)
+                    _pool_facts(one, owner.name, ips, waits=name_of(owner.account_id, one.pool_id) in waiting)
                     for one in (await store.pools_of(pool, owner.account_id)).values()
                 ]
             return found

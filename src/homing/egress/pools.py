@@ -17,6 +17,7 @@ from homing.ground.waiting import set_within
 log = get("egress")
 
 EVERY_S = 1.0  # a change of pools or addresses is noticed after so many seconds
+ABSENT_S = 0.1  # "there is no such pool" is believed so long: one that was just made works at once
 UNSEEN_S = 5.0  # and after so many where nobody runs `run`
 POOLS_S = 30.0  # the pools of an account are read anew after so many: a signing domain may have been removed
 
@@ -56,7 +57,7 @@ class PoolBook:
         await self.ready(account_id, pool_id)
         if pool_id in (DEFAULT_POOL, SP_SHARED) or pool_id in self._pools[account_id][1]:
             return True
-        if boot_seconds() - self._looked_at < EVERY_S:
+        if boot_seconds() - self._looked_at < ABSENT_S:
             return False
         await self.refresh()
         await self.ready(account_id, pool_id)

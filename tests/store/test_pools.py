@@ -92,6 +92,12 @@ async def test_an_address_that_belongs_to_a_customer_is_shared_no_more(egress: E
     assert await egress.line(account_id=other) == (["192.0.2.2"], [])
 
 
+async def test_every_address_that_mail_leaves_from_is_ours(egress: Egress):
+    await egress.add("default", "192.0.2.5")
+    await egress.line()
+    assert [address in egress.book for address in ("192.0.2.5", "192.0.2.1", "192.0.2.9", "")] == [True, True, False, False]
+
+
 async def test_overflow_goes_where_the_pool_says(egress: Egress):
     await egress.add("spare", "192.0.2.9")
     await egress.add("bulk", "192.0.2.6", overflow_pool="spare", when_full=WhenFull.SEND)

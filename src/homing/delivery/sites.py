@@ -101,7 +101,7 @@ class Sites:
             return Choice(line.own[start % len(line.own)])
 
         def refused(address: str) -> bool:
-            return self._refuses(address, site.key)
+            return not _reaches(address, site) or self._refuses(address, site.key)
 
         if must_go:
             return choice.beyond(line, start=start, standing=self._standing, refused=refused)
@@ -220,3 +220,9 @@ class Sites:
         queue.probing = True  # one connection tries before the others follow
         self._holds.end(name_of("site", queue.site.key, None, queue.source.address))
         self._opened(queue)
+
+
+def _reaches(address: str, site: Site) -> bool:
+    """Return whether a host of the site has an address of the same family as ours."""
+    theirs = [each for host in site.hosts for each in host.addresses]
+    return not address or not theirs or any((":" in each) == (":" in address) for each in theirs)

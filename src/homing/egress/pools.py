@@ -98,6 +98,10 @@ class PoolBook:
         found = self._ips.get(address)
         return None if found is None else found.stage
 
+    def __contains__(self, address: object) -> bool:
+        """Return whether an address is one that our mail leaves from."""
+        return address in self._ips or any(source.address == address for source in self._configured)
+
     @property
     def shared(self) -> tuple[SourceIP, ...]:
         """Return the addresses that belong to no customer; never none."""

@@ -9,6 +9,7 @@ from homing.api.v1 import (
     api_keys,
     inbound_domains,
     ip_pools,
+    metrics,
     recipient_lists,
     relay_webhooks,
     scheduled,
@@ -66,5 +67,6 @@ def resources(
         ),
         *ip_pools.routes(pool=pool, bodies=bodies, forget=worker.pools.forget),
         *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.pools.forget),
+        *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

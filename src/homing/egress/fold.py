@@ -31,6 +31,7 @@ class WarmupFollower:
     """A follower of the feed."""
 
     name = "warmup"
+    rests_s = 2.0
 
     async def cares(self, connection: db.Executor) -> bool:
         """Return whether an address is warming."""

@@ -10,6 +10,7 @@ from homing.accounts.grants import read_masks
 from homing.domains.recheck import Rechecker
 from homing.domains.tracking import TrackingBook
 from homing.domains.verify import DomainDns
+from homing.egress.fold import WarmupFollower
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
 from homing.engagement.site import Site
@@ -105,7 +106,11 @@ class Services:
             tracking_hosts=tracking_hosts(settings),
             changed=forget_domains,
         )
-        followers: list[Follower] = [WebhookFollower(self.webhooks, news=self.pusher.news), MetricsFollower(classifier, clock)]
+        followers: list[Follower] = [
+            WebhookFollower(self.webhooks, news=self.pusher.news),
+            MetricsFollower(classifier, clock),
+            WarmupFollower(),
+        ]
         self.feed = Feed(pool, followers, shards=owner.shards)
         owner.appended = self.feed.news
 

@@ -27,6 +27,7 @@ from homing.boot.names import node_name, resolved
 from homing.domains import mailboxes
 from homing.domains import store as domains
 from homing.domains.keys import SEAL_PURPOSE
+from homing.egress import warmup_store as warmup
 from homing.egress.pace import PaceKeeper
 from homing.events import store as events
 from homing.evidence.journal import Journal
@@ -275,6 +276,7 @@ class House:
                     await events.ensure_partitions(self.pool, today)
                 finally:
                     self.days_ready = await events.days_ready(self.pool, today)
+                await warmup.judge(self.pool, now=SystemClock().now())
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
                 await usage.tidy(self.pool, now=SystemClock().now())

@@ -138,7 +138,7 @@ class Worker:
                 port=settings.delivery_port,
                 allow_private=settings.allow_private_mx,
                 listeners=(settings.smtp,),
-                own=frozenset(ip.address for ip in settings.source_ips),
+                own=pools,
             ),
             providers=Providers.from_package(),
             clock=clock,

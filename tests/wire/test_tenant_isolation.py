@@ -15,6 +15,8 @@ import pytest
 
 from homing.accounts import store as accounts
 from homing.accounts.grants import KEY_GRANTS, SUBACCOUNT_KEY_GRANTS
+from homing.egress import store as egress
+from homing.egress.types import SendingIp
 from homing.events import store as events
 from homing.events.types import EventType
 from homing.ground import db, ids
@@ -141,6 +143,14 @@ WALK: dict[str, Way] = {
     "PUT /api/v1/tracking-domains/{domain}": Way("tracking", bodies=({"secure": True}, {"default": True})),
     "DELETE /api/v1/tracking-domains/{domain}": Way("tracking"),
     "POST /api/v1/tracking-domains/{domain}/verify": Way("tracking", bodies=({},)),
+    "POST /api/v1/ip-pools": Way(bodies=({"name": "{pool}"},)),
+    "GET /api/v1/ip-pools": Way(),
+    "GET /api/v1/ip-pools/{pool_id}": Way("pool"),
+    "PUT /api/v1/ip-pools/{pool_id}": Way("pool", bodies=({"name": "x"},)),
+    "DELETE /api/v1/ip-pools/{pool_id}": Way("pool"),
+    "GET /api/v1/sending-ips": Way(),
+    "GET /api/v1/sending-ips/{external_ip}": Way("address"),
+    "PUT /api/v1/sending-ips/{external_ip}": Way("address", bodies=({"ip_pool": "default"}, {"auto_warmup_enabled": True})),
     "GET /api/v1/alerts": Way(),
     "POST /api/v1/alerts": Way(bodies=(ALERT,)),
     "GET /api/v1/alerts/{alert_id}": Way("alert"),
@@ -184,6 +194,8 @@ OPEN = {
 # key that acts as A is still a key of the primary account here.
 OF_THE_ACCOUNT = (
     "/api/v1/alerts",
+    "/api/v1/ip-pools",
+    "/api/v1/sending-ips",
     "/api/v1/subaccounts",
     "/api/v1/account",
     "/api/v1/usage",
@@ -274,6 +286,10 @@ async def settle(door: ResourceDoor, app: Target, mark: str, key: str, account_i
     await made("POST", "tracking-domains", {"domain": things["tracking"]})
     alert = filled(ALERT, {"template": mark, "target": app.url})
     things["alert"] = str((await made("POST", "alerts", alert))["id"])
+    things["pool"] = (await made("POST", "ip-pools", {"name": f"{mark}-pool"}))["id"]
+    things["address"] = f"198.51.100.{account_id * 20 + number}"
+    given = SendingIp(address=things["address"], hostname=f"{mark}.test", account_id=account_id, pool_id=things["pool"])
+    await egress.assign(door.pool, given, today=NOW.date())
     await made("POST", "inbound-domains", {"domain": things["inbound"]})
     relay = {"name": mark, "target": app.url, "match": {"domain": things["inbound"]}}
     things["relay"] = (await made("POST", "relay-webhooks", relay))["id"]
@@ -351,6 +367,8 @@ class Trial:
             "inbound": f"in.nobody{n}.test",
             "tracking": f"click.nobody{n}.test",
             "alert": str(9_000_000 + n),
+            "pool": f"nobody{n}-pool",
+            "address": f"203.0.113.{n % 250}",
             "recipient": f"kim@nobody{n}.test",
             "campaign": f"nobody{n}",
             "list": f"nobody{n}-list",

@@ -161,7 +161,9 @@ WALK: dict[str, Way] = {
     "GET /api/v1/suppression-list/summary": Way(),
     "PUT /api/v1/suppression-list": Way(bodies=({"recipients": [{"recipient": "{recipient}", "type": "transactional"}]},)),
     "GET /api/v1/suppression-list/{recipient}": Way("recipient"),
-    "PUT /api/v1/suppression-list/{recipient}": Way("recipient", bodies=({"type": "transactional", "description": "own"},)),
+    "PUT /api/v1/suppression-list/{recipient}": Way(
+        "recipient", bodies=({"type": "transactional"}, {"type": "non_transactional"})
+    ),
     "DELETE /api/v1/suppression-list/{recipient}": Way("recipient", bodies=(None, {"type": "non_transactional"})),
     "GET /api/v1/api-keys": Way(queries=("", "grant=smtp/inject")),
     "POST /api/v1/api-keys": Way(bodies=({"label": "{template}", "grants": ["smtp/inject"]},)),

@@ -37,6 +37,7 @@ from homing.api.v1.suppression_wire import (
 from homing.ground.db import Pool, trouble_is_temporary
 from homing.ingress.rules.problem import Problem
 from homing.recipients import store
+from homing.recipients.rules.provenance import of_key
 from homing.recipients.search import BadCursor, Filters, search, search_numbered
 from homing.recipients.types import Source, SuppressionType
 
@@ -137,7 +138,8 @@ def routes(*, pool: Pool, bodies: Bodies) -> list[HTTPRouteHandler]:
 
     async def _apply(sender: Sender, changes: list[Change]) -> None:
         """Put and take off what was asked for, in one transaction; rows of compliance stay as they are."""
-        rows = rows_of(changes, account_id=sender.account_id, subaccount_id=sender.subaccount_id)
+        provenance = of_key(sender.key_id)
+        rows = rows_of(changes, account_id=sender.account_id, subaccount_id=sender.subaccount_id, provenance=provenance)
         removals = [(change.recipient, kind, change.list_id) for change in changes for kind in change.removed]
         with trouble_is_temporary():
             async with pool.acquire() as connection, connection.transaction():
@@ -177,6 +179,7 @@ _ENTRY: Schema = {
         "transactional": {"type": "boolean", "deprecated": True},
         "non_transactional": {"type": "boolean", "deprecated": True},
         "subaccount_id": {"type": "string"},
+        "provenance": {"type": "string", "description": "the event and message, API key or import that put it there"},
     },
 }
 _PAGE: Schema = {

@@ -1,7 +1,10 @@
 """The HTTP door with the resources of accounts, domains and recipients, and a small DNS that a test may change."""
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 from litestar.handlers import HTTPRouteHandler
@@ -17,6 +20,7 @@ from homing.api.v1 import (
     scheduled,
     sending_domains,
     snippets,
+    suppression_imports,
     suppression_list,
     templates,
     webhooks,
@@ -30,6 +34,7 @@ from homing.ground.secrets import MasterKey
 from homing.inbound.store import RelayWebhooks
 from homing.inbound.target import Poster
 from homing.ingress.accept import Handover
+from homing.recipients.importer import Importer
 from homing.simulator.dns import DnsServer, Zones
 from homing.templates.book import SnippetBook
 from homing.webhooks.store import Webhooks
@@ -42,8 +47,9 @@ BOUNCE_HOST = "bounce.homing.test"
 class ResourceDoor:
     """A door with its DNS zones; `call` answers as httpx does."""
 
-    def __init__(self, door: HttpDoor, zones: Zones) -> None:
+    def __init__(self, door: HttpDoor, zones: Zones, importer: Importer) -> None:
         self.door = door
+        self.importer = importer
         self.zones = zones
         self.pool = door.pool
         self.account_id = door.account_id
@@ -71,11 +77,17 @@ async def resource_door(
     """Serve everything on loopback."""
     zones, clock = Zones(), SystemClock()
     http = OutboundHttp(TargetPolicy(allow_private=len(target_ports) == 1, ports=target_ports))
+    made: list[ResourceDoor] = []
+    folder = Path(tempfile.mkdtemp(prefix="homing-imports-"))
+    importer = Importer(pool, clock, folder, "tester")
     async with DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
 
         def more(bodies: Bodies) -> list[HTTPRouteHandler]:
             return [
                 *api_keys.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: None),
+                *suppression_imports.routes(
+                    pool=pool, bodies=bodies, clock=clock, importer=importer, refuse_new=lambda: made[0].door.refuse
+                ),
                 *suppression_list.routes(pool=pool, bodies=bodies),
                 *inbound_domains.routes(pool=pool, bodies=bodies, own_domains=frozenset({BOUNCE_HOST}), forget=lambda: None),
                 *relay_webhooks.routes(
@@ -109,4 +121,6 @@ async def resource_door(
             ]
 
         async with http_door(pool, more_routes=more, handover=handover) as door:
-            yield ResourceDoor(door, zones)
+            made.append(ResourceDoor(door, zones, importer))
+            yield made[0]
+    shutil.rmtree(folder, ignore_errors=True)

@@ -13,6 +13,7 @@ from homing.api.v1 import (
     scheduled,
     sending_domains,
     snippets,
+    suppression_imports,
     suppression_list,
     templates,
     webhooks,
@@ -41,6 +42,9 @@ def resources(
             lookup=DomainDns(settings.dns),
             bounce_hosts=frozenset({settings.bounce_domain.lower(), settings.hostname.lower()}),
             forget=worker.forget_domains,
+        ),
+        *suppression_imports.routes(
+            pool=pool, bodies=bodies, clock=clock, importer=worker.services.importer, refuse_new=worker.refuse_new
         ),
         *suppression_list.routes(pool=pool, bodies=bodies),
         *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),

@@ -17,6 +17,7 @@ from homing.ground.secrets import MasterKey
 from homing.message import msfbl, unsubscribe
 from homing.message.tracked import Seal
 from homing.queue.owner import Owner
+from homing.recipients.importer import FOLDER, Importer
 from homing.spool.marks import Marking
 from homing.webhooks.delivery import Poster
 from homing.webhooks.fold import WebhookFollower
@@ -50,7 +51,9 @@ def marking_of(settings: Settings, master_key: MasterKey) -> Marking:
 class Services:
     """The followers of the log and what they feed, wired. One for a worker."""
 
-    def __init__(self, settings: Settings, pool: db.Pool, clock: Clock, master_key: MasterKey, owner: Owner) -> None:
+    def __init__(
+        self, settings: Settings, pool: db.Pool, clock: Clock, master_key: MasterKey, owner: Owner, *, worker_id: str
+    ) -> None:
         policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
         self.http = OutboundHttp.over(policy, settings.dns)
         self.webhooks = Webhooks(pool, master_key)
@@ -63,6 +66,7 @@ class Services:
             now=clock.now,
             proxies=read_masks(settings.tracking_proxies),
         )
+        self.importer = Importer(pool, clock, settings.data / FOLDER, worker_id)
         followers = [WebhookFollower(self.webhooks, news=self.pusher.news)]
         self.feed = Feed(pool, followers, shards=owner.shards)
         owner.appended = self.feed.news
@@ -72,6 +76,7 @@ class Services:
             tasks.create_task(self.feed.run(), name="feed")
             tasks.create_task(self.pusher.run(), name="pusher")
             tasks.create_task(self.desk.run(), name="engagement")
+            tasks.create_task(self.importer.run(), name="imports")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""

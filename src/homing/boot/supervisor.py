@@ -42,6 +42,7 @@ from homing.ground.tls import self_signed, server_context
 from homing.ground.waiting import set_within
 from homing.inbound import postmaster
 from homing.queue import store as queue
+from homing.recipients import imports
 from homing.recipients import store as recipients
 
 _log = log.get("boot")
@@ -206,6 +207,7 @@ class House:
         async def dead(worker_id: str) -> None:
             keeper.detach(worker_id)
             await queue.release_worker(self.pool, worker_id)
+            await imports.release(self.pool, worker_id)
 
         async def joined() -> str:
             pages = await supervisor.ask_all("metrics")

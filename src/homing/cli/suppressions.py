@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from homing.accounts.types import Account
-from homing.cli import output, reach
+from homing.cli import output, reach, suppression_files
 from homing.cli.keys import AccountOption, JsonOption
 from homing.ground.errors import Misuse
 from homing.message.addresses import BadAddress, parse_address
@@ -14,7 +14,10 @@ from homing.recipients import store
 from homing.recipients.rules import provenance
 from homing.recipients.types import Suppression
 
-app = typer.Typer(help="Look at the suppression list.", no_args_is_help=True)
+app = typer.Typer(help="Look at the suppression list; import and export it.", no_args_is_help=True)
+app.command("import")(suppression_files.import_file)
+app.command("export")(suppression_files.export_file)
+app.command("imports")(suppression_files.list_imports)
 
 
 @app.command("show")

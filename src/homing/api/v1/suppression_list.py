@@ -226,21 +226,25 @@ _PAGING = (
     _query("cursor", "'initial', or from a link of an earlier page; page is then passed over"),
     _query("per_page", "entries on a page", {"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE, "default": 1000}),
     _query("page", "number of a page; reaches the first 10,000 entries", {"type": "integer", "minimum": 1, "maximum": 10_000}),
-    _query("types", "types, separated by commas"),
 )
+_TYPES = _query("types", "types, separated by commas")
 _RECIPIENT: Schema = {"name": "recipient", "in": "path", "required": True, "schema": {"type": "string"}}
 _LISTS = "a value: that list only; empty: the account's own entries; absent: everything"
+FILTERS = (
+    _query("from", "changed at or after, YYYY-MM-DDTHH:mm:ssZ"),
+    _query("to", "changed at or before"),
+    _query("domain", "domain of the address"),
+    _query("sources", f"sources, separated by commas: {', '.join(Source)}"),
+    _TYPES,
+    _query("description", "part of the description, upper and lower case alike"),
+    _query("description_strict", "the description must be this whole text", {"type": "boolean", "default": False}),
+    _query("list_id", _LISTS, _LIST_ID),
+)
 SEARCH = Operation(
     "Search the suppression list",
     {200: ("entries, the last changed first", _PAGE), 400: "a parameter cannot be used"},
     parameters=(
-        _query("from", "changed at or after, YYYY-MM-DDTHH:mm:ssZ"),
-        _query("to", "changed at or before"),
-        _query("domain", "domain of the address"),
-        _query("sources", f"sources, separated by commas: {', '.join(Source)}"),
-        _query("description", "part of the description, upper and lower case alike"),
-        _query("description_strict", "the description must be this whole text", {"type": "boolean", "default": False}),
-        _query("list_id", _LISTS, _LIST_ID),
+        *FILTERS,
         _query("sort", "by the last change", {"type": "string", "enum": ["asc", "desc"], "default": "desc"}),
         *_PAGING,
     ),
@@ -269,7 +273,7 @@ BULK = Operation(
 RETRIEVE = Operation(
     "Look one recipient up",
     {200: ("its entries", _PAGE), 400: "a parameter cannot be used", 404: "the recipient is not on the list"},
-    parameters=(_RECIPIENT, *_PAGING),
+    parameters=(_RECIPIENT, _TYPES, *_PAGING),
 )
 UPSERT = Operation(
     "Put one recipient on the list",

@@ -16,6 +16,7 @@ from homing.api.v1 import (
     api_keys,
     inbound_domains,
     recipient_lists,
+    recipient_validation,
     relay_webhooks,
     scheduled,
     sending_domains,
@@ -25,10 +26,11 @@ from homing.api.v1 import (
     templates,
     webhooks,
 )
+from homing.boot.domains import DnsDomains, resolver_of
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import SystemClock
-from homing.ground.config import HostPort
+from homing.ground.config import HostPort, Settings
 from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.inbound.store import RelayWebhooks
@@ -37,6 +39,9 @@ from homing.ingress.accept import Handover
 from homing.recipients.importer import Importer
 from homing.simulator.dns import DnsServer, Zones
 from homing.templates.book import SnippetBook
+from homing.validation.judge import Judge
+from homing.validation.rules.names import Names
+from homing.validation.runner import Runner
 from homing.webhooks.store import Webhooks
 from tests.kit.http import HttpDoor, http_door
 
@@ -47,9 +52,10 @@ BOUNCE_HOST = "bounce.homing.test"
 class ResourceDoor:
     """A door with its DNS zones; `call` answers as httpx does."""
 
-    def __init__(self, door: HttpDoor, zones: Zones, importer: Importer) -> None:
+    def __init__(self, door: HttpDoor, zones: Zones, importer: Importer, runner: Runner) -> None:
         self.door = door
         self.importer = importer
+        self.runner = runner
         self.zones = zones
         self.pool = door.pool
         self.account_id = door.account_id
@@ -81,6 +87,10 @@ async def resource_door(
     folder = Path(tempfile.mkdtemp(prefix="homing-imports-"))
     importer = Importer(pool, clock, folder, "tester")
     async with DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
+        settings = Settings(dns=HostPort(dns.where.host, dns.where.port), allow_private_mx=True)
+        resolver = resolver_of(settings, clock)
+        judge = Judge(pool, DnsDomains(resolver), Names.from_package())
+        runner = Runner(pool, clock, judge, "tester")
 
         def more(bodies: Bodies) -> list[HTTPRouteHandler]:
             return [
@@ -98,6 +108,9 @@ async def resource_door(
                     http=http,
                     poster=Poster(http, clock),
                     forget=lambda: None,
+                ),
+                *recipient_validation.routes(
+                    pool=pool, bodies=bodies, judge=judge, runner=runner, refuse_new=lambda: made[0].door.refuse
                 ),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
@@ -121,6 +134,7 @@ async def resource_door(
             ]
 
         async with http_door(pool, more_routes=more, handover=handover) as door:
-            made.append(ResourceDoor(door, zones, importer))
+            made.append(ResourceDoor(door, zones, importer, runner))
             yield made[0]
+        await resolver.close()
     shutil.rmtree(folder, ignore_errors=True)

@@ -9,6 +9,7 @@ from homing.api.v1 import (
     api_keys,
     inbound_domains,
     recipient_lists,
+    recipient_validation,
     relay_webhooks,
     scheduled,
     sending_domains,
@@ -47,6 +48,13 @@ def resources(
             pool=pool, bodies=bodies, clock=clock, importer=worker.services.importer, refuse_new=worker.refuse_new
         ),
         *suppression_list.routes(pool=pool, bodies=bodies),
+        *recipient_validation.routes(
+            pool=pool,
+            bodies=bodies,
+            judge=worker.services.judge,
+            runner=worker.services.validation,
+            refuse_new=worker.refuse_new,
+        ),
         *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
         *scheduled.routes(pool=pool, clock=clock, news=worker.owner.look_into_inbox),
         *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=worker.snippets, forget=worker.templates.forget),

@@ -5,6 +5,7 @@ import contextlib
 from functools import partial
 
 from homing.accounts.grants import read_masks
+from homing.boot.domains import DnsDomains, resolver_of
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
 from homing.engagement.site import Site
@@ -19,6 +20,9 @@ from homing.message.tracked import Seal
 from homing.queue.owner import Owner
 from homing.recipients.importer import FOLDER, Importer
 from homing.spool.marks import Marking
+from homing.validation.judge import Judge
+from homing.validation.rules.names import Names
+from homing.validation.runner import Runner
 from homing.webhooks.delivery import Poster
 from homing.webhooks.fold import WebhookFollower
 from homing.webhooks.pusher import Pusher
@@ -67,6 +71,9 @@ class Services:
             proxies=read_masks(settings.tracking_proxies),
         )
         self.importer = Importer(pool, clock, settings.data / FOLDER, worker_id)
+        self.resolver = resolver_of(settings, clock)
+        self.judge = Judge(pool, DnsDomains(self.resolver), Names.from_package())
+        self.validation = Runner(pool, clock, self.judge, worker_id)
         followers = [WebhookFollower(self.webhooks, news=self.pusher.news)]
         self.feed = Feed(pool, followers, shards=owner.shards)
         owner.appended = self.feed.news
@@ -77,6 +84,7 @@ class Services:
             tasks.create_task(self.pusher.run(), name="pusher")
             tasks.create_task(self.desk.run(), name="engagement")
             tasks.create_task(self.importer.run(), name="imports")
+            tasks.create_task(self.validation.run(), name="validation")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""
@@ -91,3 +99,4 @@ class Services:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+            await self.resolver.close()

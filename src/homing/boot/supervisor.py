@@ -44,6 +44,7 @@ from homing.inbound import postmaster
 from homing.queue import store as queue
 from homing.recipients import imports
 from homing.recipients import store as recipients
+from homing.validation import store as validation
 
 _log = log.get("boot")
 HOUSEKEEPING_S = 600.0
@@ -208,6 +209,7 @@ class House:
             keeper.detach(worker_id)
             await queue.release_worker(self.pool, worker_id)
             await imports.release(self.pool, worker_id)
+            await validation.release(self.pool, worker_id)
 
         async def joined() -> str:
             pages = await supervisor.ask_all("metrics")

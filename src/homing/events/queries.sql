@@ -138,3 +138,15 @@ ORDER BY message_id, type <> :delivery::smallint, at;
 -- Whether there is an event of a type about a message.
 -- reads: events
 SELECT EXISTS (SELECT FROM events WHERE message_id = :message_id AND type = :type AND day >= :first_day);
+
+-- name: last_outcomes
+-- The last thing that tells whether each of these mailboxes exists: our mail was delivered there, or came back for good. The
+-- hash is what the index has (0017); the address decides.
+-- reads: events
+SELECT DISTINCT ON (e.recipient) e.recipient, e.type, e.at
+FROM unnest(:recipients::text[]) AS asked (recipient)
+JOIN events e ON hashtextextended(e.recipient, e.account_id) = hashtextextended(asked.recipient, :account_id::integer)
+WHERE e.type IN (2, 3, 6) AND e.account_id = :account_id AND e.recipient = asked.recipient
+  AND (:subaccount_id::integer IS NULL OR e.subaccount_id = :subaccount_id)
+  AND (e.type = 2 OR e.detail ->> 'bounce_class' IN ('10', '30'))
+ORDER BY e.recipient, e.at DESC, e.type DESC;

@@ -158,3 +158,12 @@ WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccoun
       > (:after_subaccount::integer, :after_recipient::text, :after_type::text, :after_list::text)
 ORDER BY subaccount_id, recipient, type, list_id
 LIMIT :limit;
+
+-- name: bad_among
+-- Which of these recipients bounced or complained before, by the list.
+-- reads: suppressions
+SELECT DISTINCT ON (recipient) recipient, source
+FROM suppressions
+WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+  AND recipient = ANY(:recipients::text[]) AND list_id = '' AND source IN ('Bounce Rule', 'Spam Complaint')
+ORDER BY recipient, updated_at DESC;

@@ -15,6 +15,7 @@ from homing.api.bodies import Bodies
 from homing.api.v1 import (
     api_keys,
     inbound_domains,
+    metrics,
     recipient_lists,
     recipient_validation,
     relay_webhooks,
@@ -28,6 +29,7 @@ from homing.api.v1 import (
 )
 from homing.boot.domains import DnsDomains, resolver_of
 from homing.domains.verify import DomainDns
+from homing.events.rules.classify import Classifier
 from homing.ground import db
 from homing.ground.clock import SystemClock
 from homing.ground.config import HostPort, Settings
@@ -112,6 +114,7 @@ async def resource_door(
                 *recipient_validation.routes(
                     pool=pool, bodies=bodies, judge=judge, runner=runner, refuse_new=lambda: made[0].door.refuse
                 ),
+                *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
                 *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=SnippetBook(pool, clock), forget=lambda: None),

@@ -115,16 +115,6 @@ async def test_our_own_log_tells_what_became_of_our_mail(door: ResourceDoor):
     }
 
 
-async def test_the_log_is_asked_by_its_index(door: ResourceDoor):
-    async with door.pool.acquire() as connection, connection.transaction():
-        await connection.execute("SET LOCAL enable_seqscan = off")
-        plan = await connection.fetch(
-            "EXPLAIN SELECT 1 FROM events e WHERE hashtextextended(e.recipient, e.account_id) = hashtextextended('k', 1::integer)"
-            " AND e.type IN (2, 3, 6)"
-        )
-    assert any("hashtextextended" in row[0] and "Index Cond" in row[0] for row in plan)
-
-
 async def test_an_address_that_bounced_before_is_risky(door: ResourceDoor):
     row = SuppressionRow(
         account_id=door.account_id, recipient="kim@there.test", type="transactional", source="Bounce Rule", provenance="api"

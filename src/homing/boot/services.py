@@ -9,7 +9,8 @@ from homing.boot.domains import DnsDomains, resolver_of
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
 from homing.engagement.site import Site
-from homing.events.feed import Feed
+from homing.events.feed import Feed, Follower
+from homing.events.rules.classify import Classifier
 from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.config import Settings
@@ -17,6 +18,7 @@ from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.message import msfbl, unsubscribe
 from homing.message.tracked import Seal
+from homing.metrics.fold import MetricsFollower
 from homing.queue.owner import Owner
 from homing.recipients.importer import FOLDER, Importer
 from homing.spool.marks import Marking
@@ -56,7 +58,15 @@ class Services:
     """The followers of the log and what they feed, wired. One for a worker."""
 
     def __init__(
-        self, settings: Settings, pool: db.Pool, clock: Clock, master_key: MasterKey, owner: Owner, *, worker_id: str
+        self,
+        settings: Settings,
+        pool: db.Pool,
+        clock: Clock,
+        master_key: MasterKey,
+        owner: Owner,
+        classifier: Classifier,
+        *,
+        worker_id: str,
     ) -> None:
         policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
         self.http = OutboundHttp.over(policy, settings.dns)
@@ -74,7 +84,7 @@ class Services:
         self.resolver = resolver_of(settings, clock)
         self.judge = Judge(pool, DnsDomains(self.resolver), Names.from_package())
         self.validation = Runner(pool, clock, self.judge, worker_id)
-        followers = [WebhookFollower(self.webhooks, news=self.pusher.news)]
+        followers: list[Follower] = [WebhookFollower(self.webhooks, news=self.pusher.news), MetricsFollower(classifier, clock)]
         self.feed = Feed(pool, followers, shards=owner.shards)
         owner.appended = self.feed.news
 

@@ -65,7 +65,3 @@ CREATE TABLE validation_pieces (                       -- up to 1,000 addresses 
     results   bytea,                                   -- lines of CSV, deflated; NULL: not yet
     PRIMARY KEY (list_id, piece)
 );
-
--- What became of our mail to an address lately: deliveries, bounces and bounces after the fact, found by a hash of the address,
--- which keeps the index small (events/store.py, last_outcomes).
-CREATE INDEX events_outcome ON events (hashtextextended(recipient, account_id)) WHERE type IN (2, 3, 6);

@@ -46,7 +46,9 @@ from homing.ground.waiting import set_within
 from homing.inbound import postmaster
 from homing.metrics import store as figures
 from homing.queue import store as queue
+from homing.recipients import imports
 from homing.recipients import store as recipients
+from homing.validation import store as validation
 
 _log = log.get("boot")
 HOUSEKEEPING_S = 600.0
@@ -210,6 +212,8 @@ class House:
         async def dead(worker_id: str) -> None:
             keeper.detach(worker_id)
             await queue.release_worker(self.pool, worker_id)
+            await imports.release(self.pool, worker_id)
+            await validation.release(self.pool, worker_id)
 
         async def joined() -> str:
             pages = await supervisor.ask_all("metrics")

@@ -11,11 +11,13 @@ import httpx
 from homing.accounts import store as accounts
 from homing.accounts.allowance import Allowance
 from homing.accounts.authenticate import Authenticator
+from homing.accounts.book import AccountBook
 from homing.accounts.grants import KEY_GRANTS
 from homing.api.app import Deps, make_app
 from homing.api.server import serving
 from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
+from homing.domains.tracking import TrackingBook
 from homing.egress.pools import PoolBook
 from homing.evidence.types import FaultTag
 from homing.ground import db, ids
@@ -28,6 +30,8 @@ from homing.queue.types import NewChunk, Place
 from homing.templates.book import TemplateBook
 
 SUBACCOUNTS = (3, 7, 8, 12)  # of the account that a door is made for
+TRACKING_HOST = "click.homing.test"
+TRACKING_BASE = f"https://{TRACKING_HOST}"
 FIRST = datetime(2026, 5, 1, tzinfo=UTC)
 
 
@@ -114,6 +118,31 @@ class HttpDoor:
         return await self.client.post("/api/v1/transmissions", json=body, headers=headers)
 
 
+def make_accept(
+    pool: db.Pool,
+    handover: Handover,
+    accounts_book: AccountBook,
+    *,
+    domains: DomainBook | None = None,
+    templates: TemplateBook | None = None,
+) -> Accept:
+    """Return the one recipe, over a queue."""
+    clock = SystemClock()
+    return Accept(
+        accounts=accounts_book,
+        allowance=Allowance(pool, clock),
+        domains=domains or DomainBook(pool, clock),
+        keys=KeyRing(pool, MasterKey(b"k" * 32), clock),
+        tracking=TrackingBook(pool, clock, own_base=TRACKING_BASE, own_hosts=frozenset({TRACKING_HOST})),
+        pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
+        desk=SuppressionDesk.over(pool),
+        handover=handover,
+        submit=Submit(pool),
+        templates=templates or TemplateBook(pool, clock),
+        lifetime=timedelta(hours=72),
+    )
+
+
 @asynccontextmanager
 async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settings: Any) -> AsyncIterator[HttpDoor]:
     """Serve the API on a free port of loopback with real accounts, domains and suppressions.
@@ -136,18 +165,7 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
 
     authenticator = door.authenticator = Authenticator(pool, clock)
     door.domains, door.templates = DomainBook(pool, clock), TemplateBook(pool, clock)
-    door.accept = Accept(
-        accounts=authenticator.book,
-        allowance=Allowance(pool, clock),
-        domains=door.domains,
-        keys=KeyRing(pool, MasterKey(b"k" * 32), clock),
-        pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
-        desk=SuppressionDesk.over(pool),
-        handover=handover or door.queue,
-        submit=Submit(pool),
-        templates=door.templates,
-        lifetime=timedelta(hours=72),
-    )
+    door.accept = make_accept(pool, handover or door.queue, authenticator.book, domains=door.domains, templates=door.templates)
     deps = Deps(
         authenticate=authenticator.authenticate,
         accept=door.accept,

@@ -105,7 +105,7 @@ class House:
         async def work(connection):
             shard = ids.shard_of(message_id)
             await connection.execute(
-                "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING", shard, key.number(), *key
+                "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING", shard, key.number(), *key
             )
             await connection.execute("INSERT INTO chunks VALUES ($1, $2, $2, $3, 1, $4, '')", shard, message_id, account, facts)
             await connection.execute(
@@ -335,6 +335,27 @@ def test_a_domain_is_verified_by_its_record_in_dns(homing, house, tmp_path, monk
         assert "verified" in homing("domain", "verify", "y.test")
     assert homing.json("domain", "list")[0]["may_send"]
     homing("domain", "verify", "z.test", code=1)
+
+
+def test_a_domain_whose_record_is_missed_says_so_in_the_list(homing, house, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    secrets.load_or_make(tmp_path / "data" / "master.key")
+    house.account("acme")
+    homing("domain", "add", "y.test")
+    house.do(lambda c: c.execute("UPDATE dkim_keys SET status = 'valid', failures = 2"))
+    house.do(
+        lambda c: c.execute(
+            "UPDATE sending_domains SET checked_at = $1, cname_failures = 3,"
+            """ status = '{"dkim_status": "valid", "cname_status": "invalid"}'""",
+            NOW,
+        )
+    )
+    text = homing("domain", "list")
+    assert "valid (not found 2 times)" in text
+    assert "invalid (not found 3 times)" in text
+    assert f"{NOW:%Y-%m-%d %H:%M}" in text
+    (one,) = homing.json("domain", "list")
+    assert (one["failures"], one["records"][0]["failures"]) == ({"cname": 3, "mx": 0}, 2)
 
 
 # events and trace -------------------------------------------------------------------------------------------------------

@@ -33,7 +33,8 @@ LIMIT 1000;
 
 -- name: search
 -- Events of one account that match every filter that is given (NULL: not given), newest first, from a cursor on. Keyword
--- filters come as LIKE patterns over the segments of a field, set apart by single spaces. total is counted only on request.
+-- filters come as LIKE patterns over the segments of a field, set apart by single spaces; campaigns as the names that were
+-- found for theirs. total is counted only on request.
 -- reads: events
 WITH matching AS NOT MATERIALIZED (
     SELECT shard, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient, recipient_domain,
@@ -56,8 +57,8 @@ WITH matching AS NOT MATERIALIZED (
       AND (:sending_domains::text[] IS NULL
            OR ' ' || regexp_replace(lower(detail->>'sending_domain'), '[-_ .]+', ' ', 'g') || ' '
               LIKE ANY (:sending_domains::text[]))
-      AND (:campaigns::text[] IS NULL
-           OR ' ' || regexp_replace(lower(campaign_id), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:campaigns::text[]))
+      AND (:campaign::text IS NULL OR campaign_id = :campaign::text)  -- one name: the index gives its events in order
+      AND (:campaigns::text[] IS NULL OR campaign_id <> '' AND campaign_id = ANY(:campaigns::text[]))
       AND (:ab_tests::text[] IS NULL
            OR ' ' || regexp_replace(lower(detail->>'ab_test_id'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:ab_tests::text[]))
       AND (:ip_pools::text[] IS NULL
@@ -82,6 +83,22 @@ WHERE :after_at::timestamptz IS NULL
    OR (m.at, m.shard, m.seq) < (:after_at::timestamptz, :after_shard::smallint, :after_seq::bigint)
 ORDER BY m.at DESC, m.shard DESC, m.seq DESC
 LIMIT :limit;
+
+-- name: campaigns_like
+-- The campaigns of an account that match patterns. From name to next name in the index: it reads as many entries as there are
+-- campaigns, not as there are events.
+-- reads: events
+WITH RECURSIVE names AS (
+    (SELECT campaign_id FROM events WHERE account_id = :account_id AND campaign_id <> '' AND day >= :first_day
+     ORDER BY campaign_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.campaign_id FROM events e
+            WHERE e.account_id = :account_id AND e.campaign_id > n.campaign_id AND e.campaign_id <> '' AND e.day >= :first_day
+            ORDER BY e.campaign_id LIMIT 1)
+    FROM names n WHERE n.campaign_id IS NOT NULL
+)
+SELECT campaign_id FROM names
+WHERE ' ' || regexp_replace(lower(campaign_id), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:patterns::text[]);
 
 -- name: lock_places
 -- The places of a follower in some shards, held to the end of the transaction; a place that another worker holds is left out.
@@ -138,3 +155,17 @@ ORDER BY message_id, type <> :delivery::smallint, at;
 -- Whether there is an event of a type about a message.
 -- reads: events
 SELECT EXISTS (SELECT FROM events WHERE message_id = :message_id AND type = :type AND day >= :first_day);
+
+-- name: last_outcomes
+-- The last thing that tells whether each of these mailboxes exists: our mail was delivered there, or came back for good.
+-- reads: events
+SELECT asked.recipient, last.type, last.at
+FROM unnest(:recipients::text[]) AS asked (recipient)
+CROSS JOIN LATERAL (
+    SELECT e.type, e.at FROM events e
+    WHERE e.account_id = :account_id AND e.recipient = asked.recipient AND e.type = ANY(:types::smallint[])
+      AND (:subaccount_id::integer IS NULL OR e.subaccount_id = :subaccount_id)
+      AND (e.type = :delivery OR e.detail ->> 'bounce_class' IN ('10', '30'))
+    ORDER BY e.at DESC, e.type DESC
+    LIMIT 1
+) AS last;

@@ -4,7 +4,7 @@ A column list for the COPY of events, in the order of `Event` behind (day, shard
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from homing.events.rules.search import After, Search
@@ -79,6 +79,25 @@ async def has_event(executor: db.Executor, message_id: bytes, kind: EventType) -
     return found
 
 
+async def last_outcomes(
+    executor: db.Executor, account_id: int, recipients: Sequence[str], *, subaccount_id: int | None
+) -> dict[str, tuple[EventType, datetime]]:
+    """Return the last delivery or hard bounce (classes 10 and 30) of each of these addresses, as far as the log reaches.
+
+    recipients   lower case; those that the log does not know are left out
+    """
+    with db.trouble_is_temporary():
+        rows = _sql.last_outcomes(
+            executor,
+            account_id=account_id,
+            recipients=list(recipients),
+            subaccount_id=subaccount_id,
+            types=[int(EventType.DELIVERY), int(EventType.BOUNCE), int(EventType.OUT_OF_BAND)],
+            delivery=int(EventType.DELIVERY),
+        )
+        return {row["recipient"]: (EventType(row["type"]), row["at"]) async for row in rows}
+
+
 async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: int) -> Page:
     """Return the newest events that match, behind a place if one is given; the first page also counts all that match.
 
@@ -91,11 +110,17 @@ async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: i
             await connection.execute(f"SET LOCAL statement_timeout = {int(SEARCH_TIMEOUT_S * 1000)}")
             await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
             try:
+                campaign = None
+                if wanted.campaigns is not None:
+                    names = await _campaigns(connection, wanted)
+                    campaign = names[0] if len(names) == 1 else None
+                    arguments["campaigns"] = None if campaign else names
                 rows = [
                     row
                     async for row in _sql.search(
                         connection,
                         **arguments,
+                        campaign=campaign,
                         with_total=after is None,
                         after_at=after.at if after else None,
                         after_shard=after.shard if after else None,
@@ -107,6 +132,11 @@ async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: i
                 raise TooSlow(f"the search took longer than {SEARCH_TIMEOUT_S:.0f} seconds") from trouble
     total = None if after is not None else rows[0]["total"] if rows else 0
     return Page([logged(row) for row in rows], total)
+
+
+async def _campaigns(connection: db.Executor, wanted: Search) -> list[str]:
+    found = _sql.campaigns_like(connection, account_id=wanted.account_id, first_day=wanted.first_day, patterns=wanted.campaigns)
+    return [row["campaign_id"] async for row in found]
 
 
 async def ensure_partitions(pool: db.Pool, today: date, days_ahead: int = DAYS_AHEAD) -> list[date]:

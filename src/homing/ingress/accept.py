@@ -10,7 +10,8 @@ from homing.accounts.rules.usage import Period
 from homing.accounts.types import Sender, Standing
 from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
-from homing.domains.types import DEFAULT_KEY, DomainFacts
+from homing.domains.tracking import TrackingBook
+from homing.domains.types import DEFAULT_KEY, DomainFacts, KeyStanding
 from homing.egress.pools import PoolBook
 from homing.ingress.rules.admission import Known, admit, return_path_domains, with_pool, with_usable_return_path
 from homing.ingress.rules.content import with_stored
@@ -53,6 +54,7 @@ class Accept:
         allowance: Allowance,
         domains: DomainBook,
         keys: KeyRing,
+        tracking: TrackingBook,
         pools: PoolBook,
         desk: SuppressionDesk,
         handover: Handover,
@@ -64,6 +66,7 @@ class Accept:
         self._allowance = allowance
         self._domains = domains
         self._keys = keys
+        self._tracking = tracking
         self._pools = pools
         self._desk = desk
         self._handover = handover
@@ -128,7 +131,7 @@ class Accept:
     async def _own_pool(self, sender: Sender, standing: Standing) -> str:
         """Return the pool that a subaccount must send from; '' where it has none, or that one is gone."""
         pool = standing.ip_pool
-        return pool if pool and await self._pools.addresses(sender.account_id, pool) is not None else ""
+        return pool if pool and await self._pools.exists(sender.account_id, pool) else ""
 
     async def _look_up(self, transmission: Transmission, sender: Sender, standing: Standing) -> Known:
         """Gather what admission asks for; all of it is in memory as a rule."""
@@ -141,7 +144,7 @@ class Accept:
             facts = await self._domains.facts(sender.account_id, sender.subaccount_id, domain) if domain else None
             if facts is not None:
                 domains[domain] = facts
-        pool, key = transmission.ip_pool, transmission.dkim_key
+        pool, key, tracking = transmission.ip_pool, transmission.dkim_key, transmission.tracking_domain
         return Known(
             domains=domains,
             stored_list=stored,
@@ -150,8 +153,9 @@ class Accept:
                 if transmission.return_path and transmission.recv_method != "esmtp"
                 else await self._domains.default_bounce(sender.account_id, sender.subaccount_id)
             ),
-            pool_exists=pool is None or await self._pools.addresses(sender.account_id, pool) is not None,
-            dkim_key_usable=key == DEFAULT_KEY or bool(await self._keys.signing_keys(transmission.sending_domain, key)),
+            pool_exists=await self._pools.exists(sender.account_id, pool),
+            dkim_key=(KeyStanding.USABLE if key == DEFAULT_KEY else await self._keys.standing(transmission.sending_domain, key)),
+            tracking_usable=not tracking or await self._tracking.is_usable(sender.account_id, sender.subaccount_id, tracking),
             options=standing.options,
         )
 

@@ -43,7 +43,10 @@ def refused(outcome: Refused) -> Reply:
             text = f"X-MSYS-API 'options.ip_pool': there is no pool <{what}>"
             return no(550, "5.6.0", text, Reason.POLICY)
         case Refusal.UNKNOWN_DKIM_KEY:
-            text = f"X-MSYS-API 'options.dkim_key': there is no verified key <{what}>"
+            text = f"X-MSYS-API 'options.dkim_key': there is no key <{what}>"
+            return no(550, "5.6.0", text, Reason.POLICY)
+        case Refusal.UNVERIFIED_DKIM_KEY:
+            text = f"X-MSYS-API 'options.dkim_key': the key <{what}> is not verified"
             return no(550, "5.6.0", text, Reason.POLICY)
         case Refusal.POOL_OF_SUBACCOUNT:
             text = "X-MSYS-API 'options.ip_pool': this subaccount has a pool assigned; leave the option away"
@@ -62,8 +65,9 @@ def refused(outcome: Refused) -> Reply:
             | Refusal.UNKNOWN_TEMPLATE
             | Refusal.NO_DRAFT
             | Refusal.NOT_PUBLISHED
+            | Refusal.UNKNOWN_TRACKING_DOMAIN
         ):
-            text = "stored lists and templates cannot be used over SMTP"
+            text = "stored lists, templates and tracking domains cannot be named over SMTP"
         case _:
             assert_never(outcome.reason)
     return no(550, "5.7.1", text, Reason.POLICY)

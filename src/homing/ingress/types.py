@@ -61,6 +61,7 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     unset: frozenset[str] = frozenset()  # of these four, those that are left to the template and the account
     start_time: datetime | None = None
     dkim_key: str = "default"
+    tracking_domain: str = ""  # lower case A-labels; '': none is named
     list_id: str = ""
     substitution_data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
@@ -92,6 +93,8 @@ class Refusal(StrEnum):
     RETURN_PATH_DOMAIN = "return_path_domain"
     UNKNOWN_POOL = "unknown_pool"
     UNKNOWN_DKIM_KEY = "unknown_dkim_key"
+    UNVERIFIED_DKIM_KEY = "unverified_dkim_key"
+    UNKNOWN_TRACKING_DOMAIN = "unknown_tracking_domain"
     NO_RECIPIENTS = "no_recipients"
     SUSPENDED = "suspended"
     START_TIME = "start_time"

@@ -66,6 +66,7 @@ class ChunkFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defau
     template_id: str = ""
     template_version: str = "0"
     dkim_key: str = "default"
+    tracking_domain: str = ""  # that the transmission names, lower case A-labels; '': as its sending domain and defaults say
     list_id: str = ""  # override.list_id
     substitution_data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}

@@ -18,7 +18,7 @@ from homing.api.reading import refusals
 from homing.ground.clock import Clock
 from homing.ground.errors import Overloaded
 from homing.ground.ids import to_digits
-from homing.ingress.rules.problem import Problem
+from homing.ingress.rules.problem import Problem, unknown_tracking_domain
 from homing.ingress.rules.recipients import MOST_RECIPIENTS
 from homing.ingress.rules.transmission import BodyIn, decode
 from homing.ingress.types import Accepted, Refusal, Refused, Transmission
@@ -100,6 +100,11 @@ def problem_of(refused: Refused, transmission: Transmission) -> Problem:
             return Problem(420, f"Exceed Sending Limit ({subject})", code="2102")
         case Refusal.MONTHLY_LIMIT:
             return Problem(420, f"Exceed Sending Limit ({subject})", code="2105")
+        case Refusal.UNVERIFIED_DKIM_KEY:
+            text = f"DKIM key '{subject[:64]}' is not verified for sending domain '{transmission.sending_domain}'"
+            return Problem(400, text, code="1100")
+        case Refusal.UNKNOWN_TRACKING_DOMAIN:
+            return unknown_tracking_domain(subject)
         case Refusal.NO_RECIPIENTS:
             return Problem(400, "At least one valid recipient is required", code="5002")
         case Refusal.START_TIME:

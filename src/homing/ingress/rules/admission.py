@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from homing.accounts.types import AccountOptions, Sender
-from homing.domains.types import DomainFacts
+from homing.domains.types import DomainFacts, KeyStanding
 from homing.ingress.types import Refusal, Refused, Transmission
 from homing.recipients.types import StoredList
 
@@ -20,7 +20,8 @@ class Known(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     default_bounce  domain of envelope senders where the transmission names none; None: the platform's
     stored_list     the recipient list that it names; None: it names none, or there is none
     pool_exists     of the pool that it names; True where it names none
-    dkim_key_usable that key exists for the sending domain and is verified; True for the default key
+    dkim_key        whether the key that it names can sign for the sending domain; usable where it names none
+    tracking_usable of the tracking domain that it names; True where it names none
     options         of the account
     """
 
@@ -28,7 +29,8 @@ class Known(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     default_bounce: str | None = None
     stored_list: StoredList | None = None
     pool_exists: bool = True
-    dkim_key_usable: bool = True
+    dkim_key: KeyStanding = KeyStanding.USABLE
+    tracking_usable: bool = True
     options: AccountOptions = AccountOptions()
 
 
@@ -58,8 +60,12 @@ def admit(transmission: Transmission, sender: Sender, known: Known, *, now: date
             return Refused(Refusal.RETURN_PATH_DOMAIN, domain)
     if not known.pool_exists:
         return Refused(Refusal.UNKNOWN_POOL, transmission.ip_pool or "")
-    if not known.dkim_key_usable:
+    if known.dkim_key is KeyStanding.ABSENT:
         return Refused(Refusal.UNKNOWN_DKIM_KEY, transmission.dkim_key)
+    if known.dkim_key is KeyStanding.UNVERIFIED:
+        return Refused(Refusal.UNVERIFIED_DKIM_KEY, transmission.dkim_key)
+    if not known.tracking_usable:
+        return Refused(Refusal.UNKNOWN_TRACKING_DOMAIN, transmission.tracking_domain)
     if transmission.start_time is not None and transmission.start_time > now + FURTHEST_START:
         return Refused(Refusal.START_TIME, transmission.start_time.isoformat())
     return None

@@ -65,6 +65,7 @@ def facts_of(transmission: Transmission, sender: Sender, known: Known, *, transm
         template_id=transmission.template_id,
         template_version=transmission.template_version,
         dkim_key=transmission.dkim_key,
+        tracking_domain=transmission.tracking_domain,
         list_id=transmission.list_id,
         substitution_data=transmission.substitution_data,
         metadata=transmission.metadata,

@@ -64,6 +64,7 @@ WITH matching AS NOT MATERIALIZED (
            OR ' ' || regexp_replace(lower(detail->>'ip_pool'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:ip_pools::text[]))
       AND (:reasons::text[] IS NULL
            OR ' ' || regexp_replace(lower(detail->>'raw_reason'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:reasons::text[]))
+      AND (:reason_like::text IS NULL OR detail->>'raw_reason' ILIKE :reason_like)
       AND (:subjects::text[] IS NULL
            OR ' ' || regexp_replace(lower(detail->>'subject'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:subjects::text[]))
       AND (:templates::text[] IS NULL
@@ -81,7 +82,7 @@ FROM matching m
 WHERE :after_at::timestamptz IS NULL
    OR (m.at, m.shard, m.seq) < (:after_at::timestamptz, :after_shard::smallint, :after_seq::bigint)
 ORDER BY m.at DESC, m.shard DESC, m.seq DESC
-LIMIT :limit;
+LIMIT :limit OFFSET :offset;
 
 -- name: lock_places
 -- The places of a follower in some shards, held to the end of the transaction; a place that another worker holds is left out.

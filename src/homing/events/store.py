@@ -79,9 +79,10 @@ async def has_event(executor: db.Executor, message_id: bytes, kind: EventType) -
     return found
 
 
-async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: int) -> Page:
-    """Return the newest events that match, behind a place if one is given; the first page also counts all that match.
+async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: int, offset: int = 0) -> Page:
+    """Return the newest events that match, behind a place if one is given; without one it also counts all that match.
 
+    offset   matching events to leave out first
     raises   TooSlow, StoreUnavailable
     """
     arguments = {name: getattr(wanted, name) for name in wanted.__struct_fields__}
@@ -101,6 +102,7 @@ async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: i
                         after_shard=after.shard if after else None,
                         after_seq=after.seq if after else None,
                         limit=limit,
+                        offset=offset,
                     )
                 ]
             except db.TookTooLong as trouble:

@@ -65,6 +65,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     inline_templates: list[bytes] | None = None
     mailbox_providers: list[str] | None = None
     mailbox_provider_regions: list[str] | None = None
+    reason_like: str | None = None  # a LIKE pattern over the whole reason; of the legacy search
 
 
 class After(NamedTuple):
@@ -126,13 +127,18 @@ def read_query(
 def next_link(query: Mapping[str, Sequence[str]], asked: Asked, *, last: After, total: int) -> str:
     """Return the address of the next page; the span of time is fixed in it, so pages do not shift under the reader."""
     kept = [(name, value) for name, values in query.items() if name not in ("cursor", "from", "to") for value in values]
-    cursor = _Cursor((last.at - _EPOCH) // timedelta(microseconds=1), last.shard, last.seq, total)
     kept += [
         ("from", asked.search.since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
         ("to", asked.search.until.strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
-        ("cursor", base64.urlsafe_b64encode(_encode_cursor(cursor)).rstrip(b"=").decode()),
+        ("cursor", write_cursor(last, total)),
     ]
     return f"{PATH}?{urlencode(kept, quote_via=quote, safe=',:')}"
+
+
+def write_cursor(last: After, total: int) -> str:
+    """Return the cursor that goes on behind an event."""
+    cursor = _Cursor((last.at - _EPOCH) // timedelta(microseconds=1), last.shard, last.seq, total)
+    return base64.urlsafe_b64encode(_encode_cursor(cursor)).rstrip(b"=").decode()
 
 
 def event_id(shard: int, seq: int) -> str:

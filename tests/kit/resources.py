@@ -12,6 +12,7 @@ from homing.api.bodies import Bodies
 from homing.api.v1 import (
     api_keys,
     inbound_domains,
+    ingest,
     recipient_lists,
     relay_webhooks,
     scheduled,
@@ -29,6 +30,7 @@ from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.inbound.store import RelayWebhooks
 from homing.inbound.target import Poster
+from homing.ingest.batches import Batches
 from homing.ingress.accept import Handover
 from homing.simulator.dns import DnsServer, Zones
 from homing.templates.book import SnippetBook
@@ -87,6 +89,7 @@ async def resource_door(
                     poster=Poster(http, clock),
                     forget=lambda: None,
                 ),
+                *ingest.routes(pool=pool, bodies=bodies, clock=clock, batches=Batches(pool), refuse_new=lambda: None),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
                 *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=SnippetBook(pool, clock), forget=lambda: None),

@@ -48,20 +48,22 @@ SUBACCOUNT_HEADER: Schema = {
 class Operation(msgspec.Struct, frozen=True):
     """What a route says of itself.
 
-    answers      status -> description, or (description, schema of the JSON)
+    answers      status -> description, or (description, schema of the JSON, or media type of what is no JSON)
     parameters   OpenAPI parameter objects
     body         schema of the JSON body, None where none is read
     """
 
     summary: str
-    answers: Mapping[int, str | tuple[str, Schema | None]]
+    answers: Mapping[int, str | tuple[str, Schema | str | None]]
     description: str = ""
     parameters: Sequence[Schema] = ()
     body: Schema | None = None
     schemas: Mapping[str, Schema] = {}
 
 
-def open_answers(schema: Schema | None, *, also: Mapping[int, str] | None = None) -> dict[int, str | tuple[str, Schema | None]]:
+def open_answers(
+    schema: Schema | None, *, also: Mapping[int, str] | None = None
+) -> dict[int, str | tuple[str, Schema | str | None]]:
     """Return the answers of a route that everybody may call."""
     return {200: ("what was asked for", schema), **(also or {})}
 
@@ -117,7 +119,11 @@ def document(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Any]:
 
 def _operation(operation: Operation, handler: HTTPRouteHandler) -> dict[str, Any]:
     grants = handler.opt.get("grants")
-    answers: dict[int, str | tuple[str, Schema | None]] = {**_EVERYWHERE, **(_GUARDED if grants else {}), **operation.answers}
+    answers: dict[int, str | tuple[str, Schema | str | None]] = {
+        **_EVERYWHERE,
+        **(_GUARDED if grants else {}),
+        **operation.answers,
+    }
     text = operation.description
     made: dict[str, Any] = {"summary": operation.summary}
     if grants:
@@ -135,11 +141,12 @@ def _operation(operation: Operation, handler: HTTPRouteHandler) -> dict[str, Any
     return made
 
 
-def _answer(status: int, said: str | tuple[str, Schema | None]) -> dict[str, Any]:
+def _answer(status: int, said: str | tuple[str, Schema | str | None]) -> dict[str, Any]:
     description, schema = (said, _ERRORS) if isinstance(said, str) else said
     made: dict[str, Any] = {"description": description, "headers": REQUEST_ID_HEADER}
     if status != 204:
-        made["content"] = {"text/plain": {}} if schema is None else {JSON: {"schema": schema}}
+        other = "text/plain" if schema is None else schema
+        made["content"] = {other: {}} if isinstance(other, str) else {JSON: {"schema": other}}
     return made
 
 

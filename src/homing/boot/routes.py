@@ -8,6 +8,7 @@ from homing.api.bodies import Bodies
 from homing.api.v1 import (
     api_keys,
     inbound_domains,
+    ingest,
     recipient_lists,
     relay_webhooks,
     scheduled,
@@ -22,6 +23,7 @@ from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.config import Settings
 from homing.ground.secrets import MasterKey
+from homing.ingest.batches import Batches
 
 if TYPE_CHECKING:
     from homing.boot.worker import Worker
@@ -61,6 +63,13 @@ def resources(
             http=worker.services.http,
             poster=worker.poster,
             forget=worker.relays.forget,
+        ),
+        *ingest.routes(
+            pool=pool,
+            bodies=bodies,
+            clock=clock,
+            batches=Batches(pool, news=worker.owner.look_into_inbox),
+            refuse_new=worker.refuse_new,
         ),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

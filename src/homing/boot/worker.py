@@ -61,6 +61,8 @@ from homing.inbound.returned import Returns
 from homing.inbound.rules.destination import Tokens
 from homing.inbound.store import RelayWebhooks
 from homing.inbound.target import Poster
+from homing.ingest import batches
+from homing.ingest.digest import Digester
 from homing.ingress.accept import Accept
 from homing.ingress.expand import Expander
 from homing.ingress.generate import Generator
@@ -174,7 +176,11 @@ class Worker:
         async def generated(wish: Wish, payload: bytes) -> NewChunk | None:
             return await generate(payload, lambda count: self.owner.place_in(wish.shard, count), clock.now())
 
-        kinds: dict[str, Obey] = {"generate": generated, "cancel": Canceller(self.engine, pool)}
+        kinds: dict[str, Obey] = {
+            "generate": generated,
+            "cancel": Canceller(self.engine, pool),
+            batches.KIND: Digester(pool, clock),
+        }
         self.owner.attach(self.engine, Expander(desk, lifetime=lifetime), kinds=kinds)
         self.authenticator = Authenticator(pool, clock)
         self.domains = DomainBook(pool, clock)
@@ -201,7 +207,7 @@ class Worker:
             webhooks=self.relay_webhooks,
             poster=self.poster,
             record=self.owner.record,
-            may_post=lambda: self._refuse_new() is None,
+            may_post=lambda: self.refuse_new() is None,
         )
         self.relays = Relays(
             pool,
@@ -245,7 +251,7 @@ class Worker:
             tokens=tokens,
             returns=Returns(self._pool, self._clock, record=self.owner.record, rules=self.classifier, tokens=tokens),
             relays=self.relays,
-            refuse_new=self._refuse_new,
+            refuse_new=self.refuse_new,
             clock=self._clock,
             tls=self._tls,
         )
@@ -266,13 +272,13 @@ class Worker:
             accept=accept,
             authenticate=self.authenticator.authenticate,
             count=lambda account_id, fault: self.journal.count(account_id, Door.SMTP, fault),
-            refuse_new=self._refuse_new,
+            refuse_new=self.refuse_new,
             clock=self._clock,
             trusted=(lambda ip: self.authenticator.trusted(ip, settings.smtp_trust)) if settings.smtp_trust else None,
             tls=self._tls,
         )
 
-    def _refuse_new(self) -> str | None:
+    def refuse_new(self) -> str | None:
         """Return why nothing new is taken now, in words for strangers."""
         reason = self.guard.refuse_new()
         if reason is not None:
@@ -349,7 +355,7 @@ class Worker:
                 everybody = bool(await channel.ask("house_ready", timeout_s=2.0))
             except Temporary:
                 everybody = False
-            reason = self._refuse_new()
+            reason = self.refuse_new()
             return {"ready": everybody} if reason is None else {"ready": everybody, "refuses_new": reason}
 
         async def all_metrics() -> bytes:
@@ -363,7 +369,7 @@ class Worker:
             authenticate=self.authenticator.authenticate,
             accept=self.accept,
             count=lambda account_id, fault: self.journal.count(account_id, Door.API, fault),
-            refuse_new=self._refuse_new,
+            refuse_new=self.refuse_new,
             ready=ready,
             metrics=all_metrics,
             pool=self._pool,

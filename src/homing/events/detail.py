@@ -305,7 +305,7 @@ class EventBook:
                 own["rcpt_meta"] = {**self._facts.metadata, **to.detail.metadata} if self._meta else to.detail.metadata
         detail = b"".join((shared, meta, b",", _encode(own)[1:])) if own else b"".join((shared, meta, b"}"))
         if b"\\u0000" in detail:  # PostgreSQL cannot read such a member again
-            detail = _encode(_without_nul(msgspec.json.decode(detail)))
+            detail = _encode(without_nul(msgspec.json.decode(detail)))
         return Event(
             type=kind,
             at=at,
@@ -325,13 +325,14 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _without_nul(value: Any) -> Any:
+def without_nul(value: Any) -> Any:
+    """Return a value of JSON without the one character that PostgreSQL cannot keep."""
     if isinstance(value, str):
         return value.replace("\0", "")
     if isinstance(value, dict):
-        return {_without_nul(name): _without_nul(member) for name, member in value.items()}
+        return {without_nul(name): without_nul(member) for name, member in value.items()}
     if isinstance(value, list):
-        return [_without_nul(member) for member in value]
+        return [without_nul(member) for member in value]
     return value
 
 

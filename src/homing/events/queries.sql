@@ -43,7 +43,8 @@ WITH matching AS NOT MATERIALIZED (
       AND day >= :first_day
       AND (:subaccounts::integer[] IS NULL OR subaccount_id = ANY(:subaccounts::integer[]))
       AND (:types::smallint[] IS NULL OR type = ANY(:types::smallint[]))
-      AND (:seqs::bigint[] IS NULL OR (shard, seq) IN (SELECT * FROM unnest(:shards::smallint[], :seqs::bigint[])))
+      AND (:seqs::bigint[] IS NULL OR (shard, seq) IN (SELECT * FROM unnest(:shards::smallint[], :seqs::bigint[]))
+           OR detail->>'event_id' = ANY(:event_names::text[]))
       AND (:recipients::text[] IS NULL OR recipient = ANY(:recipients::text[]))
       AND (:messages::bytea[] IS NULL OR message_id = ANY(:messages::bytea[]))
       AND (:transmissions::bytea[] IS NULL OR transmission_id = ANY(:transmissions::bytea[]))
@@ -64,6 +65,9 @@ WITH matching AS NOT MATERIALIZED (
            OR ' ' || regexp_replace(lower(detail->>'ip_pool'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:ip_pools::text[]))
       AND (:reasons::text[] IS NULL
            OR ' ' || regexp_replace(lower(detail->>'raw_reason'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:reasons::text[]))
+      AND (:batch_ids::text[] IS NULL OR detail->>'batch_id' = ANY(:batch_ids::text[]))
+      AND (:error_types::text[] IS NULL OR lower(detail->>'error_type') = ANY(:error_types::text[]))
+      AND (:retryable::text IS NULL OR detail->>'retryable' = :retryable)
       AND (:reason_like::text IS NULL OR detail->>'raw_reason' ILIKE :reason_like)
       AND (:subjects::text[] IS NULL
            OR ' ' || regexp_replace(lower(detail->>'subject'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:subjects::text[]))

@@ -17,7 +17,7 @@ from homing.api.openapi import Operation, Schema
 from homing.events import store
 from homing.events.rules.fields import documentation, samples
 from homing.events.rules.search import PATH, After, BadQuery, next_link, read_query
-from homing.events.rules.wire import shown, wire_types
+from homing.events.rules.wire import message_types, shown
 from homing.events.types import Logged
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
@@ -71,7 +71,7 @@ def _body(events: Sequence[Logged], total: int, links: dict[str, str]) -> bytes:
 def named_types(request: Request[Any, Any, Any]) -> frozenset[str] | None:
     """Return the types that `events` names; None: it names none. Raises ApiError."""
     named = [name.strip() for text in query_lists(request).get("events", ()) for name in text.split(",") if name.strip()]
-    unknown = sorted(set(named) - wire_types())
+    unknown = sorted(set(named) - message_types())
     if unknown:
         raise bad_query(f"events: '{unknown[0][:64]}' is not an event type")
     return frozenset(named) or None

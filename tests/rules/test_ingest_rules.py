@@ -17,7 +17,13 @@ from homing.ground import ids
 from homing.ingest.rules.cutting import MOST_LINE, SHARE_BYTES, SHARE_LINES, BadBatch, cut, pack, unpack
 from homing.ingest.rules.reading import ingest_documentation, ingest_samples, read_line
 from homing.ingest.types import Faulty, Taken
+from homing.metrics.rules.counting import tally
 
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["is_prefetched", "a"]), inner),
+    max_leaves=4,
+)
 NOW = datetime(2026, 5, 5, 17, tzinfo=UTC)
 AT = int((NOW - timedelta(hours=1)).timestamp())
 
@@ -202,15 +208,44 @@ def test_a_line_may_name_a_subaccount_only_where_the_key_sees_them_all():
     assert isinstance(read(line(subaccount_id="-7"), any_subaccount=True), Faulty)
 
 
+def test_numbers_that_are_none_are_left_out_because_reports_add_them_up():
+    bad = taken(line(type="bounce", msg_size="9" * 11, num_retries="two", queue_time=-1, bounce_class="1000"))
+    assert not {"msg_size", "num_retries", "queue_time", "bounce_class"} & set(bad)
+    good = taken(line(type="bounce", msg_size=2048, num_retries="2", bounce_class=10))
+    assert (good["msg_size"], good["num_retries"], good["bounce_class"]) == ("2048", "2", "10")
+
+
+def test_an_agent_has_the_types_that_reports_read():
+    agent = {"is_prefetched": "banana", "is_mobile": True, "os_family": 7, "other": {}}
+    assert taken(line("track_event", type="open", user_agent_parsed=agent))["user_agent_parsed"] == {
+        "is_mobile": True,
+        "os_family": "7",
+    }
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["msg_size", "queue_time", "num_retries", "bounce_class", "reason", "user_agent_parsed"]), _JSON
+    )
+)
+def test_reports_can_count_whatever_is_handed_in(fields):
+    for kind in (EventType.BOUNCE, EventType.OPEN, EventType.CLICK, EventType.DELIVERY, EventType.DELAY):
+        found = read(line(CLASS_OF[kind], **{"type": kind.wire, **fields, "mailbox_provider": "Gmail"}))
+        assert isinstance(found, Taken)
+        assert found.event is not None
+        event = Logged(shard=1, seq=1, **{name: getattr(found.event, name) for name in found.event.__struct_fields__})
+        counted = tally([event], seen={}, category=lambda number: "Hard")
+        assert counted.counts
+        assert counted.providers == {}
+        assert all(0 <= row.classification < 1 << 15 for row in counted.texts)
+
+
 def test_nul_is_left_out():
     found = read(line(subject="a\0b", rcpt_meta={"k\0": ["v\0"]}, rcpt_to="k\0im@there.test"))
     assert isinstance(found, Taken)
     assert found.event is not None
     assert b"\\u0000" not in found.event.detail
     assert found.event.recipient == "kim@there.test"
-
-
-_JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(), st.lists, max_leaves=4)
 
 
 @given(

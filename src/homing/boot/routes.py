@@ -9,6 +9,7 @@ from homing.api.v1 import (
     api_keys,
     inbound_domains,
     ingest,
+    metrics,
     recipient_lists,
     relay_webhooks,
     scheduled,
@@ -71,5 +72,6 @@ def resources(
             batches=Batches(pool, news=worker.owner.look_into_inbox),
             refuse_new=worker.refuse_new,
         ),
+        *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

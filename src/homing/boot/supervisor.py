@@ -42,6 +42,7 @@ from homing.ground.tls import self_signed, server_context
 from homing.ground.waiting import set_within
 from homing.inbound import postmaster
 from homing.ingest import store as ingest
+from homing.metrics import store as figures
 from homing.queue import store as queue
 from homing.recipients import store as recipients
 
@@ -276,6 +277,7 @@ class House:
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
                 await ingest.forget_old(self.pool, now=SystemClock().now())
+                await figures.forget(self.pool, SystemClock().now())
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:
                 _log.warning("housekeeping_failed", cause=str(trouble)[:300])

@@ -22,6 +22,7 @@ MOST_ID = 128  # characters of an event's or a message's id
 MOST_DETAIL = 65_536  # bytes
 MOST_RECIPIENT = 512  # characters
 MOST_CAMPAIGN = 64
+MOST_TEXT = 4_096  # characters of a field
 MOST_DEPTH = 32  # levels of rcpt_meta and the like
 
 _ADAPTIVE = "adaptive_event"  # of traffic shaping inside the other platform: taken, and not kept
@@ -52,6 +53,10 @@ _COLUMNS = frozenset(
     }
 )
 _FLAGS = frozenset({"open_tracking", "click_tracking", "initial_pixel", "amp_enabled"})
+# Digits that the log takes of a number: reports add them up in columns that must not run over.
+_NUMBERS = {"msg_size": 10, "queue_time": 10, "num_retries": 5, "bounce_class": 3}
+_AGENT_FLAGS = frozenset({"is_mobile", "is_proxy", "is_prefetched"})
+_AGENT_TEXTS = ("agent_family", "device_brand", "device_family", "os_family", "os_version")
 _OBJECTS = frozenset({"rcpt_meta", "rcpt_subs", "geo_ip", "user_agent_parsed", "ab_test"})
 REQUIRED = ("event_id", "message_id", "type", "timestamp")
 METHODS = ("recv_method", "delv_method")
@@ -209,16 +214,26 @@ def _detail(kind: EventType, fields: Mapping[str, Any], event_id: str, message_i
 
 def _field(name: str, value: Any) -> Any:
     """Return a field in the type that the log has it in; None: it is absent, or of no use."""
+    if name == "user_agent_parsed":
+        return _agent(value) if isinstance(value, dict) else None
     if name in _OBJECTS:
         return without_nul(value) if isinstance(value, dict) else None
     if name == "rcpt_tags":
         return [_text(tag) for tag in value if _text(tag)] if isinstance(value, list) else None
     text = _text(value)
+    if name in _NUMBERS:
+        return text if text.isascii() and text.isdigit() and len(text) <= _NUMBERS[name] else None
     if name in _FLAGS:
         return text.lower() in ("1", "true") if text else None
     if name == "outbound_tls":
         return int(text) if text in ("1", "0", "-1") else None
-    return text or None
+    return text[:MOST_TEXT] or None
+
+
+def _agent(value: dict[str, Any]) -> dict[str, Any]:
+    """Return what a User-Agent says, in the types that reports read."""
+    flags = {name: told for name, told in value.items() if name in _AGENT_FLAGS and isinstance(told, bool)}
+    return flags | {name: _text(value[name])[:MOST_ID] for name in _AGENT_TEXTS if _text(value.get(name))}
 
 
 def _text(value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from homing.abtests.book import AbTestBook
 from homing.accounts import store as accounts
 from homing.accounts.authenticate import Authenticator
 from homing.accounts.grants import KEY_GRANTS
@@ -67,6 +68,7 @@ class HttpDoor:
         self.counted: list[tuple[int | None, FaultTag]] = []
         self.refuse: str | None = None
         self.port = 0
+        self.ab_tests: AbTestBook
         self.client: httpx.AsyncClient
 
     async def key_with(self, *grants: str, subaccount_id: int = 0) -> str:
@@ -102,6 +104,7 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
     account = await accounts.get_or_create_account(pool, "acme")
     key = await accounts.create_key(pool, account_id=account.account_id, label="all", grants=sorted(KEY_GRANTS))
     door = HttpDoor(pool, account.account_id, key.clear)
+    door.ab_tests = AbTestBook(pool, clock)
     serve = {name: settings.pop(name) for name in ("head_within_s", "most_connections", "cert", "key") if name in settings}
 
     async def ready() -> dict[str, Any]:
@@ -120,6 +123,7 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
             handover=handover or door.queue,
             submit=Submit(pool),
             templates=TemplateBook(pool, clock),
+            ab_tests=door.ab_tests,
             lifetime=timedelta(hours=72),
         ),
         count=lambda account_id, fault: door.counted.append((account_id, fault)),

@@ -10,6 +10,7 @@ from homing.accounts import store as accounts
 from homing.accounts.grants import KEY_GRANTS
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
+    ab_tests,
     api_keys,
     inbound_domains,
     ingest,
@@ -34,6 +35,7 @@ from homing.inbound.store import RelayWebhooks
 from homing.inbound.target import Poster
 from homing.ingest.batches import Batches
 from homing.ingress.accept import Handover
+from homing.queue.tell import tell
 from homing.simulator.dns import DnsServer, Zones
 from homing.templates.book import SnippetBook
 from homing.webhooks.store import Webhooks
@@ -91,6 +93,7 @@ async def resource_door(
                     poster=Poster(http, clock),
                     forget=lambda: None,
                 ),
+                *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=lambda: None),
                 *ingest.routes(pool=pool, bodies=bodies, clock=clock, batches=Batches(pool), refuse_new=lambda: None),
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),

@@ -6,6 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
+    ab_tests,
     api_keys,
     inbound_domains,
     ingest,
@@ -25,6 +26,7 @@ from homing.ground.clock import Clock
 from homing.ground.config import Settings
 from homing.ground.secrets import MasterKey
 from homing.ingest.batches import Batches
+from homing.queue.tell import tell
 
 if TYPE_CHECKING:
     from homing.boot.worker import Worker
@@ -65,6 +67,7 @@ def resources(
             poster=worker.poster,
             forget=worker.relays.forget,
         ),
+        *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=worker.ab_tests.forget),
         *ingest.routes(
             pool=pool,
             bodies=bodies,

@@ -4,6 +4,9 @@ import asyncio
 import contextlib
 from functools import partial
 
+from homing.abtests.book import AbTestBook
+from homing.abtests.fold import AbTestFollower
+from homing.abtests.keeper import Keeper
 from homing.accounts.grants import read_masks
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
@@ -19,6 +22,7 @@ from homing.message import msfbl, unsubscribe
 from homing.message.tracked import Seal
 from homing.metrics.fold import MetricsFollower
 from homing.queue.owner import Owner
+from homing.queue.tell import tell
 from homing.spool.marks import Marking
 from homing.webhooks.delivery import Poster
 from homing.webhooks.fold import WebhookFollower
@@ -53,7 +57,14 @@ class Services:
     """The followers of the log and what they feed, wired. One for a worker."""
 
     def __init__(
-        self, settings: Settings, pool: db.Pool, clock: Clock, master_key: MasterKey, owner: Owner, classifier: Classifier
+        self,
+        settings: Settings,
+        pool: db.Pool,
+        clock: Clock,
+        master_key: MasterKey,
+        owner: Owner,
+        classifier: Classifier,
+        ab_tests: AbTestBook,
     ) -> None:
         policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
         self.http = OutboundHttp.over(policy, settings.dns)
@@ -67,7 +78,12 @@ class Services:
             now=clock.now,
             proxies=read_masks(settings.tracking_proxies),
         )
-        followers: list[Follower] = [WebhookFollower(self.webhooks, news=self.pusher.news), MetricsFollower(classifier, clock)]
+        followers: list[Follower] = [
+            WebhookFollower(self.webhooks, news=self.pusher.news),
+            MetricsFollower(classifier, clock),
+            AbTestFollower(),
+        ]
+        self.keeper = Keeper(pool, clock, tell=tell, forget=ab_tests.forget)
         self.feed = Feed(pool, followers, shards=owner.shards)
         owner.appended = self.feed.news
 
@@ -76,6 +92,7 @@ class Services:
             tasks.create_task(self.feed.run(), name="feed")
             tasks.create_task(self.pusher.run(), name="pusher")
             tasks.create_task(self.desk.run(), name="engagement")
+            tasks.create_task(self.keeper.run(), name="ab tests")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""

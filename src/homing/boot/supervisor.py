@@ -18,6 +18,7 @@ from typing import Any
 import uvloop
 from prometheus_client import CollectorRegistry, Gauge
 
+from homing.abtests import store as ab_tests
 from homing.accounts import store as accounts
 from homing.accounts.grants import KEY_GRANTS
 from homing.accounts.types import DEFAULT_ACCOUNT
@@ -276,6 +277,7 @@ class House:
                     self.days_ready = await events.days_ready(self.pool, today)
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
+                await ab_tests.forget_messages(self.pool)
                 await ingest.forget_old(self.pool, now=SystemClock().now())
                 await figures.forget(self.pool, SystemClock().now())
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))

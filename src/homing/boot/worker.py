@@ -19,6 +19,7 @@ from typing import Any
 import uvloop
 from litestar.handlers import HTTPRouteHandler
 
+from homing.abtests.book import AbTestBook
 from homing.accounts.authenticate import Authenticator
 from homing.accounts.types import Sender
 from homing.api import server
@@ -71,6 +72,7 @@ from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
 from homing.ingress.types import Accepted, Refused, Transmission
 from homing.message import msfbl, unsubscribe
+from homing.queue import tell
 from homing.queue.inbox import Obey
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
@@ -144,6 +146,7 @@ class Worker:
         )
         self.templates = TemplateBook(pool, clock)
         self.snippets = SnippetBook(pool, clock)
+        self.ab_tests = AbTestBook(pool, clock)
         self.keyring = KeyRing(pool, master_key, clock)
         self.classifier = Classifier.from_package()
         self.pace = PaceClient(attachment.channel, recalled=lambda ip, site, keep: self.engine.recalled(ip, site, keep))
@@ -180,6 +183,7 @@ class Worker:
             "generate": generated,
             "cancel": Canceller(self.engine, pool),
             batches.KIND: Digester(pool, clock),
+            tell.KIND: tell.told,
         }
         self.owner.attach(self.engine, Expander(desk, lifetime=lifetime), kinds=kinds)
         self.authenticator = Authenticator(pool, clock)
@@ -192,9 +196,10 @@ class Worker:
             handover=self.owner,
             submit=Submit(pool, news=self.owner.look_into_inbox),
             templates=self.templates,
+            ab_tests=self.ab_tests,
             lifetime=lifetime,
         )
-        self.services = Services(settings, pool, clock, master_key, self.owner, self.classifier)
+        self.services = Services(settings, pool, clock, master_key, self.owner, self.classifier, self.ab_tests)
         self.journal = Journal(settings.data / "evidence", attachment.worker_id)
         self.guard = DiskGuard(self._disks(), min_free_bytes=settings.min_free_bytes, min_free_share=settings.min_free_share)
         self._tls = self._tls_context()

@@ -55,6 +55,10 @@ class MailFacts(Protocol):
     @property
     def template_version(self) -> str: ...  # noqa: D102
     @property
+    def ab_test_id(self) -> str: ...  # noqa: D102
+    @property
+    def ab_test_version(self) -> str: ...  # noqa: D102
+    @property
     def metadata(self) -> dict[str, Any]: ...  # noqa: D102
     @property
     def substitution_data(self) -> dict[str, Any]: ...  # noqa: D102
@@ -118,6 +122,9 @@ class EventBook:
         if facts.template_id:
             base["template_id"] = facts.template_id
             base["template_version"] = facts.template_version
+        if facts.ab_test_id:
+            base["ab_test_id"] = facts.ab_test_id
+            base["ab_test_version"] = facts.ab_test_version
         if facts.transactional:
             base["transactional"] = "1"
         if facts.scheduled_at is not None:

@@ -57,6 +57,7 @@ def refused(outcome: Refused) -> Reply:
             | Refusal.UNKNOWN_TEMPLATE
             | Refusal.NO_DRAFT
             | Refusal.NOT_PUBLISHED
+            | Refusal.UNKNOWN_AB_TEST
         ):
             text = "stored lists and templates cannot be used over SMTP"
         case _:

@@ -1,4 +1,4 @@
-"""An A/B test in a whole house: recipients get its templates, readers open one of them, the sample ends it, the winner is sent."""
+"""An A/B test in a whole house: recipients get its templates, readers open one, a sample ends it, the winner is sent."""
 
 import email
 import re

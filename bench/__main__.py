@@ -9,9 +9,9 @@ from rich.console import Console
 
 from bench import facts, report
 from bench.result import Plan
-from bench.scenarios import backlog, relay, rest, signed
+from bench.scenarios import backlog, figures, followed, relay, rest, search, signed
 
-SCENARIOS: dict[str, ModuleType] = {module.NAME: module for module in (relay, signed, rest, backlog)}
+SCENARIOS: dict[str, ModuleType] = {module.NAME: module for module in (relay, signed, rest, backlog, followed, search, figures)}
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from homing.events.types import EventType, Logged
 from homing.metrics.rules.asked import ALL, QUERY_FILTERS_SCHEMA, BadQuestion, Question, read, scope_of
 from homing.metrics.rules.counting import COUNTED, engaged, said, start_of, tally
 from homing.metrics.rules.names import METRICS, columns_of, figures
-from homing.metrics.rules.windows import PRECISIONS, BadWindow, buckets, coarse, window
+from homing.metrics.rules.windows import PRECISIONS, BadWindow, buckets, coarse, pieces, window
 from homing.metrics.types import COUNTERS, Grain, Kind, Scope, Tally
 
 NOW = datetime(2026, 5, 5, 12, 34, 56, tzinfo=UTC)
@@ -285,6 +285,27 @@ def test_buckets_follow_each_other_and_hold_the_whole_window(zone, precision, ba
     assert start_of(found.grain, found.until) == found.until
     if begin < end:
         assert starts[0] == found.since
+
+
+@given(since=st.integers(0, 180), days=st.integers(0, 100))
+def test_the_pieces_of_a_window_make_it_up(since, days):
+    now = datetime(2026, 11, 14, tzinfo=UTC)
+    begin = now - timedelta(days=since + days)
+    found = window(
+        since=f"{begin:%Y-%m-%d}",
+        until=f"{begin + timedelta(days=days):%Y-%m-%d}",
+        timezone="",
+        precision="day",
+        now=now,
+        series=True,
+    )
+    read = pieces(found)
+    assert (read[0][1], read[-1][2]) == (found.since, found.until)
+    assert all(one[2] == other[1] for one, other in itertools.pairwise(read))
+    assert all(start_of(grain, moment) == moment for grain, *moments in read for moment in moments)
+    assert len([piece for piece in read if piece[0] is Grain.DAY]) <= 2
+    if days >= 13:
+        assert any(grain is Grain.WEEK for grain, *_ in read)
 
 
 @pytest.mark.parametrize(

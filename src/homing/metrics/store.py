@@ -13,11 +13,12 @@ from homing.events.store import TooSlow
 from homing.ground import db
 from homing.metrics.rules.asked import NEVER, Filter, Grouping, Question, scope_of
 from homing.metrics.rules.names import METRICS, columns_of, exact
-from homing.metrics.rules.windows import Window
+from homing.metrics.rules.windows import Window, pieces
 from homing.metrics.types import COUNTERS, Grain, Kind, Scope, Tally
 
 _sql = db.queries("homing.metrics")
 
+Piece = tuple[Grain, datetime, datetime]  # grain, since, until
 QUESTION_TIMEOUT_S = 10.0
 SETS_KEPT = timedelta(days=250)  # longer than any figure that they are about
 _MEMBERS = {
@@ -138,26 +139,30 @@ class _Asking:
         self.values.append(value)
         return f"${len(self.values)}::{kind}"
 
-    def window(self, question: Question, table: str, grain: Grain, window: Window) -> str:
-        return (
-            f"{table}.account_id = {self.put(question.account_id, 'integer')}"
-            f" AND {table}.grain = {self.put(int(grain), 'smallint')}"
-            f" AND {table}.ts >= {self.put(window.since, 'timestamptz')}"
-            f" AND {table}.ts < {self.put(window.until, 'timestamptz')}"
+    def place(self, question: Question, table: str, read: Sequence[Piece]) -> str:
+        """Return the condition that leaves the figures of the account in stretches of time."""
+        stretches = " OR ".join(
+            f"{table}.grain = {self.put(int(grain), 'smallint')}"
+            f" AND {table}.ts >= {self.put(since, 'timestamptz')} AND {table}.ts < {self.put(until, 'timestamptz')}"
+            for grain, since, until in read
         )
+        return f"{table}.account_id = {self.put(question.account_id, 'integer')} AND ({stretches})"
 
-    def chosen(self, question: Question, table: str, scope: Scope) -> str:
-        """Return the condition that leaves the sets which the question is about; '' where it is about all."""
-        conditions = [self.grouping(grouping) for grouping in question.groupings]
+    def sets(self, question: Question, scope: Scope, members: Sequence[str] = (), *, known: Sequence[str] = ()) -> str:
+        """Return the sets that a question is about, with the members that its rows are told apart by.
+
+        known   members that must not be ''
+        """
+        conditions = [
+            f"s.account_id = {self.put(question.account_id, 'integer')}",
+            f"s.scope = {self.put(int(scope), 'smallint')}",
+            *(self.grouping(grouping) for grouping in question.groupings),
+            *(f"{_MEMBERS[member]} <> ''" for member in known if member != "subaccount_id"),
+        ]
         if question.subaccount_id is not None:
             conditions.append(f"s.subaccount_id = {self.put(question.subaccount_id, 'integer')}")
-        if not conditions:
-            return ""
-        return (
-            f" AND {table}.set_id IN (SELECT s.set_id FROM {_SETS}"
-            f" WHERE s.account_id = {self.put(question.account_id, 'integer')} AND s.scope = {self.put(int(scope), 'smallint')}"
-            f" AND {' AND '.join(conditions)})"
-        )
+        shown = "".join(f", {_MEMBERS[member]} AS {member}" for member in members)
+        return f"(SELECT s.set_id{shown} FROM {_SETS} WHERE {' AND '.join(conditions)}) s"
 
     def grouping(self, grouping: Grouping) -> str:
         word = " OR " if grouping.any_of else " AND "
@@ -190,21 +195,14 @@ async def totals(
     asking = _Asking()
     needed = (*members, *(("provider",) if known_provider else ()))
     scope = scope_of(question, needed)
-    where = asking.window(question, "c", question.window.grain, question.window)
-    where += f" AND c.scope = {asking.put(int(scope), 'smallint')}" + asking.chosen(question, "c", scope)
+    source = _counts(asking, question, scope, pieces(question.window), members, known=needed)
     sums = ", ".join(f"coalesce(sum(c.{column}), 0)::bigint AS {column}" for column in columns)
     if not members:
-        return await _rows(pool, f"SELECT {sums} FROM metric_counts c WHERE {where}", asking.values)
-    inner = f"SELECT c.set_id, {sums} FROM metric_counts c WHERE {where} GROUP BY c.set_id"
-    outer = ", ".join(f"sum(c.{column})::bigint AS {column}" for column in columns)
-    keys = ", ".join(f"{_MEMBERS[member]} AS {member}" for member in members)
-    known = [f"{_MEMBERS[member]} <> ''" for member in needed if member != "subaccount_id"]
+        return await _rows(pool, f"SELECT {sums} FROM {source}", asking.values)
+    keys = ", ".join(f"s.{member}" for member in members)
     text = (
-        f"SELECT {keys}, {outer} FROM ({inner}) c JOIN metric_sets s USING (set_id)"
-        f" LEFT JOIN metric_providers p ON p.domain = s.domain"
-        f"{' WHERE ' + ' AND '.join(known) if known else ''}"
-        f" GROUP BY {', '.join(_MEMBERS[member] for member in members)}"
-        f" ORDER BY {_sum_of(question.order_by or question.metrics[0])} DESC, {', '.join(_MEMBERS[member] for member in members)}"
+        f"SELECT {keys}, {sums} FROM {source} GROUP BY {keys}"
+        f" ORDER BY {_sum_of(question.order_by or question.metrics[0])} DESC, {keys}"
         f" LIMIT {asking.put(question.limit, 'integer')}"
     )
     return await _rows(pool, text, asking.values)
@@ -216,12 +214,11 @@ async def series(pool: db.Pool, question: Question, starts: Sequence[datetime]) 
     starts   of all buckets, in order
     """
     asking = _Asking()
-    scope = scope_of(question, ())
+    asked = question.window
+    source = _counts(asking, question, scope_of(question, ()), [(asked.grain, asked.since, asked.until)])
     sums = ", ".join(f"coalesce(sum(c.{column}), 0)::bigint AS {column}" for column in columns_of(question.metrics))
     place = f"width_bucket(c.ts, {asking.put(list(starts), 'timestamptz[]')}) - 1"
-    where = asking.window(question, "c", question.window.grain, question.window)
-    where += f" AND c.scope = {asking.put(int(scope), 'smallint')}" + asking.chosen(question, "c", scope)
-    rows = await _rows(pool, f"SELECT {place} AS place, {sums} FROM metric_counts c WHERE {where} GROUP BY 1", asking.values)
+    rows = await _rows(pool, f"SELECT {place} AS place, {sums} FROM {source} GROUP BY 1", asking.values)
     return {row["place"]: row for row in rows}
 
 
@@ -238,12 +235,13 @@ async def texts(
         keys["text"] = "t.text"
     if by_domain:
         keys["domain"] = "s.domain"
-    where = asking.window(question, "t", window.grain, window)
-    where += f" AND t.kind = {asking.put(int(kind), 'smallint')}" + asking.chosen(question, "t", Scope.WHOLE)
+    source = f"metric_texts t JOIN {asking.sets(question, Scope.WHOLE, ('domain',) if by_domain else ())} USING (set_id)"
+    where = asking.place(question, "t", [(window.grain, window.since, window.until)])
+    where += f" AND t.kind = {asking.put(int(kind), 'smallint')}"
     sums = ", ".join(f"{_TEXT_SUMS[exact(name)]}::bigint AS {name}" for name in question.metrics)
     text = (
         f"SELECT {', '.join(f'{column} AS {name}' for name, column in keys.items())}, {sums}"
-        f" FROM metric_texts t{' JOIN metric_sets s USING (set_id)' if by_domain else ''} WHERE {where}"
+        f" FROM {source} WHERE {where}"
         f" GROUP BY {', '.join(keys.values())}"
         f" HAVING {' + '.join(_TEXT_SUMS[exact(name)] for name in question.metrics)} > 0"
         f" ORDER BY {_TEXT_SUMS[exact(question.order_by or question.metrics[0])]} DESC, {', '.join(keys.values())}"
@@ -256,21 +254,34 @@ async def names(pool: db.Pool, question: Question, member: str, match: str) -> l
     """Return the values that a member had in the window, in order. match: a part of it, '' for all."""
     asking = _Asking()
     scope = scope_of(question, (member,))
-    where = asking.window(question, "c", question.window.grain, question.window)
-    where += f" AND c.scope = {asking.put(int(scope), 'smallint')}" + asking.chosen(question, "c", scope)
-    column = _MEMBERS[member]
-    like = f" AND {column} ILIKE {asking.put(f'%{_escaped(match)}%', 'text')}" if match else ""
-    text = (
-        f"SELECT DISTINCT {column} AS name FROM {_SETS}"
-        f" WHERE s.set_id IN (SELECT c.set_id FROM metric_counts c WHERE {where}) AND {column} <> ''{like}"
-        f" ORDER BY 1 LIMIT {asking.put(question.limit, 'integer')}"
-    )
+    source = _counts(asking, question, scope, pieces(question.window), (member,), known=(member,))
+    like = f" WHERE s.{member} ILIKE {asking.put(f'%{_escaped(match)}%', 'text')}" if match else ""
+    text = f"SELECT DISTINCT s.{member} AS name FROM {source}{like} ORDER BY 1 LIMIT {asking.put(question.limit, 'integer')}"
     return [row["name"] for row in await _rows(pool, text, asking.values)]
+
+
+def _counts(
+    asking: _Asking,
+    question: Question,
+    scope: Scope,
+    read: Sequence[Piece],
+    members: Sequence[str] = (),
+    *,
+    known: Sequence[str] = (),
+) -> str:
+    """Return where a question's counts come from, as `c`; joined with its sets, as `s`, where it is not about all of them."""
+    where = f"{asking.place(question, 'c', read)} AND c.scope = {asking.put(int(scope), 'smallint')}"
+    counts = f"(SELECT * FROM metric_counts c WHERE {where}) c"
+    if not members and not question.groupings and question.subaccount_id is None:
+        return counts
+    return f"{counts} JOIN {asking.sets(question, scope, members, known=known)} USING (set_id)"
 
 
 def _sum_of(metric: str) -> str:
     plus, minus = METRICS[exact(metric)]
-    return " ".join(("+ " + " + ".join(f"sum(c.{one})" for one in plus), *(f"- sum(c.{one})" for one in minus)))
+    return " ".join(
+        (" + ".join(f"coalesce(sum(c.{one}), 0)" for one in plus), *(f"- coalesce(sum(c.{one}), 0)" for one in minus))
+    )
 
 
 def _escaped(text: str) -> str:

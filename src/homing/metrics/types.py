@@ -50,6 +50,7 @@ class Grain(IntEnum):
     MINUTE = 1
     QUARTER = 2
     DAY = 3
+    WEEK = 4
 
     @property
     def length(self) -> timedelta:
@@ -62,10 +63,20 @@ class Grain(IntEnum):
         return _KEPT[self]
 
 
-_LENGTHS = {Grain.MINUTE: timedelta(minutes=1), Grain.QUARTER: timedelta(minutes=15), Grain.DAY: timedelta(days=1)}
+_LENGTHS = {
+    Grain.MINUTE: timedelta(minutes=1),
+    Grain.QUARTER: timedelta(minutes=15),
+    Grain.DAY: timedelta(days=1),
+    Grain.WEEK: timedelta(days=7),
+}
 # Windows of 24 hours by the minute, of 31 days by the hour, and six months in all (SparkPost reference, section 2.17), with
-# some days to look back in between.
-_KEPT = {Grain.MINUTE: timedelta(days=3), Grain.QUARTER: timedelta(days=35), Grain.DAY: timedelta(days=186)}
+# some days to look back in between. Weeks only spare long questions most of their days.
+_KEPT = {
+    Grain.MINUTE: timedelta(days=3),
+    Grain.QUARTER: timedelta(days=35),
+    Grain.DAY: timedelta(days=186),
+    Grain.WEEK: timedelta(days=193),
+}
 
 
 class Scope(IntEnum):

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -113,13 +113,14 @@ def set_id(one: Set) -> UUID:
 
 
 def start_of(grain: Grain, moment: datetime) -> datetime:
-    """Return the begin of the minute, quarter of an hour or day in UTC that a moment lies in."""
+    """Return the begin of the minute, quarter of an hour, day or week (of Monday) in UTC that a moment lies in."""
     moment = moment.astimezone(UTC).replace(second=0, microsecond=0)
     if grain is Grain.MINUTE:
         return moment
     if grain is Grain.QUARTER:
         return moment.replace(minute=moment.minute - moment.minute % 15)
-    return moment.replace(hour=0, minute=0)
+    day = moment.replace(hour=0, minute=0)
+    return day - timedelta(days=day.weekday()) if grain is Grain.WEEK else day
 
 
 def _id_or_word(found: re.Match[str]) -> str:

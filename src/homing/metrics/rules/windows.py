@@ -76,6 +76,16 @@ def coarse(one: Window) -> Window:
     )
 
 
+def pieces(one: Window) -> list[tuple[Grain, datetime, datetime]]:
+    """Return the stretches that a window is read in: whole weeks as such, so that few rows answer for months."""
+    first = _down(one.since + timedelta(days=6), "week", UTC)
+    last = _down(one.until, "week", UTC)
+    if one.grain is not Grain.DAY or last <= first:
+        return [(one.grain, one.since, one.until)]
+    read = [(Grain.DAY, one.since, first), (Grain.WEEK, first, last), (Grain.DAY, last, one.until)]
+    return [piece for piece in read if piece[1] < piece[2]]
+
+
 def buckets(one: Window) -> list[datetime]:
     """Return the begin of every bucket of a time series, in the caller's time zone."""
     starts = []
@@ -122,7 +132,7 @@ def _check(precision: str, begin: datetime, end: datetime, now: datetime, *, ser
     grain, longest = PRECISIONS[precision]
     if longest is not None and end - begin > longest:
         raise BadWindow(f"precision {precision} allows a window of {longest.days * 24} hours at most; use {_coarser(precision)}")
-    if begin < now - grain.kept:
+    if grain is not Grain.DAY and begin < now - grain.kept:  # of older days there are no figures, and nothing coarser knows them
         raise BadWindow(f"figures for precision {precision} are kept for {grain.kept.days} days; use {_coarser(precision)}")
 
 

@@ -56,6 +56,8 @@ CREATE TABLE metric_counts (                           -- NULL: none
     delivery_time_subsequent               bigint,
     PRIMARY KEY (account_id, grain, scope, ts, set_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+-- One campaign's domains over months: its sets are few among all.
+CREATE INDEX metric_counts_set ON metric_counts (set_id) WHERE scope = 0 AND grain >= 3;
 
 CREATE TABLE metric_texts (                            -- what was said: reasons of failures, names of links
     account_id     integer NOT NULL,

@@ -29,6 +29,7 @@ def test_an_empty_query_asks_for_the_last_day_up_to_a_minute_ago():
     assert (found.search.since, found.search.until) == (NOW - timedelta(hours=24), NOW - timedelta(minutes=1))
     assert (found.per_page, found.after) == (1000, None)
     assert found.search.types == [int(kind) for kind in EventType if kind not in INGEST_TYPES]
+    assert asked(campaigns="spring").search.types is None
     assert found.search.first_day == date(2026, 5, 3)
 
 

@@ -191,6 +191,8 @@ def _read(query: Mapping[str, Sequence[str]], account_id: int, subaccount_id: in
     if since > until:
         raise _Bad("from must not be later than to")
     places, messages = _places(values("event_ids")), values("messages")
+    # Events about batches have none of these, so their types need not be left out, and an index may answer alone.
+    named = any(values(name) for name in ("campaigns", "recipients", "messages", "transmissions"))
     templates = values("templates")
     search = Search(
         account_id=account_id,
@@ -198,7 +200,7 @@ def _read(query: Mapping[str, Sequence[str]], account_id: int, subaccount_id: in
         until=until,
         first_day=since.date() - timedelta(days=1) if since > datetime(1, 1, 2, tzinfo=UTC) else since.date(),
         subaccounts=_subaccounts(values("subaccounts"), subaccount_id),
-        types=_types(values("events"), _TYPES) or _MESSAGE_TYPES,
+        types=_types(values("events"), _TYPES) or (None if named else _MESSAGE_TYPES),
         shards=None if places is None else [shard for shard, _ in places],
         seqs=None if places is None else [seq for _, seq in places],
         event_names=values("event_ids"),

@@ -12,6 +12,7 @@ from homing.api.bodies import Bodies
 from homing.api.v1 import (
     ab_tests,
     api_keys,
+    data_privacy,
     inbound_domains,
     ingest,
     metrics,
@@ -94,6 +95,7 @@ async def resource_door(
                     forget=lambda: None,
                 ),
                 *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=lambda: None),
+                *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=lambda: None),
                 *ingest.routes(pool=pool, bodies=bodies, clock=clock, batches=Batches(pool), refuse_new=lambda: None),
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),

@@ -8,6 +8,7 @@ from homing.api.bodies import Bodies
 from homing.api.v1 import (
     ab_tests,
     api_keys,
+    data_privacy,
     inbound_domains,
     ingest,
     metrics,
@@ -68,6 +69,7 @@ def resources(
             forget=worker.relays.forget,
         ),
         *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=worker.ab_tests.forget),
+        *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=worker.services.clerk.news),
         *ingest.routes(
             pool=pool,
             bodies=bodies,

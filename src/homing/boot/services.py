@@ -21,6 +21,7 @@ from homing.ground.secrets import MasterKey
 from homing.message import msfbl, unsubscribe
 from homing.message.tracked import Seal
 from homing.metrics.fold import MetricsFollower
+from homing.privacy.clerk import Clerk
 from homing.queue.owner import Owner
 from homing.queue.tell import tell
 from homing.spool.marks import Marking
@@ -83,6 +84,7 @@ class Services:
             MetricsFollower(classifier, clock),
             AbTestFollower(),
         ]
+        self.clerk = Clerk(pool, clock, token=partial(master_key.token, purpose="erased", size=16))
         self.keeper = Keeper(pool, clock, tell=tell, forget=ab_tests.forget)
         self.feed = Feed(pool, followers, shards=owner.shards)
         owner.appended = self.feed.news
@@ -93,6 +95,7 @@ class Services:
             tasks.create_task(self.pusher.run(), name="pusher")
             tasks.create_task(self.desk.run(), name="engagement")
             tasks.create_task(self.keeper.run(), name="ab tests")
+            tasks.create_task(self.clerk.run(), name="privacy")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""

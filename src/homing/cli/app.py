@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from homing.cli import demo, doctor, domains, events, keys, output, postmaster, queue, send, trace, up
+from homing.cli import demo, doctor, domains, events, keys, output, postmaster, privacy, queue, send, trace, up
 from homing.ground.errors import HomingError, Misuse, StoreUnavailable
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("events")(events.events)
 app.command("trace")(trace.trace)
 app.add_typer(queue.app, name="queue")
 app.command("postmaster")(postmaster.postmaster)
+app.add_typer(privacy.app, name="privacy")
 app.command("doctor")(doctor.doctor)
 
 _flags = {"traceback": False}

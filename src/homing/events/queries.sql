@@ -160,3 +160,20 @@ ORDER BY message_id, type <> :delivery::smallint, at;
 -- Whether there is an event of a type about a message.
 -- reads: events
 SELECT EXISTS (SELECT FROM events WHERE message_id = :message_id AND type = :type AND day >= :first_day);
+
+-- name: about_recipients
+-- Some events about these addresses; nobody else changes them until the transaction ends.
+-- reads: events
+SELECT day, shard, seq, type, recipient, detail FROM events
+WHERE account_id = :account_id AND recipient = ANY(:recipients::text[])
+  AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+LIMIT :limit
+FOR UPDATE;
+
+-- name: erase!
+-- Put markers in the place of recipients, and details that tell of nobody.
+-- writes: events
+UPDATE events e SET recipient = d.recipient, detail = d.detail::json
+FROM unnest(:days::date[], :shards::smallint[], :seqs::bigint[], :recipients::text[], :details::text[])
+     AS d (day, shard, seq, recipient, detail)
+WHERE e.day = d.day AND e.shard = d.shard AND e.seq = d.seq;

@@ -140,3 +140,19 @@ DELETE FROM suppressions s
 USING unnest(:recipients::text[], :types::text[], :list_ids::text[]) AS gone (recipient, type, list_id)
 WHERE s.account_id = :account_id AND s.subaccount_id = :subaccount_id AND s.recipient = gone.recipient
   AND s.type = gone.type AND s.list_id = gone.list_id AND s.source <> 'Compliance';
+
+-- name: forget_person!
+-- Keep of somebody who asked to be forgotten only the rows by which he is not written to any more, without what they tell besides.
+-- writes: suppressions, bounce_strikes
+WITH gone AS (
+    DELETE FROM suppressions
+    WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+      AND recipient = ANY(:recipients::text[]) AND source = :bounce_rule
+), struck AS (
+    DELETE FROM bounce_strikes
+    WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+      AND recipient = ANY(:recipients::text[])
+)
+UPDATE suppressions SET description = '', provenance = NULL
+WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+  AND recipient = ANY(:recipients::text[]) AND source <> :bounce_rule;

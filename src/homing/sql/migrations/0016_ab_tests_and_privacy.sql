@@ -45,3 +45,25 @@ CREATE TABLE ab_test_messages (                        -- what happened to each 
     did           smallint NOT NULL                    -- abtests.rules.counting.Did
 ) WITH (fillfactor = 80);
 CREATE INDEX ab_test_messages_test ON ab_test_messages (account_id, subaccount_id, test_id, version);
+
+CREATE TABLE privacy_requests (                        -- kept as evidence; the addresses go once a request is done
+    request_id    bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    account_id    integer NOT NULL REFERENCES accounts,
+    subaccount_id integer,                             -- NULL: the primary account and all subaccounts
+    ask           text NOT NULL CHECK (ask IN ('rtbf', 'opt_out')),
+    recipients    integer NOT NULL,                    -- addresses that it names
+    requested_at  timestamptz NOT NULL,
+    due_at        timestamptz NOT NULL,                -- of the next look
+    looks         integer NOT NULL DEFAULT 0,          -- how often all that is about them was gone through
+    events        bigint NOT NULL DEFAULT 0,           -- that were erased
+    done_at       timestamptz
+);
+CREATE INDEX privacy_requests_due ON privacy_requests (due_at) WHERE done_at IS NULL;
+CREATE INDEX privacy_requests_account ON privacy_requests (account_id) WHERE done_at IS NULL;
+
+CREATE TABLE privacy_recipients (                      -- of requests that are not done
+    request_id bigint NOT NULL REFERENCES privacy_requests ON DELETE CASCADE,
+    recipient  text NOT NULL,                          -- lower case
+    looks      integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (request_id, recipient)
+);

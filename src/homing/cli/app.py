@@ -18,6 +18,7 @@ from homing.cli import (
     keys,
     output,
     postmaster,
+    privacy,
     queue,
     send,
     suppressions,
@@ -49,6 +50,7 @@ app.command("pools")(ips.pools)
 app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(templates.app, name="templates")
 app.command("postmaster")(postmaster.postmaster)
+app.add_typer(privacy.app, name="privacy")
 app.command("doctor")(doctor.doctor)
 
 _flags = {"traceback": False}

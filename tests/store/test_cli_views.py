@@ -105,7 +105,7 @@ class House:
         async def work(connection):
             shard = ids.shard_of(message_id)
             await connection.execute(
-                "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING", shard, key.number(), *key
+                "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING", shard, key.number(), *key
             )
             await connection.execute("INSERT INTO chunks VALUES ($1, $2, $2, $3, 1, $4, '')", shard, message_id, account, facts)
             await connection.execute(

@@ -214,7 +214,7 @@ async def test_one_click_unsubscribes_at_once(place):
     assert (kind, detail["mailfrom"]) == (EventType.LIST_UNSUBSCRIBE, "b-1@bounce.test")
     (row,) = place.rows
     assert (row.account_id, row.subaccount_id, row.recipient, row.type) == (7, 12, "kim@there.test", "non_transactional")
-    assert (row.source, row.provenance) == ("List Unsubscribe", ID.hex())
+    assert (row.source, row.provenance) == ("List Unsubscribe", f"list_unsubscribe:{ID.hex()}")
 
 
 async def test_an_unsubscribe_link_of_the_senders_own_unsubscribes_and_leads_on(place):

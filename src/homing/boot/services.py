@@ -7,9 +7,11 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from homing.accounts.grants import read_masks
+from homing.boot.domains import DnsDomains, resolver_of
 from homing.domains.recheck import Rechecker
 from homing.domains.tracking import TrackingBook
 from homing.domains.verify import DomainDns
+from homing.egress.fold import WarmupFollower
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
 from homing.engagement.site import Site
@@ -26,7 +28,11 @@ from homing.metrics.alerts import Alerts
 from homing.metrics.fold import MetricsFollower
 from homing.metrics.watch import Mail, Watcher
 from homing.queue.owner import Owner
+from homing.recipients.importer import FOLDER, Importer
 from homing.spool.marks import Marking
+from homing.validation.judge import Judge
+from homing.validation.rules.names import Names
+from homing.validation.runner import Runner
 from homing.webhooks.delivery import Poster
 from homing.webhooks.fold import WebhookFollower
 from homing.webhooks.pusher import Pusher
@@ -78,6 +84,7 @@ class Services:
         owner: Owner,
         classifier: Classifier,
         *,
+        worker_id: str,
         mail: Mail,
         tracking: TrackingBook,
         forget_domains: Callable[[], None],
@@ -97,6 +104,10 @@ class Services:
             serves=tracking.serves,
             proxies=read_masks(settings.tracking_proxies),
         )
+        self.importer = Importer(pool, clock, settings.data / FOLDER, worker_id)
+        self.resolver = resolver_of(settings, clock)
+        self.judge = Judge(pool, DnsDomains(self.resolver), Names.from_package())
+        self.validation = Runner(pool, clock, self.judge, worker_id)
         self.rechecker = Rechecker(
             pool,
             clock,
@@ -105,7 +116,11 @@ class Services:
             tracking_hosts=tracking_hosts(settings),
             changed=forget_domains,
         )
-        followers: list[Follower] = [WebhookFollower(self.webhooks, news=self.pusher.news), MetricsFollower(classifier, clock)]
+        followers: list[Follower] = [
+            WebhookFollower(self.webhooks, news=self.pusher.news),
+            MetricsFollower(classifier, clock),
+            WarmupFollower(),
+        ]
         self.feed = Feed(pool, followers, shards=owner.shards)
         owner.appended = self.feed.news
 
@@ -116,6 +131,8 @@ class Services:
             tasks.create_task(self.desk.run(), name="engagement")
             tasks.create_task(self.watcher.run(), name="alerts")
             tasks.create_task(self.rechecker.run(), name="domains")
+            tasks.create_task(self.importer.run(), name="imports")
+            tasks.create_task(self.validation.run(), name="validation")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""
@@ -130,3 +147,4 @@ class Services:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+            await self.resolver.close()

@@ -27,6 +27,7 @@ from homing.boot.names import node_name, resolved
 from homing.domains import mailboxes
 from homing.domains import store as domains
 from homing.domains.keys import SEAL_PURPOSE
+from homing.egress import warmup_store as warmup
 from homing.egress.pace import PaceKeeper
 from homing.events import store as events
 from homing.evidence.journal import Journal
@@ -45,7 +46,9 @@ from homing.ground.waiting import set_within
 from homing.inbound import postmaster
 from homing.metrics import store as figures
 from homing.queue import store as queue
+from homing.recipients import imports
 from homing.recipients import store as recipients
+from homing.validation import store as validation
 
 _log = log.get("boot")
 HOUSEKEEPING_S = 600.0
@@ -209,6 +212,8 @@ class House:
         async def dead(worker_id: str) -> None:
             keeper.detach(worker_id)
             await queue.release_worker(self.pool, worker_id)
+            await imports.release(self.pool, worker_id)
+            await validation.release(self.pool, worker_id)
 
         async def joined() -> str:
             pages = await supervisor.ask_all("metrics")
@@ -275,6 +280,7 @@ class House:
                     await events.ensure_partitions(self.pool, today)
                 finally:
                     self.days_ready = await events.days_ready(self.pool, today)
+                await warmup.judge(self.pool, now=SystemClock().now())
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
                 await usage.tidy(self.pool, now=SystemClock().now())

@@ -138,7 +138,7 @@ class Worker:
                 port=settings.delivery_port,
                 allow_private=settings.allow_private_mx,
                 listeners=(settings.smtp,),
-                own=frozenset(ip.address for ip in settings.source_ips),
+                own=pools,
             ),
             providers=Providers.from_package(),
             clock=clock,
@@ -196,7 +196,7 @@ class Worker:
             templates=self.templates,
             lifetime=lifetime,
         )
-        self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self._refuse_new, clock=clock)
+        self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self.refuse_new, clock=clock)
         self.services = Services(
             settings,
             pool,
@@ -204,6 +204,7 @@ class Worker:
             master_key,
             self.owner,
             self.classifier,
+            worker_id=attachment.worker_id,
             mail=self.notices,
             tracking=self.tracking,
             forget_domains=self.forget_domains,
@@ -220,7 +221,7 @@ class Worker:
             webhooks=self.relay_webhooks,
             poster=self.poster,
             record=self.owner.record,
-            may_post=lambda: self._refuse_new() is None,
+            may_post=lambda: self.refuse_new() is None,
         )
         self.relays = Relays(
             pool,
@@ -264,7 +265,7 @@ class Worker:
             tokens=tokens,
             returns=Returns(self._pool, self._clock, record=self.owner.record, rules=self.classifier, tokens=tokens),
             relays=self.relays,
-            refuse_new=self._refuse_new,
+            refuse_new=self.refuse_new,
             clock=self._clock,
             tls=self._tls,
         )
@@ -285,13 +286,13 @@ class Worker:
             accept=accept,
             authenticate=self.authenticator.authenticate,
             count=lambda account_id, fault: self.journal.count(account_id, Door.SMTP, fault),
-            refuse_new=self._refuse_new,
+            refuse_new=self.refuse_new,
             clock=self._clock,
             trusted=(lambda ip: self.authenticator.trusted(ip, settings.smtp_trust)) if settings.smtp_trust else None,
             tls=self._tls,
         )
 
-    def _refuse_new(self) -> str | None:
+    def refuse_new(self) -> str | None:
         """Return why nothing new is taken now, in words for strangers."""
         reason = self.guard.refuse_new()
         if reason is not None:
@@ -368,7 +369,7 @@ class Worker:
                 everybody = bool(await channel.ask("house_ready", timeout_s=2.0))
             except Temporary:
                 everybody = False
-            reason = self._refuse_new()
+            reason = self.refuse_new()
             return {"ready": everybody} if reason is None else {"ready": everybody, "refuses_new": reason}
 
         async def all_metrics() -> bytes:
@@ -382,7 +383,7 @@ class Worker:
             authenticate=self.authenticator.authenticate,
             accept=self.accept,
             count=lambda account_id, fault: self.journal.count(account_id, Door.API, fault),
-            refuse_new=self._refuse_new,
+            refuse_new=self.refuse_new,
             ready=ready,
             metrics=all_metrics,
             pool=self._pool,

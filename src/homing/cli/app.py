@@ -8,7 +8,23 @@ from typing import Annotated
 
 import typer
 
-from homing.cli import accounts, demo, doctor, domains, events, keys, output, postmaster, queue, send, trace, up
+from homing.cli import (
+    accounts,
+    demo,
+    doctor,
+    domains,
+    events,
+    ips,
+    keys,
+    output,
+    postmaster,
+    queue,
+    send,
+    suppressions,
+    templates,
+    trace,
+    up,
+)
 from homing.ground.errors import HomingError, Misuse, StoreUnavailable
 
 app = typer.Typer(
@@ -28,6 +44,10 @@ app.command("send")(send.send)
 app.command("events")(events.events)
 app.command("trace")(trace.trace)
 app.add_typer(queue.app, name="queue")
+app.add_typer(ips.app, name="ips")
+app.command("pools")(ips.pools)
+app.add_typer(suppressions.app, name="suppressions")
+app.add_typer(templates.app, name="templates")
 app.command("postmaster")(postmaster.postmaster)
 app.command("doctor")(doctor.doctor)
 

@@ -155,3 +155,17 @@ ORDER BY message_id, type <> :delivery::smallint, at;
 -- Whether there is an event of a type about a message.
 -- reads: events
 SELECT EXISTS (SELECT FROM events WHERE message_id = :message_id AND type = :type AND day >= :first_day);
+
+-- name: last_outcomes
+-- The last thing that tells whether each of these mailboxes exists: our mail was delivered there, or came back for good.
+-- reads: events
+SELECT asked.recipient, last.type, last.at
+FROM unnest(:recipients::text[]) AS asked (recipient)
+CROSS JOIN LATERAL (
+    SELECT e.type, e.at FROM events e
+    WHERE e.account_id = :account_id AND e.recipient = asked.recipient AND e.type = ANY(:types::smallint[])
+      AND (:subaccount_id::integer IS NULL OR e.subaccount_id = :subaccount_id)
+      AND (e.type = :delivery OR e.detail ->> 'bounce_class' IN ('10', '30'))
+    ORDER BY e.at DESC, e.type DESC
+    LIMIT 1
+) AS last;

@@ -131,7 +131,7 @@ class Accept:
     async def _own_pool(self, sender: Sender, standing: Standing) -> str:
         """Return the pool that a subaccount must send from; '' where it has none, or that one is gone."""
         pool = standing.ip_pool
-        return pool if pool and await self._pools.addresses(sender.account_id, pool) is not None else ""
+        return pool if pool and await self._pools.exists(sender.account_id, pool) else ""
 
     async def _look_up(self, transmission: Transmission, sender: Sender, standing: Standing) -> Known:
         """Gather what admission asks for; all of it is in memory as a rule."""
@@ -153,7 +153,7 @@ class Accept:
                 if transmission.return_path and transmission.recv_method != "esmtp"
                 else await self._domains.default_bounce(sender.account_id, sender.subaccount_id)
             ),
-            pool_exists=pool is None or await self._pools.addresses(sender.account_id, pool) is not None,
+            pool_exists=await self._pools.exists(sender.account_id, pool),
             dkim_key=(KeyStanding.USABLE if key == DEFAULT_KEY else await self._keys.standing(transmission.sending_domain, key)),
             tracking_usable=not tracking or await self._tracking.is_usable(sender.account_id, sender.subaccount_id, tracking),
             options=standing.options,

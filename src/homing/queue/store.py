@@ -29,7 +29,7 @@ async def lanes_of_shard(executor: db.Executor, shard: int) -> list[tuple[int, L
     return [
         (
             row["lane"],
-            LaneKey(row["account_id"], row["subaccount_id"], row["campaign_id"], row["domain"]),
+            LaneKey(row["account_id"], row["subaccount_id"], row["campaign_id"], row["domain"], row["ip_pool"]),
             row["depth"],
             row["next_due"],
         )

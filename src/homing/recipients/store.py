@@ -120,6 +120,15 @@ async def rows_of(
         return [suppression(row) async for row in rows]
 
 
+async def bad_among(
+    executor: Executor, account_id: int, recipients: Sequence[str], *, subaccount_id: int | None
+) -> dict[str, str]:
+    """Return who of these (lower case) bounced or complained before, by the list, and which."""
+    with trouble_is_temporary():
+        rows = _sql.bad_among(executor, account_id=account_id, recipients=list(recipients), subaccount_id=subaccount_id)
+        return {row["recipient"]: row["source"] async for row in rows}
+
+
 async def remove(
     pool: Pool,
     account_id: int,

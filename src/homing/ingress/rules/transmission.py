@@ -163,7 +163,7 @@ def _unset(options: OptionsIn) -> frozenset[str]:
 
 
 def _pool(given: str | None) -> str | None:
-    if not given or given.lower() == "sp_shared":  # an old way to say: none of mine
+    if not given:
         return None
     if len(given) > MOST_POOL or not given.replace("_", "").isalnum() or not given.isascii():
         raise Wrong(bad_type(f"options.ip_pool must have at most {MOST_POOL} letters, digits and underscores"))

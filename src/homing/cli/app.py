@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from homing.cli import demo, doctor, domains, events, keys, output, postmaster, queue, send, trace, up
+from homing.cli import demo, doctor, domains, events, hours, keys, output, postmaster, queue, send, trace, up
 from homing.ground.errors import HomingError, Misuse, StoreUnavailable
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("send")(send.send)
 app.command("events")(events.events)
 app.command("trace")(trace.trace)
 app.add_typer(queue.app, name="queue")
+app.add_typer(hours.app, name="hours")
 app.command("postmaster")(postmaster.postmaster)
 app.command("doctor")(doctor.doctor)
 

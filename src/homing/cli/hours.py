@@ -42,10 +42,7 @@ def show(
     if zone is None and holidays is not None:
         raise Misuse("--holidays needs --zone")
     chosen = [zone] if zone is not None else list(ServiceZone)
-    found = [
-        (args.fetch(one, holidays, known_at, contract=contract), args.instant(at, one, "--at") if at != "now" else _now())
-        for one in chosen
-    ]
+    found = [(args.fetch(one, holidays, known_at, contract=contract), args.instant(at, one, "--at")) for one in chosen]
     with args.misuse():
         if zone is None:
             view.show_all(found, json=json)
@@ -146,7 +143,7 @@ def list_holidays(
 ) -> None:
     """List the bank holidays of a year."""
     calendar = args.fetch(zone, holidays, known_at, contract=contract)
-    chosen = today(calendar, _now()).year if year is None else year
+    chosen = today(calendar, datetime.now(UTC)).year if year is None else year
     found = observed(calendar, chosen)
     if json:
         output.print_json({"calendar": calendar.name, "year": chosen, "holidays": list(found.values())})
@@ -161,7 +158,3 @@ def list_holidays(
 app.command("record")(hours_record.record)
 app.command("holiday")(hours_record.holiday)
 app.command("import")(hours_record.import_list)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)

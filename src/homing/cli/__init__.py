@@ -1,4 +1,4 @@
-"""The words an operator types: `homing up`, `demo`, `key`, `domain`, `send`, `events`, `trace`, `queue`,
+"""The words an operator types: `homing up`, `demo`, `key`, `domain`, `send`, `events`, `trace`, `queue`, `hours`,
 `suppressions`, `templates`, `doctor`.
 
 In      a person at a terminal, or a script (every view has --json)

@@ -14,6 +14,7 @@ from homing.cli import (
     doctor,
     domains,
     events,
+    hours,
     ips,
     keys,
     output,
@@ -48,6 +49,7 @@ app.add_typer(ips.app, name="ips")
 app.command("pools")(ips.pools)
 app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(templates.app, name="templates")
+app.add_typer(hours.app, name="hours")
 app.command("postmaster")(postmaster.postmaster)
 app.command("doctor")(doctor.doctor)
 

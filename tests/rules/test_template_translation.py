@@ -199,7 +199,8 @@ def test_mustachio_has_no_helpers_and_its_placeholders_are_refused(text):
 FRAGMENTS = [
     "{{", "}}", "{{{", "}}}", "#if a", "/if", "#each items", "/each", "else", "else if b", "#with user", "/with", "^x", "/x", "a",
     "this", "..", "/", ".", "@index", "@last", "@root.n", " ", "\n", "~", "!", "!--", "--", '"q"', "'", "(", ")", "length items",
-    "equals a 1", "#equals a b", "/equals", "https://x.test/", "x", "as |i n|", "i", "n", "0", "[a b]", "insert a 'default=y'", "é", "\\",
+    "equals a 1", "#equals a b", "/equals", "https://x.test/", "x", "as |i n|", "i", "n", "0", "[a b]", "insert a 'default=y'",
+    "é", "\\",
 ]  # fmt: skip
 
 

@@ -122,10 +122,10 @@ def document(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Any]:
 
 
 def _operation(operation: Operation, handler: HTTPRouteHandler) -> dict[str, Any]:
-    grants = handler.opt.get("grants")
+    grants, roles = handler.opt.get("grants"), handler.opt.get("staff")
     answers: dict[int, str | tuple[str, Schema | str | None]] = {
         **_EVERYWHERE,
-        **(_GUARDED if grants else {}),
+        **(_GUARDED if grants or roles else {}),
         **operation.answers,
     }
     text = operation.description
@@ -134,6 +134,10 @@ def _operation(operation: Operation, handler: HTTPRouteHandler) -> dict[str, Any
         text = f"{text}\n\nGrant: {' or '.join(f'`{grant}`' for grant in grants)}.".strip()
         made["security"] = [{"key": []}, {"basic": []}]
         made["x-grants"] = list(grants)
+    if roles:
+        text = f"{text}\n\nStaff: {', '.join(f'`{role}`' for role in roles)}.".strip()
+        made.setdefault("security", []).append({"key": []})
+        made["x-staff"] = list(roles)
     if text:
         made["description"] = text
     parameters = [*operation.parameters, *([SUBACCOUNT_HEADER] if grants else [])]

@@ -25,6 +25,7 @@ from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
 from homing.queue.types import NewChunk, Place
 from homing.templates.book import TemplateBook
+from tests.kit.declared import Declared
 
 FIRST = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -137,4 +138,7 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
         base = f"{scheme}://127.0.0.1:{door.port}"
         async with httpx.AsyncClient(base_url=base, headers={"Authorization": key.clear}, timeout=20.0, verify=False) as client:
             door.client = client
+            declared = Declared(client)
             yield door
+            undeclared = await declared.undeclared()
+            assert not undeclared, f"errors that the endpoints do not declare: {sorted(undeclared)}"

@@ -12,9 +12,8 @@ from typing import IO, Any
 
 from litestar import Request, Response
 
-from homing.api.errors import ApiError
+from homing.api.errors import GONE, NOT_JSON, NOT_PLAIN, TOO_SLOW, ApiError, too_large
 from homing.ground.errors import Overloaded
-from homing.ingress.rules.problem import Problem
 
 JSON = "application/json"
 IDLE_S = 15.0  # a body that brings nothing for so long has timed out
@@ -99,7 +98,7 @@ class Bodies:
         """Give what comes, counted and in time."""
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length[:19]) > most:
-            raise _too_large(most)
+            raise ApiError(too_large(most))
         size = 0
         started = time.monotonic()
         more = True
@@ -108,16 +107,16 @@ class Bodies:
                 async with asyncio.timeout(IDLE_S):
                     message = await request.receive()
             except TimeoutError as trouble:
-                raise ApiError(_TOO_SLOW, close=True) from trouble
+                raise ApiError(TOO_SLOW, close=True) from trouble
             if message["type"] != "http.request":
-                raise ApiError(_GONE, close=True)
+                raise ApiError(GONE, close=True)
             part = message.get("body", b"")
             more = message.get("more_body", False)
             size += len(part)
             if size > most:
-                raise _too_large(most)
+                raise ApiError(too_large(most))
             if more and time.monotonic() - started > FREE_S + size / LEAST_RATE:
-                raise ApiError(_TOO_SLOW, close=True)
+                raise ApiError(TOO_SLOW, close=True)
             if part:
                 yield part
 
@@ -128,17 +127,9 @@ class Bodies:
         return size
 
 
-def _too_large(most: int) -> ApiError:
-    return ApiError(Problem(413, "Request entity too large", f"the body must be at most {most} bytes"))
-
-
 def _written(file: IO[bytes], rest: bytes) -> None:
     file.write(rest)
     file.flush()
-
-
-_TOO_SLOW = Problem(408, "Request timeout", "the body arrived too slowly")
-_GONE = Problem(400, "Request body parsing failed", "the body ended before its time", "1300")
 
 
 def check_json(request: Request[Any, Any, Any]) -> None:
@@ -154,10 +145,9 @@ def check_json(request: Request[Any, Any, Any]) -> None:
             encoding = value
     media, _, parameters = kind.decode("latin-1").lower().partition(";")
     if media.strip() != JSON or ("charset=" in parameters and "utf-8" not in parameters and "utf8" not in parameters):
-        text = f"the Content-Type must be {JSON}, in UTF-8"
-        raise ApiError(Problem(415, "unsupported Content-Type", text, "1700"))
+        raise ApiError(NOT_JSON)
     if encoding.strip().lower() not in (b"", b"identity"):
-        raise ApiError(Problem(415, "unsupported Content-Encoding", "send the body uncompressed", "1700"))
+        raise ApiError(NOT_PLAIN)
 
 
 async def json_answer(request: Request[Any, Any, Any], body: bytes, *, status: int = 200) -> Response[bytes]:

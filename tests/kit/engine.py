@@ -38,6 +38,7 @@ from homing.ingress.suppression import SuppressionDesk
 from homing.queue import holds
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
+from homing.spool.css import Inliner
 from homing.templates.book import SnippetBook
 from tests.kit.dns import DnsServer, Records, dns_server
 from tests.kit.mail import new_chunk
@@ -190,6 +191,7 @@ async def post_office(
             clock=clock,
             timeout_s=2.0,
         )
+        inliner = Inliner()
         letters = Letters(
             pool,
             clock,
@@ -198,6 +200,7 @@ async def post_office(
             SnippetBook(pool, clock),
             hostname=made.hostname,
             bounce_domain=made.bounce_domain,
+            inline=inliner,
             token=lambda message: KEY.token(message, purpose="verp"),
         )
         pace = LocalPace()
@@ -235,6 +238,7 @@ async def post_office(
             finally:
                 post.stop.set()
         await resolver.close()
+        inliner.close()
 
 
 def free_port() -> int:

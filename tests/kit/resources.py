@@ -1,5 +1,6 @@
 """The HTTP door with the resources of accounts, domains and recipients, and a small DNS that a test may change."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -31,6 +32,7 @@ from homing.inbound.store import RelayWebhooks
 from homing.inbound.target import Poster
 from homing.ingress.accept import Handover
 from homing.simulator.dns import DnsServer, Zones
+from homing.spool.css import Inliner
 from homing.templates.book import SnippetBook
 from homing.webhooks.store import Webhooks
 from tests.kit.http import HttpDoor, http_door
@@ -71,7 +73,9 @@ async def resource_door(
     """Serve everything on loopback."""
     zones, clock = Zones(), SystemClock()
     http = OutboundHttp(TargetPolicy(allow_private=len(target_ports) == 1, ports=target_ports))
-    async with DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
+    inliner = Inliner()
+    async with contextlib.AsyncExitStack() as ending, DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
+        ending.callback(inliner.close)
 
         def more(bodies: Bodies) -> list[HTTPRouteHandler]:
             return [
@@ -89,7 +93,14 @@ async def resource_door(
                 ),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
-                *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=SnippetBook(pool, clock), forget=lambda: None),
+                *templates.routes(
+                    pool=pool,
+                    bodies=bodies,
+                    clock=clock,
+                    snippets=SnippetBook(pool, clock),
+                    inline=inliner,
+                    forget=lambda: None,
+                ),
                 *snippets.routes(pool=pool, bodies=bodies, forget=lambda: None),
                 *webhooks.routes(
                     webhooks=Webhooks(pool, MASTER_KEY),

@@ -73,6 +73,7 @@ from homing.queue.inbox import Obey
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
 from homing.smtp.server import SmtpSettings
+from homing.spool.css import Inliner
 from homing.templates.book import SnippetBook, TemplateBook
 
 _log = log.get("boot")
@@ -142,6 +143,7 @@ class Worker:
         )
         self.templates = TemplateBook(pool, clock)
         self.snippets = SnippetBook(pool, clock)
+        self.inliner, self.preview_inliner = Inliner(), Inliner()  # a preview that takes long holds up no delivery
         self.keyring = KeyRing(pool, master_key, clock)
         self.classifier = Classifier.from_package()
         self.pace = PaceClient(attachment.channel, recalled=lambda ip, site, keep: self.engine.recalled(ip, site, keep))
@@ -157,6 +159,7 @@ class Worker:
                 pools,
                 self.snippets,
                 marking=marking_of(settings, master_key),
+                inline=self.inliner,
                 hostname=settings.hostname,
                 bounce_domain=settings.bounce_domain,
                 token=partial(master_key.token, purpose="verp"),
@@ -311,6 +314,8 @@ class Worker:
             relay.cancel()
             halt.set()
         await self.resolver.close()
+        for inliner in (self.inliner, self.preview_inliner):
+            inliner.close()
         _log.info("drained", worker=attachment.worker_id, drain_s=settings.drain_s)
 
     @asynccontextmanager

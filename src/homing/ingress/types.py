@@ -60,6 +60,7 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     open_tracking: bool = True
     click_tracking: bool = True
     initial_open: bool = True
+    inline_css: bool = False
     start_time: datetime | None = None
     dkim_key: str = "default"
     list_id: str = ""

@@ -17,6 +17,7 @@ from homing.message.headers import BadHeader, format_date, write_header
 from homing.message.lines import has_long_line
 from homing.message.scan import Field, Scan, scan, unfold, without
 from homing.message.words import decode_words
+from homing.spool.css import InlineCss
 from homing.spool.encoding import quoted_printable
 from homing.spool.inline import scope_of
 from homing.spool.marks import Marks, unmarked
@@ -35,6 +36,7 @@ NOT_FOR_OTHERS = frozenset({b"x-msys-api", b"bcc"})
 class PreparedRaw:
     """A raw message of one chunk, ready to be rendered for its recipients.
 
+    waits    rendering waits for the process that moves CSS
     raises   CannotRender, from the constructor
     """
 
@@ -51,16 +53,26 @@ class PreparedRaw:
         "_subject",
         "_substitute",
         "size_bytes",
+        "waits",
     )  # fmt: skip
 
-    def __init__(self, content: RawContent, facts: ChunkFacts, hostname: str, *, tracked: bool = False) -> None:
+    def __init__(
+        self,
+        content: RawContent,
+        facts: ChunkFacts,
+        hostname: str,
+        *,
+        tracked: bool = False,
+        inline: InlineCss | None = None,
+    ) -> None:
         self._facts = facts
         self._hostname = hostname
         self._substitute = content.substitute
         self._subject: Template | None = None
         self._from: Template | None = None
         self._raw = content.rfc822
-        if content.plain and not content.substitute and not tracked:
+        self.waits = False
+        if content.plain and not content.substitute and not tracked and inline is None:
             self._has_message_id = self._has_date = True
             self._head_utf8 = False
             self._fields: list[bytes | tuple[str, Template]] = []
@@ -75,9 +87,13 @@ class PreparedRaw:
             found = scan(raw)
         found = _with_short_lines(found)
         parts: list[TemplatePart] = []
-        tracked = tracked and not found.count(b"dkim-signature")  # it covers the bodies as they are
-        if content.substitute or tracked:
-            found, parts = open_parts(found, facts.transmission_id.hex(), substitute=content.substitute, tracked=tracked)
+        if found.count(b"dkim-signature"):  # it covers the bodies as they are
+            tracked, inline = False, None
+        if content.substitute or tracked or inline is not None:
+            found, parts = open_parts(
+                found, facts.transmission_id.hex(), substitute=content.substitute, tracked=tracked, inline=inline
+            )
+            self.waits = any(part.inline is not None for part in parts)
         self._has_message_id = found.has_message_id
         self._has_date = found.has_date
         if content.substitute:
@@ -217,6 +233,8 @@ def _with_short_lines(found: Scan) -> Scan:
 
 def _written_part(part: TemplatePart, scope: Scope, marks: Marks | None) -> bytes:
     text = part.template.render(scope)
+    if part.inline is not None:
+        text = part.inline(text)
     text = unmarked(part.name, text) if marks is None else marks.rewrite(part.name, text)
     return quoted_printable(text.encode("utf-8", "replace"))
 

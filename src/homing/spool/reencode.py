@@ -16,6 +16,7 @@ import msgspec
 
 from homing.message.lines import has_long_line
 from homing.message.scan import Scan, scan
+from homing.spool.css import InlineCss, has_styles
 from homing.spool.encoding import encode_base64, quoted_printable
 from homing.spool.rendered import CannotRender, Problem, ProblemKind, problem_of
 from homing.templates.errors import TemplateError
@@ -32,19 +33,26 @@ _TROUBLE = (MessageError, ValueError, LookupError, TypeError, AttributeError, Re
 
 
 class TemplatePart(msgspec.Struct, frozen=True):
-    """A text part that differs by recipient; its octets go, in quoted-printable, where the placeholder stands."""
+    """A text part that differs by recipient; its octets go, in quoted-printable, where the placeholder stands.
+
+    inline   moves the CSS of what is rendered; None: there is none, or it was moved before
+    """
 
     placeholder: bytes
     name: str  # text, html or amp_html
     template: Template
+    inline: InlineCss | None = None
 
 
-def open_parts(found: Scan, secret: str, *, substitute: bool, tracked: bool) -> tuple[Scan, list[TemplatePart]]:
+def open_parts(
+    found: Scan, secret: str, *, substitute: bool, tracked: bool, inline: InlineCss | None = None
+) -> tuple[Scan, list[TemplatePart]]:
     """Return a message with placeholders for the first text, html and amp part that differ by recipient.
 
     secret      text that the message cannot hold by chance
     substitute  the template language counts
     tracked     links and pixels are written in
+    inline      moves the CSS of HTML
     raises   CannotRender
     """
     try:
@@ -57,12 +65,15 @@ def open_parts(found: Scan, secret: str, *, substitute: bool, tracked: bool) -> 
                 continue
             seen.add(name)
             text = _text(part)
-            if not (substitute and "{{" in text) and not (tracked and (name != "text" or "://" in text)):
+            moved = inline if name == "html" and has_styles(text) else None
+            if moved is None and not (substitute and "{{" in text) and not (tracked and (name != "text" or "://" in text)):
                 continue
             template = parse(text, place=PLACES[name], part=name) if substitute else Template(Pieces([text]), name)
+            if moved is not None and template.static is not None:
+                template, moved = Template(Pieces([moved(template.static)]), name), None
             placeholder = f"part-{secret}-{name}-"
             _replace(part, placeholder, "quoted-printable", charset="utf-8")
-            opened.append(TemplatePart(placeholder.encode("ascii"), name, template))
+            opened.append(TemplatePart(placeholder.encode("ascii"), name, template, moved))
         return (_put_back(found, message), opened) if opened else (found, opened)
     except TemplateError as trouble:
         raise CannotRender(problem_of(trouble, trouble.part)) from trouble

@@ -150,6 +150,7 @@ def _whole(one: Written, now: datetime) -> dict[str, Any]:
             "open_tracking": facts.open_tracking,
             "click_tracking": facts.click_tracking,
             "transactional": facts.transactional,
+            "inline_css": facts.inline_css,
             "start_time": _moment(one.start_at),
         },
     }

@@ -1,6 +1,8 @@
 """/api/v1/templates and the content previewer (SparkPost reference, sections 2.2 and 2.3). Versions are ours besides."""
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -30,6 +32,7 @@ from homing.ground.clock import Clock
 from homing.ground.db import Pool, trouble_is_temporary
 from homing.ingress.rules.problem import Wrong, bad_params, bad_type, missing
 from homing.queue import submissions
+from homing.spool.css import InlineCss
 from homing.spool.preview import preview
 from homing.spool.rendered import CannotRender
 from homing.spool.types import Content, decode_content, encode_content
@@ -46,9 +49,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 def routes(
-    *, pool: Pool, bodies: Bodies, clock: Clock, snippets: SnippetBook, forget: Callable[[], None]
+    *, pool: Pool, bodies: Bodies, clock: Clock, snippets: SnippetBook, inline: InlineCss, forget: Callable[[], None]
 ) -> list[HTTPRouteHandler]:
-    """Return the routes. forget: called when a template was changed."""
+    """Return the routes.
+
+    inline   moves CSS in previews
+    forget   called when a template was changed
+    """
+    one_at_a_time = asyncio.Lock()
 
     @post(PATH, status_code=200, opt={"grants": MODIFY, "operation": pages.CREATE})
     async def create_template(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -167,8 +175,21 @@ def routes(
 
     async def _previewed(sender: Sender, content: Content, given: PreviewIn) -> dict[str, Any]:
         known = await snippets.of(sender.account_id, sender.subaccount_id)
+        wanted = given.options is not None and given.options.inline_css is True
+        render = partial(
+            preview,
+            content,
+            given.substitution_data or {},
+            given.metadata or {},
+            snippets=known,
+            now=clock.now(),
+            inline=inline if wanted else None,
+        )
         try:
-            return preview(content, given.substitution_data or {}, given.metadata or {}, snippets=known, now=clock.now())
+            if not wanted:
+                return render()
+            async with one_at_a_time:  # those who wait hold no thread meanwhile
+                return await asyncio.to_thread(render)
         except CannotRender as trouble:
             raise ApiError(render_problem(trouble)) from None
 

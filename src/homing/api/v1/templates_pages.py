@@ -13,6 +13,7 @@ from homing.api.v1.templates_wire import (
     MOST_NAME,
     OptionsIn,
     PreviewIn,
+    PreviewOptionsIn,
     TemplateIn,
     content_problem,
 )
@@ -20,6 +21,7 @@ from homing.ingress.rules.content import PartIn
 from homing.ingress.rules.problem import Problem, bad_params, bad_type, missing
 from homing.spool.rendered import Problem as ContentProblem
 from homing.spool.rendered import ProblemKind
+from homing.spool.types import MOST_INLINED
 from homing.templates.language import MAX_EXPRESSIONS, MAX_STEPS
 
 
@@ -61,6 +63,7 @@ _SCHEMAS = components(
         TemplateIn: "Template",
         OptionsIn: "TemplateOptions",
         PreviewIn: "Preview",
+        PreviewOptionsIn: "PreviewOptions",
         **{kind: name for kind, name in content_pages.NAMES.items() if name != "Override"},
     },
     {
@@ -78,7 +81,9 @@ _SCHEMAS = components(
             "content": "what is rendered",
             "substitution_data": "values for the template language",
             "metadata": "further values; substitution_data wins",
+            "options": "as of a transmission",
         },
+        PreviewOptionsIn: {"inline_css": "move the CSS of HTML into its elements"},
     },
     required={PartIn: ("name", "type", "data")},
 )
@@ -132,25 +137,28 @@ DELETE = Operation(
 )
 _DATA: dict[str, Any] = {
     "type": "object",
-    "properties": {name: _SCHEMAS["Preview"]["properties"][name] for name in ("substitution_data", "metadata")},
+    "properties": {name: _SCHEMAS["Preview"]["properties"][name] for name in ("substitution_data", "metadata", "options")},
 }
+_HTML = content_problem(structs.replace(_PROBLEM, kind=ProblemKind.HTML, message="its CSS takes too long to be inlined"))
 _STEPS = (
+    Limit("HTML whose CSS is inlined", MOST_INLINED, "bytes", "422 (3050)"),
     Limit("expressions in a part", MAX_EXPRESSIONS, "expressions", "422 (3000)"),
     Limit("work of one rendering", MAX_STEPS, "steps", "422 (3001)"),
 )
 RENDER = Operation(
     "Render one template with test data",
     {200: ("the members of its content", _RESULTS)},
-    errors=(*_NO_SUCH, _BAD_FLAG, _SYNTAX, _RENDER),
+    errors=(*_NO_SUCH, _BAD_FLAG, _SYNTAX, _RENDER, _HTML),
     limits=_STEPS,
     example={"substitution_data": {"first": "Kim"}},
     parameters=(_ID, _DRAFT),
     body=_DATA,
+    schemas=_SCHEMAS,
 )
 PREVIEWER = Operation(
     "Render content with test data",
     {200: ("the members that were given", _RESULTS)},
-    errors=(*_IN_CONTENT, _RENDER),
+    errors=(*_IN_CONTENT, _RENDER, _HTML),
     limits=(*_STEPS, *content_pages.LIMITS),
     example={"content": content_pages.EXAMPLE, "substitution_data": {"first": "Kim"}},
     body={**_SCHEMAS["Preview"], "required": ["content", "substitution_data"]},

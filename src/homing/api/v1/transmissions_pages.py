@@ -19,6 +19,7 @@ from homing.ingress.rules.recipients import (
     RecipientIn,
 )
 from homing.ingress.rules.transmission import MOST_CAMPAIGN_ID, MOST_DESCRIPTION, MOST_POOL, BodyIn, OptionsIn
+from homing.spool.types import MOST_INLINED
 
 NUM_RCPT_ERRORS = "num_rcpt_errors"
 _NAMES: dict[type, str] = {
@@ -51,7 +52,7 @@ _TEXTS: dict[type, Texts] = {
         "sandbox": "refused",
         "skip_suppression": "send to suppressed recipients too",
         "ip_pool": "pool of source IPs",
-        "inline_css": "taken and ignored",
+        "inline_css": "move the CSS of style elements in HTML into the elements that it is meant for",
         "perform_substitutions": "false: bodies are sent as they are; headers are still substituted",
         "dkim_key": "id of the key that signs",
     },
@@ -170,6 +171,7 @@ def operation(*, most_reported: int, refusals: tuple[Problem, ...]) -> Operation
             Limit("recipients", MOST_RECIPIENTS, "recipients", "422 (1300)"),
             Limit("campaign_id", MOST_CAMPAIGN_ID, "bytes", "422 (1300)"),
             Limit("description", MOST_DESCRIPTION, "bytes", "422 (1300)"),
+            Limit("content.html with options.inline_css", MOST_INLINED, "bytes", "422 (1300)"),
             Limit("options.ip_pool", MOST_POOL, "characters", "422 (1300)"),
             Limit("options.start_time", 3, "days ahead", "422 (1300)"),
             *RECIPIENT_LIMITS,

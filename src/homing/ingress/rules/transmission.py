@@ -29,6 +29,7 @@ from homing.ingress.rules.recipients import (
     wrong_type,
 )
 from homing.ingress.types import Transmission
+from homing.spool.types import MOST_INLINED, InlineContent
 
 MOST_CAMPAIGN_ID = 64  # bytes
 MOST_DESCRIPTION = 1_024
@@ -38,7 +39,7 @@ _WHERE = re.compile(r" \(byte (\d+)\)$")
 
 
 class OptionsIn(msgspec.Struct, gc=False):
-    """`options`; inline_css is taken and ignored."""
+    """`options`."""
 
     start_time: str | None = None
     open_tracking: bool | None = None
@@ -123,6 +124,8 @@ def _read(given: BodyIn) -> Transmission:
     check_one_line(options.dkim_key, "options.dkim_key")
     open_tracking = options.open_tracking is not False
     written = read_content(given.content, given.override, perform_substitutions=options.perform_substitutions is not False)
+    if options.inline_css and isinstance(written.content, InlineContent):
+        check_bytes(written.content.html, "content.html, where options.inline_css is true,", MOST_INLINED)
     stored_list = named_list(memoryview(given.recipients))
     recipients, rejected = read_recipients(memoryview(given.recipients)) if stored_list is None else ([], ())
     return Transmission(
@@ -144,6 +147,7 @@ def _read(given: BodyIn) -> Transmission:
         open_tracking=open_tracking,
         click_tracking=options.click_tracking is not False,
         initial_open=open_tracking if options.initial_open is None else options.initial_open,
+        inline_css=options.inline_css is True,
         start_time=_start_time(options.start_time),
         dkim_key=options.dkim_key or "default",
         list_id=(given.override.list_id or "") if given.override is not None else "",

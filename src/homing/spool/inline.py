@@ -188,6 +188,7 @@ class PreparedInline:
             head += [_write_field(name, value) for name, value in (*detail.extra_headers, *extra_headers)]
             head.append(b"MIME-Version: 1.0\r\n")
             header = b"".join(head)
+            scope.hides = marks is not None
             body = [piece if isinstance(piece, bytes) else _text_entity(piece, scope, marks) for piece in self._body]
         except TemplateError as trouble:
             problem = Problem(ProblemKind.RENDER, trouble.problem, trouble.part, trouble.line)

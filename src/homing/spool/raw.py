@@ -7,6 +7,8 @@ Three things may change before signing, and nothing after it:
   way would cut the lines and break our signature. A message that is signed or encrypted already (multipart/signed,
   multipart/encrypted, a DKIM-Signature of its own) is left alone: cutting may or may not happen, changing it surely breaks it;
 - the template language, for `email_rfc822` (SparkPost reference 3.9): top-level fields and the first text, html and amp part.
+  Encoded-words are decoded for it where each stands on one line. What has octets above 127 afterwards is encoded: fields in
+  base64, those parts in quoted-printable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +31,6 @@ from homing.templates.language import Place, Template, parse
 from homing.templates.types import Snippet
 from homing.templates.values import Scope
 
-NO_DATA = Scope((), {})
 NOT_FOR_OTHERS = frozenset({b"x-msys-api", b"bcc"})
 
 
@@ -121,7 +122,7 @@ class PreparedRaw:
                 if field[0] == b"from":
                     self._from = template[1]
             else:
-                pieces.append(_written_anew(field))
+                pieces.append(_written_anew(field, base64=self._substitute))
         static = [piece for piece in pieces if isinstance(piece, bytes)]
         self._head_utf8 = not b"".join(static).isascii()
         return pieces if len(static) < len(pieces) else [b"".join(static)]
@@ -163,8 +164,9 @@ class PreparedRaw:
                     friendly_from = self._checked_from(head)
                 subject = self._subject.render(scope) if self._subject is not None else subject
             else:
-                scope = NO_DATA
+                scope = Scope((), {})
                 head += [piece for piece in self._fields if isinstance(piece, bytes)]
+            scope.hides = marks is not None
             body = [piece if isinstance(piece, bytes) else _written_part(piece, scope, marks) for piece in self._body]
         except TemplateError as trouble:
             problem = Problem(ProblemKind.RENDER, trouble.problem, trouble.part, trouble.line)
@@ -210,17 +212,17 @@ def _header_template(text: str, part: str) -> Template:
 
 def _render_field(name: str, template: Template, scope: Scope) -> bytes:
     value = template.render(scope)
-    return write_header(name, value) if value.strip() else b""
+    return write_header(name, value, base64=True) if value.strip() else b""
 
 
-def _written_anew(field: Field) -> bytes:
+def _written_anew(field: Field, *, base64: bool) -> bytes:
     """Return a field with its CRLF, encoded and folded if it is not fit to be sent as it is."""
     whole = field[1] + b"\r\n"
     if whole.isascii() and not has_long_line(whole):
         return whole
     name = field[1].partition(b":")[0].decode("ascii", "replace").strip()
     try:
-        return write_header(name, unfold(field[1]))
+        return write_header(name, unfold(field[1]), base64=base64)
     except (BadHeader, BadAddress):
         return whole
 

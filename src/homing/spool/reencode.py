@@ -47,7 +47,9 @@ class TemplatePart(msgspec.Struct, frozen=True):
 def open_parts(
     found: Scan, secret: str, *, substitute: bool, tracked: bool, inline: InlineCss | None = None
 ) -> tuple[Scan, list[TemplatePart]]:
-    """Return a message with placeholders for the first text, html and amp part that differ by recipient.
+    """Return a message with placeholders for the first text, html and amp part that are written anew.
+
+    Those are parts that differ by recipient, and with the language those that have octets above 127 (reference 3.9).
 
     secret      text that the message cannot hold by chance
     substitute  the template language counts
@@ -66,7 +68,8 @@ def open_parts(
             seen.add(name)
             text = _text(part)
             moved = inline if name == "html" and has_styles(text) else None
-            if moved is None and not (substitute and "{{" in text) and not (tracked and (name != "text" or "://" in text)):
+            differs = (substitute and "{{" in text) or (tracked and (name != "text" or "://" in text))
+            if not differs and moved is None and not (substitute and _is_eight_bit(part)):
                 continue
             template = parse(text, place=PLACES[name], part=name) if substitute else Template(Pieces([text]), name)
             if moved is not None and template.static is not None:
@@ -129,6 +132,10 @@ def _text(part: Message) -> str:
     except (LookupError, ValueError, TypeError):
         text = octets.decode("utf-8", "replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _is_eight_bit(part: Message) -> bool:
+    return not str(part.get_payload()).isascii()
 
 
 def _replace(part: Message, payload: str, encoding: str, *, charset: str | None) -> None:

@@ -9,9 +9,11 @@ from rich.console import Console
 
 from bench import facts, report
 from bench.result import Plan
-from bench.scenarios import backlog, relay, rest, signed
+from bench.scenarios import backlog, figures, followed, large_list, relay, rest, search, signed
 
-SCENARIOS: dict[str, ModuleType] = {module.NAME: module for module in (relay, signed, rest, backlog)}
+SCENARIOS: dict[str, ModuleType] = {
+    module.NAME: module for module in (relay, signed, rest, backlog, followed, large_list, search, figures)
+}
 
 
 def main() -> int:

@@ -123,6 +123,12 @@ class Homing:
             cursor = connection.execute(query, values)  # type: ignore[call-overload]
             return cursor.fetchall() if cursor.description else []
 
+    def sql_named(self, query: str, values: dict[str, Any]) -> None:
+        """Run a statement with named values."""
+        dsn = (self.folder / "var" / "database.dsn").read_text().strip()
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(query, values)  # type: ignore[call-overload]
+
     def waiting(self) -> int:
         """Return how many messages wait."""
         return int(self.sql("SELECT count(*) FROM queue_entries")[0][0])

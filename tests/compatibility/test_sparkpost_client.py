@@ -449,6 +449,16 @@ def test_what_does_not_exist_is_not_found(client, ask):
     assert refusal.value.status == 404
 
 
+def test_metrics_name_the_campaigns_and_domains_that_were_sent(client, house):
+    send(client, ["ada@there.test"], campaign="counted")
+
+    def known() -> bool:
+        return "counted" in client.metrics.campaigns.list(params={"match": "count", "limit": 5})
+
+    house.wait_until(known, 30, "the campaign is counted")
+    assert "there.test" in client.metrics.domains.list()
+
+
 def test_templates_are_kept_previewed_and_sent_by_the_client(client, house, inbox):
     templates = client.templates
     made = templates.create(

@@ -13,6 +13,7 @@ from homing.api.bodies import Bodies
 from homing.api.v1 import (
     api_keys,
     inbound_domains,
+    metrics,
     recipient_lists,
     relay_webhooks,
     scheduled,
@@ -23,6 +24,7 @@ from homing.api.v1 import (
     webhooks,
 )
 from homing.domains.verify import DomainDns
+from homing.events.rules.classify import Classifier
 from homing.ground import db
 from homing.ground.clock import SystemClock
 from homing.ground.config import HostPort
@@ -91,6 +93,7 @@ async def resource_door(
                     poster=Poster(http, clock),
                     forget=lambda: None,
                 ),
+                *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
                 *templates.routes(

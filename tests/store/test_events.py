@@ -71,8 +71,11 @@ async def test_partitions_have_the_keys_and_indexes_of_the_log(days):
     rows = await days.fetch("SELECT indexdef FROM pg_indexes WHERE tablename = 'events_20260505'")
     assert sorted(row["indexdef"].partition("USING ")[2] for row in rows) == [
         "btree (account_id, at)",
+        "btree (account_id, campaign_id, at) INCLUDE (day) WHERE (campaign_id <> ''::text)",
+        "btree (account_id, recipient, at)",
         "btree (message_id)",
         "btree (shard, seq, day)",
+        "btree (transmission_id)",
     ]
 
 

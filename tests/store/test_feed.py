@@ -16,6 +16,7 @@ class Reader:
     """Notes in a table what it was given."""
 
     name = "reader"
+    rests_s = 0.5
 
     def __init__(self) -> None:
         self.given: list[tuple[int, int]] = []

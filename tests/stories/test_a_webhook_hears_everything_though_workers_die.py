@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 
@@ -96,3 +97,8 @@ def test_every_event_is_told_though_workers_and_the_target_fail(postgres_server:
                 by_id.setdefault(batch.headers["x-messagesystems-batch-id"], set()).add(batch.raw)
             assert all(len(bodies) == 1 for bodies in by_id.values()), "a batch keeps its content"
             assert refused <= set(by_id)
+
+            since = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M}"
+            path = f"/api/v1/metrics/deliverability?from={since}&metrics=count_injected,count_delivered"
+            logged = {"count_injected": house.count(EventType.INJECTION), "count_delivered": house.count(EventType.DELIVERY)}
+            house.wait_until(lambda: house.get(path)[1]["results"] == [logged], 20, "metrics count each event once")

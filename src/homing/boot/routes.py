@@ -8,6 +8,7 @@ from homing.api.bodies import Bodies
 from homing.api.v1 import (
     api_keys,
     inbound_domains,
+    metrics,
     recipient_lists,
     relay_webhooks,
     scheduled,
@@ -69,5 +70,6 @@ def resources(
             poster=worker.poster,
             forget=worker.relays.forget,
         ),
+        *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

@@ -8,7 +8,8 @@ from homing.accounts.grants import read_masks
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
 from homing.engagement.site import Site
-from homing.events.feed import Feed
+from homing.events.feed import Feed, Follower
+from homing.events.rules.classify import Classifier
 from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.config import Settings
@@ -16,6 +17,7 @@ from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.message import msfbl, unsubscribe
 from homing.message.tracked import Seal
+from homing.metrics.fold import MetricsFollower
 from homing.queue.owner import Owner
 from homing.spool.marks import Marking
 from homing.webhooks.delivery import Poster
@@ -50,7 +52,9 @@ def marking_of(settings: Settings, master_key: MasterKey) -> Marking:
 class Services:
     """The followers of the log and what they feed, wired. One for a worker."""
 
-    def __init__(self, settings: Settings, pool: db.Pool, clock: Clock, master_key: MasterKey, owner: Owner) -> None:
+    def __init__(
+        self, settings: Settings, pool: db.Pool, clock: Clock, master_key: MasterKey, owner: Owner, classifier: Classifier
+    ) -> None:
         policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
         self.http = OutboundHttp.over(policy, settings.dns)
         self.webhooks = Webhooks(pool, master_key)
@@ -63,7 +67,7 @@ class Services:
             now=clock.now,
             proxies=read_masks(settings.tracking_proxies),
         )
-        followers = [WebhookFollower(self.webhooks, news=self.pusher.news)]
+        followers: list[Follower] = [WebhookFollower(self.webhooks, news=self.pusher.news), MetricsFollower(classifier, clock)]
         self.feed = Feed(pool, followers, shards=owner.shards)
         owner.appended = self.feed.news
 

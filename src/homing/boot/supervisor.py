@@ -41,6 +41,7 @@ from homing.ground.supervise import Supervisor, Worker, WorkerState
 from homing.ground.tls import self_signed, server_context
 from homing.ground.waiting import set_within
 from homing.inbound import postmaster
+from homing.metrics import store as figures
 from homing.queue import store as queue
 from homing.recipients import store as recipients
 
@@ -274,6 +275,7 @@ class House:
                     self.days_ready = await events.days_ready(self.pool, today)
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
+                await figures.forget(self.pool, SystemClock().now())
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:
                 _log.warning("housekeeping_failed", cause=str(trouble)[:300])

@@ -191,7 +191,7 @@ class Worker:
             templates=self.templates,
             lifetime=lifetime,
         )
-        self.services = Services(settings, pool, clock, master_key, self.owner)
+        self.services = Services(settings, pool, clock, master_key, self.owner, self.classifier)
         self.journal = Journal(settings.data / "evidence", attachment.worker_id)
         self.guard = DiskGuard(self._disks(), min_free_bytes=settings.min_free_bytes, min_free_share=settings.min_free_share)
         self._tls = self._tls_context()

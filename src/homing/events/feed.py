@@ -19,7 +19,6 @@ from homing.ground.waiting import set_within
 log = get("events")
 _sql = db.queries("homing.events")
 
-EVERY_S = 0.5  # a follower goes to work so often while there is news
 LOOKS_S = 10.0  # and so often in any case: shards may have come from another worker
 AT_ONCE = 500  # events of one shard in one transaction
 RESTS_S = 2.0  # after a failure
@@ -28,10 +27,12 @@ RESTS_S = 2.0  # after a failure
 class Follower(Protocol):
     """Somebody who follows the log, from its oldest event on.
 
-    name   of its place; never changed once it is out in the world
+    name     of its place; never changed once it is out in the world
+    rests_s  between two looks at the log; the longer, the more events come together
     """
 
     name: str
+    rests_s: float
 
     async def cares(self, connection: db.Executor) -> bool:
         """Return whether anybody would notice; if not, the place jumps to the end of the log, and nothing is read."""
@@ -85,7 +86,7 @@ class Feed:
                 log.exception("follower_failed", follower=follower.name)
                 await asyncio.sleep(RESTS_S)
                 news.set()
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(follower.rests_s)
 
     async def step(self, follower: Follower) -> bool:
         """Hand a follower its next events; return whether there may be more at once."""

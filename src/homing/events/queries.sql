@@ -33,7 +33,8 @@ LIMIT 1000;
 
 -- name: search
 -- Events of one account that match every filter that is given (NULL: not given), newest first, from a cursor on. Keyword
--- filters come as LIKE patterns over the segments of a field, set apart by single spaces. total is counted only on request.
+-- filters come as LIKE patterns over the segments of a field, set apart by single spaces; campaigns as the names that were
+-- found for theirs. total is counted only on request.
 -- reads: events
 WITH matching AS NOT MATERIALIZED (
     SELECT shard, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient, recipient_domain,
@@ -56,8 +57,8 @@ WITH matching AS NOT MATERIALIZED (
       AND (:sending_domains::text[] IS NULL
            OR ' ' || regexp_replace(lower(detail->>'sending_domain'), '[-_ .]+', ' ', 'g') || ' '
               LIKE ANY (:sending_domains::text[]))
-      AND (:campaigns::text[] IS NULL
-           OR ' ' || regexp_replace(lower(campaign_id), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:campaigns::text[]))
+      AND (:campaign::text IS NULL OR campaign_id = :campaign::text)  -- one name: the index gives its events in order
+      AND (:campaigns::text[] IS NULL OR campaign_id <> '' AND campaign_id = ANY(:campaigns::text[]))
       AND (:ab_tests::text[] IS NULL
            OR ' ' || regexp_replace(lower(detail->>'ab_test_id'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:ab_tests::text[]))
       AND (:ip_pools::text[] IS NULL
@@ -82,6 +83,22 @@ WHERE :after_at::timestamptz IS NULL
    OR (m.at, m.shard, m.seq) < (:after_at::timestamptz, :after_shard::smallint, :after_seq::bigint)
 ORDER BY m.at DESC, m.shard DESC, m.seq DESC
 LIMIT :limit;
+
+-- name: campaigns_like
+-- The campaigns of an account that match patterns. From name to next name in the index: it reads as many entries as there are
+-- campaigns, not as there are events.
+-- reads: events
+WITH RECURSIVE names AS (
+    (SELECT campaign_id FROM events WHERE account_id = :account_id AND campaign_id <> '' AND day >= :first_day
+     ORDER BY campaign_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.campaign_id FROM events e
+            WHERE e.account_id = :account_id AND e.campaign_id > n.campaign_id AND e.campaign_id <> '' AND e.day >= :first_day
+            ORDER BY e.campaign_id LIMIT 1)
+    FROM names n WHERE n.campaign_id IS NOT NULL
+)
+SELECT campaign_id FROM names
+WHERE ' ' || regexp_replace(lower(campaign_id), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:patterns::text[]);
 
 -- name: lock_places
 -- The places of a follower in some shards, held to the end of the transaction; a place that another worker holds is left out.

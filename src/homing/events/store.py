@@ -91,11 +91,17 @@ async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: i
             await connection.execute(f"SET LOCAL statement_timeout = {int(SEARCH_TIMEOUT_S * 1000)}")
             await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
             try:
+                campaign = None
+                if wanted.campaigns is not None:
+                    names = await _campaigns(connection, wanted)
+                    campaign = names[0] if len(names) == 1 else None
+                    arguments["campaigns"] = None if campaign else names
                 rows = [
                     row
                     async for row in _sql.search(
                         connection,
                         **arguments,
+                        campaign=campaign,
                         with_total=after is None,
                         after_at=after.at if after else None,
                         after_shard=after.shard if after else None,
@@ -107,6 +113,11 @@ async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: i
                 raise TooSlow(f"the search took longer than {SEARCH_TIMEOUT_S:.0f} seconds") from trouble
     total = None if after is not None else rows[0]["total"] if rows else 0
     return Page([logged(row) for row in rows], total)
+
+
+async def _campaigns(connection: db.Executor, wanted: Search) -> list[str]:
+    found = _sql.campaigns_like(connection, account_id=wanted.account_id, first_day=wanted.first_day, patterns=wanted.campaigns)
+    return [row["campaign_id"] async for row in found]
 
 
 async def ensure_partitions(pool: db.Pool, today: date, days_ahead: int = DAYS_AHEAD) -> list[date]:

@@ -13,6 +13,7 @@ class WebhookFollower:
     """A follower of the feed. news: called when somebody is owed something."""
 
     name = "webhooks"
+    rests_s = 0.5
 
     def __init__(self, webhooks: Webhooks, *, news: Callable[[], None]) -> None:
         self._webhooks = webhooks

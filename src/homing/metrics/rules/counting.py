@@ -1,0 +1,300 @@
+"""From events to figures: which counters an event moves, and under which sets (SparkPost reference, section 2.17.3)."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from homing.events.types import EventType, Logged
+from homing.metrics.types import COUNTERS, CountRow, Grain, Kind, Scope, Seen, Set, Tally, TextRow
+
+MOST_TEXT = 300  # characters of a reason or of a link's name
+UNNAMED = "Raw URL"  # of a link without a name
+
+_AT = {name: place for place, name in enumerate(COUNTERS)}
+_TEXT_GRAINS = (Grain.QUARTER, Grain.DAY)
+_BY_CATEGORY = {
+    "Hard": _AT["hard_bounce"],
+    "Soft": _AT["soft_bounce"],
+    "Block": _AT["block_bounce"],
+    "Undetermined": _AT["undetermined_bounce"],
+}
+_ADMIN = "Admin"
+_REJECTIONS = {
+    EventType.POLICY_REJECTION: ("policy_rejection", 1),
+    EventType.GENERATION_REJECTION: ("generation_rejection", 2),
+    EventType.GENERATION_FAILURE: ("generation_failed", 2),
+}
+_OPENS = frozenset({EventType.OPEN, EventType.AMP_OPEN})
+_INITIAL_OPENS = frozenset({EventType.INITIAL_OPEN, EventType.AMP_INITIAL_OPEN})
+_CLICKS = frozenset({EventType.CLICK, EventType.AMP_CLICK})
+_LEFT = frozenset({EventType.LIST_UNSUBSCRIBE, EventType.LINK_UNSUBSCRIBE})
+ENGAGEMENT = _OPENS | _INITIAL_OPENS | _CLICKS
+COUNTED = (
+    frozenset({EventType.INJECTION, EventType.DELIVERY, EventType.BOUNCE, EventType.OUT_OF_BAND, EventType.DELAY})
+    | frozenset({EventType.SPAM_COMPLAINT})
+    | frozenset(_REJECTIONS)
+    | ENGAGEMENT
+    | _LEFT
+)
+_UNIQUE = {
+    Seen.RENDERED: _AT["unique_rendered"],
+    Seen.INITIAL: _AT["unique_initial_rendered"],
+    Seen.OPENED: _AT["unique_confirmed_opened"],
+    Seen.CLICKED: _AT["unique_clicked"],
+    Seen.NONPREFETCHED_RENDERED: _AT["nonprefetched_unique_rendered"],
+    Seen.NONPREFETCHED_INITIAL: _AT["nonprefetched_unique_initial_rendered"],
+    Seen.NONPREFETCHED_OPENED: _AT["nonprefetched_unique_confirmed_opened"],
+}
+_WORD = re.compile(r"\S+")
+
+
+class _Agent(msgspec.Struct):
+    is_prefetched: bool = False
+
+
+class _Detail(msgspec.Struct):
+    """The members of an event's detail that are counted by."""
+
+    ip_pool: str = ""
+    sending_ip: str = ""
+    sending_domain: str = ""
+    template_id: str = ""
+    mailbox_provider: str = ""
+    mailbox_provider_region: str = ""
+    num_retries: str = "0"
+    queue_time: str = "0"
+    msg_size: str = "0"
+    bounce_class: str = "1"
+    reason: str = ""
+    target_link_name: str = ""
+    user_agent_parsed: _Agent | None = None
+
+
+_read = msgspec.json.Decoder(_Detail, strict=False).decode
+
+
+def engaged(events: Iterable[Logged]) -> list[bytes]:
+    """Return the messages whose readers did something, once each."""
+    return sorted({event.message_id for event in events if event.type in ENGAGEMENT and event.message_id is not None})
+
+
+def tally(events: Sequence[Logged], *, seen: Mapping[bytes, int], category: Callable[[int], str]) -> Tally:
+    """Return what events add up to.
+
+    seen       what the readers of `engaged(events)` did before; a message that is absent did nothing
+    category   of a bounce class: Hard, Soft, Block, Admin or Undetermined
+    """
+    sheet = _Sheet(seen, category)
+    for event in events:
+        if event.type in COUNTED:
+            sheet.add(event)
+    return sheet.done()
+
+
+def said(text: str) -> str:
+    """Return a reason without the ids that make it different for each message, so that equal ones add up.
+
+    A word of 8 characters or more with 4 digits or more stands for an id: `OK a1-20020a170902b7c1si12345` becomes `OK ...`.
+    """
+    if sum(letter.isdigit() for letter in text) >= 4:
+        text = _WORD.sub(_id_or_word, text)
+    return text[:MOST_TEXT].replace("\0", "")
+
+
+def set_id(one: Set) -> UUID:
+    """Return the number of a set: 128 bits of BLAKE2b over its members."""
+    return UUID(bytes=hashlib.blake2b(msgspec.msgpack.encode(one), digest_size=16).digest())
+
+
+def start_of(grain: Grain, moment: datetime) -> datetime:
+    """Return the begin of the minute, quarter of an hour, day or week (of Monday) in UTC that a moment lies in."""
+    moment = moment.astimezone(UTC).replace(second=0, microsecond=0)
+    if grain is Grain.MINUTE:
+        return moment
+    if grain is Grain.QUARTER:
+        return moment.replace(minute=moment.minute - moment.minute % 15)
+    day = moment.replace(hour=0, minute=0)
+    return day - timedelta(days=day.weekday()) if grain is Grain.WEEK else day
+
+
+def _id_or_word(found: re.Match[str]) -> str:
+    word = found[0]
+    return "..." if len(word) >= 8 and sum(letter.isdigit() for letter in word) >= 4 else word
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+
+
+class _Sheet:
+    """Figures while they are added up."""
+
+    def __init__(self, seen: Mapping[bytes, int], category: Callable[[int], str]) -> None:
+        self._seen = dict(seen)
+        self._category = category
+        self._sets: dict[Set, UUID] = {}
+        self._families: dict[tuple[Any, ...], tuple[UUID, UUID, UUID]] = {}
+        self._counts: dict[tuple[int, Grain, Scope, datetime, UUID], dict[int, int]] = {}
+        self._texts: dict[tuple[int, Grain, Kind, datetime, UUID, int, str], list[int]] = {}
+        self._providers: dict[str, tuple[str, str]] = {}
+
+    def add(self, event: Logged) -> None:
+        detail = _read(event.detail)
+        numbers: dict[int, int] = {}
+        match event.type:
+            case EventType.INJECTION:
+                self._one(numbers, "injected")
+            case EventType.DELIVERY:
+                self._delivery(numbers, detail)
+            case EventType.BOUNCE | EventType.OUT_OF_BAND:
+                self._bounce(numbers, event, detail)
+            case EventType.DELAY:
+                first = detail.num_retries == "0"
+                self._one(numbers, "delayed")
+                if first:
+                    self._one(numbers, "delayed_first")
+                self._text(event, detail, Kind.DELAY, 0, detail.reason, (1, int(first), 0))
+            case EventType.SPAM_COMPLAINT:
+                self._one(numbers, "spam_complaint")
+            case kind if kind in _REJECTIONS:
+                counter, category = _REJECTIONS[kind]
+                self._one(numbers, counter)
+                self._text(event, detail, Kind.REJECTION, category, detail.reason, (1, 0, 0))
+            case kind if kind in _LEFT:
+                self._one(numbers, "unsubscribe")
+            case _:
+                self._engagement(numbers, event, detail)
+        if detail.mailbox_provider and event.recipient_domain:
+            self._providers[event.recipient_domain] = (detail.mailbox_provider, detail.mailbox_provider_region)
+        family = self._family(event, detail)
+        for grain in Grain:
+            ts = start_of(grain, event.at)
+            for scope in Scope:
+                key = (event.account_id, grain, scope, ts, family[scope])
+                sums = self._counts.get(key)
+                if sums is None:
+                    self._counts[key] = dict(numbers)
+                    continue
+                for place, number in numbers.items():
+                    sums[place] = sums.get(place, 0) + number
+
+    def done(self) -> Tally:
+        return Tally(
+            sets={number: one for one, number in self._sets.items()},
+            counts=[CountRow(*key, numbers) for key, numbers in self._counts.items()],
+            texts=[TextRow(*key, *numbers) for key, numbers in self._texts.items()],
+            seen=self._seen,
+            providers=self._providers,
+        )
+
+    def _one(self, numbers: dict[int, int], counter: str) -> None:
+        numbers[_AT[counter]] = 1
+
+    def _delivery(self, numbers: dict[int, int], detail: _Detail) -> None:
+        self._one(numbers, "delivered")
+        numbers[_AT["msg_volume"]] = _number(detail.msg_size)
+        first = detail.num_retries == "0"
+        if first:
+            self._one(numbers, "delivered_first")
+        elif detail.num_retries == "1":
+            self._one(numbers, "delivered_second")
+        numbers[_AT["delivery_time_first" if first else "delivery_time_subsequent"]] = _number(detail.queue_time)
+
+    def _bounce(self, numbers: dict[int, int], event: Logged, detail: _Detail) -> None:
+        number = _number(detail.bounce_class) or 1
+        category = self._category(number)
+        where = (0, 0, 1)
+        if category == _ADMIN:
+            self._one(numbers, "admin_bounce")
+        else:
+            outofband = event.type is EventType.OUT_OF_BAND
+            where = (int(not outofband), int(outofband), 0)
+            self._one(numbers, "outofband_bounce" if outofband else "inband_bounce")
+            numbers[_BY_CATEGORY[category]] = 1
+        self._text(event, detail, Kind.BOUNCE, number, detail.reason, where)
+
+    def _engagement(self, numbers: dict[int, int], event: Logged, detail: _Detail) -> None:
+        prefetched = detail.user_agent_parsed is not None and detail.user_agent_parsed.is_prefetched
+        did = Seen.OPENED
+        if event.type in _CLICKS:
+            did |= Seen.CLICKED
+            self._one(numbers, "clicked")
+            self._text(event, detail, Kind.LINK, 0, detail.target_link_name or UNNAMED, (1, 0, 0))
+        else:
+            initial = event.type in _INITIAL_OPENS
+            did |= Seen.INITIAL if initial else Seen.RENDERED
+            name = "initial_rendered" if initial else "rendered"
+            self._one(numbers, name)
+            if not prefetched:
+                did |= Seen.NONPREFETCHED_INITIAL if initial else Seen.NONPREFETCHED_RENDERED
+                self._one(numbers, f"nonprefetched_{name}")
+        if not prefetched:
+            did |= Seen.NONPREFETCHED_OPENED
+        if event.message_id is None:
+            return
+        before = self._seen.get(event.message_id, 0)
+        for bit in did & ~Seen(before):
+            numbers[_UNIQUE[bit]] = 1
+        self._seen[event.message_id] = before | int(did)
+
+    def _text(
+        self, event: Logged, detail: _Detail, kind: Kind, classification: int, text: str, numbers: tuple[int, int, int]
+    ) -> None:
+        whole = self._family(event, detail)[Scope.WHOLE]
+        text = said(text) if kind is not Kind.LINK else text[:MOST_TEXT]
+        for grain in _TEXT_GRAINS:
+            key = (event.account_id, grain, kind, start_of(grain, event.at), whole, classification, text)
+            sums = self._texts.setdefault(key, [0, 0, 0])
+            for place, number in enumerate(numbers):
+                sums[place] += number
+
+    def _family(self, event: Logged, detail: _Detail) -> tuple[UUID, UUID, UUID]:
+        """Return the sets that an event counts under, by scope."""
+        key = (
+            event.account_id,
+            event.subaccount_id,
+            event.recipient_domain,
+            detail.sending_ip,
+            detail.ip_pool,
+            detail.sending_domain,
+            event.campaign_id,
+            detail.template_id,
+        )
+        family = self._families.get(key)
+        if family is None:
+            whole = Set(
+                account_id=event.account_id,
+                scope=Scope.WHOLE,
+                subaccount_id=event.subaccount_id,
+                domain=event.recipient_domain,
+                sending_ip=detail.sending_ip,
+                ip_pool=detail.ip_pool,
+                sending_domain=detail.sending_domain,
+                campaign_id=event.campaign_id,
+                template_id=detail.template_id,
+            )
+            family = (
+                self._number(whole),
+                self._number(msgspec.structs.replace(whole, scope=Scope.NO_DOMAIN, domain="")),
+                self._number(
+                    Set(
+                        account_id=event.account_id,
+                        scope=Scope.DOMAIN_ONLY,
+                        subaccount_id=event.subaccount_id,
+                        domain=event.recipient_domain,
+                    )
+                ),
+            )
+            self._families[key] = family
+        return family
+
+    def _number(self, one: Set) -> UUID:
+        number = self._sets.get(one)
+        if number is None:
+            number = self._sets[one] = set_id(one)
+        return number

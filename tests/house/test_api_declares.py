@@ -41,7 +41,8 @@ def handlers() -> list[HTTPRouteHandler]:
     given = dict.fromkeys(("authenticate", "accept", "count", "refuse_new", "ready", "metrics", "pool", "clock"), nothing)
     app = make_app(Deps(**given, more_routes=wired))
     found = [handler for route in app.inner.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers]
-    return [handler for handler in dict.fromkeys(found) if handler.http_methods != {"OPTIONS"}]
+    ours = {handler for handler in found if handler.http_methods != {"OPTIONS"}}
+    return sorted(ours, key=lambda handler: (sorted(handler.paths), sorted(handler.http_methods)))
 
 
 ROUTES = handlers()

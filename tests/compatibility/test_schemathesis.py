@@ -39,9 +39,9 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 25  # for each operation, so that all of them together stay below a minute
+EXAMPLES = 10  # for each operation: there are more than a hundred, and all of them together should stay below a minute
 
-pytestmark = pytest.mark.timeout(110)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.mark.parametrize(

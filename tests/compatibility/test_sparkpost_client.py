@@ -2,9 +2,6 @@
 
 import base64
 import json
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -17,6 +14,7 @@ from sparkpost.exceptions import SparkPostAPIException
 
 from tests.compatibility.authority import Authority
 from tests.compatibility.inbox import Inbox, Letter
+from tests.compatibility.secure import SecureHouse
 from tests.compatibility.signatures import Records, assert_signed, published
 from tests.kit.house import DOMAIN, House
 from tests.kit.postgres import TestServer
@@ -24,33 +22,6 @@ from tests.kit.postgres import TestServer
 NEWS = f"news@{DOMAIN}"
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256))).decode()
 PDF = base64.b64encode(b"%PDF-1.7\r\n" + bytes(reversed(range(256))) * 40).decode()
-
-
-class SecureHouse(House):
-    """A house that speaks HTTPS with a certificate of an authority."""
-
-    def __init__(self, authority: Authority, *, database: str, smarthost: str) -> None:
-        certificate, key = authority.issue("mail.acme.test")
-        settings = {"tls_cert": str(certificate), "tls_key": str(key), "smarthost": smarthost}
-        super().__init__(database=database, settings=settings)
-        self._trusting = ssl.create_default_context(cafile=authority.file)
-
-    def _url(self, path: str) -> str:
-        return f"https://127.0.0.1:{self.http_port}{path}"
-
-    def _call(self, request: urllib.request.Request, timeout_s: float) -> tuple[int, Any]:  # type: ignore[override]
-        try:
-            with urllib.request.urlopen(request, timeout=timeout_s, context=self._trusting) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as refusal:
-            return refusal.code, refusal.read()
-        except OSError:
-            return 0, None
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The official Python client, unmodified, over HTTPS: what it sends arrives as it was asked for, what it may not raises."""
 
 import base64
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -232,9 +231,9 @@ def test_events_tell_campaign_metadata_and_tags(client, house, inbox):
     inbox.one("pia@there.test")
     house.wait_for("pia@there.test", "delivery")
     soon = (datetime.now(UTC) + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")  # the default ends a minute ago
-    status, raw = house.get(f"/api/v1/events/message?recipients=pia@there.test&to={soon}")
+    status, answer = house.get(f"/api/v1/events/message?recipients=pia@there.test&to={soon}")
     assert status == 200
-    found = {event["type"]: event for event in json.loads(raw)["results"]}
+    found = {event["type"]: event for event in answer["results"]}
     assert set(found) == {"injection", "delivery"}
     for event in found.values():
         assert event["transmission_id"] == results["id"]

@@ -526,7 +526,9 @@ NO_ARRAY = b"[]"  # what it sends as the body where there is none
 def test_php_sends_with_a_slash_at_the_end_and_copies(php, inbox):
     to = '"Kim" <pkim@there.test>'
     body = {
-        "content": {"from": {"name": "Acme", "email": NEWS}, "subject": "Hi {{name}}", "text": "x", "headers": {"CC": "pcc@there.test"}},
+        "content": {
+            "from": {"name": "Acme", "email": NEWS}, "subject": "Hi {{name}}", "text": "x", "headers": {"CC": "pcc@there.test"},
+        },
         "substitution_data": {"name": "Kim"},
         "recipients": [
             {"address": {"name": "Kim", "email": "pkim@there.test"}},

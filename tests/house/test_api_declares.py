@@ -15,6 +15,7 @@ from homing.accounts.grants import GRANTS
 from homing.api.app import Deps, make_app
 from homing.api.openapi import Common, Operation, document
 from homing.boot.routes import resources
+from homing.ground.config import Settings
 
 ROOT = Path(__file__).parents[2]
 COMMON = Common(body_bytes=20_971_520, answer_s=300, uri_bytes=16_384)
@@ -37,7 +38,7 @@ class Nothing:
 def handlers() -> list[HTTPRouteHandler]:
     """Return the routes of a worker, as it is wired."""
     nothing: Any = Nothing()
-    wired = partial(resources, nothing, settings=nothing, pool=nothing, clock=nothing, master_key=nothing)
+    wired = partial(resources, nothing, settings=Settings(), pool=nothing, clock=nothing, master_key=nothing)
     given = dict.fromkeys(("authenticate", "accept", "count", "refuse_new", "ready", "metrics", "pool", "clock"), nothing)
     app = make_app(Deps(**given, more_routes=wired))
     found = [handler for route in app.inner.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers]

@@ -69,6 +69,7 @@ GRANTS: tuple[Grant, ...] = (
     _grant("recipient-validation/preview", "Recipient Validation: Preview", "Preview recipient validation.", "A"),
     _grant("recipient-validation/manage", "Recipient Validation: Read/Write", "Validate recipients.", "A"),
     _grant("events/ingest", "Incoming Events: Write", "Hand in events of other platforms.", "A"),
+    _grant("data-privacy/manage", "Data Privacy: Read/Write", "Hand in requests about personal data.", "A"),
     _grant("signals/view", "Signals: Read-only", "Look at signals.", "DTRS"),
     _grant("signals/manage", "Signals: Read/Write", "Manage signals.", "ADTRS"),
     _grant("inbox-placement/manage", "Inbox Placement: Read/Write", "Manage inbox placement tests.", "A"),
@@ -97,11 +98,6 @@ def check_grants(wanted: Iterable[str], *, subaccount_id: int, held: frozenset[s
     """
     allowed = SUBACCOUNT_KEY_GRANTS if subaccount_id else KEY_GRANTS
     return [grant for grant in wanted if grant not in allowed or (held is not None and grant not in held)]
-
-
-def without_writing(grants: frozenset[str]) -> frozenset[str]:
-    """Return what is left of a suspended account's grants: it may look, but not send or change anything."""
-    return frozenset(grant for grant in grants if grant.endswith("/view"))
 
 
 def read_masks(texts: Sequence[str]) -> tuple[Network, ...]:

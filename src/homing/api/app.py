@@ -14,7 +14,7 @@ from homing.api.auth import Authenticate, Gate
 from homing.api.bodies import Bodies
 from homing.api.errors import LONGEST_URI
 from homing.api.frame import Count, Frame, handle
-from homing.api.v1 import events, transmissions
+from homing.api.v1 import events, message_events, transmissions
 from homing.api.v1.transmissions import RefuseNew, TakeTransmission
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
@@ -55,6 +55,7 @@ def make_app(deps: Deps) -> Frame:
     handlers = [
         *transmissions.routes(accept=deps.accept, bodies=bodies, refuse_new=deps.refuse_new, clock=deps.clock),
         *events.routes(pool=deps.pool, clock=deps.clock),
+        *message_events.routes(pool=deps.pool, clock=deps.clock),
         *health.routes(ready=deps.ready, metrics=deps.metrics),
         *deps.more_routes(bodies),
     ]

@@ -29,8 +29,8 @@ _NAME: Schema = {
     "schema": {"type": "string"},
     "description": "operationId in the OpenAPI document",
 }
-OVERVIEW = Operation("This documentation: everything there is", open_answers(None), media=_HTML)
-PAGE = Operation("This documentation: one endpoint", open_answers(None), media=_HTML, parameters=(_NAME,), errors=(NOT_FOUND,))
+OVERVIEW = Operation("This documentation: everything there is", open_answers(None), text=_HTML)
+PAGE = Operation("This documentation: one endpoint", open_answers(None), text=_HTML, parameters=(_NAME,), errors=(NOT_FOUND,))
 
 
 def routes(document: Callable[[], Mapping[str, Any]]) -> list[HTTPRouteHandler]:

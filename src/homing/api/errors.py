@@ -51,12 +51,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 UNAUTHORIZED = Problem(401, "Unauthorized.")
 FORBIDDEN = Problem(403, "Forbidden.")
+SUSPENDED = Problem(403, "Forbidden.", "this account or subaccount is suspended: it can be read, but not send or change anything")
 NOT_FOUND = Problem(404, "Resource could not be found")
 METHOD_NOT_ALLOWED = Problem(405, "Method Not Allowed", code="1102")
 URI_TOO_LONG = Problem(414, "URI too long", f"at most {LONGEST_URI} bytes are read")
 TOO_SLOW = Problem(408, "Request timeout", "the body arrived too slowly")
 GONE = Problem(400, "Request body parsing failed", "the body ended before its time", "1300")
-NOT_JSON = Problem(415, "unsupported Content-Type", "the Content-Type must be application/json, in UTF-8", "1700")
 NOT_PLAIN = Problem(415, "unsupported Content-Encoding", "send the body uncompressed", "1700")
 UNAVAILABLE = Problem(503, "Service unavailable", "nothing was stored; try again in a few seconds")
 TIMED_OUT = Problem(504, "Gateway timeout", "the answer took too long; the request may have been carried out")
@@ -64,6 +64,11 @@ SEARCH_TOO_SLOW = Problem(504, "Search took too long", "narrow the time range wi
 BAD_SUBACCOUNT = Problem(400, "invalid params", "X-MSYS-SUBACCOUNT must be a number", "1200")
 BAD_QUERY = Problem(400, "invalid params", "the query string must be percent-encoded UTF-8", "1200")
 INTERNAL = Problem(500, "Internal server error", "please quote request <X-SparkPost-Request-Id>")
+
+
+def not_of(media: Sequence[str]) -> Problem:
+    """A body does not say that it is one of these media types."""
+    return Problem(415, "unsupported Content-Type", f"the Content-Type must be {' or '.join(media)}, in UTF-8", "1700")
 
 
 def too_large(most: int) -> Problem:

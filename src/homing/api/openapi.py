@@ -21,7 +21,6 @@ from homing.api.errors import (
     GONE,
     INTERNAL,
     METHOD_NOT_ALLOWED,
-    NOT_JSON,
     NOT_PLAIN,
     TIMED_OUT,
     TOO_SLOW,
@@ -29,6 +28,7 @@ from homing.api.errors import (
     UNAVAILABLE,
     URI_TOO_LONG,
     error_members,
+    not_of,
     too_large,
 )
 from homing.api.server import MOST_HEAD_BYTES
@@ -76,7 +76,6 @@ _OF_A_BODY = (
     malformed(b"\xff", ValueError()),
     TOO_SLOW,
     GONE,
-    NOT_JSON,
     NOT_PLAIN,
     bad_type("description: expected a string, got an integer"),
 )
@@ -113,32 +112,36 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
 class Operation(msgspec.Struct, frozen=True):
     """What a route says of itself.
 
-    answers      status -> description, or (description, schema of the JSON; None where it is no JSON)
+    answers      status -> description, or (description, schema of the JSON, or media type of what is no JSON)
     parameters   OpenAPI parameter objects
-    body         schema of the JSON body, None where none is read
+    body         schema of the body, None where none is read
+    media        of the body
+    text         media type of an answer without a schema
     errors       how it refuses, one of each kind, beyond what every route does and every body can be
     limits       its own bounds, beyond those in its schemas
     example      a body that it takes
     body_bytes   the longest body, 0: as everywhere
     optional     the body may be left out
-    media        of the answers that are no JSON
     """
 
     summary: str
-    answers: Mapping[int, str | tuple[str, Schema | None]]
+    answers: Mapping[int, str | tuple[str, Schema | str | None]]
     description: str = ""
     parameters: Sequence[Schema] = ()
     body: Schema | None = None
     schemas: Mapping[str, Schema] = {}
+    media: Sequence[str] = (JSON,)
+    text: str = "text/plain"
     errors: Sequence[Problem] = ()
     limits: Sequence[Limit] = ()
     example: Any = None
     body_bytes: int = 0
     optional: bool = False
-    media: str = "text/plain"
 
 
-def open_answers(schema: Schema | None, *, also: Mapping[int, str] | None = None) -> dict[int, str | tuple[str, Schema | None]]:
+def open_answers(
+    schema: Schema | None, *, also: Mapping[int, str] | None = None
+) -> dict[int, str | tuple[str, Schema | str | None]]:
     """Return the answers of a route that everybody may call."""
     return {200: ("what was asked for", schema), **(also or {})}
 
@@ -205,7 +208,7 @@ def _operation(operation: Operation, handler: HTTPRouteHandler, path: str, commo
     if any(parameter["in"] == "query" for parameter in operation.parameters):
         errors.append(BAD_QUERY)
     if reads:
-        errors += [*_OF_A_BODY, too_large(body_bytes)]
+        errors += [*_OF_A_BODY, not_of(operation.media), too_large(body_bytes)]
     errors += [*(_GUARDED if grants else ()), *EVERYWHERE]
     limits = [*operation.limits, *([Limit("body", body_bytes, "bytes", "413")] if reads else []), *common.limits()]
     text = operation.description
@@ -226,9 +229,9 @@ def _operation(operation: Operation, handler: HTTPRouteHandler, path: str, commo
         content: dict[str, Any] = {"schema": operation.body}
         if operation.example is not None:
             content["example"] = operation.example
-        made["requestBody"] = {"required": not operation.optional, "content": {JSON: content}}
-    answers: dict[int, str | tuple[str, Schema | None]] = {**_said(errors), **operation.answers}
-    made["responses"] = {str(status): _answer(status, said, operation.media) for status, said in sorted(answers.items())}
+        made["requestBody"] = {"required": not operation.optional, "content": dict.fromkeys(operation.media, content)}
+    answers: dict[int, str | tuple[str, Schema | str | None]] = {**_said(errors), **operation.answers}
+    made["responses"] = {str(status): _answer(status, said, operation.text) for status, said in sorted(answers.items())}
     return made
 
 
@@ -255,11 +258,12 @@ def _error(problem: Problem) -> dict[str, Any]:
     return {"status": problem.status, **error_members(problem)}
 
 
-def _answer(status: int, said: str | tuple[str, Schema | None], media: str) -> dict[str, Any]:
+def _answer(status: int, said: str | tuple[str, Schema | str | None], text: str) -> dict[str, Any]:
     description, schema = (said, _ERRORS) if isinstance(said, str) else said
     made: dict[str, Any] = {"description": description, "headers": REQUEST_ID_HEADER}
     if status != 204:
-        made["content"] = {media: {}} if schema is None else {JSON: {"schema": schema}}
+        other = text if schema is None else schema
+        made["content"] = {other: {}} if isinstance(other, str) else {JSON: {"schema": other}}
     return made
 
 

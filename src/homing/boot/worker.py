@@ -19,6 +19,8 @@ from typing import Any
 import uvloop
 from litestar.handlers import HTTPRouteHandler
 
+from homing.abtests.book import AbTestBook
+from homing.accounts.allowance import Allowance
 from homing.accounts.authenticate import Authenticator
 from homing.accounts.types import Sender
 from homing.api import server
@@ -27,7 +29,7 @@ from homing.api.bodies import Bodies
 from homing.boot.gauges import register, snapshot_of, trace_of
 from homing.boot.names import resolved
 from homing.boot.routes import resources
-from homing.boot.services import Services, marking_of
+from homing.boot.services import Services, marking_of, tracking_base, tracking_hosts
 from homing.delivery.cancel import Canceller
 from homing.delivery.engine import Engine
 from homing.delivery.letters import Letters
@@ -38,6 +40,7 @@ from homing.delivery.rules.site import Providers
 from homing.delivery.sink import SUFFIX
 from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
+from homing.domains.tracking import TrackingBook
 from homing.egress.pace import PaceClient
 from homing.egress.pools import PoolBook
 from homing.egress.rules.shaping import Shaping
@@ -61,14 +64,18 @@ from homing.inbound.returned import Returns
 from homing.inbound.rules.destination import Tokens
 from homing.inbound.store import RelayWebhooks
 from homing.inbound.target import Poster
+from homing.ingest import batches
+from homing.ingest.digest import Digester
 from homing.ingress.accept import Accept
 from homing.ingress.expand import Expander
 from homing.ingress.generate import Generator
+from homing.ingress.notices import Notices
 from homing.ingress.smtp_server import SmtpDoor
 from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
 from homing.ingress.types import Accepted, Refused, Transmission
 from homing.message import msfbl, unsubscribe
+from homing.queue import tell
 from homing.queue.inbox import Obey
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
@@ -127,7 +134,7 @@ class Worker:
         self.owner = Owner(
             dsn=dsn, pool=pool, worker_id=attachment.worker_id, term_s=settings.lease_s, lifetime=lifetime, clock=clock
         )
-        pools = PoolBook(pool, source_ips=settings.source_ips, hostname=settings.hostname)
+        pools = self.pools = PoolBook(pool, source_ips=settings.source_ips, hostname=settings.hostname)
         self.resolver = Resolver(
             dns_server=settings.dns,
             smarthost=settings.smarthost,
@@ -136,7 +143,7 @@ class Worker:
                 port=settings.delivery_port,
                 allow_private=settings.allow_private_mx,
                 listeners=(settings.smtp,),
-                own=frozenset(ip.address for ip in settings.source_ips),
+                own=pools,
             ),
             providers=Providers.from_package(),
             clock=clock,
@@ -144,7 +151,9 @@ class Worker:
         self.templates = TemplateBook(pool, clock)
         self.snippets = SnippetBook(pool, clock)
         self.inliner, self.preview_inliner = Inliner(), Inliner()  # a preview that takes long holds up no delivery
+        self.ab_tests = AbTestBook(pool, clock)
         self.keyring = KeyRing(pool, master_key, clock)
+        self.tracking = TrackingBook(pool, clock, own_base=tracking_base(settings), own_hosts=tracking_hosts(settings))
         self.classifier = Classifier.from_package()
         self.pace = PaceClient(attachment.channel, recalled=lambda ip, site, keep: self.engine.recalled(ip, site, keep))
         self.engine = Engine(
@@ -160,6 +169,7 @@ class Worker:
                 self.snippets,
                 marking=marking_of(settings, master_key),
                 inline=self.inliner,
+                tracking=self.tracking,
                 hostname=settings.hostname,
                 bounce_domain=settings.bounce_domain,
                 token=partial(master_key.token, purpose="verp"),
@@ -177,21 +187,43 @@ class Worker:
         async def generated(wish: Wish, payload: bytes) -> NewChunk | None:
             return await generate(payload, lambda count: self.owner.place_in(wish.shard, count), clock.now())
 
-        kinds: dict[str, Obey] = {"generate": generated, "cancel": Canceller(self.engine, pool)}
+        kinds: dict[str, Obey] = {
+            "generate": generated,
+            "cancel": Canceller(self.engine, pool),
+            batches.KIND: Digester(pool, clock),
+            tell.KIND: tell.told,
+        }
         self.owner.attach(self.engine, Expander(desk, lifetime=lifetime), kinds=kinds)
         self.authenticator = Authenticator(pool, clock)
         self.domains = DomainBook(pool, clock)
         self.accept = Accept(
+            accounts=self.authenticator.book,
+            allowance=Allowance(pool, clock),
             domains=self.domains,
             keys=self.keyring,
+            tracking=self.tracking,
             pools=pools,
             desk=desk,
             handover=self.owner,
             submit=Submit(pool, news=self.owner.look_into_inbox),
             templates=self.templates,
+            ab_tests=self.ab_tests,
             lifetime=lifetime,
         )
-        self.services = Services(settings, pool, clock, master_key, self.owner, self.classifier)
+        self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self.refuse_new, clock=clock)
+        self.services = Services(
+            settings,
+            pool,
+            clock,
+            master_key,
+            self.owner,
+            self.classifier,
+            self.ab_tests,
+            worker_id=attachment.worker_id,
+            mail=self.notices,
+            tracking=self.tracking,
+            forget_domains=self.forget_domains,
+        )
         self.journal = Journal(settings.data / "evidence", attachment.worker_id)
         self.guard = DiskGuard(self._disks(), min_free_bytes=settings.min_free_bytes, min_free_share=settings.min_free_share)
         self._tls = self._tls_context()
@@ -204,7 +236,7 @@ class Worker:
             webhooks=self.relay_webhooks,
             poster=self.poster,
             record=self.owner.record,
-            may_post=lambda: self._refuse_new() is None,
+            may_post=lambda: self.refuse_new() is None,
         )
         self.relays = Relays(
             pool,
@@ -248,7 +280,7 @@ class Worker:
             tokens=tokens,
             returns=Returns(self._pool, self._clock, record=self.owner.record, rules=self.classifier, tokens=tokens),
             relays=self.relays,
-            refuse_new=self._refuse_new,
+            refuse_new=self.refuse_new,
             clock=self._clock,
             tls=self._tls,
         )
@@ -269,13 +301,13 @@ class Worker:
             accept=accept,
             authenticate=self.authenticator.authenticate,
             count=lambda account_id, fault: self.journal.count(account_id, Door.SMTP, fault),
-            refuse_new=self._refuse_new,
+            refuse_new=self.refuse_new,
             clock=self._clock,
             trusted=(lambda ip: self.authenticator.trusted(ip, settings.smtp_trust)) if settings.smtp_trust else None,
             tls=self._tls,
         )
 
-    def _refuse_new(self) -> str | None:
+    def refuse_new(self) -> str | None:
         """Return why nothing new is taken now, in words for strangers."""
         reason = self.guard.refuse_new()
         if reason is not None:
@@ -354,7 +386,7 @@ class Worker:
                 everybody = bool(await channel.ask("house_ready", timeout_s=2.0))
             except Temporary:
                 everybody = False
-            reason = self._refuse_new()
+            reason = self.refuse_new()
             return {"ready": everybody} if reason is None else {"ready": everybody, "refuses_new": reason}
 
         async def all_metrics() -> bytes:
@@ -368,7 +400,7 @@ class Worker:
             authenticate=self.authenticator.authenticate,
             accept=self.accept,
             count=lambda account_id, fault: self.journal.count(account_id, Door.API, fault),
-            refuse_new=self._refuse_new,
+            refuse_new=self.refuse_new,
             ready=ready,
             metrics=all_metrics,
             pool=self._pool,
@@ -382,6 +414,7 @@ class Worker:
         """Ask the database anew for domains and keys: one was changed."""
         self.domains.forget()
         self.keyring.forget()
+        self.tracking.forget()
 
 
 if __name__ == "__main__":

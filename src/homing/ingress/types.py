@@ -22,17 +22,17 @@ class Recipient(msgspec.Struct, frozen=True, gc=False):
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored template that a transmission names in place of content.
+    """A stored template, or an A/B test that chooses one, that a transmission names in place of content.
 
+    template_id   '' where a test is named
     from_     what `override` says in place of the template's: name, address, domain; None: nothing
-    unset     options that the call leaves to the template: open_tracking, click_tracking, transactional, initial_open
     """
 
-    template_id: str
+    template_id: str = ""
+    ab_test_id: str | None = None
     draft: bool = False
     from_: tuple[str | None, str, str] | None = None
     reply_to: str | None = None
-    unset: frozenset[str] = frozenset()
 
 
 NO_CONTENT = InlineContent(from_email="")  # of a transmission that names a template, until it is looked up
@@ -47,6 +47,8 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     named: Named | None = None
     template_id: str = ""
     template_version: str = "0"
+    ab_test_id: str = ""  # of the test that the message is part of
+    ab_test_version: str = ""
     recv_method: str  # "rest" or "esmtp"
     from_email: str  # From header address; may hold template language over REST
     sending_domain: str  # its domain, lower case A-labels
@@ -60,9 +62,11 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     open_tracking: bool = True
     click_tracking: bool = True
     initial_open: bool = True
+    unset: frozenset[str] = frozenset()  # of these four, those that are left to the template and the account
     inline_css: bool = False
     start_time: datetime | None = None
     dkim_key: str = "default"
+    tracking_domain: str = ""  # lower case A-labels; '': none is named
     list_id: str = ""
     substitution_data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
@@ -94,6 +98,8 @@ class Refusal(StrEnum):
     RETURN_PATH_DOMAIN = "return_path_domain"
     UNKNOWN_POOL = "unknown_pool"
     UNKNOWN_DKIM_KEY = "unknown_dkim_key"
+    UNVERIFIED_DKIM_KEY = "unverified_dkim_key"
+    UNKNOWN_TRACKING_DOMAIN = "unknown_tracking_domain"
     NO_RECIPIENTS = "no_recipients"
     SUSPENDED = "suspended"
     START_TIME = "start_time"
@@ -102,6 +108,11 @@ class Refusal(StrEnum):
     NO_DRAFT = "no_draft"
     NOT_PUBLISHED = "not_published"
     LIST_OF_SUBACCOUNT = "list_of_subaccount"
+    POOL_OF_SUBACCOUNT = "pool_of_subaccount"
+    HOURLY_LIMIT = "hourly_limit"
+    DAILY_LIMIT = "daily_limit"
+    MONTHLY_LIMIT = "monthly_limit"
+    UNKNOWN_AB_TEST = "unknown_ab_test"
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):

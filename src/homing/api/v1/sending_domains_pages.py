@@ -26,6 +26,7 @@ _STATUS: dict[str, Any] = {
         "ownership_verified": {"type": "boolean"},
         **dict.fromkeys(_VERDICTS, _VERDICT),
         "compliance_status": {"type": "string", "enum": ["valid", "blocked", "pending"]},
+        "verification_mailbox": {"type": "string", "description": "local part of the mailbox that was asked"},
     },
 }
 _PUBLIC: dict[str, Any] = {name: {"type": "string"} for name in ("headers", "public", "selector", "signing_domain")}
@@ -219,8 +220,9 @@ VERIFY = Operation(
     limits=(Limit("time for DNS to answer", 5, "seconds", "the check fails"),),
     example={"dkim_verify": True, "cname_verify": True},
     description=(
-        "`dkim_verify`: the TXT record of the key. `cname_verify`, `mx_verify`: bounces lead to us. Verification by mail is "
-        "not offered."
+        "`dkim_verify`: the TXT record of the key. `cname_verify`, `mx_verify`: bounces lead to us. `postmaster_at_verify`, "
+        "`abuse_at_verify`, `verification_mailbox_verify` with `verification_mailbox` (a local part): that mailbox is sent a "
+        "token, good for 7 days; the latest one, posted as `..._token`, proves the domain."
     ),
     parameters=(_NAME,),
     body=ref("SendingDomainVerify"),

@@ -12,13 +12,13 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts.types import Sender
 from homing.api.auth import SENDER
 from homing.api.bodies import Bodies, json_answer
-from homing.api.errors import ApiError, error_object
+from homing.api.errors import SUSPENDED, ApiError, error_object
 from homing.api.reading import refusals
 from homing.api.v1.transmissions_pages import BAD_COUNT, NUM_RCPT_ERRORS, operation
 from homing.ground.clock import Clock
 from homing.ground.errors import Overloaded
 from homing.ground.ids import to_digits
-from homing.ingress.rules.problem import Problem
+from homing.ingress.rules.problem import Problem, unknown_tracking_domain
 from homing.ingress.rules.transmission import decode
 from homing.ingress.types import Accepted, Refusal, Refused, Transmission
 
@@ -90,6 +90,20 @@ def problem_of(refused: Refused, sending_domain: str) -> Problem:
         case Refusal.UNKNOWN_DKIM_KEY:
             text = f"Invalid DKIM key ID '{subject[:64]}' for sending domain '{sending_domain}'"
             return Problem(400, text, code="1100")
+        case Refusal.POOL_OF_SUBACCOUNT:
+            text = f"this subaccount cannot send from IP pool '{subject[:64]}': it has one assigned; leave options.ip_pool away"
+            return Problem(400, "invalid params", text, "1200")
+        case Refusal.HOURLY_LIMIT:
+            return Problem(420, f"Exceed Sending Limit ({subject})", code="2101")
+        case Refusal.DAILY_LIMIT:
+            return Problem(420, f"Exceed Sending Limit ({subject})", code="2102")
+        case Refusal.MONTHLY_LIMIT:
+            return Problem(420, f"Exceed Sending Limit ({subject})", code="2105")
+        case Refusal.UNVERIFIED_DKIM_KEY:
+            text = f"DKIM key '{subject[:64]}' is not verified for sending domain '{sending_domain}'"
+            return Problem(400, text, code="1100")
+        case Refusal.UNKNOWN_TRACKING_DOMAIN:
+            return unknown_tracking_domain(subject)
         case Refusal.NO_RECIPIENTS:
             return Problem(400, "At least one valid recipient is required", code="5002")
         case Refusal.START_TIME:
@@ -98,6 +112,8 @@ def problem_of(refused: Refused, sending_domain: str) -> Problem:
             return Problem(404, "resource not found", f"List '{subject[:64]}' does not exist", "1600")
         case Refusal.UNKNOWN_TEMPLATE:
             return Problem(422, "Subresource not found", f"template '{subject[:64]}' does not exist", "1603")
+        case Refusal.UNKNOWN_AB_TEST:
+            return Problem(422, "Subresource not found", f"ab_test_id '{subject[:64]}' does not exist", "1603")
         case Refusal.NO_DRAFT:
             return Problem(422, "no draft version of template", f"template '{subject[:64]}' has no draft", "2004")
         case Refusal.NOT_PUBLISHED:
@@ -105,7 +121,7 @@ def problem_of(refused: Refused, sending_domain: str) -> Problem:
         case Refusal.LIST_OF_SUBACCOUNT:
             return Problem(422, "invalid field combination", "subaccounts cannot send to stored recipient lists", "1301")
         case Refusal.SUSPENDED:
-            return Problem(403, "Forbidden.")
+            return SUSPENDED
 
 
 def most_errors_of(request: Request[Any, Any, Any]) -> int:

@@ -93,7 +93,7 @@ def routes(*, webhooks: Webhooks, http: OutboundHttp, bodies: Bodies, clock: Clo
         async with bodies.json(request) as body:
             with refusals():
                 made = created(read_body(body, WebhookIn), sender_of(request))
-        if await webhooks.count(made.account_id) >= MOST_WEBHOOKS:
+        if await webhooks.count(made.account_id, made.subaccount_id or 0) >= MOST_WEBHOOKS:
             raise ApiError(TOO_MANY)
         made, _ = await tried(made, PING)
         await webhooks.add(made)
@@ -126,6 +126,9 @@ def routes(*, webhooks: Webhooks, http: OutboundHttp, bodies: Bodies, clock: Clo
                 if given.subaccount_id is not None and not sender_of(request).acts_for_all:
                     raise Wrong(NOT_YOURS)
                 after = changed(before, given)
+        owner = after.subaccount_id or 0
+        if owner and owner != before.subaccount_id and not await webhooks.has_subaccount(after.account_id, owner):
+            raise ApiError(bad_params(f"subaccount_id: this account has no subaccount {owner}"))
         auth_before = structs.replace(before.auth, access_token="", expires_in=0)
         auth_after = structs.replace(after.auth, access_token="", expires_in=0)
         if after.target != before.target or auth_after != auth_before or after.auth_type != before.auth_type:
@@ -189,7 +192,7 @@ def routes(*, webhooks: Webhooks, http: OutboundHttp, bodies: Bodies, clock: Clo
             if unknown:
                 raise Wrong(bad_params(f"events: '{unknown[0][:64]}' is not an event type"))
         wanted = frozenset(names) or None
-        found = [enveloped(OF_NAME[one["type"]], dict(one), SAMPLE_AT) for one in samples(wanted)]
+        found = [enveloped(OF_NAME[one["type"]], dict(one), SAMPLE_AT) for one in samples(wanted or wire_types())]
         return await json_answer(request, _encode({"results": [{"msys": one["msys"]} for one in found]}))
 
     return [

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from homing.api.errors import LONGEST_URI
 from homing.api.frame import Count, Frame, handle
 from homing.api.v1 import events, message_events, transmissions
 from homing.api.v1.transmissions import RefuseNew, TakeTransmission
+from homing.contracts import people
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
 
@@ -69,7 +70,7 @@ def make_app(deps: Deps) -> Frame:
     described += [openapi.route(document), *docs.routes(document)]
     inner = Litestar(
         route_handlers=described,
-        guards=[Gate(deps.authenticate)],
+        guards=[Gate(deps.authenticate, partial(people.by_token, deps.pool))],
         exception_handlers={Exception: handle},
         openapi_config=None,
         logging_config=None,

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from homing.api.bodies import JSON
+
 METHODS = ("get", "post", "put", "delete", "patch", "head")
 _DEEPEST = 7
 _BOUNDS = (
@@ -63,9 +65,10 @@ class Endpoint(msgspec.Struct, frozen=True):
     summary: str
     paragraphs: Sequence[str]
     grants: Sequence[str]
+    staff: Sequence[str]
     parameters: Sequence[Row]
     body: Sequence[Row]
-    has_body: bool
+    media: Sequence[str]
     body_required: bool
     example: str
     answers: Sequence[Answer]
@@ -110,8 +113,8 @@ def faults_of(errors: Sequence[Mapping[str, Any]], everywhere: Sequence[Mapping[
 def _endpoint(document: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> Endpoint:
     schemas = document["components"]["schemas"]
     body = operation.get("requestBody", {})
-    content: Mapping[str, Any] = next(iter(body.get("content", {}).values()), {})
-    example = content.get("example")
+    media = list(body.get("content", {}))
+    content: Mapping[str, Any] = body["content"][media[0]] if media else {}
     description = operation.get("description", "")
     return Endpoint(
         name=operation["operationId"],
@@ -119,29 +122,28 @@ def _endpoint(document: Mapping[str, Any], path: str, method: str, operation: Ma
         path=path,
         tag=operation["tags"][0],
         summary=operation["summary"],
-        paragraphs=[part for part in description.split("\n\n") if part and not part.startswith("Grant: ")],
+        paragraphs=[part for part in description.split("\n\n") if part and not part.startswith(("Grant: ", "Staff: "))],
         grants=operation.get("x-homing-grants", ()),
+        staff=operation.get("x-homing-staff", ()),
         parameters=[_parameter(one, schemas) for one in operation.get("parameters", ())],
         body=rows_of(content.get("schema", {}), schemas),
-        has_body=bool(body),
+        media=media,
         body_required=bool(body.get("required")),
-        example=_example(method, path, example, guarded=bool(operation.get("security"))),
+        example=_example(method, path, media, content.get("example"), guarded=bool(operation.get("security"))),
         answers=[_answer(status, one, schemas) for status, one in operation["responses"].items() if status.startswith("2")],
         faults=faults_of(operation["x-homing-errors"], document["x-homing-errors"]),
         limits=operation["x-homing-limits"],
     )
 
 
-def _example(method: str, path: str, body: Any, *, guarded: bool) -> str:
+def _example(method: str, path: str, media: Sequence[str], body: Any, *, guarded: bool) -> str:
     lines = [f"{method.upper()} {path} HTTP/1.1"]
     if guarded:
         lines.append("Authorization: <API key>")
     if body is not None:
-        lines += [
-            "Content-Type: application/json",
-            "",
-            msgspec.json.format(msgspec.json.encode(body), indent=2).decode(),
-        ]
+        as_json = media[0] == JSON
+        shown = msgspec.json.format(msgspec.json.encode(body), indent=2).decode() if as_json else str(body)
+        lines += [f"Content-Type: {media[0]}", "", shown]
     return "\n".join(lines)
 
 

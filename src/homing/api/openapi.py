@@ -1,8 +1,8 @@
 """The OpenAPI 3.1 document: made from what the routes say of themselves, so it cannot forget one.
 
-Beyond the standard each operation has `x-homing-grants` (one of them is needed; none: everybody may call it),
-`x-homing-errors` (status and the error as it is written on the wire) and `x-homing-limits`. What holds for every operation
-stands at the top of the document as well.
+Beyond the standard each operation has `x-homing-grants` (one of them is needed), `x-homing-staff` where roles of the staff may
+call it (without either everybody may), `x-homing-errors` (status and the error as it is written on the wire) and
+`x-homing-limits`. What holds for every operation stands at the top of the document as well.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -201,7 +201,7 @@ def document(handlers: Iterable[HTTPRouteHandler], common: Common) -> dict[str, 
 
 
 def _operation(operation: Operation, handler: HTTPRouteHandler, path: str, common: Common) -> dict[str, Any]:
-    grants = handler.opt.get("grants")
+    grants, roles = handler.opt.get("grants"), handler.opt.get("staff")
     reads = operation.body is not None
     body_bytes = operation.body_bytes or common.body_bytes
     errors = list(operation.errors)
@@ -209,15 +209,19 @@ def _operation(operation: Operation, handler: HTTPRouteHandler, path: str, commo
         errors.append(BAD_QUERY)
     if reads:
         errors += [*_OF_A_BODY, not_of(operation.media), too_large(body_bytes)]
-    errors += [*(_GUARDED if grants else ()), *EVERYWHERE]
+    errors += [*(_GUARDED if grants else (UNAUTHORIZED, FORBIDDEN) if roles else ()), *EVERYWHERE]
     limits = [*operation.limits, *([Limit("body", body_bytes, "bytes", "413")] if reads else []), *common.limits()]
     text = operation.description
     made: dict[str, Any] = {"operationId": handler.handler_name, "tags": [_tag(path)], "summary": operation.summary}
     if grants:
         text = f"{text}\n\nGrant: {' or '.join(f'`{grant}`' for grant in grants)}.".strip()
         made["security"] = [{"key": []}, {"basic": []}]
-    if grants is not None:
-        made["x-homing-grants"] = list(grants)
+    if roles:
+        text = f"{text}\n\nStaff: {', '.join(f'`{role}`' for role in roles)}.".strip()
+        made.setdefault("security", []).append({"key": []})
+        made["x-homing-staff"] = list(roles)
+    if grants is not None or roles:
+        made["x-homing-grants"] = list(grants or ())
     made["x-homing-errors"] = _different(errors)
     made["x-homing-limits"] = [msgspec.structs.asdict(limit) for limit in limits]
     if text:

@@ -549,7 +549,7 @@ async def operations(town: Town) -> dict[str, bool]:
     """Return every route of the door, and whether it needs a key."""
     document = (await town.client.get("/api/openapi.json")).json()
     return {
-        f"{method.upper()} {path}": "x-grants" in operation
+        f"{method.upper()} {path}": bool(operation["x-homing-grants"] or "x-homing-staff" in operation)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     }

@@ -31,10 +31,14 @@ class Declared:
             declared = {(error["status"], str(error.get("code", ""))) for error in operation["x-homing-errors"]}
             found |= {
                 f"{operation['operationId']}: {response.status_code} {error}"
-                for error in response.json()["errors"]
+                for error in _errors(response.json()["errors"])
                 if (response.status_code, str(error.get("code", ""))) not in declared
             }
         return found
+
+
+def _errors(found: Any) -> list[dict[str, Any]]:
+    return [found] if isinstance(found, dict) else found
 
 
 def operations(document: dict[str, Any]) -> list[tuple[re.Pattern[str], dict[str, Any]]]:

@@ -22,6 +22,7 @@ from homing.api.errors import (
     INTERNAL,
     METHOD_NOT_ALLOWED,
     NOT_PLAIN,
+    SUSPENDED,
     TIMED_OUT,
     TOO_SLOW,
     UNAUTHORIZED,
@@ -71,12 +72,11 @@ SUBACCOUNT_HEADER: Schema = {
 }
 EVERYWHERE = (METHOD_NOT_ALLOWED, URI_TOO_LONG, INTERNAL, UNAVAILABLE, TIMED_OUT)
 _GUARDED = (UNAUTHORIZED, FORBIDDEN, BAD_SUBACCOUNT)
-_OF_A_BODY = (
+_CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
+_OF_A_BODY = (TOO_SLOW, GONE)
+_OF_JSON = (
     malformed(b"{", ValueError("JSON is malformed: expected `:` (byte 1)")),
     malformed(b"\xff", ValueError()),
-    TOO_SLOW,
-    GONE,
-    NOT_PLAIN,
     bad_type("description: expected a string, got an integer"),
 )
 
@@ -115,7 +115,8 @@ class Operation(msgspec.Struct, frozen=True):
     answers      status -> description, or (description, schema of the JSON, or media type of what is no JSON)
     parameters   OpenAPI parameter objects
     body         schema of the body, None where none is read
-    media        of the body
+    media        of the body, the usual one first
+    packed       the body is gzip
     text         media type of an answer without a schema
     errors       how it refuses, one of each kind, beyond what every route does and every body can be
     limits       its own bounds, beyond those in its schemas
@@ -131,6 +132,7 @@ class Operation(msgspec.Struct, frozen=True):
     body: Schema | None = None
     schemas: Mapping[str, Schema] = {}
     media: Sequence[str] = (JSON,)
+    packed: bool = False
     text: str = "text/plain"
     errors: Sequence[Problem] = ()
     limits: Sequence[Limit] = ()
@@ -208,7 +210,9 @@ def _operation(operation: Operation, handler: HTTPRouteHandler, path: str, commo
     if any(parameter["in"] == "query" for parameter in operation.parameters):
         errors.append(BAD_QUERY)
     if reads:
-        errors += [*_OF_A_BODY, not_of(operation.media), too_large(body_bytes)]
+        errors += [*(_OF_JSON if JSON in operation.media else ()), *_OF_A_BODY, not_of(operation.media), too_large(body_bytes)]
+        errors += [] if operation.packed else [NOT_PLAIN]
+    errors += [SUSPENDED] if grants and handler.http_methods & _CHANGING else []
     errors += [*(_GUARDED if grants else (UNAUTHORIZED, FORBIDDEN) if roles else ()), *EVERYWHERE]
     limits = [*operation.limits, *([Limit("body", body_bytes, "bytes", "413")] if reads else []), *common.limits()]
     text = operation.description

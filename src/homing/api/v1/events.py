@@ -82,7 +82,7 @@ def query_lists(request: Request[Any, Any, Any]) -> dict[str, list[str]]:
     """Return every parameter of the query string with all its values. Raises ApiError."""
     raw = request.scope["query_string"]
     if len(raw) + len(request.scope["raw_path"]) > LONGEST_QUERY:
-        raise ApiError(_TOO_LONG)
+        raise ApiError(TOO_LONG)
     try:
         return parse_qs(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=200)
     except (UnicodeDecodeError, ValueError) as trouble:
@@ -94,8 +94,9 @@ def bad_query(text: str) -> ApiError:
     return ApiError(bad_params(text))
 
 
-_TOO_LONG = Problem(414, "URI too long", f"the address may have at most {LONGEST_QUERY} characters")
-_LIMIT = Limit("address with its query", LONGEST_QUERY, "characters", "414")
+TOO_LONG = Problem(414, "URI too long", f"the address may have at most {LONGEST_QUERY} characters")
+BAD_EVENTS = bad_params("events: 'opened' is not an event type")
+ADDRESS_LIMIT = Limit("address with its query", LONGEST_QUERY, "characters", "414")
 
 
 def _text(name: str, meaning: str) -> Schema:
@@ -143,8 +144,8 @@ SEARCH = Operation(
             },
         ),
     },
-    errors=(bad_params("events: 'opened' is not an event type"), _TOO_LONG, SEARCH_TOO_SLOW),
-    limits=(_LIMIT, Limit("per_page", 10_000, "events", "400 (1200)")),
+    errors=(BAD_EVENTS, TOO_LONG, SEARCH_TOO_SLOW),
+    limits=(ADDRESS_LIMIT, Limit("per_page", 10_000, "events", "400 (1200)")),
     description=(
         "Lists are separated by commas, or by `delimiter`. Keyword filters match whole segments (set apart by space, - or _, in "
         "domains also by a dot), upper and lower case alike. Follow links.next until it is absent; total_count is that of "
@@ -174,7 +175,7 @@ SAMPLES = Operation(
     {
         200: ("flat events", {"type": "object", "required": ["results"], "properties": {"results": _EVENT_LIST}}),
     },
-    errors=(bad_params("events: 'opened' is not an event type"), _TOO_LONG),
-    limits=(_LIMIT,),
+    errors=(BAD_EVENTS, TOO_LONG),
+    limits=(ADDRESS_LIMIT,),
     parameters=(_text("events", "event types, separated by commas; all where absent"),),
 )

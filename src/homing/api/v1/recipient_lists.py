@@ -235,7 +235,7 @@ NO_DELETE = Operation("Refused: the URI names no list", {}, errors=(_no_id("DELE
 CREATE = Operation(
     f"Store a list of up to {MOST_RECIPIENTS:,} recipients",
     {200: ("stored; some recipients may have been left out (5000)", _RESULTS)},
-    errors=(missing("recipients is a required field"), _IN_TEXTS, _EXISTS, _NOBODY, BAD_COUNT),
+    errors=(missing("recipients is a required field"), _NO_LISTS, _IN_TEXTS, _EXISTS, _NOBODY, BAD_COUNT),
     limits=_LIMITS,
     example=_EXAMPLE,
     body_bytes=MOST_BODY,

@@ -4,6 +4,7 @@ from typing import Any
 
 from homing.api.openapi import Limit, Operation, Schema
 from homing.api.schemas import components, in_results, ref
+from homing.api.v1.sending_domains_mail import CANNOT
 from homing.api.v1.sending_domains_wire import CreateIn, DkimIn, UpdateIn, VerifyIn, conflict, not_found
 from homing.domains.keys import LONGEST_BITS, SHORTEST_BITS
 from homing.domains.types import Conflict
@@ -123,6 +124,7 @@ def _schemas() -> dict[str, Any]:
 
 
 _SCHEMAS = _schemas()
+DNS_LIMIT = Limit("time for DNS to answer", 5, "seconds", "the check fails")
 _KEY_LIMITS = (Limit("length of an RSA key", LONGEST_BITS, "bits", "422 (1300)"),)
 
 
@@ -214,10 +216,13 @@ VERIFY = Operation(
     },
     errors=(
         *_GONE,
-        bad_params("postmaster_at_verify is not offered; verify with dkim_verify, cname_verify or mx_verify"),
+        bad_params("postmaster_at_verify is not offered here; verify with dkim_verify, cname_verify or mx_verify"),
+        missing("verification_mailbox is a required field"),
+        bad_type("verification_mailbox must be the part of an address before the @, not postmaster or abuse"),
+        CANNOT,
         *(conflict("mail.acme.test", one) for one in Conflict),
     ),
-    limits=(Limit("time for DNS to answer", 5, "seconds", "the check fails"),),
+    limits=(DNS_LIMIT,),
     example={"dkim_verify": True, "cname_verify": True},
     description=(
         "`dkim_verify`: the TXT record of the key. `cname_verify`, `mx_verify`: bounces lead to us. `postmaster_at_verify`, "

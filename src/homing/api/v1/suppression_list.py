@@ -217,6 +217,7 @@ _COMPLIANCE_STAYS = Problem(403, "Recipient could not be removed - Compliance")
 _BAD_TYPE = problem_with(read_type, "")
 _BAD_LIST = problem_with(read_list_id, "..")
 _BAD_CURSOR = Problem(400, "cursor is not one of ours; begin again with cursor=initial")
+FILTER_ERRORS = (_BAD_TYPE, _BAD_LIST)
 _LIST_LIMIT = Limit("list_id", 255, "characters", "400")
 _PAGE_LIMITS = (
     Limit("per_page", MOST_PER_PAGE, "entries", "400"),
@@ -250,7 +251,7 @@ FILTERS = (
 SEARCH = Operation(
     "Search the suppression list",
     {200: ("entries, the last changed first", _PAGE)},
-    errors=(_BAD_TYPE, _BAD_LIST, _BAD_CURSOR),
+    errors=(*FILTER_ERRORS, _BAD_CURSOR),
     limits=_PAGE_LIMITS,
     parameters=(
         *FILTERS,

@@ -65,7 +65,9 @@ def try_all(base: str, key: str, mode: Any) -> int:
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def send(case: Any) -> None:
-            assume(case.path_parameters.get("recipient") != "summary")  # that is another operation's path
+            assume(
+                case.path_parameters.get("recipient") not in ("summary", "export", "import")
+            )  # those are other operations' paths
             case.call_and_validate(base_url=base, headers={"Authorization": key}, checks=CHECKS, timeout=20)
 
         with contextlib.suppress(SkipTest):  # some operations have nothing that could be wrong

@@ -10,12 +10,15 @@ import httpx
 
 from homing.abtests.book import AbTestBook
 from homing.accounts import store as accounts
+from homing.accounts.allowance import Allowance
 from homing.accounts.authenticate import Authenticator
+from homing.accounts.book import AccountBook
 from homing.accounts.grants import KEY_GRANTS
 from homing.api.app import Deps, make_app
 from homing.api.server import serving
 from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
+from homing.domains.tracking import TrackingBook
 from homing.egress.pools import PoolBook
 from homing.evidence.types import FaultTag
 from homing.ground import db, ids
@@ -27,7 +30,24 @@ from homing.ingress.suppression import SuppressionDesk
 from homing.queue.types import NewChunk, Place
 from homing.templates.book import TemplateBook
 
+SUBACCOUNTS = (3, 7, 8, 12)  # of the account that a door is made for
+TRACKING_HOST = "click.homing.test"
+TRACKING_BASE = f"https://{TRACKING_HOST}"
 FIRST = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+async def subaccount(pool: db.Pool, account_id: int, number: int, **changes: Any) -> None:
+    """Make the subaccount of this number, or change it."""
+    row = {"name": f"Subaccount {number}", "status": "active", "compliance_status": "active", "ip_pool": ""} | changes
+    await pool.execute(
+        "INSERT INTO subaccounts (account_id, subaccount_id, name, status, compliance_status, ip_pool) "
+        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (account_id, subaccount_id) DO UPDATE "
+        "SET name = excluded.name, status = excluded.status, compliance_status = excluded.compliance_status, "
+        "ip_pool = excluded.ip_pool",
+        account_id,
+        number,
+        *(row[column] for column in ("name", "status", "compliance_status", "ip_pool")),
+    )
 
 
 class RememberingQueue:
@@ -50,7 +70,7 @@ class RememberingQueue:
             raise self.trouble
         self.chunks.append(chunk)
 
-    async def hand_over_large(self, account_id: int, payloads: list[bytes]) -> None:
+    async def hand_over_large(self, account_id: int, payloads: list[bytes], *, messages: int, now: datetime) -> None:
         """Keep payloads."""
         if self.trouble is not None:
             raise self.trouble
@@ -69,10 +89,16 @@ class HttpDoor:
         self.refuse: str | None = None
         self.port = 0
         self.ab_tests: AbTestBook
+        self.authenticator: Authenticator
+        self.accept: Accept
+        self.domains: DomainBook
+        self.templates: TemplateBook
         self.client: httpx.AsyncClient
 
     async def key_with(self, *grants: str, subaccount_id: int = 0) -> str:
         """Return a further key of the account with these grants alone."""
+        if subaccount_id:
+            await subaccount(self.pool, self.account_id, subaccount_id)
         made = await accounts.create_key(
             self.pool, account_id=self.account_id, label="test", grants=grants, subaccount_id=subaccount_id
         )
@@ -94,6 +120,33 @@ class HttpDoor:
         return await self.client.post("/api/v1/transmissions", json=body, headers=headers)
 
 
+def make_accept(
+    pool: db.Pool,
+    handover: Handover,
+    accounts_book: AccountBook,
+    *,
+    domains: DomainBook | None = None,
+    templates: TemplateBook | None = None,
+    ab_tests: AbTestBook | None = None,
+) -> Accept:
+    """Return the one recipe, over a queue."""
+    clock = SystemClock()
+    return Accept(
+        accounts=accounts_book,
+        allowance=Allowance(pool, clock),
+        domains=domains or DomainBook(pool, clock),
+        keys=KeyRing(pool, MasterKey(b"k" * 32), clock),
+        tracking=TrackingBook(pool, clock, own_base=TRACKING_BASE, own_hosts=frozenset({TRACKING_HOST})),
+        pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
+        desk=SuppressionDesk.over(pool),
+        handover=handover,
+        submit=Submit(pool),
+        templates=templates or TemplateBook(pool, clock),
+        ab_tests=ab_tests or AbTestBook(pool, clock),
+        lifetime=timedelta(hours=72),
+    )
+
+
 @asynccontextmanager
 async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settings: Any) -> AsyncIterator[HttpDoor]:
     """Serve the API on a free port of loopback with real accounts, domains and suppressions.
@@ -103,6 +156,8 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
     clock = SystemClock()
     account = await accounts.get_or_create_account(pool, "acme")
     key = await accounts.create_key(pool, account_id=account.account_id, label="all", grants=sorted(KEY_GRANTS))
+    for number in SUBACCOUNTS:
+        await subaccount(pool, account.account_id, number)
     door = HttpDoor(pool, account.account_id, key.clear)
     door.ab_tests = AbTestBook(pool, clock)
     serve = {name: settings.pop(name) for name in ("head_within_s", "most_connections", "cert", "key") if name in settings}
@@ -113,19 +168,19 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
     async def metrics() -> bytes:
         return b"homing_test 1\n"
 
+    authenticator = door.authenticator = Authenticator(pool, clock)
+    door.domains, door.templates = DomainBook(pool, clock), TemplateBook(pool, clock)
+    door.accept = make_accept(
+        pool,
+        handover or door.queue,
+        authenticator.book,
+        domains=door.domains,
+        templates=door.templates,
+        ab_tests=door.ab_tests,
+    )
     deps = Deps(
-        authenticate=Authenticator(pool, clock).authenticate,
-        accept=Accept(
-            domains=DomainBook(pool, clock),
-            keys=KeyRing(pool, MasterKey(b"k" * 32), clock),
-            pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
-            desk=SuppressionDesk.over(pool),
-            handover=handover or door.queue,
-            submit=Submit(pool),
-            templates=TemplateBook(pool, clock),
-            ab_tests=door.ab_tests,
-            lifetime=timedelta(hours=72),
-        ),
+        authenticate=authenticator.authenticate,
+        accept=door.accept,
         count=lambda account_id, fault: door.counted.append((account_id, fault)),
         refuse_new=lambda: door.refuse,
         ready=ready,

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from homing.accounts.authenticate import acting_as
 from homing.accounts.types import Sender
 from homing.evidence.types import FaultTag
 from homing.ground.clock import SystemClock
@@ -48,11 +49,12 @@ class Desk:
         self.taken.append((transmission, sender))
         return Accepted(compose(1, 2, len(self.taken)), len(transmission.recipients), 0)
 
-    async def authenticate(self, key: str, *, ip: str) -> Sender | None:
+    async def authenticate(self, key: str, *, ip: str, subaccount: str | None = None) -> Sender | None:
         await asyncio.sleep(0)
         if self.keys_away:
             raise StoreUnavailable("away")
-        return KEYS.get(key)
+        found = KEYS.get(key)
+        return None if found is None else acting_as(found, subaccount)
 
     def count(self, account_id: int | None, fault: FaultTag) -> None:
         self.counted[account_id, fault] += 1

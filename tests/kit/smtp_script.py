@@ -1,5 +1,6 @@
 """Drives the SMTP server dialogue without a socket: octets in, what it wrote and what it handed over out."""
 
+from homing.accounts.authenticate import acting_as
 from homing.accounts.types import Sender
 from homing.smtp import replies
 from homing.smtp.rules.collect import Budget
@@ -76,7 +77,10 @@ class Script:
                     self.handshakes += 1
                     self.session.tls_started()
                 case Authenticate(credentials=shown):
-                    self._obey(self.session.auth_answered(self.auth_trouble or KEYS.get(shown.key), shown))
+                    found = KEYS.get(shown.key)
+                    if found is not None:
+                        found = acting_as(found, None if shown.subaccount is None else str(shown.subaccount))
+                    self._obey(self.session.auth_answered(self.auth_trouble or found, shown))
                 case CheckRecipient(mailbox=mailbox):
                     known = mailbox.domain == "here.test"
                     self._obey(self.session.recipient_answered(replies.RCPT_OK if known else replies.RELAYING_DENIED))

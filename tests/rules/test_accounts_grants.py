@@ -8,7 +8,6 @@ from homing.accounts.grants import (
     check_grants,
     read_masks,
     within,
-    without_writing,
 )
 from homing.accounts.types import NewKey, Sender
 
@@ -34,10 +33,6 @@ def test_a_grant_that_a_key_cannot_hold_is_named():
 
 def test_nobody_gives_away_more_than_he_holds():
     assert check_grants(["smtp/inject", "metrics/view"], subaccount_id=0, held=frozenset({"smtp/inject"})) == ["metrics/view"]
-
-
-def test_a_suspended_account_may_still_look():
-    assert without_writing(frozenset({"smtp/inject", "templates/view", "transmissions/modify"})) == {"templates/view"}
 
 
 @pytest.mark.parametrize(

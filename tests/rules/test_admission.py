@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from homing.accounts.types import Sender
-from homing.domains.types import DomainFacts
+from homing.domains.types import DomainFacts, KeyStanding
 from homing.ingress.rules.admission import Known, admit, with_usable_return_path
 from homing.ingress.types import Recipient, Refusal, Refused, Transmission
 from homing.spool.types import InlineContent, RecipientDetail
@@ -71,7 +71,9 @@ def test_a_recipients_own_return_path_counts_too():
     ("changes", "facts", "refused"),
     [
         ({"ip_pool": "bulk"}, {"pool_exists": False}, Refused(Refusal.UNKNOWN_POOL, "bulk")),
-        ({"dkim_key": "k2"}, {"dkim_key_usable": False}, Refused(Refusal.UNKNOWN_DKIM_KEY, "k2")),
+        ({"dkim_key": "k2"}, {"dkim_key": KeyStanding.ABSENT}, Refused(Refusal.UNKNOWN_DKIM_KEY, "k2")),
+        ({"dkim_key": "k2"}, {"dkim_key": KeyStanding.UNVERIFIED}, Refused(Refusal.UNVERIFIED_DKIM_KEY, "k2")),
+        ({"tracking_domain": "c.test"}, {"tracking_usable": False}, Refused(Refusal.UNKNOWN_TRACKING_DOMAIN, "c.test")),
         ({"recipients": []}, {}, Refused(Refusal.NO_RECIPIENTS)),
         ({"sending_domain": ""}, {}, Refused(Refusal.NO_SENDING_DOMAIN)),
     ],

@@ -48,6 +48,7 @@ def test_the_example_of_the_reference_is_read_through_its_folds():
         click_tracking=True,
         initial_open=True,
         ip_pool="bulk",
+        unset=frozenset({"initial_open"}),
     )
 
 
@@ -76,7 +77,12 @@ def test_substitution_data_and_unknown_members_are_ignored():
 def test_every_option_is_read():
     options = {"skip_suppression": True, "transactional": True, "dkim_key": "k1", "open_tracking": True, "initial_open": False}
     assert asked({"options": options}) == ApiHeader(
-        skip_suppression=True, transactional=True, dkim_key="k1", open_tracking=True, initial_open=False
+        skip_suppression=True,
+        transactional=True,
+        dkim_key="k1",
+        open_tracking=True,
+        initial_open=False,
+        unset=frozenset({"click_tracking"}),
     )
 
 

@@ -107,7 +107,7 @@ class House:
         async def work(connection):
             shard = ids.shard_of(message_id)
             await connection.execute(
-                "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING", shard, key.number(), *key
+                "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING", shard, key.number(), *key
             )
             await connection.execute("INSERT INTO chunks VALUES ($1, $2, $2, $3, 1, $4, '')", shard, message_id, account, facts)
             await connection.execute(
@@ -184,10 +184,80 @@ def test_a_key_is_printed_alone_and_works(homing, house):
 
 
 def test_a_key_has_the_grants_that_it_was_given(homing, house):
-    homing("key", "create", "--name", "n", "--grant", "smtp/inject", "--valid-ip", "192.0.2.0/24", "--subaccount", "7")
+    homing("account", "create", "default")
+    assert homing("subaccount", "create", "Joe") == "1\n"
+    homing("key", "create", "--name", "n", "--grant", "smtp/inject", "--valid-ip", "192.0.2.0/24", "--subaccount", "1")
     (key,) = homing.json("key", "list")["keys"]
-    assert (key["grants"], key["valid_ips"], key["subaccount_id"]) == (["smtp/inject"], ["192.0.2.0/24"], 7)
+    assert (key["grants"], key["valid_ips"], key["subaccount_id"]) == (["smtp/inject"], ["192.0.2.0/24"], 1)
     assert "smtp/inject" in homing("key", "list")
+
+
+def test_a_key_is_made_for_no_subaccount_that_does_not_exist(homing):
+    homing("account", "create", "default")
+    homing("key", "create", "--name", "n", "--subaccount", "9", code=1)
+    assert "no subaccount 9" in homing.err
+
+
+# accounts ---------------------------------------------------------------------------------------------------------------
+
+
+def test_accounts_are_made_suspended_and_listed(homing, house):
+    assert "no customer yet" in homing("account", "list")
+    homing("account", "create", "default")
+    assert "customer acme is number" in homing("account", "create", " acme ")
+    (default, acme) = homing.json("account", "list")
+    assert (default["name"], acme["name"], acme["suspended_at"]) == ("default", "acme", None)
+    homing("account", "suspend", "acme")
+    assert homing.json("account", "list")[1]["suspended_at"] is not None
+    assert "suspended" in homing("account", "list")
+    homing("account", "resume", str(acme["account_id"]))
+    assert homing.json("account", "list")[1]["suspended_at"] is None
+
+
+def test_limits_are_set_one_by_one_and_lifted(homing):
+    homing("account", "create", "default")
+    said = homing("account", "limit", "default", "--daily", "5,000", "--monthly", "50_000")
+    assert "default may send 5,000 a day and 50,000 a month" in said
+    homing("account", "limit", "default", "--daily", "none", "--hourly", "0")
+    (found,) = homing.json("account", "list")
+    assert found["limits"] == {"hourly": 0, "daily": None, "monthly": 50_000}
+    assert "0 of 50,000" in homing("account", "list")
+    assert "as much as it likes" in homing("account", "limit", "default", "--hourly", "none", "--monthly", "none")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("account", "create", "default"), 2, "already"),
+        (("account", "create", "12"), 2, "no number"),
+        (("account", "create", " "), 2, "printable"),
+        (("account", "suspend", "nobody"), 1, "no customer"),
+        (("account", "limit", "default"), 2, "say which limit"),
+        (("account", "limit", "default", "--daily", "many"), 2, "--daily"),
+        (("account", "limit", "default", "--daily", "-1"), 2, "--daily"),
+        (("subaccount", "create", "x" * 65), 2, "64"),
+        (("subaccount", "suspend", "9"), 1, "no subaccount 9"),
+    ],
+)
+def test_what_cannot_be_done_with_accounts_is_said(homing, words, code, says):
+    homing("account", "create", "default")
+    homing(*words, code=code)
+    assert says in homing.err
+
+
+def test_subaccounts_are_made_suspended_and_listed(homing):
+    homing("account", "create", "default")
+    assert "no subaccount" in homing("subaccount", "list")
+    assert [homing("subaccount", "create", name) for name in ("Joe", "Ann")] == ["1\n", "2\n"]
+    homing("subaccount", "suspend", "2")
+    found = homing.json("subaccount", "list")["subaccounts"]
+    assert [(one["subaccount_id"], one["name"], one["compliance_status"]) for one in found] == [
+        (1, "Joe", "active"),
+        (2, "Ann", "suspended"),
+    ]
+    assert "Joe" in homing("subaccount", "list")
+    homing("subaccount", "resume", "2")
+    assert homing.json("subaccount", "list")["subaccounts"][1]["compliance_status"] == "active"
 
 
 def test_a_revoked_key_is_gone(homing):
@@ -267,6 +337,27 @@ def test_a_domain_is_verified_by_its_record_in_dns(homing, house, tmp_path, monk
         assert "verified" in homing("domain", "verify", "y.test")
     assert homing.json("domain", "list")[0]["may_send"]
     homing("domain", "verify", "z.test", code=1)
+
+
+def test_a_domain_whose_record_is_missed_says_so_in_the_list(homing, house, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    secrets.load_or_make(tmp_path / "data" / "master.key")
+    house.account("acme")
+    homing("domain", "add", "y.test")
+    house.do(lambda c: c.execute("UPDATE dkim_keys SET status = 'valid', failures = 2"))
+    house.do(
+        lambda c: c.execute(
+            "UPDATE sending_domains SET checked_at = $1, cname_failures = 3,"
+            """ status = '{"dkim_status": "valid", "cname_status": "invalid"}'""",
+            NOW,
+        )
+    )
+    text = homing("domain", "list")
+    assert "valid (not found 2 times)" in text
+    assert "invalid (not found 3 times)" in text
+    assert f"{NOW:%Y-%m-%d %H:%M}" in text
+    (one,) = homing.json("domain", "list")
+    assert (one["failures"], one["records"][0]["failures"]) == ({"cname": 3, "mx": 0}, 2)
 
 
 # events and trace -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from homing.accounts import store as accounts
 from homing.events import store as events
 from homing.events.rules.erasure import is_erased
 from homing.events.types import EventType
@@ -110,9 +109,9 @@ async def test_who_opts_out_is_suppressed_for_both_types(desk):
 
 
 async def test_opting_out_everywhere_reaches_every_subaccount(desk):
-    for subaccount_id in (0, 7, 9):
-        await accounts.create_key(desk.pool, account_id=1, subaccount_id=subaccount_id, label="k", grants=[])
-    await accounts.create_key(desk.pool, account_id=2, subaccount_id=5, label="k", grants=[])
+    await desk.pool.execute(
+        "INSERT INTO subaccounts (account_id, subaccount_id, name) VALUES (1, 7, 'seven'), (1, 9, 'nine'), (2, 5, 'five')"
+    )
     await desk.ask(Ask.OPT_OUT, subaccount_id=None)
     await desk.work()
     assert {row[0] for row in await desk.suppressed()} == {0, 7, 9}

@@ -91,6 +91,7 @@ async def test_a_commit_that_the_old_connection_still_carries_out_is_waited_for(
             await asyncio.wait_for(carrying, 5)
         assert await count(pool, "events WHERE type = 1") == 1
         assert await count(pool, "queue_entries") == 1
+        assert await pool.fetchval("SELECT sum(messages) FROM usage_hours") == 1  # not counted twice either
         assert [entry.recipient for entry in delivery.taken] == ["a@there.test"]
 
 
@@ -180,7 +181,7 @@ async def test_a_wish_that_fails_does_not_hold_up_the_others(database):
             return await real(wish, payload)
 
         queue._inbox._kinds["expand"] = expand
-        await queue.hand_over_large(1, [b"bad-1", b"bad-2", b"bad-3", b"good"])
+        await queue.hand_over_large(1, [b"bad-1", b"bad-2", b"bad-3", b"good"], messages=3, now=datetime.now(UTC))
         async with asyncio.timeout(3):
             while len(delivery.taken) < 2:
                 await asyncio.sleep(0.02)

@@ -257,10 +257,32 @@ async def test_the_shards_of_a_silent_worker_are_not_taken_before_its_lease_ran_
 
 async def test_a_large_transmission_is_expanded_by_the_owners_of_all_shards_exactly_once(database):
     async with owner(database) as (queue, delivery, pool):
-        await queue.hand_over_large(1, [b"first", b"second", b"third"])
+        await queue.hand_over_large(1, [b"first", b"second", b"third"], messages=3, now=datetime.now(UTC))
         await delivery.until(lambda: len(delivery.taken) == 6)
         assert await count(pool, "inbox") == 0
         assert len({entry.shard for entry in delivery.taken}) == 3
+
+
+async def test_messages_are_counted_with_the_commit_that_takes_them_however_many_come_together(database):
+    async with owner(database) as (queue, _, pool):
+        chunks = [(1, ["a@there.test"]), (2, ["b@there.test", "c@there.test"]), (1, [f"u{n}@there.test" for n in range(300)])]
+        places = [queue.place(len(recipients)) for _, recipients in chunks]
+        made = [
+            new_chunk(place, recipients, account_id=account) for place, (account, recipients) in zip(places, chunks, strict=True)
+        ]
+        await asyncio.gather(*(queue.hand_over(chunk) for chunk in made))
+        rows = await pool.fetch("SELECT account_id, sum(messages) AS sum FROM usage_hours GROUP BY 1 ORDER BY 1")
+        assert [tuple(row) for row in rows] == [(1, 301), (2, 2)]
+        assert {row["shard"] for row in await pool.fetch("SELECT shard FROM usage_hours")} <= {place.shard for place in places}
+
+
+async def test_what_is_not_stored_is_not_counted(database):
+    async with owner(database) as (queue, _, pool):
+        place = queue.place(1)
+        await pool.execute(f"UPDATE shards SET owner = 'another', epoch = epoch + 1 WHERE shard = {place.shard}")
+        with pytest.raises(LeaseLost):
+            await queue.hand_over(new_chunk(place, ["a@there.test"]))
+        assert await count(pool, "usage_hours") == 0
 
 
 async def test_nothing_is_placed_while_the_lease_is_in_doubt(database):

@@ -304,7 +304,7 @@ async def test_an_unknown_domain_is_a_404(door: ResourceDoor, name):
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [({"dkim_verify": "x"}, 422), ({"abuse_at_verify": True}, 400), ({"verification_mailbox_token": "t"}, 400), ([], 422)],
+    [({"dkim_verify": "x"}, 422), ({"abuse_at_verify": True}, 400), ({"abuse_at_token": 5}, 422), ([], 422)],
 )
 async def test_a_verification_that_cannot_be_is_refused(door: ResourceDoor, body, status):
     await add(door)

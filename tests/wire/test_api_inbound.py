@@ -155,8 +155,9 @@ async def test_nobody_sees_or_changes_anothers(door: ResourceDoor):
     await add(door)
     number = (await hook(door)).json()["results"]["id"]
     stranger = await door.stranger()
-    subaccount = await door.door.key_with("relay_webhooks/modify", subaccount_id=3)
-    for how in ({"key": stranger}, {"key": subaccount}, {"sub": "3"}):
+    subaccount = await door.door.key_with("relay_webhooks/modify", subaccount_id=3)  # which such a key cannot hold
+    assert (await door.call("GET", "relay-webhooks", key=subaccount)).status_code == 403
+    for how in ({"key": stranger}, {"sub": "3"}):
         assert (await door.call("GET", "relay-webhooks", **how)).json() == {"results": []}
         assert (await door.call("GET", f"relay-webhooks/{number}", **how)).status_code == 404
         assert (await door.call("PUT", f"relay-webhooks/{number}", json={"name": "x"}, **how)).status_code == 404

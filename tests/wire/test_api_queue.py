@@ -68,7 +68,11 @@ async def test_what_was_answered_with_200_is_in_the_tables(database, pool):
 async def test_a_large_call_is_expanded_over_the_shards_each_recipient_once(database, pool):
     async with house(database, pool) as door:
         row = SuppressionRow(
-            account_id=door.account_id, recipient="u7@there.test", type="non_transactional", source="Bounce Rule"
+            account_id=door.account_id,
+            recipient="u7@there.test",
+            type="non_transactional",
+            source="Bounce Rule",
+            provenance="api",
         )
         await recipients.suppress(pool, [row])
         answer = await door.send(recipients=[{"address": {"email": f"u{n}@there.test", "name": "U"}} for n in range(2_500)])
@@ -98,3 +102,19 @@ async def test_an_event_of_now_is_found_by_search(database, pool):
         later = (datetime.now(UTC) + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         found = await door.client.get("/api/v1/events/message", params={"campaigns": "spring", "to": later})
         assert [event["type"] for event in found.json()["results"]] == ["injection"]
+
+
+async def test_every_message_is_counted_once_whichever_way_it_takes(database, pool):
+    async with house(database, pool) as door:
+        row = SuppressionRow(
+            account_id=door.account_id, recipient="u7@there.test", type="non_transactional", source="Bounce Rule"
+        )
+        await recipients.suppress(pool, [row])
+        many = [{"address": f"u{n}@there.test"} for n in range(2_500)]
+        later = (datetime.now(UTC) + timedelta(days=2)).isoformat(timespec="seconds")
+        for given, options in ((many[:1], {}), (many[:300], {}), (many[7:8], {}), (many, {}), (many[:40], {"start_time": later})):
+            assert (await door.send(recipients=given, options=options)).status_code == 200
+        assert await pool.fetchval("SELECT sum(messages) FROM usage_hours") == 1 + 300 + 1 + 2_500 + 40  # before it is expanded
+        await until(pool, "SELECT count(*) FROM inbox", 0)
+        assert await pool.fetchval("SELECT count(*) FROM events WHERE type = 1") == 1 + 300 + 1 + 2_500 + 40
+        assert await pool.fetchval("SELECT sum(messages) FROM usage_hours") == 1 + 300 + 1 + 2_500 + 40

@@ -135,6 +135,12 @@ async def test_keys_that_cannot_be_looked_up_are_our_fault(door: OpenDoor):
     [
         (Refused(Refusal.UNVERIFIED_DOMAIN, "acme.test"), "550 5.7.1 Unconfigured Sending Domain <acme.test>", FaultTag.CLIENT),
         (Refused(Refusal.UNKNOWN_POOL, "p\r\n"), "550 5.6.0 X-MSYS-API 'options.ip_pool': there is no pool <p?", FaultTag.CLIENT),
+        (Refused(Refusal.UNKNOWN_DKIM_KEY, "k"), "550 5.6.0 X-MSYS-API 'options.dkim_key': there is no key <k>", FaultTag.CLIENT),
+        (
+            Refused(Refusal.UNVERIFIED_DKIM_KEY, "k"),
+            "550 5.6.0 X-MSYS-API 'options.dkim_key': the key <k> is not verified",
+            FaultTag.CLIENT,
+        ),
         (Overloaded("full"), "452 4.3.1", FaultTag.SERVER),
         (StoreUnavailable("gone"), "451 4.3.0", FaultTag.SERVER),
         (LeaseLost("lost"), "451 4.3.0", FaultTag.SERVER),

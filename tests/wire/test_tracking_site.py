@@ -13,6 +13,7 @@ import pytest
 
 from homing.accounts.grants import read_masks
 from homing.api.server import serving
+from homing.domains.tracking import TrackingBook
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
 from homing.engagement.site import Site
@@ -20,10 +21,12 @@ from homing.events import store
 from homing.events.detail import Addressee, EventBook
 from homing.events.types import Event, EventType
 from homing.ground import db, ids
+from homing.ground.clock import SystemClock
 from homing.ground.errors import StoreUnavailable
 from homing.message.tracked import Kind, Seal
 from homing.recipients.types import SuppressionRow
 from homing.spool.types import ChunkFacts, RecipientDetail
+from tests.kit.moved_clock import MovedClock
 
 NOW = datetime.now(UTC)
 SENT = NOW - timedelta(hours=1)
@@ -98,6 +101,8 @@ def delivered(*, message_id: bytes = ID, transactional: bool = False, at: dateti
 @asynccontextmanager
 async def town(pool: db.Pool, **settings: Any) -> AsyncIterator[Town]:
     made = Town(pool)
+    book = TrackingBook(pool, SystemClock(), own_base="http://127.0.0.1", own_hosts=frozenset({"127.0.0.1"}))
+    settings = {"serves": book.serves} | settings
     site = Site(SEAL, made.desk, Geo(None), now=lambda: datetime.now(UTC), **settings)
     sock = socket.create_server(("127.0.0.1", 0))
     made.port = sock.getsockname()[1]
@@ -209,7 +214,7 @@ async def test_one_click_unsubscribes_at_once(place):
     assert (kind, detail["mailfrom"]) == (EventType.LIST_UNSUBSCRIBE, "b-1@bounce.test")
     (row,) = place.rows
     assert (row.account_id, row.subaccount_id, row.recipient, row.type) == (7, 12, "kim@there.test", "non_transactional")
-    assert (row.source, row.provenance) == ("List Unsubscribe", ID.hex())
+    assert (row.source, row.provenance) == ("List Unsubscribe", f"list_unsubscribe:{ID.hex()}")
 
 
 async def test_an_unsubscribe_link_of_the_senders_own_unsubscribes_and_leads_on(place):
@@ -297,3 +302,92 @@ async def test_nobody_is_unsubscribed_by_the_link_of_a_message_whose_recipient_w
     await place.get(SEAL.pixel(7, ID, kind=Kind.OPEN))
     ((_, detail),) = await place.told()
     assert not {"ip_address", "user_agent", "user_agent_parsed"} & set(detail)
+
+
+# Under which names --------------------------------------------------------------------------------------------------------
+
+
+async def tracking(pool: db.Pool, name: str, *, account_id: int = 7, valid: bool = True, compliance: str = "valid") -> None:
+    await pool.execute(
+        "INSERT INTO accounts (account_id, name) OVERRIDING SYSTEM VALUE VALUES ($1, 'a' || $1::integer) ON CONFLICT DO NOTHING",
+        account_id,
+    )
+    await pool.execute(
+        "INSERT INTO tracking_domains (account_id, domain, cname_status, compliance_status) VALUES ($1, $2, $3, $4)",
+        account_id, name, "valid" if valid else "unverified", compliance,
+    )  # fmt: skip
+
+
+async def test_a_verified_tracking_domain_serves_its_accounts_links_pixels_and_unsubscribes(place):
+    await tracking(place.pool, "click.acme.test")
+    host = {"Host": "Click.Acme.test.:8080"}
+    assert (await place.get("/", headers=host)).text == "homing\n"
+    assert (await place.get(SEAL.pixel(7, ID, kind=Kind.OPEN), headers=host)).headers["content-type"] == "image/gif"
+    assert (await place.get(SEAL.link(7, ID, URL), headers=host)).status_code == 302
+    assert (await place.get(SEAL.unsubscribe(7, ID), method="POST", headers=host)).status_code == 200
+    assert (await place.get("/f/unknown", headers=host)).status_code == 404
+    assert len(await place.told()) == 3
+
+
+async def test_under_an_unknown_name_there_is_nothing(place):
+    await tracking(place.pool, "unverified.test", valid=False)
+    await tracking(place.pool, "blocked.test", compliance="blocked")
+    for host in ("unverified.test", "blocked.test", "evil.test", "", "a b", "click.acme.test/x", "x" * 5000, "\u00e4.test"):
+        for path in ("/", SEAL.pixel(7, ID, kind=Kind.OPEN), SEAL.link(7, ID, URL), SEAL.unsubscribe(7, ID)):
+            answer = await place.get(path, headers={"Host": host.encode("latin-1")})
+            assert (answer.status_code, answer.content) == (404, b"")
+            assert "location" not in answer.headers
+    assert (await place.get(SEAL.unsubscribe(7, ID), method="POST", headers={"Host": "evil.test"})).status_code == 404
+    assert (await place.told(), place.rows) == ([], [])
+
+
+async def test_a_customers_host_redirects_to_nothing_that_another_customer_wrote(place):
+    await tracking(place.pool, "click.acme.test")
+    answer = await place.get(SEAL.link(8, ID, "https://evil.test"), headers={"Host": "click.acme.test"})
+    assert (answer.status_code, answer.content) == (404, b"")
+    assert (await place.get(SEAL.link(8, ID, "https://evil.test"))).status_code == 302
+
+
+async def test_without_a_host_or_with_two_there_is_nothing(place):
+    await tracking(place.pool, "click.acme.test")
+    for head in ("GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: click.acme.test\r\nHost: 127.0.0.1\r\n\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+        writer.write(head.encode())
+        writer.write_eof()
+        assert b"homing" not in await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+
+
+async def test_a_host_that_is_verified_a_moment_later_serves_within_seconds(pool):
+    clock = MovedClock()
+    book = TrackingBook(pool, clock, own_base="http://own.test", own_hosts=frozenset({"own.test"}))
+    assert not await book.serves("click.acme.test", None)
+    await tracking(pool, "click.acme.test")
+    clock.forward(seconds=5)
+    assert await book.serves("click.acme.test", 7)
+    await pool.execute("UPDATE tracking_domains SET cname_status = 'invalid'")
+    assert await book.serves("click.acme.test", 7)
+    clock.forward(seconds=5)
+    assert not await book.serves("click.acme.test", 7)
+
+
+async def test_known_hosts_serve_while_the_store_is_away(database):
+    clock = MovedClock()
+    async with db.pool(database, name="test-outage") as pool:
+        await tracking(pool, "click.acme.test")
+        book = TrackingBook(pool, clock, own_base="http://own.test", own_hosts=frozenset({"own.test"}))
+        assert await book.serves("click.acme.test", 7)
+        await pool.close()
+        clock.forward(minutes=30)
+        assert await book.serves("click.acme.test", 7)
+        assert await book.serves("own.test", None)
+        with pytest.raises(StoreUnavailable):
+            await book.serves("other.test", None)
+
+
+async def test_a_host_that_cannot_be_looked_up_is_asked_to_come_again(pool):
+    async def away(host: str, account_id: int | None) -> bool:
+        raise StoreUnavailable("away")
+
+    async with town(pool, serves=away) as place:
+        assert (await place.get(SEAL.link(7, ID, URL))).status_code == 503

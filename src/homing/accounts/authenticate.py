@@ -13,7 +13,15 @@ from datetime import timedelta
 import msgspec
 
 from homing.accounts import store
-from homing.accounts.grants import TRUSTED_NETWORK_GRANTS, Network, read_masks, read_subaccount, within, without_writing
+from homing.accounts.book import AccountBook
+from homing.accounts.grants import (
+    SUBACCOUNT_KEY_GRANTS,
+    TRUSTED_NETWORK_GRANTS,
+    Network,
+    read_masks,
+    read_subaccount,
+    within,
+)
 from homing.accounts.types import Account, Sender
 from homing.ground.clock import Clock
 from homing.ground.config import TrustedNet
@@ -30,7 +38,11 @@ _KEY_SHAPE = re.compile(r"[0-9a-f]{40}")  # as new_api_key makes them: rubbish n
 
 
 class BadSubaccount(Permanent):
-    """X-MSYS-SUBACCOUNT holds something else than a number."""
+    """X-MSYS-SUBACCOUNT names no subaccount of the account that asks."""
+
+    def __init__(self, text: str, *, account_id: int = 0) -> None:
+        super().__init__(text)
+        self.account_id = account_id
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -40,21 +52,26 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class Authenticator:
-    """Answers who a key belongs to. One per worker; safe for any number of callers at once."""
+    """Answers who a key belongs to. One per worker; safe for any number of callers at once.
+
+    book   how accounts and subaccounts stand, for others who ask that too
+    """
 
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self._pool = pool
+        self.book = AccountBook(pool, clock)
         self._keys: Memo[bytes, _Known] = Memo(self._load_key, clock, fresh=_FRESH, absent=_ABSENT, stale=_STALE, most=_MOST)
         self._accounts: Memo[str, Account] = Memo(
             self._load_account, clock, fresh=_FRESH, absent=_ABSENT, stale=_STALE, most=_MOST
         )
 
-    async def authenticate(self, key: str, *, ip: str) -> Sender | None:
+    async def authenticate(self, key: str, *, ip: str, subaccount: str | None = None) -> Sender | None:
         """Return who holds this key, or None: unknown, revoked, malformed, or used from an address that it is not valid for.
 
-        ip       the peer's address
-        returns  a Sender; that of a suspended account is marked and has only its view grants left
-        raises   StoreUnavailable if the database is away and the key was not seen within the last minute
+        ip          the peer's address
+        subaccount  what X-MSYS-SUBACCOUNT says, None where it is not given; see `acting_as`
+        returns     a Sender; that of a suspended account or subaccount is marked
+        raises      BadSubaccount; StoreUnavailable if the database is away and the key was not seen within the last minute
         """
         if _KEY_SHAPE.fullmatch(key) is None:
             return None
@@ -64,7 +81,15 @@ class Authenticator:
             return None
         if known.networks and not within(ip, known.networks):
             return None
-        return known.sender
+        sender = acting_as(known.sender, subaccount)
+        if sender.subaccount_id and not sender.pinned:
+            standing = await self.book.standing(sender.account_id, sender.subaccount_id)
+            if standing is None:
+                text = f"X-MSYS-SUBACCOUNT: this account has no subaccount {sender.subaccount_id}"
+                raise BadSubaccount(text, account_id=sender.account_id)
+            if standing.suspended:
+                sender = msgspec.structs.replace(sender, suspended=True)
+        return sender
 
     async def trusted(self, ip: str, nets: Sequence[TrustedNet]) -> Sender | None:
         """Return the account that a trusted network (HOMING_SMTP_TRUST) injects for; the narrowest network wins.
@@ -79,12 +104,11 @@ class Authenticator:
         account = await self._accounts.get(narrowest.account)
         if account is None:
             return None
-        suspended = account.suspended_at is not None
-        grants = without_writing(TRUSTED_NETWORK_GRANTS) if suspended else TRUSTED_NETWORK_GRANTS
-        return Sender(account_id=account.account_id, grants=grants, suspended=suspended)
+        return Sender(account_id=account.account_id, grants=TRUSTED_NETWORK_GRANTS, suspended=account.suspended_at is not None)
 
     def forget(self) -> None:
-        """Ask the database anew for everything: a key was changed or revoked in this process."""
+        """Ask the database anew for everything: a key, account or subaccount was changed in this process."""
+        self.book.forget()
         self._keys.clear()
         self._accounts.clear()
 
@@ -93,11 +117,13 @@ class Authenticator:
         if facts is None:
             return None
         key, held = facts.key, frozenset(facts.key.grants)
+        if key.subaccount_id:
+            held &= SUBACCOUNT_KEY_GRANTS  # whatever was once written into the row
         sender = Sender(
             account_id=key.account_id,
             subaccount_id=key.subaccount_id,
             key_id=key.key_id,
-            grants=without_writing(held) if facts.suspended else held,
+            grants=held,
             acts_for_all=key.subaccount_id == 0,
             pinned=key.subaccount_id != 0,
             suspended=facts.suspended,
@@ -120,7 +146,7 @@ def acting_as(sender: Sender, header: str | None) -> Sender:
         return sender
     number = read_subaccount(header)
     if number is None:
-        raise BadSubaccount("X-MSYS-SUBACCOUNT must be a number")
+        raise BadSubaccount("X-MSYS-SUBACCOUNT must be a number", account_id=sender.account_id)
     return msgspec.structs.replace(sender, subaccount_id=number, acts_for_all=False)
 
 

@@ -100,11 +100,6 @@ def check_grants(wanted: Iterable[str], *, subaccount_id: int, held: frozenset[s
     return [grant for grant in wanted if grant not in allowed or (held is not None and grant not in held)]
 
 
-def without_writing(grants: frozenset[str]) -> frozenset[str]:
-    """Return what is left of a suspended account's grants: it may look, but not send or change anything."""
-    return frozenset(grant for grant in grants if grant.endswith("/view"))
-
-
 def read_masks(texts: Sequence[str]) -> tuple[Network, ...]:
     """Read CIDR masks (a bare address is a network of one).
 

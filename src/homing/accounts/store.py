@@ -1,13 +1,16 @@
 """Accounts and API keys in PostgreSQL. An API key itself is never stored: only its hash."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from homing.accounts.types import Account, ApiKey, KeyFacts, NewKey
+import msgspec
+
+from homing.accounts.types import Account, AccountOptions, ApiKey, KeyFacts, Limits, NewKey, Standing
 from homing.ground.db import Executor, Record, queries, trouble_is_temporary
 from homing.ground.secrets import hash_api_key, new_api_key
 
 _sql = queries("homing.accounts")
+_decode_options = msgspec.json.Decoder(AccountOptions).decode
 
 
 async def create_account(executor: Executor, name: str) -> Account | None:
@@ -53,6 +56,41 @@ async def suspend(executor: Executor, account_id: int, *, at: datetime | None) -
     with trouble_is_temporary():
         found = await _sql.set_suspended(executor, account_id=account_id, suspended_at=at)
     return found is not None
+
+
+async def change_account(
+    executor: Executor, account_id: int, *, company_name: str | None = None, options: Mapping[str, bool] | None = None
+) -> bool:
+    """Change what an account says of itself and its defaults; what is absent stays. False where there is no such account."""
+    with trouble_is_temporary():
+        found = await _sql.change_account(
+            executor,
+            account_id=account_id,
+            company_name=company_name,
+            options=msgspec.json.encode(dict(options or {})).decode(),
+        )
+    return found is not None
+
+
+async def set_limits(executor: Executor, account_id: int, limits: Limits) -> bool:
+    """Say how much an account may send. Doors notice within the life of their memory (5 s)."""
+    with trouble_is_temporary():
+        found = await _sql.set_limits(executor, account_id=account_id, **msgspec.structs.asdict(limits))
+    return found is not None
+
+
+async def standing(executor: Executor, account_id: int, subaccount_id: int) -> Standing | None:
+    """Return what sending must know of an account and subaccount; None where either does not exist."""
+    with trouble_is_temporary():
+        row = await _sql.standing(executor, account_id=account_id, subaccount_id=subaccount_id)
+    if row is None:
+        return None
+    return Standing(
+        suspended=bool(row["suspended"]),
+        options=_decode_options(row["options"]),
+        limits=_limits(row),
+        ip_pool=row["ip_pool"],
+    )
 
 
 async def create_key(
@@ -128,7 +166,20 @@ async def revoke_key(executor: Executor, account_id: int, key_id: int, *, at: da
 
 
 def _account(row: Record) -> Account:
-    return Account(account_id=row["account_id"], name=row["name"], created_at=row["created_at"], suspended_at=row["suspended_at"])
+    return Account(
+        account_id=row["account_id"],
+        name=row["name"],
+        created_at=row["created_at"],
+        suspended_at=row["suspended_at"],
+        company_name=row["company_name"],
+        options=_decode_options(row["options"]),
+        limits=_limits(row),
+        updated_at=row["updated_at"],
+    )
+
+
+def _limits(row: Record) -> Limits:
+    return Limits(hourly=row["hourly_limit"], daily=row["daily_limit"], monthly=row["monthly_limit"])
 
 
 def _key(row: Record) -> ApiKey:

@@ -1,6 +1,7 @@
 """Who is asking, and what they may do."""
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -20,7 +21,7 @@ class Sender(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     grants: frozenset[str] = frozenset()
     acts_for_all: bool = False  # a primary key without X-MSYS-SUBACCOUNT: reads see primary and all subaccounts
     pinned: bool = False  # a subaccount's own key: the header cannot move it
-    suspended: bool = False  # the account may look (its view grants are left), but not send or change anything
+    suspended: bool = False  # it may read what it may read, but not send or change anything
 
     def may(self, grant: str) -> bool:
         """Return whether a grant is held; `.../manage` and `.../modify` are not implied by name."""
@@ -32,13 +33,89 @@ class Sender(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return None if self.acts_for_all else self.subaccount_id
 
 
+class AccountOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an account has as its defaults, named as on the wire (SparkPost reference, section 2.25).
+
+    smtp_tracking_default        opens and clicks of mail by SMTP are followed unless it says otherwise
+    rest_tracking_default        likewise by REST
+    click_tracking               False: clicks are not, whatever the two say
+    initial_open_pixel_tracking  the pixel at the top, where opens are followed
+    transactional_default        messages are transactional unless they say otherwise
+    transactional_unsub          transactional messages get List-Unsubscribe too
+    """
+
+    smtp_tracking_default: bool = False
+    rest_tracking_default: bool = True
+    click_tracking: bool = True
+    initial_open_pixel_tracking: bool = True
+    transactional_default: bool = False
+    transactional_unsub: bool = False
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many messages an account may send in an hour, day and month; None: as many as it likes."""
+
+    hourly: int | None = None
+    daily: int | None = None
+    monthly: int | None = None
+
+    @property
+    def any(self) -> bool:
+        """Return whether there is one at all."""
+        return self.hourly is not None or self.daily is not None or self.monthly is not None
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """A customer."""
+    """A customer. company_name: '' where it is that of the account."""
 
     account_id: int
     name: str
     created_at: datetime
     suspended_at: datetime | None = None
+    company_name: str = ""
+    options: AccountOptions = AccountOptions()
+    limits: Limits = Limits()
+    updated_at: datetime | None = None
+
+
+class SubaccountStatus(StrEnum):
+    """Whether a subaccount works; suspended and terminated ones are read-only and cannot send."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    TERMINATED = "terminated"
+
+
+class Subaccount(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of an account. Numbers are counted within the account.
+
+    status              as the customer has it
+    compliance_status   as the operator of the installation has it
+    ip_pool             its mail leaves from this pool; '': as the account's does
+    """
+
+    account_id: int
+    subaccount_id: int
+    name: str
+    status: str
+    compliance_status: str
+    ip_pool: str
+    options: dict[str, bool]
+    created_at: datetime
+    updated_at: datetime
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What sending must know of an account and subaccount besides the key.
+
+    suspended   the account, or the subaccount
+    ip_pool     of the subaccount; '': none of its own
+    """
+
+    suspended: bool = False
+    options: AccountOptions = AccountOptions()
+    limits: Limits = Limits()
+    ip_pool: str = ""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +137,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What authentication must know of a key: the key, and whether its account is suspended."""
+    """What authentication must know of a key: the key, and whether its account or subaccount is suspended."""
 
     key: ApiKey
     key_hash: bytes

@@ -7,26 +7,27 @@ from typing import Any, Protocol
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from homing.accounts.authenticate import acting_as
+from homing.accounts.authenticate import BadSubaccount
 from homing.accounts.types import Sender
-from homing.api.errors import FORBIDDEN, UNAUTHORIZED, ApiError
+from homing.api.errors import FORBIDDEN, SUSPENDED, UNAUTHORIZED, ApiError
 from homing.api.frame import ACCOUNT_ID
 
 SENDER = "sender"  # key of scope["state"]
+_READING = ("GET", "HEAD")
 
 
 class Authenticate(Protocol):
     """Answers who holds a key; `accounts.Authenticator.authenticate` is one."""
 
-    async def __call__(self, key: str, *, ip: str) -> Sender | None:
-        """Return the holder of a key, None where it is not valid (from this address)."""
+    async def __call__(self, key: str, *, ip: str, subaccount: str | None = None) -> Sender | None:
+        """Return the holder of a key, acting as a subaccount of his; None where the key is not valid (from this address)."""
         ...
 
 
 class Gate:
     """Lets a request through to its route if the caller holds one of the grants that the route names in `opt["grants"]`.
 
-    A route without grants is open to everybody.
+    A route without grants is open to everybody. Who is suspended may only GET.
     """
 
     def __init__(self, authenticate: Authenticate) -> None:
@@ -47,15 +48,20 @@ class Gate:
             elif name == b"x-msys-subaccount":
                 subaccount = value.decode("latin-1")
         key = None if authorization is None else key_of(authorization)
-        client = connection.scope.get("client")
-        sender = await self._authenticate(key, ip=client[0] if client else "") if key else None
+        scope: Any = connection.scope
+        client, state = scope.get("client"), scope["state"]
+        try:
+            sender = await self._authenticate(key, ip=client[0] if client else "", subaccount=subaccount) if key else None
+        except BadSubaccount as trouble:
+            state[ACCOUNT_ID] = trouble.account_id
+            raise
         if sender is None:
             raise ApiError(UNAUTHORIZED)
-        state: Any = connection.scope["state"]
         state[ACCOUNT_ID] = sender.account_id
-        sender = acting_as(sender, subaccount)
         if not any(grant in sender.grants for grant in grants):
             raise ApiError(FORBIDDEN)
+        if sender.suspended and scope["method"] not in _READING:
+            raise ApiError(SUSPENDED)
         state[SENDER] = sender
 
 

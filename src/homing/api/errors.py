@@ -50,6 +50,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 UNAUTHORIZED = Problem(401, "Unauthorized.")
 FORBIDDEN = Problem(403, "Forbidden.")
+SUSPENDED = Problem(403, "Forbidden.", "this account or subaccount is suspended: it can be read, but not send or change anything")
 NOT_FOUND = Problem(404, "Resource could not be found")
 METHOD_NOT_ALLOWED = Problem(405, "Method Not Allowed", code="1102")
 UNAVAILABLE = Problem(503, "Service unavailable", "nothing was stored; try again in a few seconds")

@@ -7,20 +7,30 @@ from litestar.handlers import HTTPRouteHandler
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
     ab_tests,
+    account,
+    alerts,
     api_keys,
     data_privacy,
+    dkim_keys,
     inbound_domains,
     ingest,
+    ip_pools,
     metrics,
     recipient_lists,
+    recipient_validation,
     relay_webhooks,
     scheduled,
     sending_domains,
+    sending_ips,
     snippets,
+    subaccounts,
+    suppression_imports,
     suppression_list,
     templates,
+    tracking_domains,
     webhooks,
 )
+from homing.boot.services import bounce_hosts, tracking_hosts
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import Clock
@@ -37,18 +47,44 @@ def resources(
     worker: "Worker", bodies: Bodies, *, settings: Settings, pool: db.Pool, clock: Clock, master_key: MasterKey
 ) -> list[HTTPRouteHandler]:
     """Return the handlers of the resources of a worker."""
+    lookup = DomainDns(settings.dns)
     return [
         *api_keys.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.authenticator.forget),
+        *account.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.authenticator.forget),
+        *subaccounts.routes(pool=pool, bodies=bodies, pools=worker.pools, forget=worker.authenticator.forget),
         *sending_domains.routes(
             pool=pool,
             bodies=bodies,
             clock=clock,
             master_key=master_key,
-            lookup=DomainDns(settings.dns),
-            bounce_hosts=frozenset({settings.bounce_domain.lower(), settings.hostname.lower()}),
+            lookup=lookup,
+            bounce_hosts=bounce_hosts(settings),
+            notices=worker.notices,
+            hostname=settings.hostname,
             forget=worker.forget_domains,
         ),
+        *dkim_keys.routes(
+            pool=pool, bodies=bodies, clock=clock, master_key=master_key, lookup=lookup, forget=worker.forget_domains
+        ),
+        *tracking_domains.routes(
+            pool=pool,
+            bodies=bodies,
+            lookup=lookup,
+            book=worker.tracking,
+            hosts=tracking_hosts(settings),
+            forget=worker.forget_domains,
+        ),
+        *suppression_imports.routes(
+            pool=pool, bodies=bodies, clock=clock, importer=worker.services.importer, refuse_new=worker.refuse_new
+        ),
         *suppression_list.routes(pool=pool, bodies=bodies),
+        *recipient_validation.routes(
+            pool=pool,
+            bodies=bodies,
+            judge=worker.services.judge,
+            runner=worker.services.validation,
+            refuse_new=worker.refuse_new,
+        ),
         *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
         *scheduled.routes(pool=pool, clock=clock, news=worker.owner.look_into_inbox),
         *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=worker.snippets, forget=worker.templates.forget),
@@ -77,6 +113,9 @@ def resources(
             batches=Batches(pool, news=worker.owner.look_into_inbox),
             refuse_new=worker.refuse_new,
         ),
+        *alerts.routes(alerts=worker.services.alerts, http=worker.services.http, bodies=bodies, mail=worker.notices.is_offered),
+        *ip_pools.routes(pool=pool, bodies=bodies, forget=worker.pools.forget),
+        *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.pools.forget),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

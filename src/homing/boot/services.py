@@ -2,12 +2,19 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from functools import partial
+from urllib.parse import urlsplit
 
 from homing.abtests.book import AbTestBook
 from homing.abtests.fold import AbTestFollower
 from homing.abtests.keeper import Keeper
 from homing.accounts.grants import read_masks
+from homing.boot.domains import DnsDomains, resolver_of
+from homing.domains.recheck import Rechecker
+from homing.domains.tracking import TrackingBook
+from homing.domains.verify import DomainDns
+from homing.egress.fold import WarmupFollower
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
 from homing.engagement.site import Site
@@ -20,11 +27,17 @@ from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.message import msfbl, unsubscribe
 from homing.message.tracked import Seal
+from homing.metrics.alerts import Alerts
 from homing.metrics.fold import MetricsFollower
+from homing.metrics.watch import Mail, Watcher
 from homing.privacy.clerk import Clerk
 from homing.queue.owner import Owner
 from homing.queue.tell import tell
+from homing.recipients.importer import FOLDER, Importer
 from homing.spool.marks import Marking
+from homing.validation.judge import Judge
+from homing.validation.rules.names import Names
+from homing.validation.runner import Runner
 from homing.webhooks.delivery import Poster
 from homing.webhooks.fold import WebhookFollower
 from homing.webhooks.pusher import Pusher
@@ -40,6 +53,16 @@ def tracking_base(settings: Settings) -> str:
     port = settings.tracking.port if settings.tracking is not None else 80
     scheme, usual = ("https", 443) if settings.tls_cert is not None else ("http", 80)
     return f"{scheme}://{settings.hostname}" + ("" if port == usual else f":{port}")
+
+
+def tracking_hosts(settings: Settings) -> frozenset[str]:
+    """Return the names of ours that serve everybody's links, and that customers' tracking domains point to; lower case."""
+    return frozenset({(urlsplit(tracking_base(settings)).hostname or "").lower(), settings.hostname.lower()} - {""})
+
+
+def bounce_hosts(settings: Settings) -> frozenset[str]:
+    """Return the names of ours that bounces come to; lower case."""
+    return frozenset({settings.bounce_domain.lower(), settings.hostname.lower()})
 
 
 def marking_of(settings: Settings, master_key: MasterKey) -> Marking:
@@ -65,23 +88,44 @@ class Services:
         master_key: MasterKey,
         owner: Owner,
         classifier: Classifier,
+        *,
+        worker_id: str,
         ab_tests: AbTestBook,
+        mail: Mail,
+        tracking: TrackingBook,
+        forget_domains: Callable[[], None],
     ) -> None:
         policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
         self.http = OutboundHttp.over(policy, settings.dns)
         self.webhooks = Webhooks(pool, master_key)
         self.pusher = Pusher(pool, clock, self.webhooks, Poster(self.http, clock, keep=self.webhooks.keep_token))
+        self.alerts = Alerts(pool, master_key)
+        self.watcher = Watcher(pool, clock, self.alerts, self.http, mail)
         self.desk = Desk(pool, owner.record)
         self.site = Site(
             Seal(master_key.token(b"seal", purpose=TRACKED, size=32)),
             self.desk,
             Geo(settings.geoip),
             now=clock.now,
+            serves=tracking.serves,
             proxies=read_masks(settings.tracking_proxies),
+        )
+        self.importer = Importer(pool, clock, settings.data / FOLDER, worker_id)
+        self.resolver = resolver_of(settings, clock)
+        self.judge = Judge(pool, DnsDomains(self.resolver), Names.from_package())
+        self.validation = Runner(pool, clock, self.judge, worker_id)
+        self.rechecker = Rechecker(
+            pool,
+            clock,
+            DomainDns(settings.dns),
+            bounce_hosts=bounce_hosts(settings),
+            tracking_hosts=tracking_hosts(settings),
+            changed=forget_domains,
         )
         followers: list[Follower] = [
             WebhookFollower(self.webhooks, news=self.pusher.news),
             MetricsFollower(classifier, clock),
+            WarmupFollower(),
             AbTestFollower(),
         ]
         self.clerk = Clerk(pool, clock, token=partial(master_key.token, purpose="erased", size=16))
@@ -96,6 +140,10 @@ class Services:
             tasks.create_task(self.desk.run(), name="engagement")
             tasks.create_task(self.keeper.run(), name="ab tests")
             tasks.create_task(self.clerk.run(), name="privacy")
+            tasks.create_task(self.watcher.run(), name="alerts")
+            tasks.create_task(self.rechecker.run(), name="domains")
+            tasks.create_task(self.importer.run(), name="imports")
+            tasks.create_task(self.validation.run(), name="validation")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""
@@ -110,3 +158,4 @@ class Services:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+            await self.resolver.close()

@@ -20,12 +20,15 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from homing.abtests import store as ab_tests
 from homing.accounts import store as accounts
+from homing.accounts import usage
 from homing.accounts.grants import KEY_GRANTS
 from homing.accounts.types import DEFAULT_ACCOUNT
 from homing.boot import banner
 from homing.boot.names import node_name, resolved
+from homing.domains import mailboxes
 from homing.domains import store as domains
 from homing.domains.keys import SEAL_PURPOSE
+from homing.egress import warmup_store as warmup
 from homing.egress.pace import PaceKeeper
 from homing.events import store as events
 from homing.evidence.journal import Journal
@@ -45,7 +48,9 @@ from homing.inbound import postmaster
 from homing.ingest import store as ingest
 from homing.metrics import store as figures
 from homing.queue import store as queue
+from homing.recipients import imports
 from homing.recipients import store as recipients
+from homing.validation import store as validation
 
 _log = log.get("boot")
 HOUSEKEEPING_S = 600.0
@@ -209,6 +214,8 @@ class House:
         async def dead(worker_id: str) -> None:
             keeper.detach(worker_id)
             await queue.release_worker(self.pool, worker_id)
+            await imports.release(self.pool, worker_id)
+            await validation.release(self.pool, worker_id)
 
         async def joined() -> str:
             pages = await supervisor.ask_all("metrics")
@@ -267,7 +274,7 @@ class House:
         _log.info("stopped")
 
     async def _keep_house(self, halt: asyncio.Event) -> None:
-        """Keep partitions ahead of the days, drop what retention has ended, forget old evidence."""
+        """Keep partitions ahead of the days, drop what retention has ended, forget old evidence, add up usage."""
         while not await set_within(halt, HOUSEKEEPING_S):
             today = SystemClock().now().date()
             try:
@@ -275,10 +282,13 @@ class House:
                     await events.ensure_partitions(self.pool, today)
                 finally:
                     self.days_ready = await events.days_ready(self.pool, today)
+                await warmup.judge(self.pool, now=SystemClock().now())
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
                 await ab_tests.forget_messages(self.pool)
                 await ingest.forget_old(self.pool, now=SystemClock().now())
+                await usage.tidy(self.pool, now=SystemClock().now())
+                await mailboxes.forget_old(self.pool, now=SystemClock().now())
                 await figures.forget(self.pool, SystemClock().now())
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:

@@ -20,6 +20,7 @@ import uvloop
 from litestar.handlers import HTTPRouteHandler
 
 from homing.abtests.book import AbTestBook
+from homing.accounts.allowance import Allowance
 from homing.accounts.authenticate import Authenticator
 from homing.accounts.types import Sender
 from homing.api import server
@@ -28,7 +29,7 @@ from homing.api.bodies import Bodies
 from homing.boot.gauges import register, snapshot_of, trace_of
 from homing.boot.names import resolved
 from homing.boot.routes import resources
-from homing.boot.services import Services, marking_of
+from homing.boot.services import Services, marking_of, tracking_base, tracking_hosts
 from homing.delivery.cancel import Canceller
 from homing.delivery.engine import Engine
 from homing.delivery.letters import Letters
@@ -39,6 +40,7 @@ from homing.delivery.rules.site import Providers
 from homing.delivery.sink import SUFFIX
 from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
+from homing.domains.tracking import TrackingBook
 from homing.egress.pace import PaceClient
 from homing.egress.pools import PoolBook
 from homing.egress.rules.shaping import Shaping
@@ -67,6 +69,7 @@ from homing.ingest.digest import Digester
 from homing.ingress.accept import Accept
 from homing.ingress.expand import Expander
 from homing.ingress.generate import Generator
+from homing.ingress.notices import Notices
 from homing.ingress.smtp_server import SmtpDoor
 from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
@@ -130,7 +133,7 @@ class Worker:
         self.owner = Owner(
             dsn=dsn, pool=pool, worker_id=attachment.worker_id, term_s=settings.lease_s, lifetime=lifetime, clock=clock
         )
-        pools = PoolBook(pool, source_ips=settings.source_ips, hostname=settings.hostname)
+        pools = self.pools = PoolBook(pool, source_ips=settings.source_ips, hostname=settings.hostname)
         self.resolver = Resolver(
             dns_server=settings.dns,
             smarthost=settings.smarthost,
@@ -139,7 +142,7 @@ class Worker:
                 port=settings.delivery_port,
                 allow_private=settings.allow_private_mx,
                 listeners=(settings.smtp,),
-                own=frozenset(ip.address for ip in settings.source_ips),
+                own=pools,
             ),
             providers=Providers.from_package(),
             clock=clock,
@@ -148,6 +151,7 @@ class Worker:
         self.snippets = SnippetBook(pool, clock)
         self.ab_tests = AbTestBook(pool, clock)
         self.keyring = KeyRing(pool, master_key, clock)
+        self.tracking = TrackingBook(pool, clock, own_base=tracking_base(settings), own_hosts=tracking_hosts(settings))
         self.classifier = Classifier.from_package()
         self.pace = PaceClient(attachment.channel, recalled=lambda ip, site, keep: self.engine.recalled(ip, site, keep))
         self.engine = Engine(
@@ -162,6 +166,7 @@ class Worker:
                 pools,
                 self.snippets,
                 marking=marking_of(settings, master_key),
+                tracking=self.tracking,
                 hostname=settings.hostname,
                 bounce_domain=settings.bounce_domain,
                 token=partial(master_key.token, purpose="verp"),
@@ -189,8 +194,11 @@ class Worker:
         self.authenticator = Authenticator(pool, clock)
         self.domains = DomainBook(pool, clock)
         self.accept = Accept(
+            accounts=self.authenticator.book,
+            allowance=Allowance(pool, clock),
             domains=self.domains,
             keys=self.keyring,
+            tracking=self.tracking,
             pools=pools,
             desk=desk,
             handover=self.owner,
@@ -199,7 +207,20 @@ class Worker:
             ab_tests=self.ab_tests,
             lifetime=lifetime,
         )
-        self.services = Services(settings, pool, clock, master_key, self.owner, self.classifier, self.ab_tests)
+        self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self.refuse_new, clock=clock)
+        self.services = Services(
+            settings,
+            pool,
+            clock,
+            master_key,
+            self.owner,
+            self.classifier,
+            worker_id=attachment.worker_id,
+            ab_tests=self.ab_tests,
+            mail=self.notices,
+            tracking=self.tracking,
+            forget_domains=self.forget_domains,
+        )
         self.journal = Journal(settings.data / "evidence", attachment.worker_id)
         self.guard = DiskGuard(self._disks(), min_free_bytes=settings.min_free_bytes, min_free_share=settings.min_free_share)
         self._tls = self._tls_context()
@@ -388,6 +409,7 @@ class Worker:
         """Ask the database anew for domains and keys: one was changed."""
         self.domains.forget()
         self.keyring.forget()
+        self.tracking.forget()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,24 @@ from typing import Annotated
 
 import typer
 
-from homing.cli import demo, doctor, domains, events, keys, output, postmaster, privacy, queue, send, trace, up
+from homing.cli import (
+    accounts,
+    demo,
+    doctor,
+    domains,
+    events,
+    ips,
+    keys,
+    output,
+    postmaster,
+    privacy,
+    queue,
+    send,
+    suppressions,
+    templates,
+    trace,
+    up,
+)
 from homing.ground.errors import HomingError, Misuse, StoreUnavailable
 
 app = typer.Typer(
@@ -20,12 +37,18 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
+app.add_typer(accounts.app, name="account")
+app.add_typer(accounts.subaccount_app, name="subaccount")
 app.add_typer(keys.app, name="key")
 app.add_typer(domains.app, name="domain")
 app.command("send")(send.send)
 app.command("events")(events.events)
 app.command("trace")(trace.trace)
 app.add_typer(queue.app, name="queue")
+app.add_typer(ips.app, name="ips")
+app.command("pools")(ips.pools)
+app.add_typer(suppressions.app, name="suppressions")
+app.add_typer(templates.app, name="templates")
 app.command("postmaster")(postmaster.postmaster)
 app.add_typer(privacy.app, name="privacy")
 app.command("doctor")(doctor.doctor)

@@ -75,14 +75,15 @@ def list_domains(account: AccountOption = None, json: JsonOption = False) -> Non
     if not found:
         output.console().print(f"{owner} has no domain; `homing domain add NAME` adds one.")
         return
-    rows = output.table(f"Domains of {owner}", "domain", "may send", "DKIM", "bounces", "subaccount", "selectors")
+    rows = output.table(f"Domains of {owner}", "domain", "may send", "DKIM", "bounces", "looked at", "subaccount", "selectors")
     for one in found:
         sends = is_owned(one.status, trusted=one.trusted) and one.status.compliance_status == "valid"
         rows.add_row(
             one.domain,
             Text("yes" + (" (trusted)" if one.trusted else ""), style="green") if sends else Text("not yet", style="yellow"),
-            one.status.dkim_status,
-            "default" if one.is_default_bounce else one.status.cname_status,
+            one.status.dkim_status + _doubt(max((key.failures for key in default_keys(one, keys[one.domain])), default=0)),
+            _bounces(one),
+            "" if one.checked_at is None else f"{one.checked_at:%Y-%m-%d %H:%M}",
             str(one.subaccount_id or "") + (" shared" if one.shared else ""),
             ", ".join(key.selector for key in keys[one.domain]),
         )
@@ -184,6 +185,24 @@ async def add_domain(pool: db.Pool, key: MasterKey, domain: str, *, account_id: 
     return vouched, False
 
 
+def default_keys(domain: SendingDomain, keys: Sequence[DkimKey]) -> list[DkimKey]:
+    """Return the parts of the key that signs where a message names none."""
+    return [key for key in keys if key.key_id == domain.default_key]
+
+
+def _bounces(domain: SendingDomain) -> str:
+    status = domain.status
+    by_mx = status.mx_status == "valid" and status.cname_status != "valid"
+    shown = status.mx_status if by_mx else status.cname_status
+    doubt = _doubt(domain.mx_failures if by_mx else domain.cname_failures)
+    return ("default, " if domain.is_default_bounce else "") + shown + doubt
+
+
+def _doubt(failures: int) -> str:
+    """Return what is said of a record that was not found lately, and still counts or was lost."""
+    return f" (not found {failures} times)" if failures > 1 else " (not found once)" if failures else ""
+
+
 def _how(domain: SendingDomain) -> str:
     if domain.trusted:
         return ", on your word: mail may come from it."
@@ -210,12 +229,18 @@ def _facts(domain: SendingDomain, keys: Sequence[DkimKey]) -> dict[str, Any]:
         "trusted": domain.trusted,
         "may_send": is_owned(domain.status, trusted=domain.trusted) and domain.status.compliance_status == "valid",
         "status": domain.status,
+        "checked_at": domain.checked_at,
+        "failures": {"cname": domain.cname_failures, "mx": domain.mx_failures},
+        "tracking_domain": domain.tracking_domain,
+        "default_key": domain.default_key,
         "records": [
             {
                 "name": record_name(key.selector, key.signing_domain),
                 "type": "TXT",
                 "value": record_value(key.public_key, algorithm=key.algorithm),
                 "status": key.status,
+                "key_id": key.key_id,
+                "failures": key.failures,
             }
             for key in keys
         ],

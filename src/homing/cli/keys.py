@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from homing.accounts import store
+from homing.accounts import store, subaccounts
 from homing.accounts.grants import KEY_GRANTS, SUBACCOUNT_KEY_GRANTS, check_grants, read_masks
 from homing.accounts.types import ApiKey
 from homing.cli import output, reach
@@ -50,6 +50,8 @@ def create(
     async def work() -> str:
         async with reach.database(reach.settings()) as pool:
             owner = await reach.account(pool, account, make=True)
+            if subaccount and await subaccounts.one(pool, owner.account_id, subaccount) is None:
+                raise reach.NotFound(f"{owner.name} has no subaccount {subaccount}; `homing subaccount list` shows them")
             made = await store.create_key(
                 pool, account_id=owner.account_id, label=name.strip(), grants=grants, subaccount_id=subaccount, valid_ips=masks
             )

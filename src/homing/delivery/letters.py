@@ -11,8 +11,10 @@ import msgspec
 
 from homing.delivery.settle import detail_of
 from homing.domains.keyring import KeyRing
-from homing.domains.types import SigningKey
+from homing.domains.tracking import TrackingBook
+from homing.domains.types import DEFAULT_KEY, SigningKey
 from homing.egress.pools import PoolBook
+from homing.egress.types import DEFAULT_POOL
 from homing.events.detail import EventBook
 from homing.ground import db
 from homing.ground.clock import Clock
@@ -32,6 +34,7 @@ SLOW_S = 0.005  # CPU time of making a message beyond which the next one of its 
 RAW_APART = 1_048_576  # bytes of a whole message
 PARTS_APART = 131_072  # bytes of attachments and images
 TEXT_APART = 8_192  # characters of bodies in which the template language may occur
+DKIM_LOOPS = frozenset({"Yahoo", "Seznam", "Mail.ru"})  # providers whose feedback loop goes by DKIM domain
 TOGETHER_BYTES = 65_536  # contents up to this size are fetched many at once; larger ones one by one, when sent
 
 
@@ -75,6 +78,17 @@ class Letter(msgspec.Struct, frozen=True, gc=False):
     subject: str
 
 
+class Material(msgspec.Struct, frozen=True, gc=False):
+    """What was looked up for one message.
+
+    base   what its tracked addresses begin with; '': as the installation's do
+    """
+
+    keys: Sequence[SigningKey]
+    base: str = ""
+    snippets: Mapping[str, Snippet] | None = None
+
+
 class Unmakeable(msgspec.Struct, frozen=True, gc=False):
     """Why a message cannot be made; it never will be."""
 
@@ -93,6 +107,7 @@ class Letters:
         snippets: SnippetBook,
         *,
         marking: Marking = NO_MARKING,
+        tracking: TrackingBook | None = None,
         hostname: str,
         bounce_domain: str,
         token: Callable[[bytes], bytes],
@@ -104,6 +119,7 @@ class Letters:
         self._pools = pools
         self._snippets = snippets
         self._marking = marking
+        self._tracking = tracking
         self._hostname = hostname
         self._bounce_domain = bounce_domain
         self._token = token
@@ -155,40 +171,62 @@ class Letters:
                 facts[chunk_id] = its_facts
                 if content is not None:
                     self._add(chunk_id, Chunk(its_facts, content))
-        for account_id, pool_id in {(f.account_id, f.ip_pool) for f in facts.values() if f.ip_pool != "default"}:
-            await self._pools.addresses(account_id, pool_id)
+        for account_id, pool_id in {(f.account_id, f.ip_pool) for f in facts.values()}:
+            await self._pools.ready(account_id, pool_id)
         return facts
 
-    async def make(self, entry: Entry, chunk: Chunk) -> Letter | Unmakeable:
-        """Make the message of one entry: rendered, with its envelope sender, signed by its domain's keys.
+    async def make(self, entry: Entry, chunk: Chunk, *, provider: str = "") -> Letter | Unmakeable:
+        """Make the message of one entry: rendered, with its envelope sender, signed by its domain's keys or its pool's.
 
+        provider   of the site that it goes to; one whose feedback loop goes by DKIM domain gets the pool's signature for it
         What takes longer than some milliseconds is made in a thread; other conversations go on meanwhile.
         """
         facts = chunk.facts
-        keys = self._keyring.get_cached(facts.sending_domain, facts.dkim_key)
-        if keys is None:
-            keys = await self._keyring.signing_keys(facts.sending_domain, facts.dkim_key)
+        keys = await self._keys(facts, provider)
         snippets = None
         if chunk.names_snippets:
             snippets = await self._snippets.of(facts.account_id, facts.subaccount_id)
+        material = Material(keys, await self._base(facts), snippets)
         now = self._clock.now()
         if chunk.apart:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._apart, self._timed, entry, chunk, keys, now, snippets)
-        return self._timed(entry, chunk, keys, now, snippets)
+            return await loop.run_in_executor(self._apart, self._timed, entry, chunk, material, now)
+        return self._timed(entry, chunk, material, now)
 
-    def _timed(
-        self, entry: Entry, chunk: Chunk, keys: Sequence[SigningKey], now: datetime, snippets: Mapping[str, Snippet] | None
-    ) -> Letter | Unmakeable:
+    async def _base(self, facts: ChunkFacts) -> str:
+        """Return what the tracked addresses of these messages begin with; '': they have none, or the installation's."""
+        if self._tracking is None or not self._marking.addresses(facts):
+            return ""
+        choice = (facts.account_id, facts.subaccount_id, facts.sending_domain, facts.tracking_domain)
+        return self._tracking.base_cached(*choice) or await self._tracking.base(*choice)
+
+    async def _keys(self, facts: ChunkFacts, provider: str) -> Sequence[SigningKey]:
+        """Return what signs: a key that the message names, else its pool's domain where that has keys, else its own."""
+        keys: Sequence[SigningKey] = ()
+        if facts.ip_pool != DEFAULT_POOL:  # the default pool has no signing domains
+            await self._pools.ready(facts.account_id, facts.ip_pool)
+            line = self._pools.line(facts.account_id, facts.ip_pool)
+            if line.signing_domain and facts.dkim_key == DEFAULT_KEY:
+                keys = await self._keys_of(line.signing_domain)
+            if line.fbl_signing_domain and provider in DKIM_LOOPS:
+                keys = keys or await self._keys_of(facts.sending_domain, facts.dkim_key)
+                known = {(key.domain, key.selector) for key in keys}
+                further = await self._keys_of(line.fbl_signing_domain)
+                return [*keys, *(key for key in further if (key.domain, key.selector) not in known)]
+        return keys or await self._keys_of(facts.sending_domain, facts.dkim_key)
+
+    async def _keys_of(self, domain: str, dkim_key: str = DEFAULT_KEY) -> Sequence[SigningKey]:
+        cached = self._keyring.get_cached(domain, dkim_key)
+        return await self._keyring.signing_keys(domain, dkim_key) if cached is None else cached
+
+    def _timed(self, entry: Entry, chunk: Chunk, material: Material, now: datetime) -> Letter | Unmakeable:
         """Make a message and note whether the next one of its chunk should be made apart."""
         began = time.thread_time()
-        letter = self._made(entry, chunk, keys, now, snippets)
+        letter = self._made(entry, chunk, material, now)
         chunk.apart = time.thread_time() - began > SLOW_S
         return letter
 
-    def _made(
-        self, entry: Entry, chunk: Chunk, keys: Sequence[SigningKey], now: datetime, snippets: Mapping[str, Snippet] | None
-    ) -> Letter | Unmakeable:
+    def _made(self, entry: Entry, chunk: Chunk, material: Material, now: datetime) -> Letter | Unmakeable:
         facts = chunk.facts
         detail = detail_of(entry) or NOTHING_DIFFERS
         return_path = detail.return_path or facts.return_path
@@ -199,21 +237,21 @@ class Letters:
             prepared = chunk.prepared(self._hostname, tracked=seal is not None)
             rendered = prepared.render(
                 extra_headers=self._marking.fields(
-                    facts, message_id=entry.entry_id, recipient=entry.recipient, brings=prepared.brings
+                    facts, message_id=entry.entry_id, recipient=entry.recipient, brings=prepared.brings, base=material.base
                 ),
-                marks=None if seal is None else Marks(seal, self._marking.base, facts, entry.entry_id),
+                marks=None if seal is None else Marks(seal, material.base or self._marking.base, facts, entry.entry_id),
                 detail=detail,
                 recipient=entry.recipient,
                 message_id=entry.entry_id,
                 mail_from=mail_from,
                 now=now,
-                snippets=snippets,
+                snippets=material.snippets,
             )
         except Permanent as trouble:
             return Unmakeable(str(trouble))
         data = rendered.data
-        if keys:
-            data = dkim.sign(data, keys, now=now) + data
+        if material.keys:
+            data = dkim.sign(data, material.keys, now=now) + data
         return Letter(data, mail_from, rendered.utf8, rendered.eight_bit, rendered.subject)
 
     def _add(self, chunk_id: bytes, chunk: Chunk) -> Chunk:

@@ -5,13 +5,15 @@ from datetime import timedelta
 
 from homing.domains import store
 from homing.domains.keys import unseal
-from homing.domains.types import DEFAULT_KEY, SigningKey
+from homing.domains.types import DEFAULT_KEY, KeyStanding, SigningKey
 from homing.ground.clock import Clock, SystemClock
 from homing.ground.db import Pool
 from homing.ground.memo import Memo
 from homing.ground.secrets import MasterKey
 
 _FRESH = timedelta(seconds=30)
+_ABSENT = timedelta(seconds=5)  # a key that was just verified signs soon
+_KNOWN = timedelta(seconds=2)  # what doors ask of a key that a message names
 _STALE = timedelta(hours=1)  # mail in memory is still signed while the database is away
 
 
@@ -22,7 +24,10 @@ class KeyRing:
         self._pool = pool
         self._master_key = master_key
         self._keys: Memo[tuple[str, str], tuple[SigningKey, ...]] = Memo(
-            self._load, clock or SystemClock(), fresh=_FRESH, absent=_FRESH, stale=_STALE
+            self._load, clock or SystemClock(), fresh=_FRESH, absent=_ABSENT, stale=_STALE
+        )
+        self._standings: Memo[tuple[str, str], KeyStanding] = Memo(
+            self._load_standing, clock or SystemClock(), fresh=_KNOWN, absent=_KNOWN, stale=_FRESH
         )
 
     def get_cached(self, sending_domain: str, dkim_key: str = DEFAULT_KEY) -> tuple[SigningKey, ...] | None:
@@ -33,20 +38,35 @@ class KeyRing:
         """Return the keys to sign with for a From domain: RSA first, then Ed25519; empty: send unsigned.
 
         Only keys that were seen published in DNS sign, or those of a domain that an operator vouched for: a signature
-        that nobody can verify is worse than none.
+        that nobody can verify is worse than none. Where the key that a message named cannot sign any more, because it was
+        removed or its record has gone, the default key does.
 
         raises   StoreUnavailable; Misuse if the master key does not belong to this database
         """
-        return await self._keys.get((sending_domain, dkim_key)) or ()
+        found = await self._keys.get((sending_domain, dkim_key))
+        if found is None and dkim_key != DEFAULT_KEY:
+            found = await self._keys.get((sending_domain, DEFAULT_KEY))
+        return found or ()
+
+    async def standing(self, sending_domain: str, dkim_key: str) -> KeyStanding:
+        """Return whether a message may name this key.
+
+        raises   StoreUnavailable
+        """
+        return await self._standings.get((sending_domain, dkim_key)) or KeyStanding.ABSENT
 
     def forget(self) -> None:
         """Ask the database anew for everything: keys were changed in this process."""
         self._keys.clear()
+        self._standings.clear()
 
-    async def _load(self, which: tuple[str, str]) -> tuple[SigningKey, ...]:
+    async def _load_standing(self, which: tuple[str, str]) -> KeyStanding | None:
+        return await store.key_standing(self._pool, *which)
+
+    async def _load(self, which: tuple[str, str]) -> tuple[SigningKey, ...] | None:
         sealed = await store.sealed_keys(self._pool, *which)
         if not sealed:
-            return ()
+            return None
         return await asyncio.to_thread(self._open, sealed)
 
     def _open(self, sealed: list[tuple[str, str, bytes]]) -> tuple[SigningKey, ...]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from homing.domains import store
 from homing.domains.keys import DEFAULT_BITS, KeyPair, generate_ed25519, generate_rsa, seal
 from homing.domains.rules.verify import selector_for
-from homing.domains.types import Conflict, NewDkimKey, SendingDomain, Verdict
+from homing.domains.types import DEFAULT_KEY, Conflict, NewDkimKey, SendingDomain, Verdict
 from homing.ground.db import Pool
 from homing.ground.secrets import MasterKey
 
@@ -20,6 +20,7 @@ async def register(
     now: datetime,
     subaccount_id: int = 0,
     shared: bool = False,
+    tracking_domain: str | None = None,
     trusted: bool = False,
     dkim_bits: int | None = DEFAULT_BITS,
     own_key: NewDkimKey | None = None,
@@ -37,22 +38,27 @@ async def register(
     elif dkim_bits is None:
         keys = []
     else:
-        pairs = [await asyncio.to_thread(generate_rsa, dkim_bits), generate_ed25519()]
-        keys = [
-            sealed_key(
-                pair, master_key, selector=selector_for(now, algorithm=pair.algorithm), signing_domain=signing_domain or domain
-            )
-            for pair in pairs
-        ]
+        keys = await fresh_keys(
+            master_key, bits=dkim_bits, selector=selector_for(now, algorithm="rsa"), signing_domain=signing_domain or domain
+        )
     return await store.create(
         pool,
         domain=domain,
         account_id=account_id,
         subaccount_id=subaccount_id,
         shared=shared,
+        tracking_domain=tracking_domain,
         trusted=trusted,
         keys=keys,
     )
+
+
+async def fresh_keys(
+    master_key: MasterKey, *, bits: int, selector: str, signing_domain: str, key_id: str = DEFAULT_KEY
+) -> list[NewDkimKey]:
+    """Return a key that was just made, in its two parts: RSA under the selector, Ed25519 under the selector with an `e`."""
+    pairs = [(await asyncio.to_thread(generate_rsa, bits), selector), (generate_ed25519(), f"{selector}e")]
+    return [sealed_key(pair, master_key, selector=place, signing_domain=signing_domain, key_id=key_id) for pair, place in pairs]
 
 
 def sealed_key(
@@ -62,9 +68,11 @@ def sealed_key(
     selector: str,
     signing_domain: str,
     status: str = Verdict.UNVERIFIED.value,
+    key_id: str = DEFAULT_KEY,
 ) -> NewDkimKey:
     """Return a key pair as it is kept."""
     return NewDkimKey(
+        key_id=key_id,
         algorithm=pair.algorithm,
         selector=selector,
         signing_domain=signing_domain,

@@ -1,12 +1,12 @@
-"""Sending domains and DKIM keys in PostgreSQL. Private keys come and go sealed."""
+"""Sending domains with their default keys in PostgreSQL; further keys: key_store. Private keys come and go sealed."""
 
 from collections.abc import Sequence
 
 import msgspec
 
 from homing.domains.rules.names import parents
-from homing.domains.rules.status import is_owned
-from homing.domains.types import DEFAULT_KEY, Conflict, DkimKey, DomainStatus, NewDkimKey, SendingDomain
+from homing.domains.rules.status import is_owned, merged
+from homing.domains.types import Conflict, DkimKey, DomainStatus, KeyStanding, NewDkimKey, SendingDomain, Verdict
 from homing.ground.db import Executor, Pool, Record, queries, trouble_is_temporary
 
 _sql = queries("homing.domains")
@@ -41,43 +41,45 @@ async def create(
                 subaccount_id=subaccount_id,
                 shared=shared,
                 tracking_domain=tracking_domain,
-                status=_encode_status(DomainStatus()),
+                status=encode_status(DomainStatus()),
                 trusted=trusted,
             )
             if row is None:
                 taken = await _sql.one_domain(connection, domain=domain)
-                return Conflict.ALREADY_YOURS if taken["account_id"] == account_id else Conflict.OTHER_ACCOUNT
+                # A subaccount is not told whether another one has it, or another account.
+                yours = taken["account_id"] == account_id and subaccount_id in (0, taken["subaccount_id"])
+                return Conflict.ALREADY_YOURS if yours else Conflict.OTHER_ACCOUNT
             for key in keys:
-                await _put_key(connection, domain, key)
-    return _domain(row)
+                await put_key(connection, domain, key)
+    return read_domain(row)
 
 
 async def get(executor: Executor, domain: str, *, account_id: int, subaccount_id: int | None = None) -> SendingDomain | None:
     """Return a domain of this account (of one subaccount, or with None of any); None where it has none such."""
     with trouble_is_temporary():
         row = await _sql.domain_of(executor, domain=domain, account_id=account_id, subaccount_id=subaccount_id)
-    return None if row is None else _domain(row)
+    return None if row is None else read_domain(row)
 
 
 async def find(executor: Executor, domain: str) -> SendingDomain | None:
     """Return a domain, whoever has it: for our own decisions, never for an answer to a customer."""
     with trouble_is_temporary():
         row = await _sql.one_domain(executor, domain=domain)
-    return None if row is None else _domain(row)
+    return None if row is None else read_domain(row)
 
 
 async def list_domains(executor: Executor, account_id: int, *, subaccount_id: int | None = None) -> list[SendingDomain]:
     """Return the domains of an account, by name."""
     with trouble_is_temporary():
         rows = _sql.domains_of(executor, account_id=account_id, subaccount_id=subaccount_id)
-        return [_domain(row) async for row in rows]
+        return [read_domain(row) async for row in rows]
 
 
 async def default_bounce(executor: Executor, account_id: int, subaccount_id: int) -> SendingDomain | None:
     """Return the default bounce domain of the primary account (0) or of a subaccount."""
     with trouble_is_temporary():
         row = await _sql.default_bounce_of(executor, account_id=account_id, subaccount_id=subaccount_id)
-    return None if row is None else _domain(row)
+    return None if row is None else read_domain(row)
 
 
 async def update(
@@ -98,11 +100,16 @@ async def update(
     dkim_status      what DNS said of the key, where key or signing domain change; None: nothing new
     returns          Conflict.OTHER_ACCOUNT as `set_status`
     """
-    status = domain.status if dkim_status is None else msgspec.structs.replace(domain.status, dkim_status=dkim_status)
     with trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
             await _sql.lock_names(connection)
-            if await _gains_what_is_disputed(connection, domain, status, trusted=domain.trusted):
+            current = await hold(connection, domain.domain, account_id=domain.account_id)
+            if current is None:
+                return None
+            status = current.status
+            if dkim_status is not None:
+                status = msgspec.structs.replace(status, dkim_status=dkim_status)
+            if await gains_what_is_disputed(connection, current, status, trusted=current.trusted):
                 return Conflict.OTHER_ACCOUNT
             if is_default_bounce:
                 await _sql.clear_default_bounce(
@@ -111,30 +118,28 @@ async def update(
             row = await _sql.update_domain(
                 connection,
                 domain=domain.domain,
+                account_id=domain.account_id,
+                subaccount_id=domain.subaccount_id,
                 shared=shared,
                 is_default_bounce=is_default_bounce,
                 tracking_domain=tracking_domain,
             )
-            if row is None:
-                return None
             if dkim_status is not None:
-                row = await _sql.set_status(
-                    connection, domain=domain.domain, status=_encode_status(status), trusted=domain.trusted
-                )
+                row = await write_status(connection, current, status)
             if signing_domain is not None:
                 known = {"rsa": dkim_status or "unverified", "ed25519": "unverified"}
                 for algorithm, verdict in known.items():
                     await _sql.set_signing_domain(
                         connection,
                         domain=domain.domain,
-                        key_id=DEFAULT_KEY,
+                        key_id=current.default_key,
                         algorithm=algorithm,
                         signing_domain=signing_domain,
                         status=verdict,
                     )
             if key is not None:
-                await _put_key(connection, domain.domain, key)
-    return _domain(row)
+                await put_key(connection, domain.domain, msgspec.structs.replace(key, key_id=current.default_key))
+    return read_domain(row)
 
 
 async def set_status(
@@ -142,15 +147,16 @@ async def set_status(
 ) -> SendingDomain | Conflict | None:
     """Keep what a check found; None where the domain was removed meanwhile.
 
+    domain    as it was before the check: only what the check changed is written
     keys      with the status each was found to have
     returns   Conflict.OTHER_ACCOUNT, and nothing is kept, if a parent or subdomain was proved by another account
     """
-    return await _set(pool, domain, status, trusted=domain.trusted, keys=keys)
+    return await _set(pool, domain, status, keys=keys)
 
 
 async def trust(pool: Pool, domain: SendingDomain, *, trusted: bool = True) -> SendingDomain | Conflict | None:
     """Vouch for a domain (homing domain add --trust): usable in From, and signed for, without DNS."""
-    return await _set(pool, domain, domain.status, trusted=trusted, keys=())
+    return await _set(pool, domain, domain.status, trusted=trusted)
 
 
 async def delete(executor: Executor, domain: str, *, account_id: int, subaccount_id: int | None = None) -> bool:
@@ -175,6 +181,15 @@ async def any_sealed_key(executor: Executor) -> bytes | None:
     return sealed
 
 
+async def key_standing(executor: Executor, domain: str, key_id: str) -> KeyStanding:
+    """Return whether a key of a domain can be chosen to sign."""
+    with trouble_is_temporary():
+        row = await _sql.key_standing(executor, domain=domain, key_id=key_id)
+    if row is None:
+        return KeyStanding.ABSENT
+    return KeyStanding.USABLE if row["trusted"] or row["status"] == Verdict.VALID else KeyStanding.UNVERIFIED
+
+
 async def sealed_keys(executor: Executor, domain: str, key_id: str) -> list[tuple[str, str, bytes]]:
     """Return (selector, signing domain, sealed private key) of the keys that sign, RSA first."""
     with trouble_is_temporary():
@@ -183,41 +198,91 @@ async def sealed_keys(executor: Executor, domain: str, key_id: str) -> list[tupl
 
 
 async def _set(
-    pool: Pool, domain: SendingDomain, status: DomainStatus, *, trusted: bool, keys: Sequence[DkimKey]
+    pool: Pool,
+    domain: SendingDomain,
+    status: DomainStatus,
+    *,
+    trusted: bool | None = None,
+    keys: Sequence[DkimKey] = (),
 ) -> SendingDomain | Conflict | None:
     with trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
             await _sql.lock_names(connection)
-            if await _gains_what_is_disputed(connection, domain, status, trusted=trusted):
-                return Conflict.OTHER_ACCOUNT
-            row = await _sql.set_status(connection, domain=domain.domain, status=_encode_status(status), trusted=trusted)
-            if row is None:
+            current = await hold(connection, domain.domain, account_id=domain.account_id)
+            if current is None:
                 return None
+            status = merged(current.status, before=domain.status, after=status)
+            vouched = current.trusted if trusted is None else trusted
+            if await gains_what_is_disputed(connection, current, status, trusted=vouched):
+                return Conflict.OTHER_ACCOUNT
+            row = await write_status(connection, current, status, trusted=vouched)
             for key in keys:
-                await _sql.set_key_status(
-                    connection, domain=domain.domain, key_id=key.key_id, algorithm=key.algorithm, status=key.status
-                )
-    return _domain(row)
+                await set_key_status(connection, key)
+    return read_domain(row)
 
 
-async def _gains_what_is_disputed(connection: Executor, domain: SendingDomain, status: DomainStatus, *, trusted: bool) -> bool:
+async def write_status(
+    connection: Executor, domain: SendingDomain, status: DomainStatus, *, trusted: bool | None = None
+) -> Record:
+    """Write the status of a domain that is held."""
+    row: Record = await _sql.set_status(
+        connection,
+        domain=domain.domain,
+        account_id=domain.account_id,
+        subaccount_id=domain.subaccount_id,
+        status=encode_status(status),
+        trusted=domain.trusted if trusted is None else trusted,
+    )
+    return row
+
+
+async def set_key_status(executor: Executor, key: DkimKey) -> None:
+    """Keep what a check found of one key."""
+    await _sql.set_key_status(
+        executor,
+        domain=key.domain,
+        key_id=key.key_id,
+        algorithm=key.algorithm,
+        public_key=key.public_key,
+        selector=key.selector,
+        signing_domain=key.signing_domain,
+        status=key.status,
+    )
+
+
+async def hold(connection: Executor, domain: str, *, account_id: int) -> SendingDomain | None:
+    """Return a domain of an account, which nobody else changes until the transaction ends; None where it has gone."""
+    row = await _sql.hold_domain(connection, domain=domain, account_id=account_id)
+    return None if row is None else read_domain(row)
+
+
+async def lock_names(connection: Executor) -> None:
+    """Let one at a time decide whose a name is; held to the end of the transaction."""
+    await _sql.lock_names(connection)
+
+
+async def gains_what_is_disputed(connection: Executor, domain: SendingDomain, status: DomainStatus, *, trusted: bool) -> bool:
+    """Return whether a domain becomes owned that another account has proved, above or beneath it. Names are locked."""
     gains = is_owned(status, trusted=trusted) and not is_owned(domain.status, trusted=domain.trusted)
     return gains and await _is_disputed(connection, domain.domain, domain.account_id)
 
 
 async def _is_disputed(connection: Executor, domain: str, account_id: int) -> bool:
     rows = _sql.relatives_elsewhere(connection, account_id=account_id, parents=parents(domain), domain=domain)
-    relatives = [_domain(row) async for row in rows]
+    relatives = [read_domain(row) async for row in rows]
     return any(is_owned(relative.status, trusted=relative.trusted) for relative in relatives)
 
 
-async def _put_key(connection: Executor, domain: str, key: NewDkimKey) -> None:
+async def put_key(connection: Executor, domain: str, key: NewDkimKey) -> None:
+    """Keep a key, in the place of the one that had its name and algorithm."""
     await _sql.put_key(connection, domain=domain, **msgspec.structs.asdict(key))
 
 
-def _encode_status(status: DomainStatus) -> str:
+def encode_status(status: DomainStatus) -> str:
+    """Return a status as it is kept."""
     return msgspec.json.encode(status).decode()
 
 
-def _domain(row: Record) -> SendingDomain:
+def read_domain(row: Record) -> SendingDomain:
+    """Return a row as a domain."""
     return SendingDomain(**{**dict(row), "status": _decode_status(row["status"])})

@@ -54,7 +54,10 @@ class Verdict(StrEnum):
 
 
 class DomainStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The `status` of a sending domain, named as on the wire; `compliance_status` is valid or blocked."""
+    """The `status` of a sending domain, named as on the wire; `compliance_status` is valid or blocked.
+
+    verification_mailbox   local part of the mailbox that was asked for its word; '': none was
+    """
 
     dkim_status: str = Verdict.UNVERIFIED.value
     cname_status: str = Verdict.UNVERIFIED.value
@@ -64,6 +67,7 @@ class DomainStatus(msgspec.Struct, frozen=True, kw_only=True):
     postmaster_at_status: str = Verdict.UNVERIFIED.value
     verification_mailbox_status: str = Verdict.UNVERIFIED.value
     compliance_status: str = "valid"
+    verification_mailbox: str = ""
 
 
 class DkimKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +75,7 @@ class DkimKey(msgspec.Struct, frozen=True, kw_only=True):
 
     key_id      'default', or the customer's name for it
     public_key  bare base64, as in the p= tag
+    failures    looks into DNS in a row, of our own accord, that found its record gone
     """
 
     domain: str
@@ -81,8 +86,17 @@ class DkimKey(msgspec.Struct, frozen=True, kw_only=True):
     public_key: str
     key_bits: int
     status: str
+    failures: int = 0
     created_at: datetime
     updated_at: datetime
+
+
+class KeyStanding(StrEnum):
+    """Whether a key can be chosen to sign."""
+
+    ABSENT = "absent"
+    UNVERIFIED = "unverified"
+    USABLE = "usable"
 
 
 class NewDkimKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +118,10 @@ class NewDkimKey(msgspec.Struct, frozen=True, kw_only=True):
 class SendingDomain(msgspec.Struct, frozen=True, kw_only=True):
     """A domain as it is kept.
 
-    trusted   an operator vouched for it (homing domain add --trust): usable in From without DNS
+    trusted       an operator vouched for it (homing domain add --trust): usable in From without DNS
+    default_key   id of the key that signs where a message names none
+    checked_at    when DNS was last asked of our own accord
+    cname_failures, mx_failures   such looks in a row that found the record gone
     """
 
     domain: str
@@ -115,12 +132,44 @@ class SendingDomain(msgspec.Struct, frozen=True, kw_only=True):
     tracking_domain: str | None
     status: DomainStatus
     trusted: bool
+    default_key: str = DEFAULT_KEY
+    checked_at: datetime | None = None
+    cname_failures: int = 0
+    mx_failures: int = 0
     created_at: datetime
     updated_at: datetime
 
 
+class TrackingDomain(msgspec.Struct, frozen=True, kw_only=True):
+    """A host of a customer's own for tracked links, as it is kept.
+
+    secure       its addresses begin with https; who ends TLS is the operator's affair
+    is_default   of its subaccount (0: of the primary account, and of subaccounts that have none)
+    """
+
+    domain: str
+    account_id: int
+    subaccount_id: int
+    secure: bool = False
+    is_default: bool = False
+    cname_status: str = Verdict.UNVERIFIED.value
+    compliance_status: str = "valid"
+    checked_at: datetime | None = None
+    failures: int = 0
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def is_usable(self) -> bool:
+        """Return whether tracked addresses may lead there."""
+        return self.cname_status == Verdict.VALID and self.compliance_status == "valid"
+
+
 class Conflict(StrEnum):
-    """Why a domain cannot be added or verified."""
+    """Why a domain or key cannot be added, verified or changed."""
 
     OTHER_ACCOUNT = "other_account"  # it, its parent or a subdomain belongs to another account
     ALREADY_YOURS = "already_yours"
+    FULL = "full"  # there are as many as there may be
+    SELECTOR = "selector"  # another key's record stands in that place
+    UNVERIFIED = "unverified"  # the key was not seen in DNS

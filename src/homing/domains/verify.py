@@ -11,7 +11,7 @@ import msgspec
 
 from homing.domains.rules.status import after_check
 from homing.domains.rules.verify import cname_error, dkim_error, mx_error, record_name, record_value
-from homing.domains.types import DEFAULT_KEY, DkimKey, DomainStatus, SendingDomain, Verdict
+from homing.domains.types import DkimKey, DomainStatus, SendingDomain, Verdict
 from homing.ground.config import HostPort
 
 
@@ -69,12 +69,50 @@ class DomainDns:
         return resolver
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """What a look at one record found.
+
+    record      what stands there; '': nothing that could be shown
+    error       why it is not as it must be; None: it is
+    uncertain   DNS gave no answer, so nothing is known of the record
+    """
+
+    record: str = ""
+    error: str | None = None
+    uncertain: bool = False
+    temporary: bool = False
+
+
 class Checked(msgspec.Struct, frozen=True):
     """What a verification found: the new status, the keys with theirs, and the `dns` member of the answer."""
 
     status: DomainStatus
     keys: list[DkimKey]
     dns: dict[str, str]
+
+
+async def look_at_key(key: DkimKey, lookup: DomainDns) -> Seen:
+    """Look at the record of a key."""
+    answer = await lookup.look_up(record_name(key.selector, key.signing_domain), "TXT")
+    error = dkim_error(answer.values, public_key=key.public_key, algorithm=key.algorithm)
+    return _seen(answer, error, record="" if error else record_value(key.public_key, algorithm=key.algorithm))
+
+
+async def look_at_cname(domain: str, lookup: DomainDns, *, ours: frozenset[str]) -> Seen:
+    """Look whether a name is an alias of one of ours."""
+    answer = await lookup.look_up(domain, "CNAME")
+    return _seen(answer, cname_error(answer.values, ours=ours))
+
+
+async def look_at_mx(domain: str, lookup: DomainDns, *, ours: frozenset[str]) -> Seen:
+    """Look whether mail to a name comes to us."""
+    answer = await lookup.look_up(domain, "MX")
+    return _seen(answer, mx_error(answer.values, ours=ours))
+
+
+def _seen(answer: Answer, error: str | None, *, record: str | None = None) -> Seen:
+    shown = (answer.values[0] if answer.values else "") if record is None else record
+    return Seen(shown, answer.trouble or error, answer.trouble is not None, answer.temporary)
 
 
 async def verify(
@@ -89,44 +127,44 @@ async def verify(
 ) -> Checked:
     """Look into DNS for what was asked, all at once.
 
-    keys           of this domain, as the store has them
+    keys           of this domain, as the store has them; those of its default key are looked at
     bounce_hosts   names of ours that a bounce domain's CNAME or MX must lead to, lower case
     """
-    status, said, checked = domain.status, dict[str, str](), list[DkimKey]()
-    default = [key for key in keys if key.key_id == DEFAULT_KEY] if dkim else []
-    names = [(record_name(key.selector, key.signing_domain), "TXT") for key in default]
-    names += [(domain.domain, "CNAME")] * cname + [(domain.domain, "MX")] * mx
-    answers = iter(await asyncio.gather(*(lookup.look_up(name, kind) for name, kind in names)))
+    status, said = domain.status, dict[str, str]()
+    default = [key for key in keys if key.key_id == domain.default_key] if dkim else []
+    looks = [look_at_key(key, lookup) for key in default]
+    if cname:
+        looks.append(look_at_cname(domain.domain, lookup, ours=bounce_hosts))
+    if mx:
+        looks.append(look_at_mx(domain.domain, lookup, ours=bounce_hosts))
+    seen = iter(await asyncio.gather(*looks))
+    checked = []
     for key in default:
-        checked.append(_judge_key(key, next(answers), said))
+        one = next(seen)
+        _say(said, "dkim" if key.algorithm == "rsa" else f"dkim_{key.algorithm}", one)
+        checked.append(judged(key, one))
     if dkim:
         rsa = [key for key in checked if key.algorithm == "rsa"]
         if not rsa:
             said["dkim_error"] = "the domain has no DKIM key"
         status = msgspec.structs.replace(status, dkim_status=rsa[0].status if rsa else Verdict.INVALID.value)
-    if cname:
-        answer = next(answers)
-        error = answer.trouble or cname_error(answer.values, ours=bounce_hosts)
-        said |= {"cname_record": answer.values[0]} if answer.values else {}
-        said |= {"cname_error": error} if error else {}
-        verdict = after_check(status.cname_status, error=error, temporary=answer.temporary)
-        status = msgspec.structs.replace(status, cname_status=verdict)
-    if mx:
-        answer = next(answers)
-        error = answer.trouble or mx_error(answer.values, ours=bounce_hosts)
-        said |= {"mx_record": answer.values[0]} if answer.values else {}
-        said |= {"mx_error": error} if error else {}
-        verdict = after_check(status.mx_status, error=error, temporary=answer.temporary)
-        status = msgspec.structs.replace(status, mx_status=verdict)
+    for asked, name in ((cname, "cname"), (mx, "mx")):
+        if asked:
+            one = next(seen)
+            _say(said, name, one)
+            verdict = after_check(getattr(status, f"{name}_status"), error=one.error, temporary=one.temporary)
+            status = msgspec.structs.replace(status, **{f"{name}_status": verdict})
     return Checked(status, checked, said)
 
 
-def _judge_key(key: DkimKey, answer: Answer, said: dict[str, str]) -> DkimKey:
-    """Return the key with its new status, and say in `said` what stands in DNS. RSA has the reference's member names."""
-    prefix = "dkim" if key.algorithm == "rsa" else f"dkim_{key.algorithm}"
-    error = answer.trouble or dkim_error(answer.values, public_key=key.public_key, algorithm=key.algorithm)
-    if error:
-        said[f"{prefix}_error"] = error
-    else:
-        said[f"{prefix}_record"] = record_value(key.public_key, algorithm=key.algorithm)
-    return msgspec.structs.replace(key, status=after_check(key.status, error=error, temporary=answer.temporary))
+def judged(key: DkimKey, seen: Seen) -> DkimKey:
+    """Return a key with what a look, that its owner asked for, says of it."""
+    return msgspec.structs.replace(key, status=after_check(key.status, error=seen.error, temporary=seen.temporary))
+
+
+def _say(said: dict[str, str], name: str, seen: Seen) -> None:
+    """Say in `said` what stands in DNS. RSA has the reference's member names."""
+    if seen.record:
+        said[f"{name}_record"] = seen.record
+    if seen.error:
+        said[f"{name}_error"] = seen.error

@@ -1,5 +1,8 @@
 """The site that tracked links lead to: pixels, redirects to exactly what we wrote, the page that unsubscribes.
 
+It answers on the installation's own names and on the verified tracking domains of customers, there for the links of that
+customer alone; under any other name there is nothing.
+
 GET /f/...   302 to the target of the link
 GET /q/...   a transparent image of one pixel
 GET /u/...   a page with one button;   POST /u/...   unsubscribes (RFC 8058)
@@ -13,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from homing.accounts.grants import Network, read_masks, within
+from homing.domains.rules.tracking import host_of
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
 from homing.engagement.rules.happened import Request
@@ -25,6 +29,7 @@ log = get("engagement")
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+Serves = Callable[[str, int | None], Awaitable[bool]]
 _GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _HEADERS = [(b"server", b"msys-http"), (b"cache-control", b"no-store, no-cache, max-age=0"), (b"x-robots-tag", b"noindex")]
 _PAGE_HEADERS = [
@@ -41,14 +46,25 @@ _EVERYWHERE = read_masks(["0.0.0.0/0", "::/0"])
 class Site:
     """An ASGI application. One for a worker.
 
+    serves    whether a host serves the links of an account, or (None) anybody's; raises Temporary
     proxies   networks whose X-Forwarded-For is believed
     """
 
-    def __init__(self, seal: Seal, desk: Desk, geo: Geo, *, now: Callable[[], datetime], proxies: Sequence[Network] = ()) -> None:
+    def __init__(
+        self,
+        seal: Seal,
+        desk: Desk,
+        geo: Geo,
+        *,
+        now: Callable[[], datetime],
+        serves: Serves,
+        proxies: Sequence[Network] = (),
+    ) -> None:
         self._seal = seal
         self._desk = desk
         self._geo = geo
         self._now = now
+        self._serves = serves
         self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,10 +72,18 @@ class Site:
         if scope["type"] != "http":
             return
         method, path = scope["method"], scope["raw_path"].decode("latin-1") if "raw_path" in scope else scope["path"]
+        tracked = self._seal.read(path) if len(path) <= MOST_PATH else None
+        try:
+            if not await self._serves(_host(scope), None if tracked is None else tracked.account_id):
+                await _answer(send, 404, b"", [])
+                return
+        except Temporary as trouble:
+            log.warning("tracking_waits", cause=type(trouble).__name__)
+            await _later(send, method)
+            return
         if path == "/" and method in ("GET", "HEAD"):
             await _answer(send, 200, b"homing\n", [(b"content-type", b"text/plain")], head=method == "HEAD")
             return
-        tracked = self._seal.read(path) if len(path) <= MOST_PATH else None
         if tracked is None:
             await _page(send, 404, "This link is not known", "It may be incomplete. Copy the whole link from your mail.", method)
         elif tracked.kind is Kind.UNSUBSCRIBE:
@@ -138,6 +162,12 @@ class Site:
             head=scope["method"] == "HEAD",
             geo=self._geo.find(ip),
         )
+
+
+def _host(scope: Scope) -> str:
+    """Return the host that was asked for; '' where none is named, or more than one."""
+    named = [value for name, value in scope["headers"] if name == b"host"]
+    return host_of(named[0].decode("latin-1")) if len(named) == 1 else ""
 
 
 def _is_address(text: str) -> bool:

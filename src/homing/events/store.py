@@ -4,7 +4,7 @@ A column list for the COPY of events, in the order of `Event` behind (day, shard
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from homing.events.rules.erasure import erased
@@ -78,6 +78,25 @@ async def has_event(executor: db.Executor, message_id: bytes, kind: EventType) -
             executor, message_id=message_id, type=int(kind), first_day=moment_of(message_id).date() - timedelta(days=1)
         )
     return found
+
+
+async def last_outcomes(
+    executor: db.Executor, account_id: int, recipients: Sequence[str], *, subaccount_id: int | None
+) -> dict[str, tuple[EventType, datetime]]:
+    """Return the last delivery or hard bounce (classes 10 and 30) of each of these addresses, as far as the log reaches.
+
+    recipients   lower case; those that the log does not know are left out
+    """
+    with db.trouble_is_temporary():
+        rows = _sql.last_outcomes(
+            executor,
+            account_id=account_id,
+            recipients=list(recipients),
+            subaccount_id=subaccount_id,
+            types=[int(EventType.DELIVERY), int(EventType.BOUNCE), int(EventType.OUT_OF_BAND)],
+            delivery=int(EventType.DELIVERY),
+        )
+        return {row["recipient"]: (EventType(row["type"]), row["at"]) async for row in rows}
 
 
 async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: int, offset: int = 0) -> Page:

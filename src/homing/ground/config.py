@@ -6,11 +6,13 @@ refuses to start, with the line to change. The environment wins over the file.
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
+from urllib.parse import urlsplit
 
 from homing.ground.errors import Misuse
 
@@ -18,6 +20,7 @@ PREFIX = "HOMING_"
 Number = TypeVar("Number", int, float)
 # Read elsewhere or by tools around us; not settings of the platform.
 _NOT_SETTINGS = frozenset({"HOMING_CONFIG", "HOMING_API_KEY"})
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,9 @@ class Settings:
     workers: int = 0  # worker processes; 0 means one for each core
     hostname: str = ""  # the name that we say in greetings, EHLO and Message-ID; default: the machine's own
     bounce_domain: str = ""  # domain of envelope senders when a customer has none of his own; default: hostname
+    notice_from: str = (
+        ""  # address that mail of the platform itself comes from (verification mails); its domain is one of your sending domains
+    )
     source_ips: tuple[
         SourceIP, ...
     ] = ()  # addresses that mail leaves from: IP[=ehlo-name], comma separated; default: the system chooses
@@ -166,14 +172,24 @@ def _checked(settings: Settings) -> Settings:
         raise Misuse("HOMING_LOG_LEVEL must be debug, info, warning or error")
     if settings.event_retention_days < 1:
         raise Misuse("HOMING_EVENT_RETENTION_DAYS must be 1 or more")
-    if settings.tracking_url and not settings.tracking_url.startswith(("http://", "https://")):
+    if settings.tracking_url and not _is_base(settings.tracking_url):
         raise Misuse("HOMING_TRACKING_URL must begin with https:// or http://, for example https://click.example.com")
+    if settings.notice_from and not _ADDRESS.fullmatch(settings.notice_from):
+        raise Misuse("HOMING_NOTICE_FROM must be an address, for example postmaster@mta.example.com")
     for net in settings.smtp_trust:
         if net.network.prefixlen == 0:
             raise Misuse(
                 f"HOMING_SMTP_TRUST={net.network}={net.account} would make an open relay; name the hosts that may inject"
             )
     return settings
+
+
+def _is_base(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _parse(name: str, kind: Any, text: str) -> Any:

@@ -8,13 +8,18 @@ import msgspec
 
 from homing.abtests.book import AbTestBook
 from homing.abtests.rules.choice import choose
-from homing.accounts.types import Sender
+from homing.accounts.allowance import Allowance
+from homing.accounts.book import AccountBook
+from homing.accounts.rules.usage import Period
+from homing.accounts.types import Sender, Standing
 from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
-from homing.domains.types import DEFAULT_KEY, DomainFacts
+from homing.domains.tracking import TrackingBook
+from homing.domains.types import DEFAULT_KEY, DomainFacts, KeyStanding
 from homing.egress.pools import PoolBook
-from homing.ingress.rules.admission import Known, admit, return_path_domains, with_usable_return_path
+from homing.ingress.rules.admission import Known, admit, return_path_domains, with_pool, with_usable_return_path
 from homing.ingress.rules.content import with_stored
+from homing.ingress.rules.defaults import with_defaults
 from homing.ingress.rules.expand import CHUNK_RECIPIENTS, Share, chunk_size, encode_share, expand, facts_of
 from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
@@ -23,6 +28,7 @@ from homing.queue.types import NewChunk, Place
 from homing.spool.types import ChunkFacts, decode_content, encode_content
 from homing.templates.book import TemplateBook
 
+OVER = {Period.HOUR: Refusal.HOURLY_LIMIT, Period.DAY: Refusal.DAILY_LIMIT, Period.MONTH: Refusal.MONTHLY_LIMIT}
 SMALL = 100  # recipients whose entries and events are made in the event loop: about 1 ms
 
 
@@ -37,8 +43,8 @@ class Handover(Protocol):
         """Make a chunk durable. Raises Overloaded, StoreUnavailable or LeaseLost."""
         ...
 
-    async def hand_over_large(self, account_id: int, payloads: list[bytes]) -> None:
-        """Make the shares of a large transmission durable in one transaction. Raises as hand_over."""
+    async def hand_over_large(self, account_id: int, payloads: list[bytes], *, messages: int, now: datetime) -> None:
+        """Make the shares of a large transmission durable, and count its messages, in one transaction. Raises as hand_over."""
         ...
 
 
@@ -48,8 +54,11 @@ class Accept:
     def __init__(
         self,
         *,
+        accounts: AccountBook,
+        allowance: Allowance,
         domains: DomainBook,
         keys: KeyRing,
+        tracking: TrackingBook,
         pools: PoolBook,
         desk: SuppressionDesk,
         handover: Handover,
@@ -58,8 +67,11 @@ class Accept:
         ab_tests: AbTestBook,
         lifetime: timedelta,
     ) -> None:
+        self._accounts = accounts
+        self._allowance = allowance
         self._domains = domains
         self._keys = keys
+        self._tracking = tracking
         self._pools = pools
         self._desk = desk
         self._handover = handover
@@ -73,16 +85,36 @@ class Accept:
 
         raises   Overloaded, StoreUnavailable or LeaseLost; then nothing was stored and the caller may try again
         """
+        standing = await self._accounts.standing(sender.account_id, sender.subaccount_id)
+        if standing is None or standing.suspended:  # what the door knew of the sender may be as old as its connection
+            return Refused(Refusal.SUSPENDED)
         if transmission.named is not None:
             found = await self._with_template(transmission, transmission.named, sender, now)
             if isinstance(found, Refused):
                 return found
             transmission = found
-        known = await self._look_up(transmission, sender)
-        transmission = with_usable_return_path(transmission, known)
+        pooled = with_pool(with_defaults(transmission, standing.options), await self._own_pool(sender, standing))
+        if isinstance(pooled, Refused):
+            return pooled
+        known = await self._look_up(pooled, sender, standing)
+        transmission = with_usable_return_path(pooled, known)
         refused = admit(transmission, sender, known, now=now)
         if refused is not None:
             return refused
+        stored = known.stored_list
+        messages = len(transmission.recipients) if stored is None else stored.recipients
+        hold = await self._allowance.hold(sender.account_id, standing.limits, messages, now=now)
+        if isinstance(hold, Period):
+            return Refused(OVER[hold], hold.value)
+        taken: Accepted | Refused | None = None
+        try:
+            taken = await self._take(transmission, sender, known, now)
+        finally:
+            hold.end(taken=isinstance(taken, Accepted))
+        return taken
+
+    async def _take(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> Accepted | Refused:
+        """Make what was admitted ours, in one of three ways."""
         if transmission.stored_list or (transmission.start_time is not None and transmission.start_time > now):
             return await self._write_down(transmission, sender, known, now)
         if len(transmission.recipients) <= CHUNK_RECIPIENTS:
@@ -125,7 +157,12 @@ class Accept:
             chosen = msgspec.structs.replace(chosen, ab_test_id=test.test_id, ab_test_version=str(test.version))
         return chosen
 
-    async def _look_up(self, transmission: Transmission, sender: Sender) -> Known:
+    async def _own_pool(self, sender: Sender, standing: Standing) -> str:
+        """Return the pool that a subaccount must send from; '' where it has none, or that one is gone."""
+        pool = standing.ip_pool
+        return pool if pool and await self._pools.exists(sender.account_id, pool) else ""
+
+    async def _look_up(self, transmission: Transmission, sender: Sender, standing: Standing) -> Known:
         """Gather what admission asks for; all of it is in memory as a rule."""
         stored = None
         if transmission.stored_list and not sender.subaccount_id:
@@ -136,7 +173,7 @@ class Accept:
             facts = await self._domains.facts(sender.account_id, sender.subaccount_id, domain) if domain else None
             if facts is not None:
                 domains[domain] = facts
-        pool, key = transmission.ip_pool, transmission.dkim_key
+        pool, key, tracking = transmission.ip_pool, transmission.dkim_key, transmission.tracking_domain
         return Known(
             domains=domains,
             stored_list=stored,
@@ -145,8 +182,10 @@ class Accept:
                 if transmission.return_path and transmission.recv_method != "esmtp"
                 else await self._domains.default_bounce(sender.account_id, sender.subaccount_id)
             ),
-            pool_exists=pool is None or await self._pools.addresses(sender.account_id, pool) is not None,
-            dkim_key_usable=key == DEFAULT_KEY or bool(await self._keys.signing_keys(transmission.sending_domain, key)),
+            pool_exists=await self._pools.exists(sender.account_id, pool),
+            dkim_key=(KeyStanding.USABLE if key == DEFAULT_KEY else await self._keys.standing(transmission.sending_domain, key)),
+            tracking_usable=not tracking or await self._tracking.is_usable(sender.account_id, sender.subaccount_id, tracking),
+            options=standing.options,
         )
 
     async def _take_whole(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> bytes:
@@ -194,7 +233,7 @@ class Accept:
         transmission_id = self._handover.place(0).transmission_id
         facts = facts_of(transmission, sender, known, transmission_id=transmission_id, now=now)
         payloads = await asyncio.to_thread(shares, facts, transmission)
-        await self._handover.hand_over_large(sender.account_id, payloads)
+        await self._handover.hand_over_large(sender.account_id, payloads, messages=len(transmission.recipients), now=now)
         return transmission_id
 
 

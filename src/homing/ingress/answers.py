@@ -43,12 +43,20 @@ def refused(outcome: Refused) -> Reply:
             text = f"X-MSYS-API 'options.ip_pool': there is no pool <{what}>"
             return no(550, "5.6.0", text, Reason.POLICY)
         case Refusal.UNKNOWN_DKIM_KEY:
-            text = f"X-MSYS-API 'options.dkim_key': there is no verified key <{what}>"
+            text = f"X-MSYS-API 'options.dkim_key': there is no key <{what}>"
+            return no(550, "5.6.0", text, Reason.POLICY)
+        case Refusal.UNVERIFIED_DKIM_KEY:
+            text = f"X-MSYS-API 'options.dkim_key': the key <{what}> is not verified"
+            return no(550, "5.6.0", text, Reason.POLICY)
+        case Refusal.POOL_OF_SUBACCOUNT:
+            text = "X-MSYS-API 'options.ip_pool': this subaccount has a pool assigned; leave the option away"
             return no(550, "5.6.0", text, Reason.POLICY)
         case Refusal.NO_RECIPIENTS:
             return NO_RECIPIENTS
+        case Refusal.HOURLY_LIMIT | Refusal.DAILY_LIMIT | Refusal.MONTHLY_LIMIT:
+            return no(450, "4.7.1", f"Exceed Sending Limit ({what}); try again when the next period begins", Reason.LIMIT)
         case Refusal.SUSPENDED:
-            text = "this account is suspended and cannot send"
+            text = "this account or subaccount is suspended and cannot send"
         case Refusal.START_TIME:
             text = "the start time cannot be used"
         case (
@@ -58,8 +66,9 @@ def refused(outcome: Refused) -> Reply:
             | Refusal.NO_DRAFT
             | Refusal.NOT_PUBLISHED
             | Refusal.UNKNOWN_AB_TEST
+            | Refusal.UNKNOWN_TRACKING_DOMAIN
         ):
-            text = "stored lists and templates cannot be used over SMTP"
+            text = "stored lists, templates and tracking domains cannot be named over SMTP"
         case _:
             assert_never(outcome.reason)
     return no(550, "5.7.1", text, Reason.POLICY)

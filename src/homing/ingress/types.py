@@ -26,7 +26,6 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
 
     template_id   '' where a test is named
     from_     what `override` says in place of the template's: name, address, domain; None: nothing
-    unset     options that the call leaves to the template: open_tracking, click_tracking, transactional, initial_open
     """
 
     template_id: str = ""
@@ -34,7 +33,6 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     draft: bool = False
     from_: tuple[str | None, str, str] | None = None
     reply_to: str | None = None
-    unset: frozenset[str] = frozenset()
 
 
 NO_CONTENT = InlineContent(from_email="")  # of a transmission that names a template, until it is looked up
@@ -64,8 +62,10 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     open_tracking: bool = True
     click_tracking: bool = True
     initial_open: bool = True
+    unset: frozenset[str] = frozenset()  # of these four, those that are left to the template and the account
     start_time: datetime | None = None
     dkim_key: str = "default"
+    tracking_domain: str = ""  # lower case A-labels; '': none is named
     list_id: str = ""
     substitution_data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
@@ -97,6 +97,8 @@ class Refusal(StrEnum):
     RETURN_PATH_DOMAIN = "return_path_domain"
     UNKNOWN_POOL = "unknown_pool"
     UNKNOWN_DKIM_KEY = "unknown_dkim_key"
+    UNVERIFIED_DKIM_KEY = "unverified_dkim_key"
+    UNKNOWN_TRACKING_DOMAIN = "unknown_tracking_domain"
     NO_RECIPIENTS = "no_recipients"
     SUSPENDED = "suspended"
     START_TIME = "start_time"
@@ -106,6 +108,10 @@ class Refusal(StrEnum):
     NOT_PUBLISHED = "not_published"
     LIST_OF_SUBACCOUNT = "list_of_subaccount"
     UNKNOWN_AB_TEST = "unknown_ab_test"
+    POOL_OF_SUBACCOUNT = "pool_of_subaccount"
+    HOURLY_LIMIT = "hourly_limit"
+    DAILY_LIMIT = "daily_limit"
+    MONTHLY_LIMIT = "monthly_limit"
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):

@@ -157,21 +157,18 @@ class Owner:
         shard = self.place(0).shard
         await self.writer.hand_over(Happened(shard=shard, events=list(events), suppressions=list(suppressions)))
 
-    async def hand_over_large(self, account_id: int, payloads: list[bytes]) -> None:
+    async def hand_over_large(self, account_id: int, payloads: list[bytes], *, messages: int, now: datetime) -> None:
         """Make a transmission of many chunks durable in one transaction; the owners of all shards expand it.
 
-        raises   Overloaded or StoreUnavailable; then nothing was stored
+        messages   how many it will be; they are counted now
+        raises    Overloaded or StoreUnavailable; then nothing was stored
         """
         if self._closing:
             raise Overloaded("the platform is stopping")
         start = int(boot_seconds() * 1000)
         step = 64 // len(payloads) if len(payloads) <= SHARDS else 1
-        await store.append_inbox(
-            self._pool,
-            kind="expand",
-            account_id=account_id,
-            items=[((start + number * step) % SHARDS, payload) for number, payload in enumerate(payloads)],
-        )
+        items = [((start + number * step) % SHARDS, payload) for number, payload in enumerate(payloads)]
+        await store.append_expansion(self._pool, account_id, items, messages=messages, now=now)
         self._look_into_inbox()
 
     def settle(self, settlement: Settlement) -> None:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from homing.accounts import usage
+from homing.accounts.rules.usage import hour_of
 from homing.ground import db, ids
 from homing.ground.clock import boot_seconds
 from homing.queue.lease import SHARDS
@@ -76,7 +78,7 @@ decode_cancel = msgspec.msgpack.Decoder(CancelWish).decode
 
 
 async def write_down(connection: db.Executor, made: Submission, shares: Sequence[bytes]) -> None:
-    """Write a transmission and its shares in the caller's transaction: from its commit on the mail is ours."""
+    """Write a transmission and its shares in the caller's transaction: from its commit on the mail is ours, and counted."""
     facts = made.facts
     await _sql.write_transmission(
         connection,
@@ -103,6 +105,7 @@ async def write_down(connection: db.Executor, made: Submission, shares: Sequence
         shards=[(start + number * step) % SHARDS for number in range(len(shares))],
         payloads=list(shares),
     )
+    await usage.count(connection, {(facts.account_id, hour_of(facts.accepted_at)): made.recipients})  # last: it locks a row
 
 
 async def to_generate(executor: db.Executor, transmission_id: bytes) -> ToGenerate | None:
@@ -251,9 +254,12 @@ async def list_in_use(executor: db.Executor, account_id: int, list_id: str, *, n
     return await _sql.list_in_use(executor, account_id=account_id, list_id=list_id, now=now) is not None
 
 
-async def template_in_use(executor: db.Executor, account_id: int, template_id: str, *, now: datetime) -> bool:
-    """Return whether a transmission that is scheduled, or whose messages are being made, was made of a template."""
-    return await _sql.template_in_use(executor, account_id=account_id, template_id=template_id, now=now) is not None
+async def template_in_use(executor: db.Executor, account_id: int, subaccount_id: int, template_id: str, *, now: datetime) -> bool:
+    """Return whether a transmission that is scheduled, or whose messages are being made, was made of this owner's template."""
+    found = await _sql.template_in_use(
+        executor, account_id=account_id, subaccount_id=subaccount_id, template_id=template_id, now=now
+    )
+    return found is not None
 
 
 async def tidy(executor: db.Executor, *, now: datetime) -> None:

@@ -106,11 +106,17 @@ WHERE account_id = :account_id AND list_id = :list_id AND (expanded_at IS NULL O
 LIMIT 1;
 
 -- name: template_in_use^
--- Whether a transmission that has not begun, or whose messages are being made, was made of a template.
--- reads: transmissions, inbox
+-- Whether a transmission that has not begun, or whose messages are being made, was made of a template. One of the primary
+-- account (0) may be a subaccount's too, unless that has one of its own by this name.
+-- reads: transmissions, inbox, templates
 SELECT 1 AS used
 FROM transmissions t
 WHERE account_id = :account_id AND template_id = :template_id
+  AND (subaccount_id = :subaccount_id
+       OR (:subaccount_id = 0
+           AND NOT EXISTS (SELECT FROM templates own
+                           WHERE own.account_id = t.account_id AND own.subaccount_id = t.subaccount_id
+                             AND own.template_id = t.template_id)))
   AND ((start_at > :now AND canceled_at IS NULL)
        OR EXISTS (SELECT FROM inbox i WHERE i.transmission_id = t.transmission_id))
 LIMIT 1;

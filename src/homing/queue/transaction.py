@@ -5,12 +5,15 @@ order is log order.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-from homing.events.types import Event
+from homing.accounts import usage
+from homing.accounts.rules.usage import hour_of
+from homing.events.types import Event, EventType
 from homing.ground import db
 from homing.queue.batch import Batch
-from homing.queue.types import Happened, LaneKey
+from homing.queue.types import Happened, LaneKey, NewChunk
 from homing.recipients import store as recipients
 from homing.recipients.rules.repeats import repeat_of
 from homing.recipients.types import Strike, SuppressionRow
@@ -53,6 +56,7 @@ _EVENT_ARRAYS = (
     "campaign_ids",
     "details",
 )
+_USAGE_ARRAYS = ("usage_accounts", "usage_ats", "usage_messages")
 
 _Rows = list[tuple[Any, ...]]
 
@@ -136,20 +140,35 @@ class Transactions:
         if batch.hand_ins:
             named = await self._see_to_hand_ins(connection, batch, chunks, entries)
         events = self._records(batch, gone)
+        taken = _taken(batch)
         few = len(chunks) + len(entries) + len(events) <= FEW and sum(len(row[-1]) for row in chunks) <= FEW_BYTES
         if few:
-            await self._store_few(connection, batch, chunks, entries, events)
+            await self._store_few(connection, batch, chunks, entries, events, taken)
         else:
+            await usage.count(connection, taken, shard=batch.shard)
             if chunks:
                 await connection.copy_records_to_table("chunks", columns=_CHUNK_COLUMNS, records=chunks)
                 await connection.copy_records_to_table("queue_entries", columns=_ENTRY_COLUMNS, records=entries)
             await connection.copy_records_to_table("events", columns=_EVENT_COLUMNS, records=events)
         return gone, named
 
-    async def _store_few(self, connection: db.Connection, batch: Batch, chunks: _Rows, entries: _Rows, events: _Rows) -> None:
+    async def _store_few(
+        self,
+        connection: db.Connection,
+        batch: Batch,
+        chunks: _Rows,
+        entries: _Rows,
+        events: _Rows,
+        taken: dict[tuple[int, datetime], int],
+    ) -> None:
         """Write few rows in one round trip."""
         if events:
-            columns = (*_columns(_CHUNK_ARRAYS, chunks), *_columns(_ENTRY_ARRAYS, entries), *_columns(_EVENT_ARRAYS, events))
+            columns = (
+                *_columns(_CHUNK_ARRAYS, chunks),
+                *_columns(_ENTRY_ARRAYS, entries),
+                *_columns(_EVENT_ARRAYS, events),
+                *_columns(_USAGE_ARRAYS, [(*key, messages) for key, messages in sorted(taken.items())]),
+            )
             await self._sql.store_few(connection, shard=batch.shard, day=batch.day, **dict(columns))
 
     async def _see_to_hand_ins(
@@ -201,6 +220,7 @@ class Transactions:
                 subaccount_ids=[key.subaccount_id for key in new.values()],
                 campaign_ids=[key.campaign_id for key in new.values()],
                 domains=[key.domain for key in new.values()],
+                ip_pools=[key.ip_pool for key in new.values()],
             )
         return new
 
@@ -277,6 +297,17 @@ class Transactions:
             event.campaign_id,
             event.detail.decode(),
         )
+
+
+def _taken(batch: Batch) -> dict[tuple[int, datetime], int]:
+    """Return how many messages a batch takes, by account and hour. What fulfils a wish was counted with the wish."""
+    taken: dict[tuple[int, datetime], int] = {}
+    for hand_in in batch.hand_ins:
+        chunk = hand_in.chunk
+        if hand_in.wish is None and isinstance(chunk, NewChunk):
+            key = (chunk.facts.account_id, hour_of(chunk.facts.accepted_at))
+            taken[key] = taken.get(key, 0) + sum(1 for event in chunk.events if event.type is EventType.INJECTION)
+    return taken
 
 
 def _columns(names: tuple[str, ...], rows: _Rows) -> Iterable[tuple[str, list[Any]]]:

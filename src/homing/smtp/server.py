@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from homing.accounts.authenticate import is_loopback
+from homing.accounts.authenticate import BadSubaccount, is_loopback
 from homing.accounts.types import Sender
 from homing.evidence.types import FaultTag
 from homing.ground import log
@@ -42,8 +42,8 @@ Count = Callable[[int | None, FaultTag], None]
 class AuthenticateKey(Protocol):
     """Who holds a key? Raises Temporary while that cannot be told."""
 
-    def __call__(self, key: str, *, ip: str) -> Awaitable[Sender | None]:
-        """Return the sender, or None for nobody's key."""
+    def __call__(self, key: str, *, ip: str, subaccount: str | None) -> Awaitable[Sender | None]:
+        """Return the sender, acting as a subaccount of his; None for nobody's key. Raises BadSubaccount."""
         ...
 
 
@@ -400,8 +400,12 @@ class SmtpConnection(asyncio.Protocol):
     async def _authenticate(self, session: Session, asked: Authenticate) -> None:
         answer: Sender | Reply | None
         assert self._door.authenticate is not None
+        shown = asked.credentials
+        subaccount = None if shown.subaccount is None else str(shown.subaccount)
         try:
-            answer = await self._door.authenticate(asked.credentials.key, ip=self._peer.address)
+            answer = await self._door.authenticate(shown.key, ip=self._peer.address, subaccount=subaccount)
+        except BadSubaccount:
+            answer = None
         except Temporary:
             answer = replies.AUTH_UNAVAILABLE
         except Exception:  # the edge, as above; 535 would blame the client for our error

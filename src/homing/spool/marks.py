@@ -16,7 +16,7 @@ class Marking(msgspec.Struct, frozen=True, kw_only=True):
     """What this installation can follow. Made once for a worker.
 
     seal          makes tracked addresses; None: nothing is tracked
-    base          where they lead, for example https://click.example.com
+    base          where they lead unless a customer has a host of his own, for example https://click.example.com
     mail_domain   whose mail comes back to us; '': none does, so no mail address is offered
     """
 
@@ -30,16 +30,21 @@ class Marking(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether bodies of these messages differ by message."""
         return self.seal is not None and (facts.open_tracking or facts.click_tracking or facts.initial_open)
 
+    def addresses(self, facts: ChunkFacts) -> bool:
+        """Return whether these messages hold addresses that lead to the tracking site."""
+        return self.seal is not None and (not facts.transactional or self.tracks(facts))
+
     def fields(
-        self, facts: ChunkFacts, *, message_id: bytes, recipient: str, brings: Callable[[str], bool]
+        self, facts: ChunkFacts, *, message_id: bytes, recipient: str, brings: Callable[[str], bool], base: str = ""
     ) -> tuple[tuple[str, str], ...]:
         """Return the header fields that this message gets from us.
 
         brings   whether the message has a field of this (lower-case) name already; what it brings wins
+        base     where its addresses lead; '': where the installation's do
         """
         made: list[tuple[str, str]] = []
-        if not facts.transactional and not brings("list-unsubscribe"):
-            made += self._list_fields(facts, message_id, brings)
+        if (facts.transactional_unsub or not facts.transactional) and not brings("list-unsubscribe"):
+            made += self._list_fields(facts, message_id, brings, base or self.base)
         if self.msfbl_token is not None:
             feedback = msfbl.Feedback(
                 r=recipient,
@@ -50,13 +55,15 @@ class Marking(msgspec.Struct, frozen=True, kw_only=True):
             made.append(("X-MSFBL", msfbl.compose(feedback, self.msfbl_token)))
         return tuple(made)
 
-    def _list_fields(self, facts: ChunkFacts, message_id: bytes, brings: Callable[[str], bool]) -> list[tuple[str, str]]:
+    def _list_fields(
+        self, facts: ChunkFacts, message_id: bytes, brings: Callable[[str], bool], base: str
+    ) -> list[tuple[str, str]]:
         ways: list[str] = []
         if self.mail_domain and self.unsubscribe_token is not None:
             address = unsubscribe.compose(message_id, self.unsubscribe_token, self.mail_domain)
             ways.append(f"<mailto:{address}?subject=unsubscribe>")
         if self.seal is not None:
-            ways.append(f"<{self.base}{self.seal.unsubscribe(facts.account_id, message_id)}>")
+            ways.append(f"<{base}{self.seal.unsubscribe(facts.account_id, message_id)}>")
         if not ways:
             return []
         made = [("List-Unsubscribe", ", ".join(ways))]

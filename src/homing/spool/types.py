@@ -57,6 +57,7 @@ class ChunkFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defau
     return_path: str | None = None  # verified envelope domain's address; None: the platform's bounce domain
     ip_pool: str = "default"
     transactional: bool = False
+    transactional_unsub: bool = False  # List-Unsubscribe although it is transactional
     skip_suppression: bool = False
     open_tracking: bool = False
     click_tracking: bool = False
@@ -67,6 +68,7 @@ class ChunkFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defau
     ab_test_id: str = ""  # of the A/B test that the messages are part of
     ab_test_version: str = ""
     dkim_key: str = "default"
+    tracking_domain: str = ""  # that the transmission names, lower case A-labels; '': as its sending domain and defaults say
     list_id: str = ""  # override.list_id
     substitution_data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}

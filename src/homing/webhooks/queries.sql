@@ -33,9 +33,10 @@ WHERE account_id = :account_id AND deleted_at IS NULL AND (:subaccount_id::integ
 ORDER BY created_at, webhook_id;
 
 -- name: count_webhooks$
--- How many webhooks an account has.
+-- How many webhooks a subaccount, or the primary account (0), has.
 -- reads: webhooks
-SELECT count(*) FROM webhooks WHERE account_id = :account_id AND deleted_at IS NULL;
+SELECT count(*) FROM webhooks
+WHERE account_id = :account_id AND coalesce(subaccount_id, 0) = :subaccount_id AND deleted_at IS NULL;
 
 -- name: listening
 -- The webhooks of some accounts that hear what happens.

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from homing.accounts import subaccounts
 from homing.events.store import logged
 from homing.events.types import EventType, Logged
 from homing.ground import db
@@ -56,11 +57,15 @@ class Webhooks:
             rows = _sql.webhooks_of(self._pool, account_id=account_id, subaccount_id=subaccount_id)
             return [self._webhook(row) async for row in rows]
 
-    async def count(self, account_id: int) -> int:
-        """Return how many webhooks an account has."""
+    async def count(self, account_id: int, subaccount_id: int) -> int:
+        """Return how many webhooks a subaccount, or the primary account (0), has."""
         with db.trouble_is_temporary():
-            number: int = await _sql.count_webhooks(self._pool, account_id=account_id)
+            number: int = await _sql.count_webhooks(self._pool, account_id=account_id, subaccount_id=subaccount_id)
         return number
+
+    async def has_subaccount(self, account_id: int, subaccount_id: int) -> bool:
+        """Return whether an account has this subaccount, which a webhook is to belong to."""
+        return await subaccounts.one(self._pool, account_id, subaccount_id) is not None
 
     async def listening(self, executor: db.Executor, account_ids: Collection[int]) -> list[Webhook]:
         """Return the webhooks of some accounts that hear what happens."""

@@ -36,7 +36,8 @@ def routes(*, pool: Pool, clock: Clock) -> list[HTTPRouteHandler]:
     async def search_events(request: Request[Any, Any, Any]) -> Response[bytes]:
         sender: Sender = request.scope["state"][SENDER]
         query = query_lists(request)
-        asked = read_query(query, account_id=sender.account_id, subaccount_id=sender.scope, now=clock.now())
+        only = sender.subaccount_id if sender.pinned else None  # the header is not used here (reference, section 1.4)
+        asked = read_query(query, account_id=sender.account_id, subaccount_id=only, now=clock.now())
         if isinstance(asked, BadQuery):
             raise bad_query(asked.text)
         page = await store.search(pool, asked.search, after=asked.after, limit=asked.per_page + 1)  # is there another page?

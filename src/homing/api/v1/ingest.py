@@ -99,7 +99,8 @@ def routes(
     @get(INGEST_PATH, opt={"grants": (*INGEST, "message_events/view"), "operation": SEARCH})
     async def search_ingest(request: Request[Any, Any, Any]) -> Response[bytes]:
         sender, query = sender_of(request), query_lists(request)
-        asked = read_ingest_query(query, account_id=sender.account_id, subaccount_id=sender.scope, now=clock.now())
+        only = sender.subaccount_id if sender.pinned else None  # the header is not used here (reference, section 1.4)
+        asked = read_ingest_query(query, account_id=sender.account_id, subaccount_id=only, now=clock.now())
         if isinstance(asked, BadQuery):
             raise bad_query(asked.text)
         page = await events.search(pool, asked.search, after=asked.after, limit=asked.per_page + 1)
@@ -167,12 +168,16 @@ SEND = Operation(
     ),
 )
 BATCH = Operation(
-    "Download a batch", {200: ("gzip of its lines", GZIP), 404: "there is none, or it came over 3 days ago"}, parameters=(_ID,)
+    "Download a batch",
+    {200: ("gzip of its lines", None), 404: "there is none, or it came over 3 days ago"},
+    parameters=(_ID,),
+    text=GZIP,
 )
 FAILURES = Operation(
     "Download the lines of a batch that failed",
-    {200: ("gzip of those lines; empty where none failed", GZIP), 404: "there is no such batch, or it came over 3 days ago"},
+    {200: ("gzip of those lines; empty where none failed", None), 404: "there is no such batch, or it came over 3 days ago"},
     parameters=(_ID,),
+    text=GZIP,
 )
 DOCUMENTATION = Operation("The fields of events that can be handed in", {200: ("one object a type", _LISTED)})
 SAMPLES = Operation(

@@ -1,7 +1,7 @@
 """/api/v1/recipient-lists: recipients that are stored once and sent to by name (SparkPost reference, section 2.5).
 
-Lists belong to the account; subaccounts have none. A body of up to 100 MB lies in a file while it is read, and its recipients
-are read, checked and stored a thousand at a time.
+Lists belong to the primary account; whoever acts as a subaccount sees none and can make none. A body of up to 100 MB lies
+in a file while it is read, and its recipients are read, checked and stored a thousand at a time.
 """
 
 import asyncio
@@ -56,7 +56,9 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock) -> list[HTTPRouteHandler
     @post(PATH, status_code=200, opt={"grants": GRANTS, "operation": CREATE})
     async def create_list(request: Request[Any, Any, Any]) -> Response[bytes]:
         most_errors = most_errors_of(request)
-        account_id = sender_of(request).account_id
+        account_id = _owner(request)
+        if account_id is None:
+            raise ApiError(_NO_LISTS)
         check_json(request)
         async with bodies.spooled(request, most=MOST_BODY) as body:
             with refusals(), trouble_is_temporary():
@@ -76,17 +78,18 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock) -> list[HTTPRouteHandler
 
     @get(PATH, opt={"grants": GRANTS, "operation": LIST})
     async def list_lists(request: Request[Any, Any, Any]) -> Response[bytes]:
-        found = await lists.of_account(pool, sender_of(request).account_id)
+        account_id = _owner(request)
+        found = [] if account_id is None else await lists.of_account(pool, account_id)
         return await json_answer(request, _encode({"results": [show(one) for one in found]}))
 
     @get(f"{PATH}/{{list_id:path}}", opt={"grants": GRANTS, "operation": RETRIEVE})
     async def get_list(request: Request[Any, Any, Any], list_id: str) -> Response[Any]:
-        account_id, named = sender_of(request).account_id, list_id.strip("/")
+        account_id, named = _owner(request), list_id.strip("/")
         with refusals():
             wanted = query_of(request).get("show_recipients", "false").lower()
         if wanted not in ("true", "false", "1", "0", ""):
             raise ApiError(Problem(400, "invalid params", "show_recipients must be true or false", "1200"))
-        found = await lists.find(pool, account_id, named) if "\0" not in named else None
+        found = None if account_id is None or "\0" in named else await lists.find(pool, account_id, named)
         if found is None:
             raise ApiError(missing_list(named))
         if wanted not in ("true", "1"):
@@ -103,9 +106,11 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock) -> list[HTTPRouteHandler
 
     @put(f"{PATH}/{{list_id:path}}", opt={"grants": GRANTS, "operation": UPDATE})
     async def update_list(request: Request[Any, Any, Any], list_id: str) -> Response[bytes]:
-        account_id, named = sender_of(request).account_id, list_id.strip("/")
+        account_id, named = _owner(request), list_id.strip("/")
         most_errors = most_errors_of(request)
         check_json(request)
+        if account_id is None:
+            raise ApiError(missing_list(named))
         async with bodies.spooled(request, most=MOST_BODY) as body:
             with refusals(), trouble_is_temporary():
                 given = await _read(body)
@@ -129,7 +134,9 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock) -> list[HTTPRouteHandler
 
     @delete(f"{PATH}/{{list_id:path}}", status_code=200, opt={"grants": GRANTS, "operation": DELETE})
     async def delete_list(request: Request[Any, Any, Any], list_id: str) -> Response[bytes]:
-        account_id, named = sender_of(request).account_id, list_id.strip("/")
+        account_id, named = _owner(request), list_id.strip("/")
+        if account_id is None:
+            raise ApiError(missing_list(named))
         with refusals(), trouble_is_temporary():
             async with pool.acquire() as connection, connection.transaction():
                 await lists.delete(connection, account_id, await _changeable(connection, account_id, named))
@@ -155,6 +162,12 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock) -> list[HTTPRouteHandler
     return [create_list, list_lists, get_list, update_nothing, delete_nothing, update_list, delete_list]
 
 
+def _owner(request: Request[Any, Any, Any]) -> int | None:
+    """Return the account whose lists are meant; None for a subaccount, which has none."""
+    sender = sender_of(request)
+    return None if sender.subaccount_id else sender.account_id
+
+
 def _no_id(method: str) -> Problem:
     return Problem(400, "invalid uri", f"{method} requires a recipient list id in the URI", "1101")
 
@@ -176,6 +189,7 @@ async def _in_thread(pieces: Iterator[Piece]) -> AsyncIterator[Piece]:
         yield piece
 
 
+_NO_LISTS = Problem(400, "invalid params", "subaccounts cannot have recipient lists; leave X-MSYS-SUBACCOUNT away", "1200")
 _EXISTS = Problem(400, "List already exists", "a list with this id exists; change it with PUT", "5001")
 _ID: Schema = {"name": "list_id", "in": "path", "required": True, "schema": {"type": "string"}}
 _ERRORS: Schema = {

@@ -4,7 +4,6 @@ Reads of a primary key without X-MSYS-SUBACCOUNT show the domains of all subacco
 account's own (section 1.4).
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,27 +11,24 @@ import msgspec
 from litestar import Request, Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 
-from homing.accounts.types import Sender
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import ApiError
 from homing.api.reading import query_of, read_body, refusals, sender_of
 from homing.api.v1 import sending_domains_pages as pages
+from homing.api.v1.sending_domains_desk import DomainDesk
+from homing.api.v1.sending_domains_mail import MailboxDesk
 from homing.api.v1.sending_domains_wire import (
     CreateIn,
-    DkimIn,
     UpdateIn,
     VerifyIn,
     check_filters,
     check_shared,
-    check_tracking_domain,
-    check_verify,
     conflict,
     known_name,
     matches,
     not_found,
     read_key_length,
     read_name,
-    read_own_key,
     read_signing_domain,
     show,
     show_dkim,
@@ -40,16 +36,15 @@ from homing.api.v1.sending_domains_wire import (
     show_status,
 )
 from homing.domains import store
-from homing.domains.keys import BadKey, import_rsa
-from homing.domains.registry import register, sealed_key
-from homing.domains.rules.status import takes_bounces
-from homing.domains.rules.verify import dkim_error, record_name
-from homing.domains.types import DEFAULT_KEY, Conflict, DkimKey, NewDkimKey, SendingDomain, Verdict
+from homing.domains.registry import register
+from homing.domains.rules.status import merged, takes_bounces
+from homing.domains.types import DEFAULT_KEY, Conflict
 from homing.domains.verify import DomainDns, verify
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
 from homing.ground.secrets import MasterKey
-from homing.ingress.rules.problem import Problem, Wrong, bad_params, bad_type
+from homing.ingress.notices import Notices
+from homing.ingress.rules.problem import Wrong, bad_params
 
 PATH = "/api/v1/sending-domains"
 ONE = f"{PATH}/{{domain:str}}"
@@ -66,14 +61,18 @@ def routes(
     master_key: MasterKey,
     lookup: DomainDns,
     bounce_hosts: frozenset[str],
+    notices: Notices,
+    hostname: str,
     forget: Callable[[], None],
 ) -> list[HTTPRouteHandler]:
     """Return the routes.
 
     bounce_hosts   names of ours that a bounce domain's CNAME or MX must lead to, lower case
+    hostname       of the installation, for the mails that ask mailboxes for their word
     forget         called after a domain or key was changed, so that this worker does not believe what it remembers
     """
-    desk = _Desk(pool, master_key, lookup)
+    desk = DomainDesk(pool, master_key, lookup)
+    mailboxes = MailboxDesk(pool, notices, clock, hostname=hostname)
 
     @post(PATH, status_code=200, opt={"grants": MANAGE, "operation": pages.CREATE})
     async def create_sending_domain(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -82,7 +81,7 @@ def routes(
             with refusals():
                 given = read_body(body, CreateIn)
                 name = read_name(given.domain)
-                check_tracking_domain(given.tracking_domain)
+                link = await desk.tracking_link(sender.account_id, sender.subaccount_id, given.tracking_domain)
                 check_shared(given.shared_with_subaccounts, subaccount_id=sender.subaccount_id)
                 bits = read_key_length(given)
                 signing_domain = read_signing_domain(given.dkim, name) or name
@@ -95,6 +94,7 @@ def routes(
             now=clock.now(),
             subaccount_id=sender.subaccount_id,
             shared=bool(given.shared_with_subaccounts),
+            tracking_domain=link,
             dkim_bits=bits,
             own_key=own_key,
             signing_domain=signing_domain,
@@ -104,9 +104,9 @@ def routes(
         forget()
         keys = (await store.keys_of(pool, [name]))[name]
         results: dict[str, Any] = {"message": "Successfully Created domain.", "domain": name}
-        dkim = show_dkim(keys)
+        dkim = show_dkim(keys, default_key=DEFAULT_KEY)
         if dkim is not None:
-            results |= {"dkim": dkim, "dns_records": show_records(keys)}
+            results |= {"dkim": dkim, "dns_records": show_records(keys, default_key=DEFAULT_KEY)}
         return await json_answer(request, _encode({"results": results}))
 
     @get(PATH, opt={"grants": VIEW, "operation": pages.LIST})
@@ -123,9 +123,9 @@ def routes(
     async def get_sending_domain(request: Request[Any, Any, Any], domain: str) -> Response[bytes]:
         found, keys = await desk.find(sender_of(request), domain, reading=True)
         shown = show(found)
-        dkim = show_dkim(keys)
+        dkim = show_dkim(keys, default_key=found.default_key)
         if dkim is not None:
-            shown |= {"dkim": dkim, "dns_records": show_records(keys)}
+            shown |= {"dkim": dkim, "dns_records": show_records(keys, default_key=found.default_key)}
         return await json_answer(request, _encode({"results": shown}))
 
     @put(ONE, opt={"grants": MANAGE, "operation": pages.UPDATE})
@@ -135,7 +135,7 @@ def routes(
             with refusals():
                 given = read_body(body, UpdateIn)
                 found, keys = await desk.find(sender, domain)
-                check_tracking_domain(given.tracking_domain)
+                link = await desk.tracking_link(found.account_id, found.subaccount_id, given.tracking_domain)
                 check_shared(given.shared_with_subaccounts, subaccount_id=found.subaccount_id)
                 if given.is_default_bounce_domain and not takes_bounces(found.status):
                     raise Wrong(bad_params("is_default_bounce_domain needs a valid cname_status or mx_status"))
@@ -146,7 +146,7 @@ def routes(
             found,
             shared=_or(given.shared_with_subaccounts, found.shared),
             is_default_bounce=_or(given.is_default_bounce_domain, found.is_default_bounce),
-            tracking_domain=None if given.tracking_domain == "" else found.tracking_domain,
+            tracking_domain=found.tracking_domain if given.tracking_domain is None else link,
             key=own_key,
             signing_domain=signing_domain,
             dkim_status=dkim_status,
@@ -172,11 +172,13 @@ def routes(
         async with bodies.json(request) as body:
             with refusals():
                 given = read_body(body, VerifyIn)
-                check_verify(given)
         found, keys = await desk.find(sender_of(request), domain)
+        with refusals():
+            mailed = await mailboxes.asked(found, given)
         asked = {"dkim": bool(given.dkim_verify), "cname": bool(given.cname_verify), "mx": bool(given.mx_verify)}
         checked = await verify(found, keys, lookup, **asked, bounce_hosts=bounce_hosts)
-        kept = await store.set_status(pool, found, checked.status, keys=checked.keys)
+        status = merged(checked.status, before=found.status, after=mailed)
+        kept = await store.set_status(pool, found, status, keys=checked.keys)
         if isinstance(kept, Conflict):
             raise ApiError(conflict(found.domain, kept))
         if kept is None:
@@ -195,67 +197,6 @@ def routes(
         delete_sending_domain,
         verify_sending_domain,
     ]
-
-
-class _Desk:
-    """Finds domains for a sender, and turns the keys that customers bring into keys that can be kept."""
-
-    def __init__(self, pool: Pool, master_key: MasterKey, lookup: DomainDns) -> None:
-        self._pool = pool
-        self._master_key = master_key
-        self._lookup = lookup
-
-    async def find(self, sender: Sender, name: str, *, reading: bool = False) -> tuple[SendingDomain, list[DkimKey]]:
-        """Return a domain of this sender, with its keys.
-
-        raises   ApiError 404
-        """
-        scope = sender.scope if reading else sender.subaccount_id
-        found = await store.get(self._pool, known_name(name), account_id=sender.account_id, subaccount_id=scope)
-        if found is None:
-            raise ApiError(not_found(name))
-        return found, (await store.keys_of(self._pool, [found.domain]))[found.domain]
-
-    async def own_key(
-        self, dkim: DkimIn | None, signing_domain: str, *, status: str = Verdict.UNVERIFIED.value
-    ) -> NewDkimKey | None:
-        """Return a customer's key sealed, None where none was given. Raises Wrong."""
-        parts = read_own_key(dkim)
-        if parts is None:
-            return None
-        private, public, selector = parts
-        try:
-            pair = await asyncio.to_thread(import_rsa, private, public)
-        except BadKey as trouble:
-            raise Wrong(bad_type(str(trouble))) from None
-        return sealed_key(pair, self._master_key, selector=selector, signing_domain=signing_domain, status=status)
-
-    async def replacing_key(
-        self, found: SendingDomain, keys: list[DkimKey], dkim: DkimIn | None, signing_domain: str | None
-    ) -> tuple[NewDkimKey | None, str | None]:
-        """Return the key that takes the place of a domain's, and what DNS said of it; None where nothing changes.
-
-        A domain that an operator vouched for may have no DNS to look into, so nothing is looked up for it.
-
-        raises   Wrong: among others 1404 where the key, or the key under its new signing domain, is not in DNS
-        """
-        standing = next((key for key in keys if key.key_id == DEFAULT_KEY and key.algorithm == "rsa"), None)
-        before = found.domain if standing is None else standing.signing_domain
-        status = (Verdict.UNVERIFIED if found.trusted else Verdict.VALID).value
-        key = await self.own_key(dkim, signing_domain or before, status=status)
-        if key is None and (standing is None or signing_domain in (None, before)):
-            return None, None
-        if not found.trusted:
-            await self._check_published(key or standing, signing_domain or before)
-        return key, status
-
-    async def _check_published(self, key: NewDkimKey | DkimKey | None, signing_domain: str) -> None:
-        if key is None:
-            return
-        answer = await self._lookup.look_up(record_name(key.selector, signing_domain), "TXT")
-        error = answer.trouble or dkim_error(answer.values, public_key=key.public_key, algorithm=key.algorithm)
-        if error is not None:
-            raise Wrong(Problem(400, "request to remote endpoint failed", error, "1404"))
 
 
 def _or(given: bool | None, before: bool) -> bool:

@@ -25,6 +25,7 @@ _STATUS: dict[str, Any] = {
         "ownership_verified": {"type": "boolean"},
         **dict.fromkeys(_VERDICTS, _VERDICT),
         "compliance_status": {"type": "string", "enum": ["valid", "blocked", "pending"]},
+        "verification_mailbox": {"type": "string", "description": "local part of the mailbox that was asked"},
     },
 }
 _PUBLIC: dict[str, Any] = {name: {"type": "string"} for name in ("headers", "public", "selector", "signing_domain")}
@@ -173,13 +174,14 @@ VERIFY = Operation(
     "Verify a sending domain in DNS",
     {
         200: ("the statuses, whether or not a check passed", _results(_VERIFIED)),
-        400: "malformed JSON (1300), proved by another account (7004), or a way that is not offered (1200)",
+        400: "malformed JSON (1300), proved by another account (7004), or a mailbox that cannot be asked now (1200)",
         **_GONE,
         **_IN_BODY,
     },
     description=(
-        "`dkim_verify`: the TXT record of the key. `cname_verify`, `mx_verify`: bounces lead to us. Verification by mail is "
-        "not offered."
+        "`dkim_verify`: the TXT record of the key. `cname_verify`, `mx_verify`: bounces lead to us. `postmaster_at_verify`, "
+        "`abuse_at_verify`, `verification_mailbox_verify` with `verification_mailbox` (a local part): that mailbox is sent a "
+        "token, good for 7 days; the latest one, posted as `..._token`, proves the domain."
     ),
     parameters=(_NAME,),
     body=_BODIES["verify"],

@@ -24,14 +24,6 @@ _STATUSES = (
     "verification_mailbox_status",
     "compliance_status",
 )
-_BY_MAIL = (
-    "verification_mailbox_verify",
-    "postmaster_at_verify",
-    "abuse_at_verify",
-    "verification_mailbox_token",
-    "postmaster_at_token",
-    "abuse_at_token",
-)
 
 
 class DkimIn(msgspec.Struct, kw_only=True):
@@ -68,7 +60,7 @@ class UpdateIn(msgspec.Struct, kw_only=True):
 
 
 class VerifyIn(msgspec.Struct, kw_only=True):
-    """What to look at. `mx_verify` is ours: the MX of a bounce domain. Verification by mail is not offered yet."""
+    """What to look at, which mailboxes to ask, and what tokens they were sent. `mx_verify` is ours: the MX of a bounce domain."""
 
     dkim_verify: bool | None = None
     cname_verify: bool | None = None
@@ -153,23 +145,10 @@ def read_signing_domain(dkim: DkimIn | None, domain: str) -> str | None:
     return name
 
 
-def check_tracking_domain(text: str | None) -> None:
-    """Refuse a link to a tracking domain: none can be registered yet. '' unlinks, which is always possible."""
-    if text:
-        raise Wrong(bad_params(f"Tracking domain '{text[:253]}' is not a registered tracking domain"))
-
-
 def check_shared(shared: bool | None, *, subaccount_id: int) -> None:
     """Refuse to share what is a subaccount's own. Raises Wrong."""
     if shared and subaccount_id:
         raise Wrong(bad_params("only domains of the primary account can be shared with subaccounts"))
-
-
-def check_verify(given: VerifyIn) -> None:
-    """Refuse the ways to verify that would need a mail to be sent. Raises Wrong."""
-    for name in _BY_MAIL:
-        if getattr(given, name):
-            raise Wrong(bad_params(f"{name} is not offered; verify with dkim_verify, cname_verify or mx_verify"))
 
 
 def conflict(name: str, found: Conflict) -> Problem:
@@ -186,17 +165,18 @@ def not_found(name: str) -> Problem:
 
 def show_status(status: DomainStatus, *, trusted: bool) -> dict[str, Any]:
     """Return the `status` members."""
-    return {
+    shown = {
         "ownership_verified": is_owned(status, trusted=trusted),
         **{name: getattr(status, name) for name in _STATUSES},
     }
+    return shown | ({"verification_mailbox": status.verification_mailbox} if status.verification_mailbox else {})
 
 
-def show_dkim(keys: Sequence[DkimKey]) -> dict[str, Any] | None:
+def show_dkim(keys: Sequence[DkimKey], *, default_key: str) -> dict[str, Any] | None:
     """Return the `dkim` member: the default RSA key as everybody knows it, our Ed25519 key beside it; None: no keys."""
     shown: dict[str, Any] = {}
     for key in keys:
-        if key.key_id != "default":
+        if key.key_id != default_key:
             continue
         public = {
             "headers": HEADERS,
@@ -208,7 +188,7 @@ def show_dkim(keys: Sequence[DkimKey]) -> dict[str, Any] | None:
     return shown or None
 
 
-def show_records(keys: Sequence[DkimKey]) -> list[dict[str, str]]:
+def show_records(keys: Sequence[DkimKey], *, default_key: str) -> list[dict[str, str]]:
     """Return the DNS records to publish, ready to paste: ours, beside the reference's members."""
     return [
         {
@@ -217,7 +197,7 @@ def show_records(keys: Sequence[DkimKey]) -> list[dict[str, str]]:
             "value": record_value(key.public_key, algorithm=key.algorithm),
         }
         for key in keys
-        if key.key_id == "default"
+        if key.key_id == default_key
     ]
 
 

@@ -190,7 +190,9 @@ def routes(
         return decode_content(version.content), version.version
 
     async def _refuse_in_use(connection: Any, found: StoredTemplate) -> None:
-        used = await submissions.template_in_use(connection, found.account_id, found.template_id, now=clock.now())
+        used = await submissions.template_in_use(
+            connection, found.account_id, found.subaccount_id, found.template_id, now=clock.now()
+        )
         if used:
             raise ApiError(Problem(409, "resource conflict", "Template is in use by msg generation", "1602"))
 

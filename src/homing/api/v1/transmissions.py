@@ -12,13 +12,13 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts.types import Sender
 from homing.api.auth import SENDER
 from homing.api.bodies import Bodies, json_answer
-from homing.api.errors import ApiError, error_object
+from homing.api.errors import SUSPENDED, ApiError, error_object
 from homing.api.openapi import Operation
 from homing.api.reading import refusals
 from homing.ground.clock import Clock
 from homing.ground.errors import Overloaded
 from homing.ground.ids import to_digits
-from homing.ingress.rules.problem import Problem
+from homing.ingress.rules.problem import Problem, unknown_tracking_domain
 from homing.ingress.rules.recipients import MOST_RECIPIENTS
 from homing.ingress.rules.transmission import BodyIn, decode
 from homing.ingress.types import Accepted, Refusal, Refused, Transmission
@@ -91,6 +91,20 @@ def problem_of(refused: Refused, transmission: Transmission) -> Problem:
         case Refusal.UNKNOWN_DKIM_KEY:
             text = f"Invalid DKIM key ID '{subject[:64]}' for sending domain '{transmission.sending_domain}'"
             return Problem(400, text, code="1100")
+        case Refusal.POOL_OF_SUBACCOUNT:
+            text = f"this subaccount cannot send from IP pool '{subject[:64]}': it has one assigned; leave options.ip_pool away"
+            return Problem(400, "invalid params", text, "1200")
+        case Refusal.HOURLY_LIMIT:
+            return Problem(420, f"Exceed Sending Limit ({subject})", code="2101")
+        case Refusal.DAILY_LIMIT:
+            return Problem(420, f"Exceed Sending Limit ({subject})", code="2102")
+        case Refusal.MONTHLY_LIMIT:
+            return Problem(420, f"Exceed Sending Limit ({subject})", code="2105")
+        case Refusal.UNVERIFIED_DKIM_KEY:
+            text = f"DKIM key '{subject[:64]}' is not verified for sending domain '{transmission.sending_domain}'"
+            return Problem(400, text, code="1100")
+        case Refusal.UNKNOWN_TRACKING_DOMAIN:
+            return unknown_tracking_domain(subject)
         case Refusal.NO_RECIPIENTS:
             return Problem(400, "At least one valid recipient is required", code="5002")
         case Refusal.START_TIME:
@@ -108,7 +122,7 @@ def problem_of(refused: Refused, transmission: Transmission) -> Problem:
         case Refusal.LIST_OF_SUBACCOUNT:
             return Problem(422, "invalid field combination", "subaccounts cannot send to stored recipient lists", "1301")
         case Refusal.SUSPENDED:
-            return Problem(403, "Forbidden.")
+            return SUSPENDED
 
 
 def most_errors_of(request: Request[Any, Any, Any]) -> int:
@@ -182,6 +196,7 @@ OPERATION = Operation(
         200: ("the mail is durably queued; some recipients may have been left out (code 2000)", _RESULTS),
         400: "malformed JSON (1300), not UTF-8 (1305), domain not verified (7001), no valid recipient (5002), and others",
         404: "the recipient list does not exist (1600)",
+        420: "the account would pass its hourly (2101), daily (2102) or monthly (2105) limit; nothing was sent",
         408: "the body arrived too slowly",
         413: "the body is too large",
         415: "the body is not application/json (1700)",

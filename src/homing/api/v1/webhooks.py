@@ -90,8 +90,8 @@ def routes(*, webhooks: Webhooks, http: OutboundHttp, bodies: Bodies, clock: Clo
         async with bodies.json(request) as body:
             with refusals():
                 made = created(read_body(body, WebhookIn), sender_of(request))
-        if await webhooks.count(made.account_id) >= MOST_WEBHOOKS:
-            raise ApiError(Problem(400, "invalid params", f"an account has at most {MOST_WEBHOOKS} webhooks", "1200"))
+        if await webhooks.count(made.account_id, made.subaccount_id or 0) >= MOST_WEBHOOKS:
+            raise ApiError(bad_params(f"there can be at most {MOST_WEBHOOKS} webhooks"))
         made, _ = await tried(made, PING)
         await webhooks.add(made)
         results = {"id": str(made.webhook_id), "signing_secret": made.auth.secret, "links": links_of(made.webhook_id, "webhook")}
@@ -123,6 +123,9 @@ def routes(*, webhooks: Webhooks, http: OutboundHttp, bodies: Bodies, clock: Clo
                 if given.subaccount_id is not None and not sender_of(request).acts_for_all:
                     raise Wrong(bad_params("subaccount_id can be changed by the primary account alone"))
                 after = changed(before, given)
+        owner = after.subaccount_id or 0
+        if owner and owner != before.subaccount_id and not await webhooks.has_subaccount(after.account_id, owner):
+            raise ApiError(bad_params(f"subaccount_id: this account has no subaccount {owner}"))
         auth_before = structs.replace(before.auth, access_token="", expires_in=0)
         auth_after = structs.replace(after.auth, access_token="", expires_in=0)
         if after.target != before.target or auth_after != auth_before or after.auth_type != before.auth_type:

@@ -21,7 +21,7 @@ MOST_HEADERS = 5
 MOST_HEADER_BYTES = 3_000
 MOST_EXCEPTIONS = 10
 MOST_TOKEN = 2_048
-MOST_WEBHOOKS = 100  # of an account
+MOST_WEBHOOKS = 100  # of a subaccount, or of the primary account
 RESERVED = frozenset(
     {
         "authorization", "connection", "content-length", "content-type", "expect", "host", "keep-alive", "proxy-authorization",

@@ -1,5 +1,7 @@
 """What a domain's status allows (SparkPost reference, section 2.7)."""
 
+import msgspec
+
 from homing.domains.types import DomainFacts, DomainStatus, SendingDomain, Verdict
 
 # Each proves control of the name. SPF does not: it is legacy, and an include says nothing about who owns the name.
@@ -56,3 +58,9 @@ def after_check(before: str, *, error: str | None, temporary: bool) -> str:
     if error is None:
         return Verdict.VALID.value
     return before if temporary and before == Verdict.VALID else Verdict.INVALID.value
+
+
+def merged(current: DomainStatus, *, before: DomainStatus, after: DomainStatus) -> DomainStatus:
+    """Return the status as it is now, with what a check has changed: others may have changed something meanwhile."""
+    changed = {name: value for name, value in msgspec.structs.asdict(after).items() if value != getattr(before, name)}
+    return msgspec.structs.replace(current, **changed)

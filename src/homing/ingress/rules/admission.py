@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from homing.accounts.types import Sender
-from homing.domains.types import DomainFacts
+from homing.accounts.types import AccountOptions, Sender
+from homing.domains.types import DomainFacts, KeyStanding
 from homing.ingress.types import Refusal, Refused, Transmission
 from homing.recipients.types import StoredList
 
@@ -20,14 +20,18 @@ class Known(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     default_bounce  domain of envelope senders where the transmission names none; None: the platform's
     stored_list     the recipient list that it names; None: it names none, or there is none
     pool_exists     of the pool that it names; True where it names none
-    dkim_key_usable that key exists for the sending domain and is verified; True for the default key
+    dkim_key        whether the key that it names can sign for the sending domain; usable where it names none
+    tracking_usable of the tracking domain that it names; True where it names none
+    options         of the account
     """
 
     domains: Mapping[str, DomainFacts]
     default_bounce: str | None = None
     stored_list: StoredList | None = None
     pool_exists: bool = True
-    dkim_key_usable: bool = True
+    dkim_key: KeyStanding = KeyStanding.USABLE
+    tracking_usable: bool = True
+    options: AccountOptions = AccountOptions()
 
 
 def admit(transmission: Transmission, sender: Sender, known: Known, *, now: datetime) -> Refused | None:
@@ -56,8 +60,12 @@ def admit(transmission: Transmission, sender: Sender, known: Known, *, now: date
             return Refused(Refusal.RETURN_PATH_DOMAIN, domain)
     if not known.pool_exists:
         return Refused(Refusal.UNKNOWN_POOL, transmission.ip_pool or "")
-    if not known.dkim_key_usable:
+    if known.dkim_key is KeyStanding.ABSENT:
         return Refused(Refusal.UNKNOWN_DKIM_KEY, transmission.dkim_key)
+    if known.dkim_key is KeyStanding.UNVERIFIED:
+        return Refused(Refusal.UNVERIFIED_DKIM_KEY, transmission.dkim_key)
+    if not known.tracking_usable:
+        return Refused(Refusal.UNKNOWN_TRACKING_DOMAIN, transmission.tracking_domain)
     if transmission.start_time is not None and transmission.start_time > now + FURTHEST_START:
         return Refused(Refusal.START_TIME, transmission.start_time.isoformat())
     return None
@@ -74,6 +82,18 @@ def with_usable_return_path(transmission: Transmission, known: Known) -> Transmi
     if facts is not None and facts.usable_as_return_path:
         return transmission
     return msgspec.structs.replace(transmission, return_path=None)
+
+
+def with_pool(transmission: Transmission, pool: str) -> Transmission | Refused:
+    """Return a transmission that leaves from the pool of its subaccount; refuse one that names another.
+
+    pool   '': the subaccount has none of its own
+    """
+    if not pool or transmission.ip_pool == pool:
+        return transmission
+    if transmission.ip_pool is not None:
+        return Refused(Refusal.POOL_OF_SUBACCOUNT, transmission.ip_pool)
+    return msgspec.structs.replace(transmission, ip_pool=pool)
 
 
 def return_path_domains(transmission: Transmission) -> set[str]:

@@ -147,16 +147,8 @@ def with_stored(transmission: Transmission, content: Content, template: StoredTe
             name, email = named.from_[0] or name, named.from_[1]
         made = msgspec.structs.replace(content, from_name=name, from_email=email, reply_to=named.reply_to or content.reply_to)
         read = ReadContent(made, email, read_from(FromIn(email=email), "the template's from")[2], content.subject)
-    options = template.options
-    tracked = transmission.open_tracking
-    if "open_tracking" in named.unset and options.open_tracking is not None:
-        tracked = options.open_tracking
-    clicks = transmission.click_tracking
-    if "click_tracking" in named.unset and options.click_tracking is not None:
-        clicks = options.click_tracking
-    transactional = transmission.transactional
-    if "transactional" in named.unset and options.transactional is not None:
-        transactional = options.transactional
+    options = msgspec.structs.asdict(template.options)
+    said = {name: value for name, value in options.items() if value is not None and name in transmission.unset}
     return msgspec.structs.replace(
         transmission,
         content=read.content,
@@ -166,10 +158,8 @@ def with_stored(transmission: Transmission, content: Content, template: StoredTe
         from_email=read.from_email,
         sending_domain=read.sending_domain,
         subject=read.subject,
-        open_tracking=tracked,
-        click_tracking=clicks,
-        transactional=transactional,
-        initial_open=tracked if "initial_open" in named.unset else transmission.initial_open,
+        unset=transmission.unset - said.keys(),
+        **said,
     )
 
 

@@ -21,6 +21,7 @@ MAX_TAGS = 10  # further ones are ignored
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _JSON_TYPES = {dict: "json object", list: "json array", str: "json string", bool: "json boolean"}
+_DEFAULTED = ("open_tracking", "click_tracking", "initial_open", "transactional")
 _FLAGS = ("open_tracking", "click_tracking", "initial_open", "transactional", "skip_suppression", "inline_css")
 
 
@@ -51,6 +52,7 @@ class ApiHeader(msgspec.Struct, frozen=True, kw_only=True):
     skip_suppression: bool = False
     ip_pool: str | None = None
     dkim_key: str = "default"
+    unset: frozenset[str] = frozenset(_DEFAULTED)  # of these options, those that it does not name
 
 
 NOTHING_ASKED = ApiHeader()
@@ -112,6 +114,7 @@ def _read(given: dict[str, Any]) -> ApiHeader:
         skip_suppression=bool(flags["skip_suppression"]),
         ip_pool=_one_line("options.ip_pool", _member(options, "ip_pool", str, "", "options.")) or None,
         dkim_key=_one_line("options.dkim_key", _member(options, "dkim_key", str, "", "options.")) or "default",
+        unset=frozenset(name for name in _DEFAULTED if flags[name] is None),
     )
 
 

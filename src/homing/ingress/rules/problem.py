@@ -54,6 +54,11 @@ def bad_params(description: str) -> Problem:
     return Problem(400, "invalid params", description, "1200")
 
 
+def unknown_tracking_domain(name: str) -> Problem:
+    """A tracking domain cannot be used: this (sub)account has none such, or none that is verified."""
+    return bad_params(f"Tracking domain '{name[:253]}' is not a registered tracking domain")
+
+
 def check_one_line(value: str | None, name: str) -> None:
     """Refuse line breaks and other control characters in what becomes part of a header or of an SMTP command.
 

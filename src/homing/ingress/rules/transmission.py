@@ -20,6 +20,7 @@ from homing.ingress.rules.problem import (
     check_bytes,
     check_one_line,
     missing,
+    unknown_tracking_domain,
 )
 from homing.ingress.rules.recipients import (
     check_metadata,
@@ -30,6 +31,7 @@ from homing.ingress.rules.recipients import (
     wrong_type,
 )
 from homing.ingress.types import Transmission
+from homing.message.addresses import BadAddress, parse_domain
 
 MOST_CAMPAIGN_ID = 64  # bytes
 MOST_DESCRIPTION = 1_024
@@ -66,6 +68,7 @@ class BodyIn(msgspec.Struct, gc=False):
     metadata: dict[str, Any] | None = None
     substitution_data: dict[str, Any] | None = None
     return_path: str | None = None
+    tracking_domain: str | None = None
 
 
 _decode_body = msgspec.json.Decoder(BodyIn).decode
@@ -137,7 +140,7 @@ def _read(given: BodyIn) -> Transmission:
         recipients=recipients,
         rejected=rejected,
         content=written.content,
-        named=None if written.named is None else msgspec.structs.replace(written.named, unset=_unset(options)),
+        named=written.named,
         recv_method="rest",
         from_email=written.from_email,
         sending_domain=written.sending_domain,
@@ -151,8 +154,10 @@ def _read(given: BodyIn) -> Transmission:
         open_tracking=open_tracking,
         click_tracking=options.click_tracking is not False,
         initial_open=open_tracking if options.initial_open is None else options.initial_open,
+        unset=_unset(options),
         start_time=_start_time(options.start_time),
         dkim_key=options.dkim_key or "default",
+        tracking_domain=_tracking_domain(given.tracking_domain),
         list_id=(given.override.list_id or "") if given.override is not None else "",
         substitution_data=given.substitution_data or {},
         metadata=given.metadata or {},
@@ -165,11 +170,20 @@ def _unset(options: OptionsIn) -> frozenset[str]:
 
 
 def _pool(given: str | None) -> str | None:
-    if not given or given.lower() == "sp_shared":  # an old way to say: none of mine
+    if not given:
         return None
     if len(given) > MOST_POOL or not given.replace("_", "").isalnum() or not given.isascii():
         raise Wrong(bad_type(f"options.ip_pool must have at most {MOST_POOL} letters, digits and underscores"))
     return given.lower()
+
+
+def _tracking_domain(given: str | None) -> str:
+    if not given:
+        return ""
+    try:
+        return parse_domain(given)
+    except BadAddress:
+        raise Wrong(unknown_tracking_domain(given)) from None
 
 
 def _start_time(given: str | None) -> datetime | None:

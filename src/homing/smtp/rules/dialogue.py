@@ -13,8 +13,6 @@ end: never is a part of a message read as a command, nor two messages read from 
 import re
 from collections.abc import Callable
 
-import msgspec
-
 from homing.accounts.types import Sender
 from homing.smtp import replies
 from homing.smtp.replies import Reason, Reply
@@ -144,8 +142,8 @@ class Session:
         self._phase = _COMMAND
         if isinstance(answer, Reply):
             return self._advance([answer])
-        sender = None if answer is None else acting_as(answer, credentials.subaccount)
-        if sender is None:
+        sender = answer
+        if sender is None or not may_inject(sender, credentials.subaccount):
             out: list[Action] = []
             self._auth_failed(out)
             return self._advance(out)
@@ -464,18 +462,12 @@ class Session:
         return f"{name}{'S' if self._tls else ''}{'A' if self.sender is not self._trusted else ''}"
 
 
-def acting_as(sender: Sender, subaccount: int | None) -> Sender | None:
-    """Return whom a key injects for, given the subaccount that the user name asked for; None: it may not.
+def may_inject(sender: Sender, subaccount: int | None) -> bool:
+    """Return whether a key may inject for the subaccount that the user name asked for (None: for its own).
 
     source   SparkPost reference, sections 1.4 and 2.31.1: only a primary key may act as a subaccount
     """
-    if not sender.may(GRANT):
-        return None
-    if subaccount is None or subaccount == sender.subaccount_id:
-        return sender
-    if sender.pinned:
-        return None
-    return msgspec.structs.replace(sender, subaccount_id=subaccount, acts_for_all=False)
+    return sender.may(GRANT) and not sender.suspended and subaccount in (None, sender.subaccount_id)
 
 
 _HANDLERS: dict[bytes, Callable[[Session, bytes, list[Action]], None]] = {

@@ -1,0 +1,202 @@
+"""/api/v1/account, /api/v1/usage: what an account is, has as its defaults, and has sent (SparkPost reference, section 2.25)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get, put
+from litestar.handlers import HTTPRouteHandler
+
+from homing.accounts import store, usage
+from homing.accounts.types import Account
+from homing.api.bodies import Bodies, json_answer
+from homing.api.errors import ApiError
+from homing.api.openapi import Operation, Schema
+from homing.api.reading import query_of, read_body, refusals, sender_of
+from homing.api.v1.account_wire import (
+    DAYS,
+    MOST_DAYS,
+    MOST_NAME,
+    NO_ACCOUNT,
+    OPTIONS,
+    AccountIn,
+    check_tfa,
+    read_company_name,
+    read_days,
+    read_options,
+    show,
+    show_history,
+    show_usage,
+)
+from homing.ground.clock import Clock
+from homing.ground.db import Pool
+
+PATH = "/api/v1/account"
+USAGE = "/api/v1/usage"
+VIEW = ("account/view", "account/manage", "account/read-write")
+MANAGE = ("account/manage", "account/read-write")
+VIEW_USAGE = ("usage/view", *VIEW)
+_encode = msgspec.json.Encoder().encode
+
+
+def routes(*, pool: Pool, bodies: Bodies, clock: Clock, forget: Callable[[], None]) -> list[HTTPRouteHandler]:
+    """Return the routes.
+
+    forget   called after a change, so that this worker does not believe what it remembers
+    """
+
+    @get(PATH, opt={"grants": VIEW, "operation": RETRIEVE})
+    async def get_account(request: Request[Any, Any, Any]) -> Response[bytes]:
+        with refusals():
+            wanted = {part.strip() for part in query_of(request).get("include", "").split(",")}
+        account, now = await _account(request), clock.now()
+        used = await usage.of_account(pool, account.account_id, now=now) if "usage" in wanted else None
+        return await json_answer(request, _encode({"results": show(account, used, now=now)}))
+
+    @put(PATH, opt={"grants": MANAGE, "operation": UPDATE})
+    async def update_account(request: Request[Any, Any, Any]) -> Response[bytes]:
+        async with bodies.json(request) as body:
+            with refusals():
+                given = read_body(body, AccountIn)
+                check_tfa(given.tfa_required)
+                company_name, options = read_company_name(given.company_name), read_options(given.options)
+        await store.change_account(pool, sender_of(request).account_id, company_name=company_name, options=options)
+        forget()
+        return await json_answer(request, _encode({"results": {"message": "Account has been updated"}}))
+
+    @get(USAGE, opt={"grants": VIEW_USAGE, "operation": USED})
+    async def get_usage(request: Request[Any, Any, Any]) -> Response[bytes]:
+        account, now = await _account(request), clock.now()
+        used = await usage.of_account(pool, account.account_id, now=now)
+        return await json_answer(request, _encode({"results": show_usage(used, account.limits, now=now)}))
+
+    @get(f"{USAGE}/history", opt={"grants": VIEW_USAGE, "operation": HISTORY})
+    async def get_usage_history(request: Request[Any, Any, Any]) -> Response[bytes]:
+        with refusals():
+            first, last = read_days(query_of(request), today=clock.now().date())
+        days = await usage.by_day(pool, sender_of(request).account_id, first=first, last=last)
+        return await json_answer(request, _encode({"results": show_history(days, first, last)}))
+
+    async def _account(request: Request[Any, Any, Any]) -> Account:
+        found = await store.account_by_id(pool, sender_of(request).account_id)
+        if found is None:
+            raise ApiError(NO_ACCOUNT)
+        return found
+
+    return [get_account, update_account, get_usage, get_usage_history]
+
+
+def _results(schema: Schema) -> Schema:
+    return {"type": "object", "required": ["results"], "properties": {"results": schema}}
+
+
+_SPAN: Schema = {
+    "type": "object",
+    "required": ["used", "start", "end"],
+    "properties": {
+        "used": {"type": "integer"},
+        "limit": {"type": "integer", "description": "absent where there is none"},
+        "start": {"type": "string"},
+        "end": {"type": "string"},
+    },
+}
+_OPTIONS: Schema = {"type": "object", "properties": {name: {"type": "boolean"} for name in OPTIONS}}
+_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": MOST_NAME, "pattern": "\\S"}
+_DAY: Schema = {"type": "string", "format": "date"}
+RETRIEVE = Operation(
+    "Look at the account",
+    {
+        200: (
+            "the account",
+            _results(
+                {
+                    "type": "object",
+                    "required": ["customer_id", "company_name", "status", "options"],
+                    "properties": {
+                        "customer_id": {"type": "integer"},
+                        "company_name": {"type": "string"},
+                        "status": {"type": "string", "enum": ["active", "suspended"]},
+                        "options": _OPTIONS,
+                        "usage": {"type": "object", "properties": {"day": _SPAN, "month": _SPAN, "hour": _SPAN}},
+                    },
+                }
+            ),
+        ),
+        404: "the account is gone",
+    },
+    parameters=({"name": "include", "in": "query", "schema": {"type": "string"}, "description": "`usage`: what was sent too"},),
+)
+UPDATE = Operation(
+    "Change the account: its name, and what messages are like that do not say otherwise",
+    {
+        200: ("changed; other workers notice within 5 seconds", _results({"type": "object"})),
+        400: "malformed, or not available here (1200)",
+        408: "the body arrived too slowly",
+        413: "the body is too large",
+        415: "the body is not application/json (1700)",
+        422: "a member is of a wrong type or too long (1300)",
+    },
+    description="What is absent stays as it is; so do options that are not named.",
+    body={
+        "type": "object",
+        "properties": {"company_name": _NAME, "tfa_required": {"type": "boolean"}, "options": _OPTIONS},
+    },
+)
+USED = Operation(
+    "What the account has sent today and this month",
+    {
+        200: (
+            "messages taken, in days and months of UTC",
+            _results(
+                {
+                    "type": "object",
+                    "required": ["messaging"],
+                    "properties": {
+                        "messaging": {
+                            "type": "object",
+                            "required": ["day", "month", "last_usage_date", "timestamp"],
+                            "properties": {
+                                "day": _SPAN,
+                                "month": _SPAN,
+                                "hour": _SPAN,
+                                "last_usage_date": {"type": ["string", "null"]},
+                                "timestamp": {"type": "string"},
+                            },
+                        }
+                    },
+                }
+            ),
+        ),
+        404: "the account is gone",
+    },
+)
+HISTORY = Operation(
+    "What the account has sent on each day",
+    {
+        200: (
+            "every day from the first to the last",
+            _results(
+                {
+                    "type": "object",
+                    "required": ["messaging"],
+                    "properties": {
+                        "messaging": {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "required": ["date", "usage"],
+                                "properties": {"date": _DAY, "usage": {"type": "integer"}},
+                            },
+                        }
+                    },
+                }
+            ),
+        ),
+        400: "a day cannot be read (1200)",
+    },
+    description=f"Kept for {MOST_DAYS} days; the last {DAYS} where nothing is asked for.",
+    parameters=(
+        {"name": "from", "in": "query", "schema": _DAY, "description": "the first day"},
+        {"name": "to", "in": "query", "schema": _DAY, "description": "the last day; today where absent"},
+    ),
+)

@@ -88,11 +88,11 @@ class HttpDoor:
         self.counted: list[tuple[int | None, FaultTag]] = []
         self.refuse: str | None = None
         self.port = 0
-        self.ab_tests: AbTestBook
         self.authenticator: Authenticator
         self.accept: Accept
         self.domains: DomainBook
         self.templates: TemplateBook
+        self.ab_tests: AbTestBook
         self.client: httpx.AsyncClient
 
     async def key_with(self, *grants: str, subaccount_id: int = 0) -> str:
@@ -159,7 +159,6 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
     for number in SUBACCOUNTS:
         await subaccount(pool, account.account_id, number)
     door = HttpDoor(pool, account.account_id, key.clear)
-    door.ab_tests = AbTestBook(pool, clock)
     serve = {name: settings.pop(name) for name in ("head_within_s", "most_connections", "cert", "key") if name in settings}
 
     async def ready() -> dict[str, Any]:
@@ -170,13 +169,9 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
 
     authenticator = door.authenticator = Authenticator(pool, clock)
     door.domains, door.templates = DomainBook(pool, clock), TemplateBook(pool, clock)
+    door.ab_tests = AbTestBook(pool, clock)
     door.accept = make_accept(
-        pool,
-        handover or door.queue,
-        authenticator.book,
-        domains=door.domains,
-        templates=door.templates,
-        ab_tests=door.ab_tests,
+        pool, handover or door.queue, authenticator.book, domains=door.domains, templates=door.templates, ab_tests=door.ab_tests
     )
     deps = Deps(
         authenticate=authenticator.authenticate,

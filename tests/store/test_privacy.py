@@ -226,9 +226,10 @@ async def test_only_what_keeps_him_from_being_written_to_stays_on_the_list(desk)
         await recipients.strike_all(
             connection, [Strike(account_id=1, subaccount_id=0, recipient=KIM, subclass="mailbox.full", day=NOW.date())]
         )
-    await desk.ask(Ask.FORGET)
+    number = await desk.ask(Ask.FORGET)
     await desk.work()
     rows = await desk.suppressed()
+    assert [row[5] for row in rows] == [f"privacy:{number}", "x"]  # a message's id would lead from the address to his events
     assert [(row[1], row[3], row[4]) for row in rows] == [
         (KIM, "Spam Complaint", ""),
         (LEE, "Bounce Rule", f"550 <{LEE}>"),

@@ -164,6 +164,7 @@ async def test_no_target_breaks_out_of_its_header(place, url):
         SEAL.link(7, ID, URL) + "A",
         Seal(b"t" * 32).link(7, ID, "https://evil.test"),
     ],
+    ids=range(13),
 )  # fmt: skip
 async def test_whatever_is_none_of_ours_is_not_found_and_leads_nowhere(place, path):
     answer = await place.get(path)

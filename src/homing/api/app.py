@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from litestar import Litestar
@@ -13,6 +14,7 @@ from homing.api.bodies import Bodies
 from homing.api.frame import Count, Frame, handle
 from homing.api.v1 import events, message_events, transmissions
 from homing.api.v1.transmissions import RefuseNew, TakeTransmission
+from homing.contracts import people
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
 
@@ -58,7 +60,7 @@ def make_app(deps: Deps) -> Frame:
     ]
     inner = Litestar(
         route_handlers=[*handlers, openapi.route(handlers)],
-        guards=[Gate(deps.authenticate)],
+        guards=[Gate(deps.authenticate, partial(people.by_token, deps.pool))],
         exception_handlers={Exception: handle},
         openapi_config=None,
         logging_config=None,

@@ -11,8 +11,11 @@ from homing.accounts.authenticate import BadSubaccount
 from homing.accounts.types import Sender
 from homing.api.errors import FORBIDDEN, SUSPENDED, UNAUTHORIZED, ApiError
 from homing.api.frame import ACCOUNT_ID
+from homing.contracts.people import PREFIX
+from homing.contracts.types import StaffMember
 
 SENDER = "sender"  # key of scope["state"]
+STAFF = "staff"  # key of scope["state"]: a member of the staff, where he asks
 _READING = ("GET", "HEAD")
 
 
@@ -24,22 +27,32 @@ class Authenticate(Protocol):
         ...
 
 
-class Gate:
-    """Lets a request through to its route if the caller holds one of the grants that the route names in `opt["grants"]`.
+class KnowStaff(Protocol):
+    """Answers whose staff token this is; `contracts.people.by_token` over a pool is one."""
 
-    A route without grants is open to everybody. Who is suspended may only GET.
+    async def __call__(self, token: str) -> StaffMember | None:
+        """Return the member of the staff; None where the token is nobody's or void."""
+        ...
+
+
+class Gate:
+    """Lets a request through to its route if the caller holds one of the grants that the route names in `opt["grants"]`,
+    or, by a staff token, one of the roles of `opt["staff"]`.
+
+    A route with neither is open to everybody. Who is suspended may only GET.
     """
 
-    def __init__(self, authenticate: Authenticate) -> None:
+    def __init__(self, authenticate: Authenticate, staff: KnowStaff) -> None:
         self._authenticate = authenticate
+        self._staff = staff
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """Identify the caller.
 
         raises   ApiError 401, 403; BadSubaccount; StoreUnavailable
         """
-        grants = handler.opt.get("grants")
-        if not grants:
+        grants, roles = handler.opt.get("grants"), handler.opt.get("staff")
+        if not grants and not roles:
             return
         authorization = subaccount = None
         for name, value in connection.scope["headers"]:
@@ -48,6 +61,14 @@ class Gate:
             elif name == b"x-msys-subaccount":
                 subaccount = value.decode("latin-1")
         key = None if authorization is None else key_of(authorization)
+        if roles and key is not None and key.startswith(PREFIX):
+            member = await self._staff(key)
+            if member is None:
+                raise ApiError(UNAUTHORIZED)
+            if not member.is_a(*roles):
+                raise ApiError(FORBIDDEN)
+            connection.scope["state"][STAFF] = member
+            return
         scope: Any = connection.scope
         client, state = scope.get("client"), scope["state"]
         try:
@@ -58,7 +79,7 @@ class Gate:
         if sender is None:
             raise ApiError(UNAUTHORIZED)
         state[ACCOUNT_ID] = sender.account_id
-        if not any(grant in sender.grants for grant in grants):
+        if not grants or not any(grant in sender.grants for grant in grants):
             raise ApiError(FORBIDDEN)
         if sender.suspended and scope["method"] not in _READING:
             raise ApiError(SUSPENDED)

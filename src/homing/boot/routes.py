@@ -104,6 +104,9 @@ def resources(
             poster=worker.poster,
             forget=worker.relays.forget,
         ),
+        *alerts.routes(alerts=worker.services.alerts, http=worker.services.http, bodies=bodies, mail=worker.notices.is_offered),
+        *ip_pools.routes(pool=pool, bodies=bodies, forget=worker.pools.forget),
+        *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.pools.forget),
         *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=worker.ab_tests.forget),
         *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=worker.services.clerk.news),
         *ingest.routes(
@@ -113,9 +116,6 @@ def resources(
             batches=Batches(pool, news=worker.owner.look_into_inbox),
             refuse_new=worker.refuse_new,
         ),
-        *alerts.routes(alerts=worker.services.alerts, http=worker.services.http, bodies=bodies, mail=worker.notices.is_offered),
-        *ip_pools.routes(pool=pool, bodies=bodies, forget=worker.pools.forget),
-        *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.pools.forget),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

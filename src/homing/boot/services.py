@@ -88,9 +88,9 @@ class Services:
         master_key: MasterKey,
         owner: Owner,
         classifier: Classifier,
+        ab_tests: AbTestBook,
         *,
         worker_id: str,
-        ab_tests: AbTestBook,
         mail: Mail,
         tracking: TrackingBook,
         forget_domains: Callable[[], None],
@@ -138,12 +138,12 @@ class Services:
             tasks.create_task(self.feed.run(), name="feed")
             tasks.create_task(self.pusher.run(), name="pusher")
             tasks.create_task(self.desk.run(), name="engagement")
-            tasks.create_task(self.keeper.run(), name="ab tests")
-            tasks.create_task(self.clerk.run(), name="privacy")
             tasks.create_task(self.watcher.run(), name="alerts")
             tasks.create_task(self.rechecker.run(), name="domains")
             tasks.create_task(self.importer.run(), name="imports")
             tasks.create_task(self.validation.run(), name="validation")
+            tasks.create_task(self.keeper.run(), name="ab tests")
+            tasks.create_task(self.clerk.run(), name="privacy")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""

@@ -285,10 +285,10 @@ class House:
                 await warmup.judge(self.pool, now=SystemClock().now())
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
-                await ab_tests.forget_messages(self.pool)
-                await ingest.forget_old(self.pool, now=SystemClock().now())
                 await usage.tidy(self.pool, now=SystemClock().now())
                 await mailboxes.forget_old(self.pool, now=SystemClock().now())
+                await ab_tests.forget_messages(self.pool)
+                await ingest.forget_old(self.pool, now=SystemClock().now())
                 await figures.forget(self.pool, SystemClock().now())
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:

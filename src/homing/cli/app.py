@@ -10,13 +10,16 @@ import typer
 
 from homing.cli import (
     accounts,
+    contract,
     demo,
     doctor,
     domains,
     events,
+    hours,
     ips,
     keys,
     output,
+    people,
     postmaster,
     privacy,
     queue,
@@ -49,6 +52,9 @@ app.add_typer(ips.app, name="ips")
 app.command("pools")(ips.pools)
 app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(templates.app, name="templates")
+app.add_typer(hours.app, name="hours")
+app.add_typer(people.app, name="staff")
+app.add_typer(contract.app, name="contract")
 app.command("postmaster")(postmaster.postmaster)
 app.add_typer(privacy.app, name="privacy")
 app.command("doctor")(doctor.doctor)

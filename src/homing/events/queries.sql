@@ -161,6 +161,20 @@ ORDER BY message_id, type <> :delivery::smallint, at;
 -- reads: events
 SELECT EXISTS (SELECT FROM events WHERE message_id = :message_id AND type = :type AND day >= :first_day);
 
+-- name: last_outcomes
+-- The last thing that tells whether each of these mailboxes exists: our mail was delivered there, or came back for good.
+-- reads: events
+SELECT asked.recipient, last.type, last.at
+FROM unnest(:recipients::text[]) AS asked (recipient)
+CROSS JOIN LATERAL (
+    SELECT e.type, e.at FROM events e
+    WHERE e.account_id = :account_id AND e.recipient = asked.recipient AND e.type = ANY(:types::smallint[])
+      AND (:subaccount_id::integer IS NULL OR e.subaccount_id = :subaccount_id)
+      AND (e.type = :delivery OR e.detail ->> 'bounce_class' IN ('10', '30'))
+    ORDER BY e.at DESC, e.type DESC
+    LIMIT 1
+) AS last;
+
 -- name: about_recipients
 -- Some events about these addresses; nobody else changes them until the transaction ends.
 -- reads: events
@@ -177,17 +191,3 @@ UPDATE events e SET recipient = d.recipient, detail = d.detail::json
 FROM unnest(:days::date[], :shards::smallint[], :seqs::bigint[], :recipients::text[], :details::text[])
      AS d (day, shard, seq, recipient, detail)
 WHERE e.day = d.day AND e.shard = d.shard AND e.seq = d.seq;
-
--- name: last_outcomes
--- The last thing that tells whether each of these mailboxes exists: our mail was delivered there, or came back for good.
--- reads: events
-SELECT asked.recipient, last.type, last.at
-FROM unnest(:recipients::text[]) AS asked (recipient)
-CROSS JOIN LATERAL (
-    SELECT e.type, e.at FROM events e
-    WHERE e.account_id = :account_id AND e.recipient = asked.recipient AND e.type = ANY(:types::smallint[])
-      AND (:subaccount_id::integer IS NULL OR e.subaccount_id = :subaccount_id)
-      AND (e.type = :delivery OR e.detail ->> 'bounce_class' IN ('10', '30'))
-    ORDER BY e.at DESC, e.type DESC
-    LIMIT 1
-) AS last;

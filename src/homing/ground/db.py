@@ -19,6 +19,7 @@ Record = asyncpg.Record
 Pool = asyncpg.Pool
 Executor = asyncpg.Connection | asyncpg.Pool | asyncpg.pool.PoolConnectionProxy  # the last is what pool.acquire() gives
 UniqueViolation = asyncpg.UniqueViolationError
+Overlap = asyncpg.ExclusionViolationError
 LockedElsewhere = asyncpg.LockNotAvailableError  # for those who asked with NOWAIT
 TookTooLong = asyncpg.QueryCanceledError  # a statement timeout, for those who set one
 

@@ -107,11 +107,11 @@ class Refusal(StrEnum):
     NO_DRAFT = "no_draft"
     NOT_PUBLISHED = "not_published"
     LIST_OF_SUBACCOUNT = "list_of_subaccount"
-    UNKNOWN_AB_TEST = "unknown_ab_test"
     POOL_OF_SUBACCOUNT = "pool_of_subaccount"
     HOURLY_LIMIT = "hourly_limit"
     DAILY_LIMIT = "daily_limit"
     MONTHLY_LIMIT = "monthly_limit"
+    UNKNOWN_AB_TEST = "unknown_ab_test"
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):

@@ -141,22 +141,6 @@ USING unnest(:recipients::text[], :types::text[], :list_ids::text[]) AS gone (re
 WHERE s.account_id = :account_id AND s.subaccount_id = :subaccount_id AND s.recipient = gone.recipient
   AND s.type = gone.type AND s.list_id = gone.list_id AND s.source <> 'Compliance';
 
--- name: forget_person!
--- Keep of somebody who asked to be forgotten only the rows by which he is not written to any more, without what they tell besides.
--- writes: suppressions, bounce_strikes
-WITH gone AS (
-    DELETE FROM suppressions
-    WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
-      AND recipient = ANY(:recipients::text[]) AND source = :bounce_rule
-), struck AS (
-    DELETE FROM bounce_strikes
-    WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
-      AND recipient = ANY(:recipients::text[])
-)
-UPDATE suppressions SET description = '', provenance = :provenance
-WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
-  AND recipient = ANY(:recipients::text[]) AND source <> :bounce_rule;
-
 -- name: export_rows
 -- Matching rows in the order of their keys, behind the last one that was exported.
 -- reads: suppressions
@@ -183,3 +167,19 @@ FROM suppressions
 WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
   AND recipient = ANY(:recipients::text[]) AND list_id = '' AND source IN ('Bounce Rule', 'Spam Complaint')
 ORDER BY recipient, updated_at DESC;
+
+-- name: forget_person!
+-- Keep of somebody who asked to be forgotten only the rows by which he is not written to any more, without what they tell besides.
+-- writes: suppressions, bounce_strikes
+WITH gone AS (
+    DELETE FROM suppressions
+    WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+      AND recipient = ANY(:recipients::text[]) AND source = :bounce_rule
+), struck AS (
+    DELETE FROM bounce_strikes
+    WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+      AND recipient = ANY(:recipients::text[])
+)
+UPDATE suppressions SET description = '', provenance = :provenance
+WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+  AND recipient = ANY(:recipients::text[]) AND source <> :bounce_rule;

@@ -94,7 +94,7 @@ _SAVED_SCHEMA: Schema = {
     "required": ["results"],
     "properties": {"results": {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}}},
 }
-_ANSWERS: dict[int, str | tuple[str, Schema | None]] = {
+_ANSWERS: dict[int, str | tuple[str, Schema | str | None]] = {
     200: ("the request is saved", _SAVED_SCHEMA),
     400: "more than 1,000 recipients, none, an address that is none, or the body is no JSON (1300)",
     408: "the body came too slowly",

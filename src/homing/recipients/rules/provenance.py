@@ -2,8 +2,8 @@
 
 bounce:0004c1a7e3f10a000001        the event, and the message that it happened to (`homing trace` tells its story)
 api:12                             the API key that put it there
+privacy:7                          a request of data privacy: to opt out, or to be forgotten, which took what stood here before
 import:5f0c9b1e-...                the import; `homing suppressions imports` and the API tell what it did
-privacy:17                         the request about personal data that put it there, or took away what it said before
 """
 
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Provenance(NamedTuple):
 
     by       event, api, import, privacy or unknown
     event    the type of the event, as on the wire
-    which    message id, key id, import id or request id
+    which    message id, key id, import id or number of the request
     """
 
     by: str
@@ -44,7 +44,7 @@ def of_import(import_id: UUID) -> str:
 
 
 def of_privacy(request_id: int) -> str:
-    """Return the provenance of a request about personal data."""
+    """Return the provenance of a request of data privacy."""
     return f"privacy:{request_id}"
 
 

@@ -1,0 +1,170 @@
+"""Contacts and support PINs in PostgreSQL. Whoever changes something is named, in the same transaction."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from homing.contracts import store
+from homing.contracts.types import Contact, ContactRole, Phone
+from homing.ground import db
+from homing.ground.secrets import MasterKey
+
+_sql = db.queries("homing.contracts")
+PIN_PURPOSE = "support pin"
+LEAST_AUTHORISED = 2  # contacts of an account before it goes live (model, section 3.1)
+
+
+async def add(pool: db.Pool, contact: Contact, *, actor: str) -> Contact | None:
+    """Keep a new contact (his number is ignored); None where the account has one of that address."""
+    with db.trouble_is_temporary():
+        async with pool.acquire() as connection, connection.transaction():
+            row = await _sql.add_contact(
+                connection,
+                account_id=contact.account_id,
+                name=contact.name,
+                email=contact.email,
+                role=contact.role.value,
+                may_sign=contact.may_sign,
+                may_open_sev1=contact.may_open_sev1,
+                language=contact.language,
+            )
+            if row is None:
+                return None
+            numbers = [phone.number for phone in contact.phones]
+            await _sql.put_phones(connection, contact_id=row["contact_id"], numbers=numbers)
+            await _note(connection, contact.account_id, row["contact_id"], "contact added", actor, {"email": contact.email})
+            return (await _with_phones(connection, [row]))[0]
+
+
+async def change(pool: db.Pool, contact: Contact, *, actor: str) -> Contact | None:
+    """Put a contact in the place of what was known of him; another address or number is not verified. None: there is none."""
+    with db.trouble_is_temporary():
+        async with pool.acquire() as connection, connection.transaction():
+            row = await _sql.change_contact(
+                connection,
+                contact_id=contact.contact_id,
+                account_id=contact.account_id,
+                name=contact.name,
+                email=contact.email,
+                role=contact.role.value,
+                may_sign=contact.may_sign,
+                may_open_sev1=contact.may_open_sev1,
+                language=contact.language,
+            )
+            if row is None:
+                return None
+            numbers = [phone.number for phone in contact.phones]
+            await _sql.drop_phones(connection, contact_id=contact.contact_id, numbers=numbers)
+            await _sql.put_phones(connection, contact_id=contact.contact_id, numbers=numbers)
+            detail = {"role": contact.role.value, "may_sign": contact.may_sign, "may_open_sev1": contact.may_open_sev1}
+            await _note(connection, contact.account_id, contact.contact_id, "contact changed", actor, detail)
+            return (await _with_phones(connection, [row]))[0]
+
+
+async def remove(pool: db.Pool, account_id: int, contact_id: int, *, actor: str) -> bool:
+    """Let somebody be a contact no more; what he signed stays. False: he is none."""
+    with db.trouble_is_temporary():
+        async with pool.acquire() as connection, connection.transaction():
+            if await _sql.remove_contact(connection, account_id=account_id, contact_id=contact_id) is None:
+                return False
+            await _note(connection, account_id, contact_id, "contact removed", actor, {})
+    return True
+
+
+async def one(executor: db.Executor, account_id: int, contact_id: int) -> Contact | None:
+    """Return one contact of an account."""
+    with db.trouble_is_temporary():
+        row = await _sql.contact(executor, account_id=account_id, contact_id=contact_id)
+        return None if row is None else (await _with_phones(executor, [row]))[0]
+
+
+async def of_account(executor: db.Executor, account_id: int) -> list[Contact]:
+    """Return the contacts of an account, oldest first."""
+    with db.trouble_is_temporary():
+        return await _with_phones(executor, [row async for row in _sql.contacts_of(executor, account_id=account_id)])
+
+
+async def by_email(executor: db.Executor, email: str) -> list[Contact]:
+    """Return everybody with an address, in every account."""
+    with db.trouble_is_temporary():
+        return await _with_phones(executor, [row async for row in _sql.contacts_by_email(executor, email=email.lower())])
+
+
+async def by_phone(executor: db.Executor, number: str) -> list[Contact]:
+    """Return everybody with a number (E.164), in every account; those for whom it is verified come first."""
+    with db.trouble_is_temporary():
+        return await _with_phones(executor, [row async for row in _sql.contacts_by_phone(executor, number=number)])
+
+
+async def verify_email(pool: db.Pool, contact: Contact, *, actor: str) -> None:
+    """Note that a contact's address is his."""
+    with db.trouble_is_temporary():
+        async with pool.acquire() as connection, connection.transaction():
+            await _sql.verify_email(connection, contact_id=contact.contact_id, email=contact.email)
+            await _note(connection, contact.account_id, contact.contact_id, "address verified", actor, {"email": contact.email})
+
+
+async def verify_phone(pool: db.Pool, contact: Contact, number: str, *, actor: str) -> None:
+    """Note that a number is a contact's."""
+    with db.trouble_is_temporary():
+        async with pool.acquire() as connection, connection.transaction():
+            await _sql.verify_phone(connection, contact_id=contact.contact_id, number=number)
+            await _note(connection, contact.account_id, contact.contact_id, "number verified", actor, {"number": number})
+
+
+async def set_pin(pool: db.Pool, master_key: MasterKey, account_id: int, pin: str, *, actor: str) -> bool:
+    """Keep an account's support PIN, as a keyed digest. False: another account has it, take another one.
+
+    pin   6 digits or more
+    """
+    with db.trouble_is_temporary():
+        async with pool.acquire() as connection:
+            try:
+                async with connection.transaction():
+                    await _sql.put_pin(connection, account_id=account_id, pin_digest=_digest(master_key, pin))
+                    await store.note(connection, actor=actor, action="PIN set", account_id=account_id, subject="support PIN")
+            except db.UniqueViolation:
+                return False
+    return True
+
+
+async def account_by_pin(executor: db.Executor, master_key: MasterKey, pin: str) -> int | None:
+    """Return whose support PIN this is."""
+    with db.trouble_is_temporary():
+        found: int | None = await _sql.account_by_pin(executor, pin_digest=_digest(master_key, pin))
+    return found
+
+
+def _digest(master_key: MasterKey, pin: str) -> bytes:
+    # Six digits can be tried out by whoever has a plain hash; without the master key nobody can.
+    return master_key.token(pin.encode(), purpose=PIN_PURPOSE, size=32)
+
+
+async def _note(
+    connection: db.Executor, account_id: int, contact_id: int, action: str, actor: str, detail: dict[str, Any]
+) -> None:
+    await store.note(
+        connection, actor=actor, action=action, account_id=account_id, subject=f"contact {contact_id}", detail=detail
+    )
+
+
+async def _with_phones(executor: db.Executor, rows: Sequence[Any]) -> list[Contact]:
+    if not rows:
+        return []
+    phones: dict[int, list[Phone]] = {}
+    async for row in _sql.phones_of(executor, contact_ids=[row["contact_id"] for row in rows]):
+        phones.setdefault(row["contact_id"], []).append(Phone(row["number"], row["verified_at"]))
+    return [
+        Contact(
+            contact_id=row["contact_id"],
+            account_id=row["account_id"],
+            name=row["name"],
+            email=row["email"],
+            email_verified_at=row["email_verified_at"],
+            role=ContactRole(row["role"]),
+            may_sign=row["may_sign"],
+            may_open_sev1=row["may_open_sev1"],
+            language=row["language"],
+            phones=tuple(phones.get(row["contact_id"], ())),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,201 @@
+-- name: end_order_form!
+-- Let the Order Form that is in force for a service end.
+-- writes: order_forms
+UPDATE order_forms SET period = tstzrange(lower(period), :at)
+WHERE account_id = :account_id AND service = :service AND upper_inf(period) AND lower(period) < :at;
+
+-- name: add_order_form^
+-- A new Order Form.
+-- writes: order_forms
+INSERT INTO order_forms (account_id, service, plan, zone, holiday_set, sev1_entitled, objectives, cadence_s, target_uptime, period,
+                         recorded_by)
+VALUES (:account_id, :service, :plan, :zone, :holiday_set, :sev1_entitled, :objectives, :cadence_s, :target_uptime,
+        tstzrange(:begins_at, :ends_at), :recorded_by)
+RETURNING *, lower(period) AS begins_at, upper(period) AS ends_at;
+
+-- name: order_form_at^
+-- The Order Form of an account and service at an instant.
+-- reads: order_forms
+SELECT *, lower(period) AS begins_at, upper(period) AS ends_at FROM order_forms
+WHERE account_id = :account_id AND service = :service AND period @> :at::timestamptz;
+
+-- name: order_forms_of
+-- Every Order Form of an account, oldest first.
+-- reads: order_forms
+SELECT *, lower(period) AS begins_at, upper(period) AS ends_at FROM order_forms
+WHERE account_id = :account_id ORDER BY service, lower(period);
+
+-- name: order_form^
+-- One Order Form by its number.
+-- reads: order_forms
+SELECT *, lower(period) AS begins_at, upper(period) AS ends_at FROM order_forms WHERE order_form_id = :order_form_id;
+
+-- name: end_tam!
+-- Let whoever is an account's TAM be it no more.
+-- writes: tam_assignments
+UPDATE tam_assignments SET period = tstzrange(lower(period), :at)
+WHERE account_id = :account_id AND upper_inf(period) AND lower(period) < :at;
+
+-- name: assign_tam!
+-- Make somebody an account's TAM from an instant on.
+-- writes: tam_assignments
+INSERT INTO tam_assignments (account_id, person_id, period, recorded_by)
+VALUES (:account_id, :person_id, tstzrange(:begins_at, NULL), :recorded_by);
+
+-- name: tam_at^
+-- An account's TAM at an instant, and who stands in.
+-- reads: tam_assignments, covers
+SELECT t.person_id, c.delegate_id, c.reason
+FROM tam_assignments t LEFT JOIN covers c ON c.person_id = t.person_id AND c.period @> :at::timestamptz
+WHERE t.account_id = :account_id AND t.period @> :at::timestamptz;
+
+-- name: accounts_of_tam
+-- The accounts that somebody is TAM of, or stands in for, at an instant.
+-- reads: tam_assignments, covers
+SELECT t.account_id FROM tam_assignments t
+WHERE t.period @> :at::timestamptz AND (t.person_id = :person_id OR EXISTS (
+    SELECT FROM covers c WHERE c.person_id = t.person_id AND c.delegate_id = :person_id AND c.period @> :at::timestamptz))
+ORDER BY t.account_id;
+
+-- name: add_cover$
+-- Let somebody stand in for a TAM; returns its number.
+-- writes: covers
+INSERT INTO covers (person_id, delegate_id, period, reason, recorded_by)
+VALUES (:person_id, :delegate_id, tstzrange(:begins_at, :ends_at), :reason, :recorded_by)
+RETURNING cover_id;
+
+-- name: note!
+-- Add a row to the audit.
+-- writes: audit
+INSERT INTO audit (actor, action, account_id, subject, detail) VALUES (:actor, :action, :account_id, :subject, :detail);
+
+-- name: audit_of
+-- What was changed, the latest first. account_id NULL: of all.
+-- reads: audit
+SELECT at, actor, action, subject, detail FROM audit
+WHERE :account_id::integer IS NULL OR account_id = :account_id
+ORDER BY audit_id DESC LIMIT :limit;
+
+-- name: add_person^
+-- A new member of the staff; nothing comes back where the address is taken.
+-- writes: staff
+INSERT INTO staff (name, email, phone, roles) VALUES (:name, :email, :phone, :roles)
+ON CONFLICT (email) DO NOTHING
+RETURNING *;
+
+-- name: change_person^
+-- Change a member of the staff.
+-- writes: staff
+UPDATE staff SET name = :name, phone = :phone, roles = :roles, left_at = :left_at WHERE person_id = :person_id RETURNING *;
+
+-- name: people
+-- The staff, those who left last.
+-- reads: staff
+SELECT * FROM staff ORDER BY left_at NULLS FIRST, name, person_id;
+
+-- name: person^
+-- One member of the staff.
+-- reads: staff
+SELECT * FROM staff WHERE person_id = :person_id;
+
+-- name: person_by_email^
+-- One member of the staff by his address.
+-- reads: staff
+SELECT * FROM staff WHERE email = :email;
+
+-- name: add_token$
+-- A new token of somebody; returns its number.
+-- writes: staff_tokens
+INSERT INTO staff_tokens (person_id, token_hash, label) VALUES (:person_id, :token_hash, :label) RETURNING token_id;
+
+-- name: revoke_tokens!
+-- Make every token of somebody void.
+-- writes: staff_tokens
+UPDATE staff_tokens SET revoked_at = now() WHERE person_id = :person_id AND revoked_at IS NULL;
+
+-- name: person_by_token^
+-- Whose token this is; nobody's where it is void, or he has left.
+-- reads: staff_tokens, staff
+SELECT s.* FROM staff_tokens t JOIN staff s USING (person_id)
+WHERE t.token_hash = :token_hash AND t.revoked_at IS NULL AND s.left_at IS NULL;
+
+-- name: add_contact^
+-- A new contact; nothing comes back where the account has one of that address.
+-- writes: contacts
+INSERT INTO contacts (account_id, name, email, role, may_sign, may_open_sev1, language)
+VALUES (:account_id, :name, :email, :role, :may_sign, :may_open_sev1, :language)
+ON CONFLICT (account_id, email) WHERE removed_at IS NULL DO NOTHING
+RETURNING *;
+
+-- name: change_contact^
+-- Change a contact. Another address is not verified.
+-- writes: contacts
+UPDATE contacts SET name = :name, email_verified_at = CASE WHEN email = :email THEN email_verified_at END, email = :email,
+       role = :role, may_sign = :may_sign, may_open_sev1 = :may_open_sev1, language = :language
+WHERE contact_id = :contact_id AND account_id = :account_id AND removed_at IS NULL
+RETURNING *;
+
+-- name: remove_contact$
+-- A contact who is none any more; what he signed stays his.
+-- writes: contacts
+UPDATE contacts SET removed_at = now() WHERE contact_id = :contact_id AND account_id = :account_id AND removed_at IS NULL
+RETURNING contact_id;
+
+-- name: verify_email!
+-- Note that a contact's address is his.
+-- writes: contacts
+UPDATE contacts SET email_verified_at = now() WHERE contact_id = :contact_id AND email = :email AND removed_at IS NULL;
+
+-- name: contacts_of
+-- The contacts of an account.
+-- reads: contacts
+SELECT * FROM contacts WHERE account_id = :account_id AND removed_at IS NULL ORDER BY contact_id;
+
+-- name: contacts_by_email
+-- Everybody with an address, in every account.
+-- reads: contacts
+SELECT * FROM contacts WHERE email = :email AND removed_at IS NULL ORDER BY contact_id;
+
+-- name: contact^
+-- One contact of an account.
+-- reads: contacts
+SELECT * FROM contacts WHERE contact_id = :contact_id AND account_id = :account_id AND removed_at IS NULL;
+
+-- name: contacts_by_phone
+-- Everybody with a number, in every account.
+-- reads: contacts, contact_phones
+SELECT c.* FROM contacts c JOIN contact_phones p USING (contact_id)
+WHERE p.number = :number AND c.removed_at IS NULL ORDER BY p.verified_at NULLS LAST, c.contact_id;
+
+-- name: phones_of
+-- The numbers of contacts, in the order in which they are called.
+-- reads: contact_phones
+SELECT * FROM contact_phones WHERE contact_id = ANY(:contact_ids::integer[]) ORDER BY contact_id, place;
+
+-- name: drop_phones!
+-- Forget numbers of a contact that are his no more.
+-- writes: contact_phones
+DELETE FROM contact_phones WHERE contact_id = :contact_id AND NOT number = ANY(:numbers::text[]);
+
+-- name: put_phones!
+-- Keep the numbers of a contact, in order; one that was verified stays so.
+-- writes: contact_phones
+INSERT INTO contact_phones (contact_id, number, place)
+SELECT :contact_id, number, place FROM unnest(:numbers::text[]) WITH ORDINALITY AS n (number, place)
+ON CONFLICT (contact_id, number) DO UPDATE SET place = excluded.place;
+
+-- name: verify_phone!
+-- Note that a number is a contact's.
+-- writes: contact_phones
+UPDATE contact_phones SET verified_at = now() WHERE contact_id = :contact_id AND number = :number;
+
+-- name: put_pin!
+-- Keep an account's support PIN in the place of the old one.
+-- writes: support_pins
+INSERT INTO support_pins (account_id, pin_digest) VALUES (:account_id, :pin_digest)
+ON CONFLICT (account_id) DO UPDATE SET pin_digest = excluded.pin_digest, set_at = now();
+
+-- name: account_by_pin$
+-- Whose PIN this is.
+-- reads: support_pins
+SELECT account_id FROM support_pins WHERE pin_digest = :pin_digest;

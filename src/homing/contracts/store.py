@@ -1,0 +1,198 @@
+"""Order Forms, Technical Account Managers and the audit in PostgreSQL. A change and who made it are one transaction."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from homing.contracts import people
+from homing.contracts.types import Entry, Objectives, OrderForm, Tam
+from homing.ground import db
+from homing.hours.types import HolidaySet, ServiceZone
+
+_sql = db.queries("homing.contracts")
+_encode = msgspec.json.Encoder().encode
+
+
+async def add_order_form(pool: db.Pool, form: OrderForm, *, actor: str) -> OrderForm | None:
+    """Keep a new Order Form (its number and time of recording are ignored); the one in force before ends when it begins.
+
+    returns   None where it would overlap with one that begins later or ended by itself
+    """
+    with db.trouble_is_temporary():
+        async with pool.acquire() as connection:
+            try:
+                async with connection.transaction():
+                    await _sql.end_order_form(connection, account_id=form.account_id, service=form.service, at=form.begins_at)
+                    row = await _sql.add_order_form(
+                        connection,
+                        account_id=form.account_id,
+                        service=form.service,
+                        plan=form.plan,
+                        zone=form.zone.value,
+                        holiday_set=form.holiday_set.value,
+                        sev1_entitled=form.sev1_entitled,
+                        objectives=_encode(form.objectives).decode(),
+                        cadence_s=form.cadence_s,
+                        target_uptime=form.target_uptime,
+                        begins_at=form.begins_at,
+                        ends_at=form.ends_at,
+                        recorded_by=actor,
+                    )
+                    made = _order_form(row)
+                    detail = {"zone": form.zone.value, "plan": form.plan, "begins_at": form.begins_at.isoformat()}
+                    await note(
+                        connection,
+                        actor=actor,
+                        action="order form added",
+                        account_id=form.account_id,
+                        subject=f"order form {made.order_form_id}",
+                        detail=detail,
+                    )
+            except db.Overlap:
+                return None
+    return made
+
+
+async def order_form_at(executor: db.Executor, account_id: int, service: str, at: datetime) -> OrderForm | None:
+    """Return what was promised to an account for a service at an instant."""
+    with db.trouble_is_temporary():
+        row = await _sql.order_form_at(executor, account_id=account_id, service=service, at=at)
+    return None if row is None else _order_form(row)
+
+
+async def order_form(executor: db.Executor, order_form_id: int) -> OrderForm | None:
+    """Return one Order Form by its number (a clock pins one when it starts)."""
+    with db.trouble_is_temporary():
+        row = await _sql.order_form(executor, order_form_id=order_form_id)
+    return None if row is None else _order_form(row)
+
+
+async def order_forms_of(executor: db.Executor, account_id: int) -> list[OrderForm]:
+    """Return every Order Form of an account, oldest first."""
+    with db.trouble_is_temporary():
+        return [_order_form(row) async for row in _sql.order_forms_of(executor, account_id=account_id)]
+
+
+async def assign_tam(pool: db.Pool, account_id: int, person_id: int, *, begins_at: datetime, actor: str) -> bool:
+    """Make somebody an account's TAM from an instant on; there is no gap to the one before.
+
+    returns   False where somebody was assigned from that instant or a later one already
+    """
+    with db.trouble_is_temporary():
+        async with pool.acquire() as connection:
+            try:
+                async with connection.transaction():
+                    await _sql.end_tam(connection, account_id=account_id, at=begins_at)
+                    await _sql.assign_tam(
+                        connection, account_id=account_id, person_id=person_id, begins_at=begins_at, recorded_by=actor
+                    )
+                    await note(
+                        connection,
+                        actor=actor,
+                        action="TAM assigned",
+                        account_id=account_id,
+                        subject=f"staff {person_id}",
+                        detail={"begins_at": begins_at.isoformat()},
+                    )
+            except db.Overlap:
+                return False
+    return True
+
+
+async def tam_at(executor: db.Executor, account_id: int, at: datetime) -> Tam | None:
+    """Return an account's TAM at an instant, and who acts for him (clause B1, E26)."""
+    with db.trouble_is_temporary():
+        row = await _sql.tam_at(executor, account_id=account_id, at=at)
+        if row is None:
+            return None
+        primary = await people.one(executor, row["person_id"])
+        delegate = None if row["delegate_id"] is None else await people.one(executor, row["delegate_id"])
+    if primary is None:
+        return None
+    return Tam(primary=primary, acting=delegate or primary, away_because=row["reason"] or "")
+
+
+async def accounts_of_tam(executor: db.Executor, person_id: int, at: datetime) -> list[int]:
+    """Return the accounts that somebody is TAM of, or stands in for."""
+    with db.trouble_is_temporary():
+        return [row["account_id"] async for row in _sql.accounts_of_tam(executor, person_id=person_id, at=at)]
+
+
+async def add_cover(
+    pool: db.Pool, person_id: int, delegate_id: int, *, begins_at: datetime, ends_at: datetime, reason: str, actor: str
+) -> bool:
+    """Let somebody stand in while a TAM is away.
+
+    returns   False where somebody else stands in within that time
+    """
+    with db.trouble_is_temporary():
+        async with pool.acquire() as connection:
+            try:
+                async with connection.transaction():
+                    await _sql.add_cover(
+                        connection,
+                        person_id=person_id,
+                        delegate_id=delegate_id,
+                        begins_at=begins_at,
+                        ends_at=ends_at,
+                        reason=reason,
+                        recorded_by=actor,
+                    )
+                    detail = {"delegate": delegate_id, "begins_at": begins_at.isoformat(), "ends_at": ends_at.isoformat()}
+                    await note(
+                        connection,
+                        actor=actor,
+                        action="cover added",
+                        account_id=None,
+                        subject=f"staff {person_id}",
+                        detail=detail,
+                    )
+            except db.Overlap:
+                return False
+    return True
+
+
+async def note(
+    executor: db.Executor, *, actor: str, action: str, account_id: int | None, subject: str, detail: dict[str, Any] | None = None
+) -> None:
+    """Add to the audit, in the transaction of what it tells."""
+    await _sql.note(
+        executor, actor=actor, action=action, account_id=account_id, subject=subject, detail=_encode(detail or {}).decode()
+    )
+
+
+async def audit_of(executor: db.Executor, account_id: int | None, *, limit: int = 200) -> list[Entry]:
+    """Return what was changed, the latest first; None: of every account and of the staff."""
+    with db.trouble_is_temporary():
+        rows = _sql.audit_of(executor, account_id=account_id, limit=limit)
+        return [
+            Entry(
+                at=row["at"],
+                actor=row["actor"],
+                action=row["action"],
+                subject=row["subject"],
+                detail=msgspec.json.decode(row["detail"]),
+            )
+            async for row in rows
+        ]
+
+
+def _order_form(row: Any) -> OrderForm:
+    return OrderForm(
+        order_form_id=row["order_form_id"],
+        account_id=row["account_id"],
+        service=row["service"],
+        plan=row["plan"],
+        zone=ServiceZone(row["zone"]),
+        holiday_set=HolidaySet(row["holiday_set"]),
+        sev1_entitled=row["sev1_entitled"],
+        objectives=msgspec.json.decode(row["objectives"], type=Objectives),
+        cadence_s=row["cadence_s"],
+        target_uptime=Decimal(row["target_uptime"]),
+        begins_at=row["begins_at"],
+        ends_at=row["ends_at"],
+        recorded_at=row["recorded_at"],
+        recorded_by=row["recorded_by"],
+    )

@@ -1,0 +1,196 @@
+"""Order Forms, TAM, staff, contacts: what the database itself promises, and that every change is told in the audit."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import pytest
+
+from homing.accounts import store as accounts
+from homing.contracts import contacts, people, store
+from homing.contracts.types import Contact, ContactRole, Objectives, OrderForm, Phone, Role, StaffMember
+from homing.ground import db
+from homing.ground.secrets import MasterKey
+from homing.hours.types import HolidaySet, ServiceZone
+
+KEY = MasterKey(b"k" * 32)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def account(pool: db.Pool) -> int:
+    return (await accounts.get_or_create_account(pool, "acme")).account_id
+
+
+def form(account_id: int, **changes: Any) -> OrderForm:
+    given: dict[str, Any] = {
+        "order_form_id": 0,
+        "account_id": account_id,
+        "service": "email",
+        "plan": "Enterprise",
+        "zone": ServiceZone.ET,
+        "holiday_set": HolidaySet.US_FRB,
+        "sev1_entitled": True,
+        "objectives": Objectives(),
+        "cadence_s": 3600,
+        "target_uptime": Decimal("99.99"),
+        "begins_at": START,
+        "ends_at": None,
+        "recorded_at": START,
+        "recorded_by": "",
+    }
+    return OrderForm(**{**given, **changes})
+
+
+async def somebody(pool: db.Pool, name: str, *roles: Role) -> StaffMember:
+    made = await people.add(
+        pool,
+        StaffMember(
+            person_id=0, name=name, email=f"{name}@provider.test", phone="+442071838750", roles=frozenset(roles or {Role.TAM})
+        ),
+        actor="operator",
+    )
+    assert made is not None
+    return made
+
+
+def kim(account_id: int, **changes: Any) -> Contact:
+    given: dict[str, Any] = {
+        "contact_id": 0,
+        "account_id": account_id,
+        "name": "Kim",
+        "email": "kim@acme.test",
+        "email_verified_at": None,
+        "role": ContactRole.AUTHORISED,
+        "may_sign": True,
+        "may_open_sev1": True,
+        "language": "en",
+        "phones": (Phone("+12025550123"), Phone("+442071838751")),
+    }
+    return Contact(**{**given, **changes})
+
+
+async def test_a_new_order_form_ends_the_one_before_at_its_first_instant(pool, account):
+    first = await store.add_order_form(pool, form(account), actor="operator")
+    later = START + timedelta(days=100)
+    second = await store.add_order_form(pool, form(account, zone=ServiceZone.UK, holiday_set=HolidaySet.GB_EAW, begins_at=later),
+                                        actor="operator")  # fmt: skip
+    assert first is not None
+    assert second is not None
+    before = await store.order_form_at(pool, account, "email", later - timedelta(microseconds=1))
+    after = await store.order_form_at(pool, account, "email", later)
+    assert (before and before.zone, after and after.zone) == (ServiceZone.ET, ServiceZone.UK)
+    assert await store.order_form_at(pool, account, "email", START - timedelta(seconds=1)) is None
+    assert await store.order_form(pool, first.order_form_id) == before
+    assert [one.order_form_id for one in await store.order_forms_of(pool, account)] == [first.order_form_id, second.order_form_id]
+
+
+async def test_two_of_one_service_are_never_in_force_at_once(pool, account):
+    await store.add_order_form(pool, form(account, begins_at=START + timedelta(days=9)), actor="operator")
+    assert await store.add_order_form(pool, form(account), actor="operator") is None
+    assert await store.add_order_form(pool, form(account, ends_at=START + timedelta(days=9)), actor="operator")
+    assert await store.add_order_form(pool, form(account, service="email in Asia"), actor="operator")
+    other = (await accounts.get_or_create_account(pool, "other")).account_id
+    assert await store.add_order_form(pool, form(other), actor="operator")
+    assert len(await store.audit_of(pool, account)) == 3
+
+
+async def test_there_is_one_tam_at_any_instant_without_a_gap(pool, account):
+    ann, bob = await somebody(pool, "ann"), await somebody(pool, "bob")
+    change = START + timedelta(days=30)
+    assert await store.assign_tam(pool, account, ann.person_id, begins_at=START, actor="operator")
+    assert await store.assign_tam(pool, account, bob.person_id, begins_at=change, actor="operator")
+    assert not await store.assign_tam(pool, account, ann.person_id, begins_at=change, actor="operator")
+    for moment, who in ((START, ann), (change - timedelta(microseconds=1), ann), (change, bob)):
+        tam = await store.tam_at(pool, account, moment)
+        assert tam is not None
+        assert (tam.primary, tam.acting) == (who, who)
+    assert await store.tam_at(pool, account, START - timedelta(seconds=1)) is None
+    with pytest.raises(asyncpg.ExclusionViolationError):
+        await pool.execute(
+            "INSERT INTO tam_assignments VALUES ($1, $2, tstzrange($3, NULL), now(), 'by hand')", account, ann.person_id, change
+        )
+
+
+async def test_a_delegate_acts_while_the_tam_is_away(pool, account):
+    ann, bob, eve = [await somebody(pool, name) for name in ("ann", "bob", "eve")]
+    await store.assign_tam(pool, account, ann.person_id, begins_at=START, actor="operator")
+    away = START + timedelta(days=3)
+    days = {"begins_at": away, "ends_at": away + timedelta(days=2)}
+    assert await store.add_cover(pool, ann.person_id, bob.person_id, **days, reason="leave", actor="staff 1")
+    assert not await store.add_cover(pool, ann.person_id, eve.person_id, **days, reason="x", actor="staff 1")
+    tam = await store.tam_at(pool, account, away)
+    assert tam is not None
+    assert (tam.primary, tam.acting, tam.away_because) == (ann, bob, "leave")
+    assert await store.accounts_of_tam(pool, bob.person_id, away) == [account]
+    assert await store.accounts_of_tam(pool, bob.person_id, away + timedelta(days=2)) == []
+    assert await store.accounts_of_tam(pool, ann.person_id, away) == [account]
+
+
+async def test_a_token_is_its_owners_until_it_is_revoked_or_he_leaves(pool):
+    ann = await somebody(pool, "ann", Role.ADMIN)
+    token = await people.new_token(pool, ann.person_id, label="laptop", actor="operator")
+    assert await people.by_token(pool, token) == ann
+    assert await people.by_token(pool, token[:-1] + "x") is None
+    assert await people.by_token(pool, "") is None
+    assert token not in str(await pool.fetch("SELECT * FROM staff_tokens"))
+    await people.revoke_tokens(pool, ann.person_id, actor="operator")
+    assert await people.by_token(pool, token) is None
+    another = await people.new_token(pool, ann.person_id, label="laptop", actor="operator")
+    gone = await people.change(pool, people.left(ann, START), actor="operator")
+    assert gone is not None
+    assert (gone.roles, await people.by_token(pool, another)) == (frozenset(), None)
+    assert await people.add(pool, ann, actor="operator") is None, "the address is taken"
+
+
+async def test_a_contact_is_verified_until_his_address_or_number_changes(pool, account):
+    made = await contacts.add(pool, kim(account), actor="staff 1")
+    assert made is not None
+    assert await contacts.add(pool, kim(account), actor="staff 1") is None
+    await contacts.verify_email(pool, made, actor="contact 1")
+    await contacts.verify_phone(pool, made, "+12025550123", actor="staff 1")
+    (found,) = await contacts.of_account(pool, account)
+    assert found.email_verified_at is not None
+    assert [phone.verified_at is not None for phone in found.phones] == [True, False]
+    (by_phone,) = await contacts.by_phone(pool, "+442071838751")
+    assert by_phone == found
+    moved = kim(account, contact_id=made.contact_id, email="kim@new.test", phones=(Phone("+12025550199"), Phone("+12025550123")))
+    changed = await contacts.change(pool, moved, actor="staff 1")
+    assert changed is not None
+    assert changed.email_verified_at is None
+    assert [(phone.number, phone.verified_at is not None) for phone in changed.phones] == [
+        ("+12025550199", False),
+        ("+12025550123", True),
+    ]
+    assert await contacts.by_email(pool, "KIM@new.test") == [changed]
+    other = (await accounts.get_or_create_account(pool, "other")).account_id
+    assert await contacts.one(pool, other, made.contact_id) is None
+    assert not await contacts.remove(pool, other, made.contact_id, actor="staff 1")
+    assert await contacts.remove(pool, account, made.contact_id, actor="staff 1")
+    assert await contacts.of_account(pool, account) == []
+    assert [entry.action for entry in await store.audit_of(pool, account)] == [
+        "contact removed",
+        "contact changed",
+        "number verified",
+        "address verified",
+        "contact added",
+    ]
+
+
+async def test_a_pin_is_one_accounts_and_is_kept_as_a_keyed_digest(pool, account):
+    other = (await accounts.get_or_create_account(pool, "other")).account_id
+    assert await contacts.set_pin(pool, KEY, account, "481923", actor="staff 1")
+    assert not await contacts.set_pin(pool, KEY, other, "481923", actor="staff 1")
+    assert await contacts.account_by_pin(pool, KEY, "481923") == account
+    assert await contacts.account_by_pin(pool, KEY, "481924") is None
+    assert await contacts.account_by_pin(pool, MasterKey(b"x" * 32), "481923") is None
+    assert await contacts.set_pin(pool, KEY, account, "777777", actor="staff 1")
+    assert await contacts.account_by_pin(pool, KEY, "481923") is None
+
+
+async def test_the_audit_can_only_grow(pool, account):
+    await store.note(pool, actor="operator", action="x", account_id=account, subject="y")
+    for statement in ("UPDATE audit SET actor = 'z'", "DELETE FROM audit", "TRUNCATE audit"):
+        with pytest.raises(asyncpg.RaiseError):
+            await pool.execute(statement)

@@ -249,6 +249,8 @@ OF_THE_ACCOUNT = (
     "/api/v1/usage",
     "/api/v1/metrics",
     "/api/v1/events/message",
+    "/api/v1/message-events",
+    "/api/v1/events/ingest",
 )
 
 

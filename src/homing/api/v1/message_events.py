@@ -32,7 +32,8 @@ def routes(*, pool: Pool, clock: Clock) -> list[HTTPRouteHandler]:
         sender, query = sender_of(request), query_lists(request)
         with refusals():
             zone = read_zone((query.get("timezone") or [""])[-1])
-        wanted = read_legacy(query, account_id=sender.account_id, subaccount_id=sender.scope, zone=zone, now=clock.now())
+        only = sender.subaccount_id if sender.pinned else None  # the header is not used here (reference, section 1.4)
+        wanted = read_legacy(query, account_id=sender.account_id, subaccount_id=only, zone=zone, now=clock.now())
         if isinstance(wanted, BadQuery):
             raise bad_query(wanted.text)
         asked, offset = wanted.asked, wanted.offset

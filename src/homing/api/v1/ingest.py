@@ -189,7 +189,11 @@ SEND = Operation(
     example=_EXAMPLE,
 )
 BATCH = Operation(
-    "Download a batch of the last 3 days", {200: ("gzip of its lines", None)}, parameters=(_ID,), errors=(NOT_FOUND,)
+    "Download a batch of the last 3 days",
+    {200: ("gzip of its lines", None)},
+    errors=(NOT_FOUND,),
+    parameters=(_ID,),
+    text=GZIP,
 )
 FAILURES = Operation(
     "Download the lines of a batch of the last 3 days that failed",

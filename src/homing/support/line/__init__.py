@@ -3,5 +3,5 @@
 In      webhooks of carriers and the web form (api.telephony), api.v1.support_sev1, the carrier's list of calls
 Out     documents for carriers, outbound calls, pages (StartLadder), cases (OpenCase), call-backs met or missed
 Owns    nothing yet
-Start   types.py, then rules/document.py
+Start   types.py, then rules/script.py and rules/callback.py
 """

@@ -103,5 +103,6 @@ def resources(
         *ip_pools.routes(pool=pool, bodies=bodies, forget=worker.pools.forget),
         *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.pools.forget),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
+        *worker.line.routes(bodies),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

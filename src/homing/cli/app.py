@@ -21,6 +21,7 @@ from homing.cli import (
     postmaster,
     queue,
     send,
+    sev1,
     suppressions,
     templates,
     trace,
@@ -50,6 +51,7 @@ app.command("pools")(ips.pools)
 app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(templates.app, name="templates")
 app.add_typer(hours.app, name="hours")
+app.add_typer(sev1.app, name="sev1")
 app.command("postmaster")(postmaster.postmaster)
 app.command("doctor")(doctor.doctor)
 

@@ -85,6 +85,7 @@ class LineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     countries  calling codes that we call back to without a second confirmation; empty: all
     fallback   numbers that the static document rings while we are away
     keep_days  days that recordings are kept
+    pin_digits of every support PIN: so many end the question
     """
 
     carriers: dict[str, Carrier] = {}
@@ -92,6 +93,7 @@ class LineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     countries: tuple[str, ...] = ()
     fallback: tuple[str, ...] = ()
     keep_days: int = 400
+    pin_digits: int = 6
 
 
 class CallStatus(StrEnum):
@@ -287,6 +289,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime
 
 
+class Void(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody says that a call-back is not owed: a test, a duplicate, spam. It takes two."""
+
+    person_id: int
+    reason: str
+    at: datetime
+
+
 class Obligation(msgspec.Struct, frozen=True, kw_only=True):
     """A call-back that is owed (clause F4). Due 15 minutes after the first ring, on the wall clock; it never pauses."""
 
@@ -302,8 +312,8 @@ class Obligation(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None
     outcome_at: datetime | None
     next_try_at: datetime | None
-    void_reason: str
-    void_by: tuple[int, ...]
+    voids: tuple[Void, ...]
+    voided_at: datetime | None
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

@@ -124,6 +124,7 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 
     outcome: Outcome | None
     entitlement: Entitlement
+    voided: bool = False
 
 
 class Attainment(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,7 +141,7 @@ def attainment(rows: Iterable[Counted]) -> Attainment:
     """Return the count of call-backs."""
     counts = dict.fromkeys(("met", "missed", "not_entitled", "undecided", "void"), 0)
     for row in rows:
-        if row.outcome is Outcome.VOID:
+        if row.voided or row.outcome is Outcome.VOID:
             counts["void"] += 1
         elif row.entitlement is Entitlement.NO:
             counts["not_entitled"] += 1

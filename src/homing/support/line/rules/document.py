@@ -60,7 +60,10 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dial(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """Ring numbers, at once or one after another, and connect the first that takes the call. `action` is asked after it."""
+    """Ring numbers, at once or in turn, and connect the first that takes the call.
+
+    action   is asked after it; '': the next verb follows
+    """
 
     action: str
     legs: tuple[Leg, ...]

@@ -52,12 +52,11 @@ def _verb(verb: Verb) -> dict[str, Any]:
         case Dial():
             made: dict[str, Any] = {
                 "verb": "dial",
-                "actionHook": verb.action,
                 "answerOnBridge": True,
                 "timeout": verb.timeout_s,
                 "target": [_leg(leg) for leg in verb.legs],
             }
-            return made | ({"callerId": verb.caller_id} if verb.caller_id else {})
+            return made | _given(actionHook=verb.action, callerId=verb.caller_id)
         case Conference():
             room: dict[str, Any] = {
                 "verb": "conference",
@@ -95,6 +94,10 @@ def _leg(leg: Leg) -> dict[str, Any]:
     if leg.whisper:
         made["confirmHook"] = leg.whisper
     return made
+
+
+def _given(**members: str) -> dict[str, str]:
+    return {name: text for name, text in members.items() if text}
 
 
 _ROOM_EVENTS = ["start", "end", "join", "leave"]

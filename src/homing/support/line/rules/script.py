@@ -16,7 +16,6 @@ from homing.support.line.rules.document import Dial, Document, Gather, Hangup, L
 from homing.support.line.rules.numbers import parse, spoken
 from homing.support.line.types import Answers, CallState, Step
 
-PIN_DIGITS = 6
 AUTOMATIC_S = 180  # the whole of the automatic part
 LEAST_RECORDING_S = 10  # less is not worth a question
 MOST_HUNTS = 3
@@ -88,6 +87,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     emails: Sequence[tuple[str, str]] = ()
     on_duty: Sequence[tuple[int, str]] = ()
     by_speech: bool = False
+    pin_digits: int = 6
 
 
 class Addresses(Protocol):
@@ -141,7 +141,7 @@ def document(state: CallState, facts: Facts, at: Addresses, now: datetime) -> Do
     match state.step:
         case Step.PIN:
             first = (Say(GREETING), Say(facts.notice), Say(ASK_PIN)) if state.pins == 0 else (Say(WRONG_PIN),)
-            return (Gather(action=action, prompt=first, digits=PIN_DIGITS, timeout_s=6), empty)
+            return (Gather(action=action, prompt=first, digits=facts.pin_digits, timeout_s=6), empty)
         case Step.LIVE:
             legs = tuple(Leg(number=number, whisper=at.whisper(person)) for person, number in facts.on_duty[:MOST_LEGS])
             return (Dial(action=action, legs=legs, timeout_s=RING_S, caller_id=facts.called),)

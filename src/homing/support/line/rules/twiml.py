@@ -86,7 +86,8 @@ def _record(verb: Record) -> str:
 
 
 def _dial(verb: Dial, family: Family) -> str:
-    attributes: dict[str, object] = {"action": verb.action, "method": "POST", "timeout": verb.timeout_s}
+    attributes: dict[str, object] = {"action": verb.action, "method": "POST"} if verb.action else {}
+    attributes["timeout"] = verb.timeout_s
     if verb.caller_id:
         attributes["callerId"] = verb.caller_id
     if family is not Family.TELNYX:

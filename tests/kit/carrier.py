@@ -304,6 +304,7 @@ class FakeCarrier:
         self.events_before_answer = False
         self.refuses = 0  # status with which it refuses calls
         self.media: Callable[[str], bytes] | None = None  # answers for recordings instead
+        self.gates: dict[str, asyncio.Event] = {}  # number -> its telephone rings when this is set
         self.port = 0
         self.app_port = 0
         self.now = now or (lambda: datetime.now(UTC))
@@ -396,6 +397,8 @@ class FakeCarrier:
         if not person.rings:
             return
         await call.tell("initiated")
+        if call.called in self.gates:
+            await self.gates[call.called].wait()
         if person.outcome in ("busy", "failed"):
             await call.tell(person.outcome)
             return

@@ -279,8 +279,8 @@ _ID = (_path("call_id"),)
 
 
 def _body(required: tuple[str, ...] = (), **members: str) -> Schema:
-    made: Schema = {"type": "object", "properties": {name: {"type": kind} for name, kind in members.items()}}
-    return made | ({"required": list(required)} if required else {})
+    properties = {name: {"type": kind} for name, kind in members.items()}
+    return {"type": "object", "properties": properties, **({"required": list(required)} if required else {})}
 
 
 OPEN = Operation(

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from homing.abtests.book import AbTestBook
 from homing.accounts import store as accounts
 from homing.accounts.allowance import Allowance
 from homing.accounts.authenticate import Authenticator
@@ -91,6 +92,7 @@ class HttpDoor:
         self.accept: Accept
         self.domains: DomainBook
         self.templates: TemplateBook
+        self.ab_tests: AbTestBook
         self.client: httpx.AsyncClient
 
     async def key_with(self, *grants: str, subaccount_id: int = 0) -> str:
@@ -125,6 +127,7 @@ def make_accept(
     *,
     domains: DomainBook | None = None,
     templates: TemplateBook | None = None,
+    ab_tests: AbTestBook | None = None,
 ) -> Accept:
     """Return the one recipe, over a queue."""
     clock = SystemClock()
@@ -139,6 +142,7 @@ def make_accept(
         handover=handover,
         submit=Submit(pool),
         templates=templates or TemplateBook(pool, clock),
+        ab_tests=ab_tests or AbTestBook(pool, clock),
         lifetime=timedelta(hours=72),
     )
 
@@ -165,7 +169,10 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
 
     authenticator = door.authenticator = Authenticator(pool, clock)
     door.domains, door.templates = DomainBook(pool, clock), TemplateBook(pool, clock)
-    door.accept = make_accept(pool, handover or door.queue, authenticator.book, domains=door.domains, templates=door.templates)
+    door.ab_tests = AbTestBook(pool, clock)
+    door.accept = make_accept(
+        pool, handover or door.queue, authenticator.book, domains=door.domains, templates=door.templates, ab_tests=door.ab_tests
+    )
     deps = Deps(
         authenticate=authenticator.authenticate,
         accept=door.accept,

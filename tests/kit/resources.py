@@ -14,11 +14,14 @@ from homing.accounts.book import AccountBook
 from homing.accounts.grants import KEY_GRANTS
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
+    ab_tests,
     account,
     alerts,
     api_keys,
+    data_privacy,
     dkim_keys,
     inbound_domains,
+    ingest,
     ip_pools,
     metrics,
     recipient_lists,
@@ -47,9 +50,11 @@ from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.inbound.store import RelayWebhooks
 from homing.inbound.target import Poster
+from homing.ingest.batches import Batches
 from homing.ingress.accept import Handover
 from homing.ingress.notices import Notices
 from homing.metrics.alerts import Alerts
+from homing.queue.tell import tell
 from homing.recipients.importer import Importer
 from homing.simulator.dns import DnsServer, Zones
 from homing.templates.book import SnippetBook
@@ -147,6 +152,9 @@ async def resource_door(
                 *recipient_validation.routes(
                     pool=pool, bodies=bodies, judge=judge, runner=runner, refuse_new=lambda: made[0].door.refuse
                 ),
+                *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=lambda: None),
+                *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=lambda: None),
+                *ingest.routes(pool=pool, bodies=bodies, clock=clock, batches=Batches(pool), refuse_new=lambda: None),
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),

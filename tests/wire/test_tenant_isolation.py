@@ -5,6 +5,7 @@ that acts as A, and a key of another account. They get what they would get for s
 of it in any list, and leave every row as it was. A new route must be added to WALK (or to OPEN, if it needs no key).
 """
 
+import gzip
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from tests.kit.resources import ResourceDoor, resource_door
 from tests.kit.target import Target, target
 from tests.store.test_events import append
 from tests.store.test_metrics_store import follow
+from tests.wire.test_api_ingest import NDJSON
 
 A, B = 7, 8
 NOW = datetime.now(UTC)
@@ -33,6 +35,15 @@ TO = [{"address": "somebody@there.test"}]
 HOOK = {"name": "n", "target": "{target}", "events": ["delivery"]}
 
 
+AB_TEST = {
+    "name": "n",
+    "default_template": {"template_id": "{template}", "percent": 60},
+    "variants": [{"template_id": "{template}-b", "percent": 40}],
+    "metric": "count_unique_clicked",
+    "audience_selection": "percent",
+    "test_mode": "learning",
+    "start_time": f"{NOW + timedelta(days=3):%Y-%m-%dT%H:%M:%S+00:00}",
+}
 ALERT = {
     "name": "{template}",
     "metric": "hard_bounce_rate",
@@ -59,6 +70,11 @@ class Way(NamedTuple):
 
 
 WALK: dict[str, Way] = {
+    # Before what makes templates: the intruder has none of these names yet.
+    "POST /api/v1/ab-test": Way(bodies=({**AB_TEST, "id": "{ab_test}"},)),
+    "POST /api/v1/ab-test/{test_id}/cancel": Way("ab_test", bodies=({},)),
+    "POST /api/v1/ab-test/draft": Way(bodies=({**AB_TEST, "id": "{draft}"},)),
+    "POST /api/v1/ab-test/draft/{test_id}/schedule": Way("draft", bodies=(AB_TEST,)),
     "POST /api/v1/transmissions": Way(
         bodies=(
             {"recipients": TO, "content": {**CONTENT, "from": "news@{domain}"}},
@@ -153,6 +169,20 @@ WALK: dict[str, Way] = {
     "POST /api/v1/recipient-validation/trigger/{list_id}": Way("validated"),
     "GET /api/v1/recipient-validation/job/{list_id}": Way("validated"),
     "GET /api/v1/recipient-validation/job/{list_id}/results": Way("validated"),
+    "GET /api/v1/message-events": Way(queries=("", "recipients={recipient}", "campaign_ids={campaign}", "message_ids={message}")),
+    "POST /api/v1/ingest/events": Way(bodies=({},)),
+    "GET /api/v1/ingest/events/{batch_id}": Way("batch"),
+    "GET /api/v1/ingest/events/failures/{batch_id}": Way("batch"),
+    "GET /api/v1/events/ingest": Way(queries=("", "batch_ids={batch}")),
+    "POST /api/v1/data-privacy/rtbf-request": Way(bodies=({"recipients": ["{recipient}"], "include_subaccounts": False},)),
+    "POST /api/v1/data-privacy/opt-out-request": Way(bodies=({"recipients": ["{recipient}"], "include_subaccounts": False},)),
+    "GET /api/v1/ab-test": Way(queries=("", "status=scheduled")),
+    "GET /api/v1/ab-test/{test_id}": Way("ab_test", queries=("", "version=1")),
+    "PUT /api/v1/ab-test/{test_id}": Way("ab_test", bodies=(AB_TEST,)),
+    "DELETE /api/v1/ab-test/{test_id}": Way("ab_test"),
+    "GET /api/v1/ab-test/draft/{test_id}": Way("draft"),
+    "PUT /api/v1/ab-test/draft/{test_id}": Way("draft", bodies=(AB_TEST,)),
+    "DELETE /api/v1/ab-test/draft/{test_id}": Way("draft"),
     "POST /api/v1/ip-pools": Way(bodies=({"name": "{pool}"},)),
     "GET /api/v1/ip-pools": Way(),
     "GET /api/v1/ip-pools/{pool_id}": Way("pool"),
@@ -196,6 +226,10 @@ OPEN = {
     "GET /api/openapi.json",
     "GET /api/v1/events/message/documentation",
     "GET /api/v1/events/message/samples",
+    "GET /api/v1/ingest/events/documentation",
+    "GET /api/v1/ingest/events/samples",
+    "GET /api/v1/message-events/events/documentation",
+    "GET /api/v1/message-events/events/samples",
     "GET /api/v1/webhooks/events/documentation",
     "GET /api/v1/webhooks/events/samples",
     "GET /health/live",
@@ -205,6 +239,7 @@ OPEN = {
 # What belongs to an account as a whole, or where X-MSYS-SUBACCOUNT is not used (SparkPost reference, section 1.4): a primary
 # key that acts as A is still a key of the primary account here.
 OF_THE_ACCOUNT = (
+    "/api/v1/message-events",
     "/api/v1/alerts",
     "/api/v1/ip-pools",
     "/api/v1/recipient-validation",
@@ -276,6 +311,8 @@ async def settle(door: ResourceDoor, app: Target, mark: str, key: str, account_i
         "recipient": f"kim@{mark}.test",
         "campaign": mark,
         "list": f"{mark}-list",
+        "ab_test": f"{mark}-test",
+        "draft": f"{mark}-draft",
     }
 
     async def made(method: str, path: str, body: Any) -> Any:
@@ -285,8 +322,8 @@ async def settle(door: ResourceDoor, app: Target, mark: str, key: str, account_i
         assert answer.status_code == 200, (path, answer.text)
         return answer.json().get("results", {})
 
-    async def uploaded(path: str, text: str) -> Any:
-        headers = {"Authorization": key, "X-MSYS-SUBACCOUNT": str(number), "Content-Type": "text/csv"}
+    async def uploaded(path: str, text: str | bytes, **more: str) -> Any:
+        headers = {"Authorization": key, "X-MSYS-SUBACCOUNT": str(number)} | (more or {"Content-Type": "text/csv"})
         answer = await door.door.client.post(f"/api/v1/{path}", content=text, headers=headers)
         assert answer.status_code in (200, 202), (path, answer.text)
         return answer.json()["results"]
@@ -295,6 +332,10 @@ async def settle(door: ResourceDoor, app: Target, mark: str, key: str, account_i
     await made("POST", "sending-domains", {"domain": things["domain"], "dkim_key_length": 1024})
     await door.pool.execute("UPDATE sending_domains SET trusted = true WHERE domain = $1", things["domain"])
     await made("POST", "templates", {"id": things["template"], "name": mark, "content": content, "published": True})
+    await made("POST", "templates", {"id": f"{things['template']}-b", "name": mark, "content": content, "published": True})
+    test = filled(AB_TEST, things)
+    await made("POST", "ab-test", {**test, "id": things["ab_test"], "name": mark})
+    await made("POST", "ab-test/draft", {**test, "id": things["draft"], "name": mark})
     await made("PUT", f"templates/{things['template']}", {"content": {**content, "subject": f"{mark} draft"}})
     await made("POST", "/api/labs/snippets", {"id": things["snippet"], "name": mark, "content": {"text": mark}})
     row = {"type": "non_transactional", "description": mark}
@@ -307,6 +348,7 @@ async def settle(door: ResourceDoor, app: Target, mark: str, key: str, account_i
     things["alert"] = str((await made("POST", "alerts", alert))["id"])
     things["import"] = (await uploaded("suppression-list/import", f"recipient,type\nlee@{mark}.test,transactional\n"))["id"]
     things["validated"] = (await uploaded("recipient-validation/upload", f"lee@{mark}.test\n"))["list_id"]
+    things["batch"] = (await uploaded("ingest/events", gzip.compress(b"{}\n"), **NDJSON))["id"]
     things["pool"] = (await made("POST", "ip-pools", {"name": f"{mark}-pool"}))["id"]
     things["address"] = f"198.51.100.{account_id * 20 + number}"
     given = SendingIp(address=things["address"], hostname=f"{mark}.test", account_id=account_id, pool_id=things["pool"])
@@ -388,6 +430,9 @@ class Trial:
             "inbound": f"in.nobody{n}.test",
             "tracking": f"click.nobody{n}.test",
             "alert": str(9_000_000 + n),
+            "ab_test": f"nobody{n}-test",
+            "draft": f"nobody{n}-draft",
+            "batch": str(uuid.uuid4()),
             "import": str(uuid.uuid4()),
             "validated": str(uuid.uuid4()),
             "pool": f"nobody{n}-pool",

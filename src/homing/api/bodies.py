@@ -48,10 +48,20 @@ class Bodies:
         raises   ApiError 408, 413, 415; Overloaded
         """
         check_json(request)
+        async with self.counted(request, most=self._most) as body:
+            yield body
+
+    @asynccontextmanager
+    async def counted(self, request: Request[Any, Any, Any], *, most: int) -> AsyncIterator[bytes]:
+        """Give the bytes of a body whatever it is; they count as held until the block ends.
+
+        most     bytes of the body; the caller has looked at its headers
+        raises   ApiError 408, 413; Overloaded
+        """
         held = 0
         try:
             parts: list[bytes] = []
-            async for part in self._parts(request, self._most):
+            async for part in self._parts(request, most):
                 held += self._hold(len(part))
                 parts.append(part)
             yield parts[0] if len(parts) == 1 else b"".join(parts)

@@ -48,7 +48,7 @@ SUBACCOUNT_HEADER: Schema = {
 class Operation(msgspec.Struct, frozen=True):
     """What a route says of itself.
 
-    answers      status -> description, or (description, schema of the JSON)
+    answers      status -> description, or (description, schema of the JSON, or media type of what is no JSON)
     parameters   OpenAPI parameter objects
     body         schema of the body, None where none is read
     media        of the body
@@ -56,7 +56,7 @@ class Operation(msgspec.Struct, frozen=True):
     """
 
     summary: str
-    answers: Mapping[int, str | tuple[str, Schema | None]]
+    answers: Mapping[int, str | tuple[str, Schema | str | None]]
     description: str = ""
     parameters: Sequence[Schema] = ()
     body: Schema | None = None
@@ -65,7 +65,9 @@ class Operation(msgspec.Struct, frozen=True):
     text: str = "text/plain"
 
 
-def open_answers(schema: Schema | None, *, also: Mapping[int, str] | None = None) -> dict[int, str | tuple[str, Schema | None]]:
+def open_answers(
+    schema: Schema | None, *, also: Mapping[int, str] | None = None
+) -> dict[int, str | tuple[str, Schema | str | None]]:
     """Return the answers of a route that everybody may call."""
     return {200: ("what was asked for", schema), **(also or {})}
 
@@ -121,8 +123,11 @@ def document(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Any]:
 
 def _operation(operation: Operation, handler: HTTPRouteHandler) -> dict[str, Any]:
     grants, roles = handler.opt.get("grants"), handler.opt.get("staff")
-    guarded = _GUARDED if grants or roles else {}
-    answers: dict[int, str | tuple[str, Schema | None]] = {**_EVERYWHERE, **guarded, **operation.answers}
+    answers: dict[int, str | tuple[str, Schema | str | None]] = {
+        **_EVERYWHERE,
+        **(_GUARDED if grants or roles else {}),
+        **operation.answers,
+    }
     text = operation.description
     made: dict[str, Any] = {"summary": operation.summary}
     if grants:
@@ -144,11 +149,12 @@ def _operation(operation: Operation, handler: HTTPRouteHandler) -> dict[str, Any
     return made
 
 
-def _answer(status: int, said: str | tuple[str, Schema | None], text: str) -> dict[str, Any]:
+def _answer(status: int, said: str | tuple[str, Schema | str | None], text: str) -> dict[str, Any]:
     description, schema = (said, _ERRORS) if isinstance(said, str) else said
     made: dict[str, Any] = {"description": description, "headers": REQUEST_ID_HEADER}
     if status != 204:
-        made["content"] = {text: {}} if schema is None else {JSON: {"schema": schema}}
+        other = text if schema is None else schema
+        made["content"] = {other: {}} if isinstance(other, str) else {JSON: {"schema": other}}
     return made
 
 

@@ -6,11 +6,14 @@ from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
+    ab_tests,
     account,
     alerts,
     api_keys,
+    data_privacy,
     dkim_keys,
     inbound_domains,
+    ingest,
     ip_pools,
     metrics,
     recipient_lists,
@@ -33,6 +36,8 @@ from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.config import Settings
 from homing.ground.secrets import MasterKey
+from homing.ingest.batches import Batches
+from homing.queue.tell import tell
 
 if TYPE_CHECKING:
     from homing.boot.worker import Worker
@@ -102,6 +107,15 @@ def resources(
         *alerts.routes(alerts=worker.services.alerts, http=worker.services.http, bodies=bodies, mail=worker.notices.is_offered),
         *ip_pools.routes(pool=pool, bodies=bodies, forget=worker.pools.forget),
         *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.pools.forget),
+        *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=worker.ab_tests.forget),
+        *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=worker.services.clerk.news),
+        *ingest.routes(
+            pool=pool,
+            bodies=bodies,
+            clock=clock,
+            batches=Batches(pool, news=worker.owner.look_into_inbox),
+            refuse_new=worker.refuse_new,
+        ),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
         *worker.line.routes(bodies),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),

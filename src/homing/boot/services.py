@@ -6,6 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
 
+from homing.abtests.book import AbTestBook
+from homing.abtests.fold import AbTestFollower
+from homing.abtests.keeper import Keeper
 from homing.accounts.grants import read_masks
 from homing.boot.domains import DnsDomains, resolver_of
 from homing.domains.recheck import Rechecker
@@ -27,7 +30,9 @@ from homing.message.tracked import Seal
 from homing.metrics.alerts import Alerts
 from homing.metrics.fold import MetricsFollower
 from homing.metrics.watch import Mail, Watcher
+from homing.privacy.clerk import Clerk
 from homing.queue.owner import Owner
+from homing.queue.tell import tell
 from homing.recipients.importer import FOLDER, Importer
 from homing.spool.marks import Marking
 from homing.validation.judge import Judge
@@ -83,6 +88,7 @@ class Services:
         master_key: MasterKey,
         owner: Owner,
         classifier: Classifier,
+        ab_tests: AbTestBook,
         *,
         worker_id: str,
         mail: Mail,
@@ -120,7 +126,10 @@ class Services:
             WebhookFollower(self.webhooks, news=self.pusher.news),
             MetricsFollower(classifier, clock),
             WarmupFollower(),
+            AbTestFollower(),
         ]
+        self.clerk = Clerk(pool, clock, token=partial(master_key.token, purpose="erased", size=16))
+        self.keeper = Keeper(pool, clock, tell=tell, forget=ab_tests.forget)
         self.feed = Feed(pool, followers, shards=owner.shards)
         owner.appended = self.feed.news
 
@@ -133,6 +142,8 @@ class Services:
             tasks.create_task(self.rechecker.run(), name="domains")
             tasks.create_task(self.importer.run(), name="imports")
             tasks.create_task(self.validation.run(), name="validation")
+            tasks.create_task(self.keeper.run(), name="ab tests")
+            tasks.create_task(self.clerk.run(), name="privacy")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""

@@ -18,6 +18,7 @@ from typing import Any
 import uvloop
 from prometheus_client import CollectorRegistry, Gauge
 
+from homing.abtests import store as ab_tests
 from homing.accounts import store as accounts
 from homing.accounts import usage
 from homing.accounts.grants import KEY_GRANTS
@@ -44,6 +45,7 @@ from homing.ground.supervise import Supervisor, Worker, WorkerState
 from homing.ground.tls import self_signed, server_context
 from homing.ground.waiting import set_within
 from homing.inbound import postmaster
+from homing.ingest import store as ingest
 from homing.metrics import store as figures
 from homing.queue import store as queue
 from homing.recipients import imports
@@ -285,6 +287,8 @@ class House:
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
                 await usage.tidy(self.pool, now=SystemClock().now())
                 await mailboxes.forget_old(self.pool, now=SystemClock().now())
+                await ab_tests.forget_messages(self.pool)
+                await ingest.forget_old(self.pool, now=SystemClock().now())
                 await figures.forget(self.pool, SystemClock().now())
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:

@@ -19,6 +19,7 @@ from typing import Any
 import uvloop
 from litestar.handlers import HTTPRouteHandler
 
+from homing.abtests.book import AbTestBook
 from homing.accounts.allowance import Allowance
 from homing.accounts.authenticate import Authenticator
 from homing.accounts.types import Sender
@@ -64,6 +65,8 @@ from homing.inbound.returned import Returns
 from homing.inbound.rules.destination import Tokens
 from homing.inbound.store import RelayWebhooks
 from homing.inbound.target import Poster
+from homing.ingest import batches
+from homing.ingest.digest import Digester
 from homing.ingress.accept import Accept
 from homing.ingress.expand import Expander
 from homing.ingress.generate import Generator
@@ -73,6 +76,7 @@ from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
 from homing.ingress.types import Accepted, Refused, Transmission
 from homing.message import msfbl, unsubscribe
+from homing.queue import tell
 from homing.queue.inbox import Obey
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
@@ -146,6 +150,7 @@ class Worker:
         )
         self.templates = TemplateBook(pool, clock)
         self.snippets = SnippetBook(pool, clock)
+        self.ab_tests = AbTestBook(pool, clock)
         self.keyring = KeyRing(pool, master_key, clock)
         self.tracking = TrackingBook(pool, clock, own_base=tracking_base(settings), own_hosts=tracking_hosts(settings))
         self.classifier = Classifier.from_package()
@@ -180,7 +185,12 @@ class Worker:
         async def generated(wish: Wish, payload: bytes) -> NewChunk | None:
             return await generate(payload, lambda count: self.owner.place_in(wish.shard, count), clock.now())
 
-        kinds: dict[str, Obey] = {"generate": generated, "cancel": Canceller(self.engine, pool)}
+        kinds: dict[str, Obey] = {
+            "generate": generated,
+            "cancel": Canceller(self.engine, pool),
+            batches.KIND: Digester(pool, clock),
+            tell.KIND: tell.told,
+        }
         self.owner.attach(self.engine, Expander(desk, lifetime=lifetime), kinds=kinds)
         self.authenticator = Authenticator(pool, clock)
         self.domains = DomainBook(pool, clock)
@@ -195,6 +205,7 @@ class Worker:
             handover=self.owner,
             submit=Submit(pool, news=self.owner.look_into_inbox),
             templates=self.templates,
+            ab_tests=self.ab_tests,
             lifetime=lifetime,
         )
         self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self.refuse_new, clock=clock)
@@ -205,6 +216,7 @@ class Worker:
             master_key,
             self.owner,
             self.classifier,
+            self.ab_tests,
             worker_id=attachment.worker_id,
             mail=self.notices,
             tracking=self.tracking,

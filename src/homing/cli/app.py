@@ -19,6 +19,7 @@ from homing.cli import (
     keys,
     output,
     postmaster,
+    privacy,
     queue,
     send,
     sev1,
@@ -53,6 +54,7 @@ app.add_typer(templates.app, name="templates")
 app.add_typer(hours.app, name="hours")
 app.add_typer(sev1.app, name="sev1")
 app.command("postmaster")(postmaster.postmaster)
+app.add_typer(privacy.app, name="privacy")
 app.command("doctor")(doctor.doctor)
 
 _flags = {"traceback": False}

@@ -167,3 +167,19 @@ FROM suppressions
 WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
   AND recipient = ANY(:recipients::text[]) AND list_id = '' AND source IN ('Bounce Rule', 'Spam Complaint')
 ORDER BY recipient, updated_at DESC;
+
+-- name: forget_person!
+-- Keep of somebody who asked to be forgotten only the rows by which he is not written to any more, without what they tell besides.
+-- writes: suppressions, bounce_strikes
+WITH gone AS (
+    DELETE FROM suppressions
+    WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+      AND recipient = ANY(:recipients::text[]) AND source = :bounce_rule
+), struck AS (
+    DELETE FROM bounce_strikes
+    WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+      AND recipient = ANY(:recipients::text[])
+)
+UPDATE suppressions SET description = '', provenance = NULL
+WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+  AND recipient = ANY(:recipients::text[]) AND source <> :bounce_rule;

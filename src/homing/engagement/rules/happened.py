@@ -7,6 +7,7 @@ import msgspec
 
 from homing.engagement.rules.agents import MOST_AGENT, read_agent
 from homing.events.about import about
+from homing.events.rules.erasure import is_erased
 from homing.events.types import Event, EventType, Logged
 from homing.ground.ids import moment_of
 from homing.message.tracked import Kind, Tracked
@@ -81,7 +82,7 @@ def suppression_of(request: Request, original: Logged) -> SuppressionRow | None:
     """Return the row that an unsubscribe puts on the list; None for opens and clicks."""
     kind = type_of(request.tracked)
     source = _SOURCES.get(kind)
-    if source is None or not original.recipient:
+    if source is None or not original.recipient or is_erased(original.recipient):
         return None
     transactional = str(msgspec.json.decode(original.detail).get("transactional", "0")) == "1"
     return SuppressionRow(

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from homing.events.rules.classify import Classifier
+from homing.events.rules.erasure import is_erased
 from homing.events.rules.reason import masked
 from homing.events.types import EventType, Logged
 from homing.ground import ids
@@ -149,7 +150,9 @@ def _failure_fields(reason: str, bounce_class: int, code: str) -> dict[str, Any]
     return own
 
 
-def _row(original: Logged, kind: EventType, source: Source, description: str) -> SuppressionRow:
+def _row(original: Logged, kind: EventType, source: Source, description: str) -> SuppressionRow | None:
+    if is_erased(original.recipient):
+        return None  # nobody knows any more who he was
     transactional = str(_detail(original).get("transactional", "0")) == "1"
     return SuppressionRow(
         account_id=original.account_id,

@@ -67,6 +67,14 @@ class Bodies:
         finally:
             self._free += held
 
+    async def small(self, request: Request[Any, Any, Any], *, most: int) -> bytes:
+        """Return the bytes of a small body of any kind.
+
+        most     bytes
+        raises   ApiError 408, 413
+        """
+        return b"".join([part async for part in self._parts(request, most)])
+
     @asynccontextmanager
     async def spooled(self, request: Request[Any, Any, Any], *, most: int) -> AsyncIterator[bytes | mmap.mmap]:
         """Give the bytes of a large body, which lies in a file without a name if it is over 1 MiB; removed when the block ends.

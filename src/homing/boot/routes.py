@@ -124,5 +124,6 @@ def resources(
             refuse_new=worker.refuse_new,
         ),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
+        *worker.line.routes(bodies),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

@@ -27,6 +27,7 @@ from homing.api import server
 from homing.api.app import Deps, make_app
 from homing.api.bodies import Bodies
 from homing.boot.gauges import register, snapshot_of, trace_of
+from homing.boot.line import Line
 from homing.boot.names import resolved
 from homing.boot.routes import resources
 from homing.boot.services import Services, marking_of, tracking_base, tracking_hosts
@@ -224,6 +225,7 @@ class Worker:
             tracking=self.tracking,
             forget_domains=self.forget_domains,
         )
+        self.line = Line(settings, pool, clock, master_key, mail=self.notices)
         self.journal = Journal(settings.data / "evidence", attachment.worker_id)
         self.guard = DiskGuard(self._disks(), min_free_bytes=settings.min_free_bytes, min_free_share=settings.min_free_share)
         self._tls = self._tls_context()
@@ -330,6 +332,7 @@ class Worker:
             relay = tasks.create_task(self.relay.run(stop), name="relay")
             owner = tasks.create_task(self.owner.run(quiet, may_read=self.engine.may_read), name="owner")
             tasks.create_task(self.services.run(stop), name="services")
+            line = tasks.create_task(self.line.keeper.run(), name="line")
             async with self._doors():
                 claimed = asyncio.ensure_future(self.owner.keeper.first_claim.wait())
                 stopping = asyncio.ensure_future(stop.wait())
@@ -344,6 +347,7 @@ class Worker:
             quiet.set()
             await asyncio.wait({engine, owner})
             relay.cancel()
+            line.cancel()
             halt.set()
         await self.resolver.close()
         for inliner in (self.inliner, self.preview_inliner):

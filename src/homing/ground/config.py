@@ -93,6 +93,12 @@ class Settings:
         False  # webhooks may post to loopback and private addresses too; only for tests and your own network
     )
     target_ports: tuple[int, ...] = (80, 443)  # ports that webhooks may post to, comma separated
+    sev1_url: str = (
+        ""  # what the addresses begin with that carriers of the Severity 1 Line ask, https://...; default: https://hostname
+    )
+    sev1_carriers: Path | None = (
+        None  # TOML file, mode 600, of the carriers and numbers of the Severity 1 Line; default: calls are taken by form and API alone
+    )
     smtp_trust: tuple[TrustedNet, ...] = ()  # CIDR=account, comma separated: injection without AUTH from there
     max_message_bytes: int = 20_971_520  # largest message or API body that is taken; SIZE of EHLO
     smtp_max_connections: int = 500  # injection connections at once, per worker
@@ -174,6 +180,8 @@ def _checked(settings: Settings) -> Settings:
         raise Misuse("HOMING_EVENT_RETENTION_DAYS must be 1 or more")
     if settings.tracking_url and not _is_base(settings.tracking_url):
         raise Misuse("HOMING_TRACKING_URL must begin with https:// or http://, for example https://click.example.com")
+    if settings.sev1_url and not _is_base(settings.sev1_url):
+        raise Misuse("HOMING_SEV1_URL must begin with https:// or http://, for example https://sev1.example.com")
     if settings.notice_from and not _ADDRESS.fullmatch(settings.notice_from):
         raise Misuse("HOMING_NOTICE_FROM must be an address, for example postmaster@mta.example.com")
     for net in settings.smtp_trust:

@@ -294,8 +294,8 @@ def test_an_envelope_sender_needs_a_bounce_domain(site, house, inbox):
 
 def test_mail_of_a_subaccount(site, house):
     made = site.send(subject="x", body="x", from_email=NEWS, to=["ian@there.test"], connection={"subaccount": "77"})
-    assert made["status"] == 400  # the domain is not shared with it
-    assert "7001" in made["text"]
+    assert made["status"] == 400
+    assert "this account has no subaccount 77" in made["text"]
 
 
 def test_a_wrong_key_is_unauthorized(site):

@@ -710,7 +710,7 @@ def test_java_keeps_the_id_of_every_request(java):
 
 def test_java_finds_a_body_in_every_refusal(java, house, authority):
     wrong = Client(house, authority, {"Authorization": "0" * 40, "Content-Type": "application/json"})
-    weak = house.run("key", "create", "--label", "weak", "--grant", "metrics/view").stdout
+    weak = house.run("key", "create", "--name", "weak", "--grant", "metrics/view").stdout
     key = next(iter(re.findall(r"\b[0-9a-f]{40}\b", weak)))
     other = Client(house, authority, {"Authorization": key, "Content-Type": "application/json"})
     for client, status in ((wrong, 401), (other, 403)):

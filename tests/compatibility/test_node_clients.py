@@ -339,7 +339,10 @@ def test_subaccounts_are_made_and_sent_from(call, house, inbox):
     inbox.one("sub@there.test")
     headers = {"X-MSYS-SUBACCOUNT": ident}
     call("transmissions.send", {"recipients": [{"address": "sub2@there.test"}], "content": CONTENT}, headers=headers)
-    assert str(house.wait_for("sub2@there.test", "injection")["subaccount_id"]) == ident
+    house.wait_for("sub2@there.test", "delivery")
+    later = f"{datetime.now(UTC) + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"
+    told = house.get(f"/api/v1/events/message?recipients=sub2@there.test&to={later}")[1]["results"]
+    assert {str(event["subaccount_id"]) for event in told} == {ident}
 
 
 def test_a_client_that_does_not_know_the_authority_refuses_to_speak(packages, house):

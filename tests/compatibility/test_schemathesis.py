@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from homing.events import store
+from tests.kit.declared import errors_of
 from tests.kit.resources import resource_door
 
 
@@ -27,7 +28,7 @@ def errors_are_declared(context: Any, response: Any, case: Any) -> None:
     if response.status_code < 400 or "errors" not in response.json():
         return
     declared = {(error["status"], str(error.get("code", ""))) for error in case.operation.definition.raw["x-homing-errors"]}
-    for error in response.json()["errors"]:
+    for error in errors_of(response.json()["errors"]):
         assert (response.status_code, str(error.get("code", ""))) in declared, f"{case.operation.label} does not declare {error}"
 
 
@@ -39,6 +40,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
 EXAMPLES = 1_200  # of all operations together, so that they stay below a minute however many there are
 
 pytestmark = pytest.mark.timeout(300)

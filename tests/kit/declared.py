@@ -31,19 +31,20 @@ class Declared:
             declared = {(error["status"], str(error.get("code", ""))) for error in operation["x-homing-errors"]}
             found |= {
                 f"{operation['operationId']}: {response.status_code} {error}"
-                for error in _errors(response.json()["errors"])
+                for error in errors_of(response.json()["errors"])
                 if (response.status_code, str(error.get("code", ""))) not in declared
             }
         return found
 
 
-def _errors(found: Any) -> list[dict[str, Any]]:
+def errors_of(found: Any) -> list[dict[str, Any]]:
+    """Return the errors of an answer; one resource has an object instead of an array (SparkPost reference, section 1.5)."""
     return [found] if isinstance(found, dict) else found
 
 
 def operations(document: dict[str, Any]) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
-    """Return the paths of a document as patterns, those without parameters first."""
-    paths = sorted(document["paths"], key=lambda path: path.count("{"))
+    """Return the paths of a document as patterns, those without parameters first, and what says more before what says less."""
+    paths = sorted(document["paths"], key=lambda path: (path.count("{"), -len(path)))
     return [(re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(path))), document["paths"][path]) for path in paths]
 
 

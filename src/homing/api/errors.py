@@ -114,7 +114,7 @@ def answer_to(trouble: BaseException, request_id: str) -> Answer:
         case TimeoutError():
             return Answer(504, errors_body([TIMED_OUT]), fault=FaultTag.TIMEOUT, log=True)
         case BadSubaccount():
-            return Answer(400, errors_body([BAD_SUBACCOUNT]))
+            return Answer(400, errors_body([Problem(400, BAD_SUBACCOUNT.message, str(trouble), BAD_SUBACCOUNT.code)]))
         case MethodNotAllowedException():
             return Answer(405, errors_body([METHOD_NOT_ALLOWED]), _headers_of(trouble))
         case NotFoundException():

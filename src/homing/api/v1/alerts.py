@@ -23,7 +23,7 @@ from homing.api.v1.alerts_wire import (
     shown_incident,
 )
 from homing.ground.http import OutboundHttp
-from homing.ingress.rules.problem import Problem
+from homing.ingress.rules.problem import Problem, missing
 from homing.metrics.alert_types import Alert, AlertMetric, Source
 from homing.metrics.alerts import Alerts
 
@@ -130,7 +130,11 @@ _BODY: Schema = {
 _RESULTS: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}
 _LISTED: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "array"}}}
 _TOO_MANY = Problem(409, f"an account may have {MOST_ALERTS} alerts; remove one first")
-_IN_BODY = (Problem(400, "name is required"), Problem(400, "threshold_evaluator.operator must be gt or lt"))
+_IN_BODY = (
+    missing("threshold_evaluator.source is a required field"),
+    Problem(400, "name is required"),
+    Problem(400, "threshold_evaluator.operator must be gt or lt"),
+)
 _LIMITS = (
     Limit("name", LONGEST_NAME, "characters", "400"),
     Limit("subaccounts, filter_values", MOST_VALUES, "values", "400"),

@@ -44,6 +44,7 @@ from homing.recipients.types import Source, SuppressionType
 PATH = "/api/v1/suppression-list"
 MANAGE = ("suppression_lists/manage",)
 _NOT_FOUND = Problem(404, "Recipient could not be found")
+_NOTHING = (b"", b"[]")  # what clients send that have nothing to say; an empty array is PHP's
 _encode = msgspec.json.Encoder().encode
 
 
@@ -102,7 +103,7 @@ def routes(*, pool: Pool, bodies: Bodies) -> list[HTTPRouteHandler]:
         with refusals():
             if has_body(request):
                 async with bodies.json(request) as body:
-                    given = read_body(body, RemovalIn) if body.strip() else given
+                    given = given if body.strip() in _NOTHING else read_body(body, RemovalIn)
             kind = None if given.type is None else read_type(given.type)
             list_id = read_list_id(query_of(request).get("list_id", given.list_id))
         address = read_recipient(_named(recipient))

@@ -40,6 +40,7 @@ from homing.api.v1 import (
     webhooks,
 )
 from homing.boot.domains import DnsDomains, resolver_of
+from homing.boot.line import Line
 from homing.domains.tracking import TrackingBook
 from homing.domains.verify import DomainDns
 from homing.egress.pools import PoolBook
@@ -122,6 +123,7 @@ async def resource_door(
     inliner = Inliner()
     async with contextlib.AsyncExitStack() as ending, DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
         ending.callback(inliner.close)
+        line_settings = Settings(data=folder, sev1_url="https://line.homing.test")
         settings = Settings(dns=HostPort(dns.where.host, dns.where.port), allow_private_mx=True)
         resolver = resolver_of(settings, clock)
         judge = Judge(pool, DnsDomains(resolver), Names.from_package())
@@ -152,6 +154,7 @@ async def resource_door(
                     poster=Poster(http, clock),
                     forget=lambda: None,
                 ),
+                *Line(line_settings, pool, clock, MASTER_KEY, mail=notices).routes(bodies),
                 *alerts.routes(alerts=Alerts(pool, MASTER_KEY), http=http, bodies=bodies, mail=True),
                 *recipient_validation.routes(
                     pool=pool, bodies=bodies, judge=judge, runner=runner, refuse_new=lambda: made[0].door.refuse

@@ -12,7 +12,7 @@ from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies
-from homing.api.openapi import Operation
+from homing.api.openapi import OPEN, Operation
 from homing.api.v1.support_sev1_wire import MOST, Sev1In, answers_of, text_of
 from homing.ground import db
 from homing.ground.secrets import MasterKey
@@ -30,11 +30,11 @@ _TICKET = "sev1 form"
 def routes(*, desk: Desk, pool: db.Pool, master_key: MasterKey, bodies: Bodies, numbers: Sequence[str]) -> list[HTTPRouteHandler]:
     """Return the routes. numbers: to phone, which is better if one can."""
 
-    @get(PATH, opt={"operation": SHOW})
+    @get(PATH, opt={"grants": OPEN, "operation": SHOW})
     async def show_sev1_form() -> Response[bytes]:
         return _page(200, _form(_ticket(master_key), Sev1In(), numbers=numbers))
 
-    @post(PATH, status_code=200, opt={"operation": SEND})
+    @post(PATH, status_code=200, opt={"grants": OPEN, "operation": SEND})
     async def send_sev1_form(request: Request[Any, Any, Any]) -> Response[bytes]:
         body = await bodies.small(request, most=MOST_BODY)
         try:

@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies
 from homing.api.errors import NOT_FOUND, ApiError
-from homing.api.openapi import Operation, Schema
+from homing.api.openapi import OPEN, Operation, Schema
 from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.errors import Temporary
@@ -83,7 +83,7 @@ def routes(
             raise ApiError(Problem(422, "required field is missing", "the request names no call", "1400"))
         return carrier, happened
 
-    @post(CALLS, status_code=200, opt={"operation": ASK_CALL})
+    @post(CALLS, status_code=200, opt={"grants": OPEN, "operation": ASK_CALL})
     async def ask_about_call(request: Request[Any, Any, Any], carrier: str, step: str) -> Response[bytes]:
         known, happened = await genuine(request, carrier)
         query = request.query_params
@@ -120,7 +120,7 @@ def routes(
             log.error("sev1_store_away", carrier=known.name, step=step, cause=type(trouble).__name__)
             return await away(known, noted)
 
-    @post(ATTEMPTS, status_code=200, opt={"operation": ASK_ATTEMPT})
+    @post(ATTEMPTS, status_code=200, opt={"grants": OPEN, "operation": ASK_ATTEMPT})
     async def ask_about_attempt(request: Request[Any, Any, Any], carrier: str, attempt_id: int, leg: str) -> Response[bytes]:
         known, happened = await genuine(request, carrier)
         if not 0 <= attempt_id < 2**62:

@@ -17,12 +17,12 @@ from homing.cli import (
     hours,
     ips,
     keys,
+    line,
     output,
     postmaster,
     privacy,
     queue,
     send,
-    sev1,
     suppressions,
     templates,
     trace,
@@ -52,7 +52,7 @@ app.command("pools")(ips.pools)
 app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(templates.app, name="templates")
 app.add_typer(hours.app, name="hours")
-app.add_typer(sev1.app, name="sev1")
+app.add_typer(line.app, name="line")
 app.command("postmaster")(postmaster.postmaster)
 app.add_typer(privacy.app, name="privacy")
 app.command("doctor")(doctor.doctor)

@@ -18,13 +18,13 @@ from homing.cli import (
     hours,
     ips,
     keys,
+    line,
     output,
     people,
     postmaster,
     privacy,
     queue,
     send,
-    sev1,
     suppressions,
     templates,
     trace,
@@ -56,7 +56,7 @@ app.add_typer(templates.app, name="templates")
 app.add_typer(hours.app, name="hours")
 app.add_typer(people.app, name="staff")
 app.add_typer(contract.app, name="contract")
-app.add_typer(sev1.app, name="sev1")
+app.add_typer(line.app, name="line")
 app.command("postmaster")(postmaster.postmaster)
 app.add_typer(privacy.app, name="privacy")
 app.command("doctor")(doctor.doctor)

@@ -90,9 +90,9 @@ class Keeper:
         """Do what may not wait: journal, pages, misses, lapsed claims, cases."""
         await self.play()
         await self.page()
+        await self.write()  # before the time to try again is forgotten
         await self._returning.judge()
         await self.open_cases()
-        await self.write()
         await broadcast.send_pages(self._pool, self._mail)
 
     async def place(self) -> None:

@@ -243,18 +243,18 @@ class Returning:
         async with self._owed(intake_id) as (connection, now, _):
             one = await store.call(connection, intake_id)
             assert one is not None
-            detail = {"by": person_id, "at": now.isoformat(), "clause": clause, "reason": reason, "route": route}
+            said = {"clause": clause, "reason": reason, "route": route}
             await store.sql.decide(
                 connection,
                 intake_id=intake_id,
                 entitlement=verdict.value,
-                decision=msgspec.json.encode(detail).decode(),
+                decision=msgspec.json.encode({"by": person_id, "at": now.isoformat(), **said}).decode(),
                 account_id=account_id if account_id is not None else one.account_id,
             )
-            await store.note(connection, intake_id, now, f"staff {person_id}", "entitlement", verdict=verdict.value, **detail)
+            await store.note(connection, intake_id, now, f"staff {person_id}", "entitlement", verdict=verdict.value, **said)
 
     async def numbers(self, executor: db.Executor, one: Call, tries: Sequence[Attempt] = ()) -> list[str]:
-        """Return the numbers to call, best first, without those that were busy or wrong (E15)."""
+        """Return the numbers to call, best first; those that were busy or wrong come last (E15)."""
         people: list[Contact] = [] if one.account_id is None else await contacts.of_account(executor, one.account_id)
         contact = next((person for person in people if person.contact_id == one.contact_id), None)
         tried = [attempt.number for attempt in tries if attempt.status in _WRONG or attempt.result == Result.WRONG_NUMBER.value]

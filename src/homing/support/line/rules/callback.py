@@ -82,7 +82,7 @@ def next_try(first_placed_at: datetime, tries: int, *, last_at: datetime, cadenc
 def numbers_to_try(
     *, given: str, caller: str, contact: Contact | None, contacts: Sequence[Contact], tried: Iterable[str] = ()
 ) -> list[str]:
-    """Return the numbers to call, best first (E13, E15), without those that were busy or wrong.
+    """Return the numbers to call, best first (E13, E15); those that were busy or wrong come last.
 
     given     what the caller asked us to call
     contact   who he is, where that is known
@@ -94,8 +94,9 @@ def numbers_to_try(
     first = next((one for one in contacts if one.role is ContactRole.AUTHORISED and one.phones), None)
     if first is not None:
         found += [phone.number for phone in first.phones]
-    without = set(tried)
-    return [number for number in dict.fromkeys(found) if number and number not in without]
+    last = set(tried)
+    numbers = [number for number in dict.fromkeys(found) if number]
+    return sorted(numbers, key=lambda number: number in last)
 
 
 def progress(status: AttemptStatus, event: CallStatus, *, machine: str) -> AttemptStatus:

@@ -1,4 +1,4 @@
-"""`homing sev1`: what an operator needs of the Severity 1 Line."""
+"""`homing line`: what an operator needs of the Severity 1 Line."""
 
 from typing import Annotated
 

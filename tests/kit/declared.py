@@ -43,8 +43,8 @@ def errors_of(found: Any) -> list[dict[str, Any]]:
 
 
 def operations(document: dict[str, Any]) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
-    """Return the paths of a document as patterns, those without parameters first, and what says more before what says less."""
-    paths = sorted(document["paths"], key=lambda path: (path.count("{"), -len(path)))
+    """Return the paths of a document as patterns, those that say most without their parameters first."""
+    paths = sorted(document["paths"], key=lambda path: -len(re.sub(r"{\w+}", "", path)))
     return [(re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(path))), document["paths"][path]) for path in paths]
 
 

@@ -13,7 +13,7 @@ from homing.accounts.authenticate import BadSubaccount
 from homing.events.store import TooSlow
 from homing.evidence.types import FaultTag
 from homing.ground.errors import LeaseLost, Overloaded, StoreUnavailable, Temporary
-from homing.ingress.rules.problem import Problem
+from homing.ingress.rules.problem import Problem, bad_params
 
 LONGEST_URI = 16_384  # bytes; beyond any query that the reference allows
 _encode = msgspec.json.Encoder().encode
@@ -61,7 +61,7 @@ NOT_PLAIN = Problem(415, "unsupported Content-Encoding", "send the body uncompre
 UNAVAILABLE = Problem(503, "Service unavailable", "nothing was stored; try again in a few seconds")
 TIMED_OUT = Problem(504, "Gateway timeout", "the answer took too long; the request may have been carried out")
 SEARCH_TOO_SLOW = Problem(504, "Search took too long", "narrow the time range with from and to, or use fewer filters")
-BAD_SUBACCOUNT = Problem(400, "invalid params", "X-MSYS-SUBACCOUNT must be a number", "1200")
+BAD_SUBACCOUNT = bad_params("X-MSYS-SUBACCOUNT: this account has no subaccount 123")
 BAD_QUERY = Problem(400, "invalid params", "the query string must be percent-encoded UTF-8", "1200")
 INTERNAL = Problem(500, "Internal server error", "please quote request <X-SparkPost-Request-Id>")
 
@@ -114,7 +114,7 @@ def answer_to(trouble: BaseException, request_id: str) -> Answer:
         case TimeoutError():
             return Answer(504, errors_body([TIMED_OUT]), fault=FaultTag.TIMEOUT, log=True)
         case BadSubaccount():
-            return Answer(400, errors_body([Problem(400, BAD_SUBACCOUNT.message, str(trouble), BAD_SUBACCOUNT.code)]))
+            return Answer(400, errors_body([bad_params(str(trouble))]))
         case MethodNotAllowedException():
             return Answer(405, errors_body([METHOD_NOT_ALLOWED]), _headers_of(trouble))
         case NotFoundException():

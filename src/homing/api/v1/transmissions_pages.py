@@ -41,6 +41,7 @@ _TEXTS: dict[type, Texts] = {
         "substitution_data": "values for templates; what a recipient says wins",
         "return_path": "envelope sender on a verified bounce domain; its local part is replaced",
         "options": "how it is sent",
+        "tracking_domain": "the verified tracking domain that its links lead over",
         "override": "what takes the place of members of the content or template",
     },
     OptionsIn: {

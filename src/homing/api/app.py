@@ -10,9 +10,10 @@ from litestar.handlers import HTTPRouteHandler
 from homing.api import health, openapi
 from homing.api.auth import Authenticate, Gate
 from homing.api.bodies import Bodies
-from homing.api.frame import Count, Frame, handle
+from homing.api.frame import Frame, handle
 from homing.api.v1 import events, transmissions
 from homing.api.v1.transmissions import RefuseNew, TakeTransmission
+from homing.evidence.types import Begin
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
 
@@ -23,7 +24,7 @@ BODIES_IN_MEMORY = 64 * 1024 * 1024
 class Deps:
     """What the door needs of the house.
 
-    count         notes whose fault each answer reports: (account or None, fault tag)
+    begin         the evidence journal, for calls of the API
     refuse_new    why nothing new is taken now, in words for strangers; None: come in
     ready         a mapping with `ready`; for /health/ready
     metrics       Prometheus text; for /metrics
@@ -33,7 +34,7 @@ class Deps:
 
     authenticate: Authenticate
     accept: TakeTransmission
-    count: Count
+    begin: Begin
     refuse_new: RefuseNew
     ready: health.Ready
     metrics: health.Metrics
@@ -62,4 +63,4 @@ def make_app(deps: Deps) -> Frame:
         openapi_config=None,
         logging_config=None,
     )
-    return Frame(inner, count=deps.count, timeout_s=deps.timeout_s)
+    return Frame(inner, begin=deps.begin, timeout_s=deps.timeout_s)

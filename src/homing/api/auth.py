@@ -1,7 +1,5 @@
 """Who is asking: the Authorization header and X-MSYS-SUBACCOUNT (SparkPost reference, sections 1.2 to 1.4)."""
 
-import base64
-import binascii
 from typing import Any, Protocol
 
 from litestar.connection import ASGIConnection
@@ -9,8 +7,9 @@ from litestar.handlers import BaseRouteHandler
 
 from homing.accounts.authenticate import acting_as
 from homing.accounts.types import Sender
+from homing.api.credentials import key_of
 from homing.api.errors import FORBIDDEN, UNAUTHORIZED, ApiError
-from homing.api.frame import ACCOUNT_ID
+from homing.api.frame import ATTEMPT
 
 SENDER = "sender"  # key of scope["state"]
 
@@ -52,20 +51,8 @@ class Gate:
         if sender is None:
             raise ApiError(UNAUTHORIZED)
         state: Any = connection.scope["state"]
-        state[ACCOUNT_ID] = sender.account_id
+        state[ATTEMPT].belongs_to(sender.account_id)
         sender = acting_as(sender, subaccount)
         if not any(grant in sender.grants for grant in grants):
             raise ApiError(FORBIDDEN)
         state[SENDER] = sender
-
-
-def key_of(authorization: str) -> str | None:
-    """Return the API key of an Authorization header: the key alone, or the user name of Basic; None where there is none."""
-    scheme, _, rest = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return authorization or None
-    try:
-        user, _, _ = base64.b64decode(rest.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return user or None

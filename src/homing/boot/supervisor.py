@@ -28,6 +28,7 @@ from homing.domains.keys import SEAL_PURPOSE
 from homing.egress.pace import PaceKeeper
 from homing.events import store as events
 from homing.evidence import slate
+from homing.evidence.fold import Folder
 from homing.evidence.journal import Journal
 from homing.evidence.marks import key_mark
 from homing.evidence.sources import SourceBook
@@ -271,11 +272,13 @@ class House:
         sources.load()
         doorman.stand()
         halt = asyncio.Event()
+        folder = Folder(self.pool, evidence, node_name(settings), clock=SystemClock().now)
         watch = EdgeWatch(lambda: doorman.standing or supervisor.any_ready, journal.watched)
         async with channel.serve_control(settings.data, handlers), asyncio.TaskGroup() as tasks:
             background = [
                 tasks.create_task(journal.run(halt), name="journal"),
                 tasks.create_task(watch.run(halt), name="watch"),
+                tasks.create_task(folder.run(halt), name="fold"),
                 tasks.create_task(self._keep_house(halt), name="housekeeping"),
             ]
             if self.postgres is not None:

@@ -2,6 +2,7 @@
 
 In      evidence (journals folded into the ledger), reports of witnesses, decisions of people
 Out     statements, findings (page), sealed days that a customer can verify
-Owns    nothing yet
-Start   rules/judging.py, then rules/episodes.py
+Owns    tables ledger_signers, ledger_roots, ledger_leaves, availability_exclusions, availability_findings,
+        availability_witnesses, availability_reports
+Start   rules/judging.py, gather.py, then seal.py and statement.py
 """

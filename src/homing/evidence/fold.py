@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from homing.evidence import store
 from homing.evidence.journal import day_of, days
-from homing.evidence.reading import Gathered, files
+from homing.evidence.reading import Gathered, files, gathered
 from homing.evidence.store import Place, Position, Sets
 from homing.evidence.types import HOUR_S
 from homing.ground import db, log
 from homing.ground.clock import kernel_offset
-from homing.ground.errors import HomingError
+from homing.ground.errors import HomingError, Misuse
 from homing.ground.waiting import set_within
 
 FOLD_S = 5.0
@@ -97,6 +97,28 @@ class Folder:
                     folded_until=began - timedelta(seconds=LATE_S) if self._own and not more else None,
                 )
         return Folded(found.lines, hours, more)
+
+    async def refold(self, day: date) -> int:
+        """Judge a day anew, from its journals, and write that down instead of what was folded; return how many hours changed.
+
+        For a newer classifier: what was good may have failed, which no union can say.
+
+        raises   Misuse if not all of the day's journals are here; StoreUnavailable
+        """
+        name = day.isoformat()
+        with db.trouble_is_temporary():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await store.lock_node(connection, self._node)
+                known = await store.positions(connection, self._node, since=day)
+                wanted = {process: at.folded for (of, process), at in known.items() if of == name}
+                paths = await asyncio.to_thread(files, self._folder, name)
+                there = {path.name: path.stat().st_size for path in paths}
+                lacking = sorted(process for process, folded in wanted.items() if there.get(process, 0) < folded)
+                if lacking or not wanted:
+                    raise Misuse(f"{self._folder / name} does not hold all that was folded of {name}: {', '.join(lacking)}")
+                found = await asyncio.to_thread(gathered, [path for path in paths if path.name in wanted])
+                segments = await self._segments(connection, found)
+                return await store.replace_segments(connection, self._node, day, segments)
 
     async def _segments(self, connection: db.Executor, found: Gathered) -> dict[Place, Sets]:
         """Return what was read by account, hour and door, with marks resolved."""

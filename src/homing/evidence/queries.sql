@@ -35,6 +35,12 @@ FROM unnest(:account_ids::integer[], :hours::integer[], :doors::smallint[]) AS w
 JOIN ledger_segments s ON (s.account_id, s.hour, s.door) = (w.account_id, w.hour, w.door)
 WHERE s.node = :node;
 
+-- name: segments_of_node
+-- What the ledger has of a node in some hours.
+-- reads: ledger_segments
+SELECT account_id, hour, door, attempted, answered FROM ledger_segments
+WHERE node = :node AND hour >= :since AND hour < :until;
+
 -- name: put_segments!
 -- Write hours of a node down, as they are now.
 -- writes: ledger_segments

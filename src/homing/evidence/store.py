@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from homing.evidence.marks import is_name
@@ -140,8 +140,25 @@ async def unite_segments(connection: db.Executor, node: str, new: Mapping[Place,
             attempted |= attempted_before
             answered |= answered_before
         changed.append((place, pack(attempted), pack(answered)))
+    await _put(connection, node, changed)
+    return len(changed)
+
+
+async def replace_segments(connection: db.Executor, node: str, day: date, new: Mapping[Place, Sets]) -> int:
+    """Write a node's day down anew, in the caller's transaction; return how many hours are different."""
+    first = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) // HOUR_S
+    known: dict[Place, Sets] = {}
+    async for row in _sql.segments_of_node(connection, node=node, since=first, until=first + 24):
+        place = (row["account_id"], row["hour"], row["door"])
+        known[place] = (set_of(row["attempted"]), set_of(row["answered"]))
+    changed = {place: new.get(place, (0, 0)) for place in {*known, *new} if known.get(place, (0, 0)) != new.get(place, (0, 0))}
+    await _put(connection, node, [(place, pack(sets[0]), pack(sets[1])) for place, sets in changed.items()])
+    return len(changed)
+
+
+async def _put(connection: db.Executor, node: str, changed: Sequence[tuple[Place, bytes, bytes]]) -> None:
     if changed:
-        changed.sort()
+        changed = sorted(changed)
         await _sql.put_segments(
             connection,
             node=node,
@@ -151,7 +168,6 @@ async def unite_segments(connection: db.Executor, node: str, new: Mapping[Place,
             attempted=[attempted for _, attempted, _ in changed],
             answered=[answered for _, _, answered in changed],
         )
-    return len(changed)
 
 
 async def unite_watch(connection: db.Executor, node: str, new: Mapping[int, Seconds], *, skew_ms: int) -> None:

@@ -95,19 +95,39 @@ def make(saw: Saw, *, since: int, until: int, number: int, previous: str, key: E
     return body, key.sign(_SIGNED + body).hex()
 
 
+_decode = msgspec.json.Decoder(Report).decode
+
+
+def kept(body: bytes) -> tuple[Report, Saw]:
+    """Return a report that was taken in.
+
+    raises   Unusable
+    """
+    report = _decode(body)
+    return report, said(report)
+
+
 def read(body: bytes, signature: str) -> tuple[Report, Saw]:
     """Return a report whose signature is that of the witness it names, and what it says, counted from its `since`.
 
     raises   Unusable
     """
     try:
-        report = msgspec.json.decode(body, type=Report)
+        report = _decode(body)
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(report.witness))
         public.verify(bytes.fromhex(signature), _SIGNED + body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Unusable("this is no report of a witness") from None
     except (InvalidSignature, ValueError):
         raise Unusable("the signature is not that of the witness") from None
+    return report, said(report)
+
+
+def said(report: Report) -> Saw:
+    """Return what a report says, counted from its `since`; its signature was looked at when it came.
+
+    raises   Unusable
+    """
     if not 0 < report.until - report.since <= LONGEST_S or report.since < 0 or not 0 < report.number < 2**31:
         raise Unusable(f"a report has a number, and is about 1 to {LONGEST_S} seconds")
     if not _HASH.match(report.previous) or not _HASH.match(report.witness):
@@ -123,7 +143,7 @@ def read(body: bytes, signature: str) -> tuple[Report, Saw]:
     api, smtp, api_ok, smtp_ok = sets
     if api_ok & ~api or smtp_ok & ~smtp:
         raise Unusable("a door cannot answer in a second in which it was not asked")
-    return report, Saw(Doors(api, smtp), Doors(api_ok, smtp_ok))
+    return Saw(Doors(api, smtp), Doors(api_ok, smtp_ok))
 
 
 def check_age(report: Report, *, now: datetime) -> None:

@@ -9,10 +9,11 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import uvloop
@@ -21,6 +22,9 @@ from prometheus_client import CollectorRegistry, Gauge
 from homing.accounts import store as accounts
 from homing.accounts.grants import KEY_GRANTS
 from homing.accounts.types import DEFAULT_ACCOUNT
+from homing.availability.detector import Detector
+from homing.availability.seal import Sealer
+from homing.availability.types import Finding
 from homing.boot import banner
 from homing.boot.names import SLATE, node_name, resolved
 from homing.domains import store as domains
@@ -155,6 +159,12 @@ async def _first_account(pool: db.Pool) -> str | None:
     return made.clear
 
 
+async def _page(findings: Sequence[Finding]) -> None:
+    """Say that somebody is needed. Whoever is on call reads the log, until there is a better way to wake him."""
+    for one in findings:
+        _log.error("persistent_unavailability", account_id=one.account_id, start=one.start, seconds=one.seconds)
+
+
 @dataclass(slots=True)
 class House:
     """The running platform, seen from its parent process."""
@@ -273,12 +283,27 @@ class House:
         doorman.stand()
         halt = asyncio.Event()
         folder = Folder(self.pool, evidence, node_name(settings), clock=SystemClock().now)
+
+        def under_way() -> Iterator[slate.Left]:
+            for handle in slates.values():
+                yield from slate.read(handle)
+
+        detector = Detector(
+            self.pool,
+            evidence,
+            node_name(settings),
+            page=_page,
+            under_way=under_way,
+            now=SystemClock().now,
+            target=Decimal(str(settings.availability_target)),
+        )
         watch = EdgeWatch(lambda: doorman.standing or supervisor.any_ready, journal.watched)
         async with channel.serve_control(settings.data, handlers), asyncio.TaskGroup() as tasks:
             background = [
                 tasks.create_task(journal.run(halt), name="journal"),
                 tasks.create_task(watch.run(halt), name="watch"),
                 tasks.create_task(folder.run(halt), name="fold"),
+                tasks.create_task(detector.run(halt), name="detector"),
                 tasks.create_task(self._keep_house(halt), name="housekeeping"),
             ]
             if self.postgres is not None:
@@ -294,7 +319,8 @@ class House:
         _log.info("stopped")
 
     async def _keep_house(self, halt: asyncio.Event) -> None:
-        """Keep partitions ahead of the days, drop what retention has ended, forget old evidence."""
+        """Keep partitions ahead of the days, drop what retention has ended, seal days of the ledger."""
+        sealer = Sealer(self.pool, load_or_make(self.settings.master_key_path), now=SystemClock().now)
         while not await set_within(halt, HOUSEKEEPING_S):
             today = SystemClock().now().date()
             try:
@@ -305,6 +331,7 @@ class House:
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
                 await figures.forget(self.pool, SystemClock().now())
+                await sealer.run_once()
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:
                 _log.warning("housekeeping_failed", cause=str(trouble)[:300])

@@ -22,6 +22,13 @@ SELECT '@' || substr(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 1, 15) AS 
 FROM accounts
 WHERE '@' || substr(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 1, 15) = ANY(:marks::text[]);
 
+-- name: all_marks
+-- The marks of every key that was not revoked, and of every name.
+-- reads: api_keys, accounts
+SELECT encode(substr(key_hash, 1, 8), 'hex') AS mark, account_id FROM api_keys WHERE revoked_at IS NULL
+UNION ALL
+SELECT '@' || substr(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 1, 15), account_id FROM accounts;
+
 -- name: known_accounts
 -- Which of these accounts there are.
 -- reads: accounts
@@ -133,10 +140,10 @@ SELECT DISTINCT account_id FROM ledger_segments WHERE changed_at > :after AND ho
 SELECT EXISTS (SELECT FROM ledger_watch WHERE changed_at > :after AND hour >= :since AND hour < :until);
 
 -- name: answered_elsewhere
--- Seconds in which other nodes answered an account well.
+-- Seconds in which other nodes answered some accounts well.
 -- reads: ledger_segments
-SELECT hour, door, answered FROM ledger_segments
-WHERE account_id = :account_id AND hour >= :since AND hour < :until AND node <> :node;
+SELECT account_id, hour, door, answered FROM ledger_segments
+WHERE account_id = ANY(:account_ids::integer[]) AND hour >= :since AND hour < :until AND node <> :node;
 
 -- name: forget_segments!
 -- Forget hours whose days are sealed, and which nobody adds to any more.

@@ -118,6 +118,12 @@ async def resolve(executor: db.Executor, wanted: Iterable[tuple[Who, int]]) -> d
     return resolved
 
 
+async def all_marks(executor: db.Executor) -> dict[str, int]:
+    """Return the accounts of all marks there can be: of keys that were not revoked, and of names."""
+    with db.trouble_is_temporary():
+        return {row["mark"]: row["account_id"] async for row in _sql.all_marks(executor)}
+
+
 async def unite_segments(connection: db.Executor, node: str, new: Mapping[Place, Sets]) -> int:
     """Add seconds to what the ledger has of a node, in the caller's transaction; return how many hours changed."""
     if not new:
@@ -303,12 +309,15 @@ async def changed(executor: db.Executor, *, after: datetime, since: int, until: 
 
 
 async def answered_elsewhere(
-    executor: db.Executor, account_id: int, *, node: str, since: int, until: int
-) -> list[tuple[int, Door, Seconds]]:
-    """Return hour, door and seconds in which other nodes answered an account well, in the hours since <= hour < until."""
+    executor: db.Executor, account_ids: Collection[int], *, node: str, since: int, until: int
+) -> list[tuple[int, int, Door, Seconds]]:
+    """Return account, hour, door and seconds in which other nodes answered well, in the hours since <= hour < until."""
     with db.trouble_is_temporary():
-        rows = _sql.answered_elsewhere(executor, account_id=account_id, node=node, since=since, until=until)
-        return [(row["hour"], Door.SMTP if row["door"] else Door.API, set_of(row["answered"])) async for row in rows]
+        rows = _sql.answered_elsewhere(executor, account_ids=list(account_ids), node=node, since=since, until=until)
+        return [
+            (row["account_id"], row["hour"], Door.SMTP if row["door"] else Door.API, set_of(row["answered"]))
+            async for row in rows
+        ]
 
 
 async def forget(executor: db.Executor, *, before: int) -> None:

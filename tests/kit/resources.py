@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 
 import httpx
 from litestar.handlers import HTTPRouteHandler
@@ -11,6 +12,7 @@ from homing.accounts.grants import KEY_GRANTS
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
     api_keys,
+    availability,
     inbound_domains,
     metrics,
     recipient_lists,
@@ -25,7 +27,7 @@ from homing.api.v1 import (
 from homing.domains.verify import DomainDns
 from homing.events.rules.classify import Classifier
 from homing.ground import db
-from homing.ground.clock import SystemClock
+from homing.ground.clock import Clock, SystemClock
 from homing.ground.config import HostPort
 from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
@@ -68,10 +70,14 @@ class ResourceDoor:
 
 @asynccontextmanager
 async def resource_door(
-    pool: db.Pool, *, handover: Handover | None = None, target_ports: tuple[int, ...] = (80, 443)
+    pool: db.Pool,
+    *,
+    handover: Handover | None = None,
+    target_ports: tuple[int, ...] = (80, 443),
+    clock: Clock | None = None,
 ) -> AsyncIterator[ResourceDoor]:
     """Serve everything on loopback."""
-    zones, clock = Zones(), SystemClock()
+    zones, clock = Zones(), clock or SystemClock()
     http = OutboundHttp(TargetPolicy(allow_private=len(target_ports) == 1, ports=target_ports))
     async with DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
 
@@ -89,6 +95,7 @@ async def resource_door(
                     poster=Poster(http, clock),
                     forget=lambda: None,
                 ),
+                *availability.routes(pool=pool, bodies=bodies, clock=clock, master_key=MASTER_KEY, target=Decimal("99.99")),
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),

@@ -1,7 +1,8 @@
 """The grants there are: what each allows, and who may hold it (SparkPost reference, section 1.3).
 
-One departure, because homing has no console session yet: `api_keys/manage` and `grants/view` can be held by a key of the
-primary account, so that keys can be managed over REST. A key never gives away more than it holds.
+One departure, because homing has no console session yet: `api_keys/manage`, `grants/view` and `support/manage` can be held by
+a key of the primary account, so that keys, cases and availability can be managed over REST. A key never gives
+away more than it holds.
 """
 
 import ipaddress
@@ -79,7 +80,7 @@ GRANTS: tuple[Grant, ...] = (
     _grant("users/self-manage", "Users: Own profile", "Change one's own profile.", "ADTRS", on_key=False),
     _grant("users/token-manage", "Users: Tokens", "Manage tokens of users.", "A", on_key=False),
     _grant("billing/manage", "Billing: Read/Write", "Manage billing.", "A", on_key=False),
-    _grant("support/manage", "Support: Read/Write", "Open and follow support cases.", "AD", on_key=False),
+    _grant("support/manage", "Support: Read/Write", "Open and follow support cases; look at availability.", "AD"),
     _grant("messaging-tools/manage", "Messaging Tools: Read/Write", "Use the messaging tools.", "ADT", on_key=False),
     _grant("engagement-recency/manage", "Engagement Recency: Read/Write", "Use engagement recency.", "A", on_key=False),
     _grant("scim/manage", "SCIM: Read/Write", "Provision users; a dedicated token holds it.", on_key=False),

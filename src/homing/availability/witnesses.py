@@ -87,16 +87,19 @@ async def end(executor: db.Executor, account_id: int | None, witness_id: int) ->
         return await _sql.end_witness(executor, account_id=account_id, witness_id=witness_id) is not None
 
 
-async def take(executor: db.Executor, body: bytes, signature: str, *, now: datetime) -> Taken:
+async def take(
+    executor: db.Executor, body: bytes, signature: str, *, now: datetime, whose: Collection[int | None] | None = None
+) -> Taken:
     """Keep a report. The same one may come as often as it likes.
 
+    whose    accounts whose witnesses may be heard; None: everybody's
     raises   Unusable; StoreUnavailable
     """
     report, _ = outside.read(body, signature)
     outside.check_age(report, now=now)
     with db.trouble_is_temporary():
         row = await _sql.witness_by_key(executor, public_key=bytes.fromhex(report.witness))
-        if row is None or row["ended_at"] is not None:
+        if row is None or row["ended_at"] is not None or (whose is not None and row["account_id"] not in whose):
             raise Unusable("this witness is not known (any more)")
         witness = _witness(row)
         report_id = await _sql.insert_report(

@@ -1,5 +1,6 @@
 """The routes of every resource, wired."""
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from litestar.handlers import HTTPRouteHandler
@@ -7,6 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
     api_keys,
+    availability,
     inbound_domains,
     metrics,
     recipient_lists,
@@ -64,5 +66,12 @@ def resources(
             forget=worker.relays.forget,
         ),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
+        *availability.routes(
+            pool=pool,
+            bodies=bodies,
+            clock=clock,
+            master_key=master_key,
+            target=Decimal(str(settings.availability_target)),
+        ),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from homing.cli import demo, doctor, domains, events, keys, output, postmaster, queue, send, trace, up
+from homing.cli import availability, demo, doctor, domains, events, keys, output, postmaster, probe, queue, send, trace, up
 from homing.ground.errors import HomingError, Misuse, StoreUnavailable
 
 app = typer.Typer(
@@ -27,6 +27,8 @@ app.command("events")(events.events)
 app.command("trace")(trace.trace)
 app.add_typer(queue.app, name="queue")
 app.command("postmaster")(postmaster.postmaster)
+app.add_typer(availability.app, name="availability")
+app.add_typer(probe.app, name="probe")
 app.command("doctor")(doctor.doctor)
 
 _flags = {"traceback": False}

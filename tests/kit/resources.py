@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,7 @@ from homing.api.v1 import (
     account,
     alerts,
     api_keys,
+    availability,
     data_privacy,
     dkim_keys,
     inbound_domains,
@@ -46,7 +48,7 @@ from homing.domains.verify import DomainDns
 from homing.egress.pools import PoolBook
 from homing.events.rules.classify import Classifier
 from homing.ground import db
-from homing.ground.clock import SystemClock
+from homing.ground.clock import Clock, SystemClock
 from homing.ground.config import HostPort, Settings
 from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
@@ -106,12 +108,13 @@ async def resource_door(
     handover: Handover | None = None,
     target_ports: tuple[int, ...] = (80, 443),
     notice_from: str = "",
+    clock: Clock | None = None,
 ) -> AsyncIterator[ResourceDoor]:
     """Serve everything on loopback.
 
     notice_from   address that mail of the platform itself comes from
     """
-    zones, clock, written = Zones(), SystemClock(), RememberingQueue()
+    zones, clock, written = Zones(), clock or SystemClock(), RememberingQueue()
     tracking = TrackingBook(pool, clock, own_base=TRACKING_BASE, own_hosts=frozenset({TRACKING_HOST}))
     notices = Notices(
         pool, make_accept(pool, written, AccountBook(pool, clock)), sender=notice_from, refuse_new=lambda: None, clock=clock
@@ -162,6 +165,7 @@ async def resource_door(
                 *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=lambda: None),
                 *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=lambda: None),
                 *ingest.routes(pool=pool, bodies=bodies, clock=clock, batches=Batches(pool), refuse_new=lambda: None),
+                *availability.routes(pool=pool, bodies=bodies, clock=clock, master_key=MASTER_KEY, target=Decimal("99.99")),
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),

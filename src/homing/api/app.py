@@ -13,10 +13,11 @@ from homing.api import docs, health, openapi
 from homing.api.auth import Authenticate, Gate
 from homing.api.bodies import Bodies
 from homing.api.errors import LONGEST_URI
-from homing.api.frame import Count, Frame, handle
+from homing.api.frame import Frame, handle
 from homing.api.v1 import events, message_events, transmissions
 from homing.api.v1.transmissions import RefuseNew, TakeTransmission
 from homing.contracts import people
+from homing.evidence.types import Begin
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
 
@@ -27,7 +28,7 @@ BODIES_IN_MEMORY = 64 * 1024 * 1024
 class Deps:
     """What the door needs of the house.
 
-    count         notes whose fault each answer reports: (account or None, fault tag)
+    begin         the evidence journal, for calls of the API
     refuse_new    why nothing new is taken now, in words for strangers; None: come in
     ready         a mapping with `ready`; for /health/ready
     metrics       Prometheus text; for /metrics
@@ -37,7 +38,7 @@ class Deps:
 
     authenticate: Authenticate
     accept: TakeTransmission
-    count: Count
+    begin: Begin
     refuse_new: RefuseNew
     ready: health.Ready
     metrics: health.Metrics
@@ -75,4 +76,4 @@ def make_app(deps: Deps) -> Frame:
         openapi_config=None,
         logging_config=None,
     )
-    return Frame(inner, count=deps.count, timeout_s=deps.timeout_s)
+    return Frame(inner, begin=deps.begin, timeout_s=deps.timeout_s)

@@ -126,12 +126,12 @@ def answer_to(trouble: BaseException, request_id: str) -> Answer:
 
 
 def fault_of(status: int) -> FaultTag:
-    """Return whose fault a status reports."""
+    """Return whose fault a status reports; 501 and 505 refuse what nobody promised."""
     if status < 400:
         return FaultTag.NONE
     if status == 504:
         return FaultTag.TIMEOUT
-    return FaultTag.CLIENT if status < 500 else FaultTag.SERVER
+    return FaultTag.CLIENT if status < 500 or status in (501, 505) else FaultTag.SERVER
 
 
 def _headers_of(trouble: HTTPException) -> tuple[tuple[str, str], ...]:

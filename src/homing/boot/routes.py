@@ -1,5 +1,6 @@
 """The routes of every resource, wired."""
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from litestar.handlers import HTTPRouteHandler
@@ -10,6 +11,7 @@ from homing.api.v1 import (
     account,
     alerts,
     api_keys,
+    availability,
     data_privacy,
     dkim_keys,
     inbound_domains,
@@ -125,5 +127,12 @@ def resources(
         ),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
         *worker.line.routes(bodies),
+        *availability.routes(
+            pool=pool,
+            bodies=bodies,
+            clock=clock,
+            master_key=master_key,
+            target=Decimal(str(settings.availability_target)),
+        ),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

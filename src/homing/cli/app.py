@@ -10,6 +10,7 @@ import typer
 
 from homing.cli import (
     accounts,
+    availability,
     contract,
     demo,
     doctor,
@@ -23,6 +24,7 @@ from homing.cli import (
     people,
     postmaster,
     privacy,
+    probe,
     queue,
     send,
     suppressions,
@@ -59,6 +61,8 @@ app.add_typer(contract.app, name="contract")
 app.add_typer(line.app, name="line")
 app.command("postmaster")(postmaster.postmaster)
 app.add_typer(privacy.app, name="privacy")
+app.add_typer(availability.app, name="availability")
+app.add_typer(probe.app, name="probe")
 app.command("doctor")(doctor.doctor)
 
 _flags = {"traceback": False}

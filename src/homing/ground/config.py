@@ -124,6 +124,7 @@ class Settings:
         67_108_864  # size of the ballast file that `homing doctor --free` releases when the disk is full; 0: none
     )
     event_retention_days: int = 10  # days that events are kept
+    availability_target: float = 99.99  # percentage of a month that statements of availability are judged by
     log_level: str = "info"  # debug, info, warning or error
     master_key: Path | None = None  # file of the master key; default: master.key in the data folder
 
@@ -178,6 +179,8 @@ def _checked(settings: Settings) -> Settings:
         raise Misuse("HOMING_LOG_LEVEL must be debug, info, warning or error")
     if settings.event_retention_days < 1:
         raise Misuse("HOMING_EVENT_RETENTION_DAYS must be 1 or more")
+    if not 0 < settings.availability_target <= 100:
+        raise Misuse("HOMING_AVAILABILITY_TARGET is a percentage, for example 99.99")
     if settings.tracking_url and not _is_base(settings.tracking_url):
         raise Misuse("HOMING_TRACKING_URL must begin with https:// or http://, for example https://click.example.com")
     if settings.sev1_url and not _is_base(settings.sev1_url):

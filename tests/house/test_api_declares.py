@@ -40,7 +40,7 @@ def handlers() -> list[HTTPRouteHandler]:
     """Return the routes of a worker, as it is wired."""
     nothing: Any = Nothing()
     wired = partial(resources, nothing, settings=Settings(), pool=nothing, clock=nothing, master_key=nothing)
-    given = dict.fromkeys(("authenticate", "accept", "count", "refuse_new", "ready", "metrics", "pool", "clock"), nothing)
+    given = dict.fromkeys(("authenticate", "accept", "begin", "refuse_new", "ready", "metrics", "pool", "clock"), nothing)
     app = make_app(Deps(**given, more_routes=wired))
     found = [handler for route in app.inner.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers]
     ours = {handler for handler in found if handler.http_methods != {"OPTIONS"}}

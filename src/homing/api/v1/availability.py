@@ -11,8 +11,8 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts import store as accounts
 from homing.accounts.types import Account
 from homing.api.bodies import Bodies, json_answer
-from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
+from homing.api.errors import NOT_FOUND, ApiError
+from homing.api.openapi import OPEN, Operation, Schema
 from homing.api.reading import query_of, read_body, refusals, sender_of
 from homing.api.v1.availability_wire import (
     MOST_REPORTS,
@@ -43,7 +43,7 @@ from homing.availability.witnesses import Conflict
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
 from homing.ground.secrets import MasterKey
-from homing.ingress.rules.problem import Problem
+from homing.ingress.rules.problem import Problem, bad_params, missing
 
 GRANTS = ("support/manage",)
 MOST_LISTED = 1_000
@@ -102,7 +102,7 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, master_key: MasterKey, t
             raise ApiError(Problem(404, "Resource could not be found", str(trouble))) from None
         return await json_answer(request, _encode({"results": found}))
 
-    @get(f"{PATH}/roots", opt={"operation": ROOTS})
+    @get(f"{PATH}/roots", opt={"grants": OPEN, "operation": ROOTS})
     async def list_roots(request: Request[Any, Any, Any]) -> Response[bytes]:
         with refusals():
             since, until = days_in(query_of(request), now=clock.now())
@@ -175,13 +175,6 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, master_key: MasterKey, t
 _NO_SCRIPTS = "default-src 'none'; style-src 'unsafe-inline'"
 _RESULTS: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}
 _LISTED: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "array"}}}
-_IN_BODY = {
-    400: "a member is not possible (1200), or the body is no JSON (1300)",
-    408: "the body came too slowly",
-    413: "the body is too large",
-    415: "not application/json (1700)",
-    422: "a member is missing (1400) or has a wrong form (1300)",
-}
 _FROM: Schema = {"name": "from", "in": "query", "schema": {"type": "string"}}
 _TO: Schema = {"name": "to", "in": "query", "schema": {"type": "string"}}
 _RUNS: Schema = {
@@ -209,6 +202,8 @@ _EXTRACT: Schema = {
         }
     },
 }
+_BODY_ERRORS = (missing("name and public_key are required fields"), bad_params("public_key must be 64 hex digits"))
+_TAKEN = Problem(409, "resource conflict", "this public key belongs to a witness already", "1602")
 ROOT = Operation(
     "What there is about availability, and what time it is",
     {200: ("the Unix second of our clock, and links", _RESULTS)},
@@ -218,9 +213,8 @@ MONTH = Operation(
     "The statement of a UTC calendar month",
     {
         200: ("the statement; with `format` a page or lines for a spreadsheet", _RESULTS),
-        400: "no such month or format (1200)",
-        404: "nothing was measured then",
     },
+    errors=(bad_params("month must be YYYY-MM"), NOT_FOUND),
     description=(
         "Unavailable seconds gross, excluded and net, unknown seconds, uptime to six decimals, episodes, exclusions, amendments, "
         "and for each sealed day the proof that it is in the ledger."
@@ -232,48 +226,55 @@ MONTH = Operation(
 )
 SECONDS = Operation(
     "Single seconds",
-    {200: ("runs of seconds", _EXTRACT), 400: "the range is not possible (1200)"},
+    {200: ("runs of seconds", _EXTRACT)},
+    errors=(bad_params("from must not be later than to"),),
     description="Of at most a day; by default the last hour. The last minutes may still change.",
     parameters=(_FROM, _TO),
 )
 DAY = Operation(
     "A sealed day, to be verified without us",
-    {200: ("each leaf and how it leads to a signed root", _RESULTS), 400: "no such day (1200)", 404: "not sealed yet"},
+    {200: ("each leaf and how it leads to a signed root", _RESULTS)},
+    errors=(bad_params("day must be YYYY-MM-DD"), NOT_FOUND),
     description="Keep `results` as a file, and run `docs/verify_day.py` on it.",
     parameters=({"name": "day", "in": "path", "required": True, "schema": {"type": "string"}, "description": "YYYY-MM-DD"},),
 )
 ROOTS = Operation(
     "The roots of the ledger, day by day",
-    {200: (f"up to {MOST_ROOT_DAYS} days, chained and signed", _LISTED), 400: "the range is not possible (1200)"},
+    {200: (f"up to {MOST_ROOT_DAYS} days, chained and signed", _LISTED)},
+    errors=(bad_params("from must not be later than to"),),
     description="Open to everybody: whoever compares them sees that all customers are shown the same ledger.",
     parameters=(_FROM, _TO),
 )
 ADD_WITNESS = Operation(
     "Know a witness: a program elsewhere that makes attempts of yours and signs what it saw",
-    {200: ("the witness", _RESULTS), **_IN_BODY, 409: "the key belongs to a witness already (1602)"},
+    {200: ("the witness", _RESULTS)},
+    errors=(*_BODY_ERRORS, _TAKEN),
+    example={"name": "Oslo", "public_key": "3d" * 32},
     body={
         "type": "object",
         "required": ["name", "public_key"],
-        "properties": {"name": {"type": "string"}, "public_key": {"type": "string", "description": "Ed25519, 64 hex digits"}},
+        "properties": {
+            "name": {"type": "string"},
+            "public_key": {"type": "string", "maxLength": 64, "description": "Ed25519, 64 hex digits"},
+        },
     },
 )
 LIST_WITNESSES = Operation("Your witnesses", {200: ("all of them", _LISTED)})
 END_WITNESS = Operation(
     "Take no further reports of a witness",
-    {204: "what it reported stays", 404: "there is none"},
+    {204: "what it reported stays"},
+    errors=(NOT_FOUND,),
     parameters=({"name": "witness_id", "in": "path", "required": True, "schema": {"type": "string"}},),
 )
 ADD_EVIDENCE = Operation(
     "Hand in what witnesses saw",
-    {
-        200: ("how many reports are new, and how many were known", _RESULTS),
-        **_IN_BODY,
-        409: "the witness said something else under that number (1602)",
-    },
+    {200: ("how many reports are new, and how many were known", _RESULTS)},
+    errors=(*_BODY_ERRORS, _TAKEN),
     description=(
         "Where we did not watch, your witness is the evidence. Where we did, a person decides. Reports about the last 30 days "
         "are taken, as often as they come."
     ),
+    example={"reports": [{"report": "{}", "signature": "00"}]},
     body={
         "type": "object",
         "required": ["reports"],

@@ -21,7 +21,7 @@ from homing.api.v1 import support_sev1_wire as wire
 from homing.contracts.types import Role, StaffMember
 from homing.ground import db
 from homing.ground.clock import Clock
-from homing.ingress.rules.problem import Problem, Wrong, bad_params
+from homing.ingress.rules.problem import Problem, Wrong, bad_params, missing
 from homing.support.line import store
 from homing.support.line.desk import Desk
 from homing.support.line.recordings import Recordings
@@ -266,15 +266,6 @@ def _flag(name: str, kind: str, description: str) -> Schema:
 
 _RESULTS: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}
 _LISTED: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "array"}}}
-_NO_SUCH = {404: "there is none"}
-_CONFLICT = {409: "that cannot be done now; the description says why (1602)"}
-_IN_BODY = {
-    400: "a member is not possible (1200), or the body is no JSON (1300)",
-    408: "the body came too slowly",
-    413: "the body is too large",
-    415: "not application/json (1700)",
-    422: "a member is missing (1400) or has a wrong form (1300)",
-}
 _ID = (_path("call_id"),)
 
 
@@ -283,9 +274,12 @@ def _body(required: tuple[str, ...] = (), **members: str) -> Schema:
     return {"type": "object", "properties": properties, **({"required": list(required)} if required else {})}
 
 
+_BODY_ERRORS = (missing("description is required"), bad_params("verdict must be yes or no"))
+_BUSY = Problem(409, "resource conflict", "you have not claimed this call-back", "1602")
 OPEN = Operation(
     "Report a Critical Issue without a telephone",
-    {200: ("the call that is owed back, and until when", _RESULTS), **_IN_BODY},
+    {200: ("the call that is owed back, and until when", _RESULTS)},
+    errors=(*_BODY_ERRORS,),
     description="The same `idempotency_key` is the same report. A call-back is owed within fifteen minutes, as for a call.",
     body=_body(
         ("description",),
@@ -298,53 +292,99 @@ OPEN = Operation(
     ),
 )
 LIST = Operation("List the account's calls to the Severity 1 Line", {200: ("the latest first", _LISTED)})
-RETRIEVE = Operation("Look at one call", {200: ("the call", _RESULTS), **_NO_SUCH}, parameters=(_path("reference", "string"),))
+RETRIEVE = Operation(
+    "Look at one call", {200: ("the call", _RESULTS)}, errors=(NOT_FOUND,), parameters=(_path("reference", "string"),)
+)
 STAFF_LIST = Operation(
     "List calls to the Severity 1 Line",
-    {200: ("the latest first, and how the promise was kept", _LISTED), 400: "days cannot be used (1200)"},
+    {200: ("the latest first, and how the promise was kept", _LISTED)},
+    errors=(bad_params("days must be a number from 1 to 366"),),
     parameters=(
         _flag("open", "boolean", "those alone whose call-back is owed"),
         _flag("days", "integer", "of the attainment; default 30"),
     ),
 )
-STAFF_GET = Operation("Look at one call, with all that happened", {200: ("the call", _RESULTS), **_NO_SUCH}, parameters=_ID)
-CLAIM = Operation(
-    "Take a call-back in hand for three minutes", {200: ("the call", _RESULTS), **_NO_SUCH, **_CONFLICT}, parameters=_ID
+STAFF_GET = Operation(
+    "Look at one call, with all that happened", {200: ("the call", _RESULTS)}, errors=(NOT_FOUND,), parameters=_ID
 )
-HAND_ON = Operation("Hand a call-back on", {204: "people are paged again", **_NO_SUCH, **_CONFLICT}, parameters=_ID)
+CLAIM = Operation(
+    "Take a call-back in hand for three minutes",
+    {200: ("the call", _RESULTS)},
+    errors=(
+        NOT_FOUND,
+        _BUSY,
+    ),
+    parameters=_ID,
+)
+HAND_ON = Operation(
+    "Hand a call-back on",
+    {204: "people are paged again"},
+    errors=(
+        NOT_FOUND,
+        _BUSY,
+    ),
+    parameters=_ID,
+)
 ATTEMPT = Operation(
     "Call back: your own telephone rings first",
-    {200: ("the attempt", _RESULTS), **_IN_BODY, **_NO_SUCH, **_CONFLICT},
+    {200: ("the attempt", _RESULTS)},
+    errors=(
+        *_BODY_ERRORS,
+        NOT_FOUND,
+        _BUSY,
+    ),
     description="Without `number` the best one that is known is called. `confirmed` is needed for one that nobody gave.",
     parameters=_ID,
     body=_body(number="string", confirmed="boolean"),
 )
 RESULT = Operation(
     "Say what became of an attempt",
-    {200: ("the attempt", _RESULTS), **_IN_BODY, **_NO_SUCH, **_CONFLICT},
+    {200: ("the attempt", _RESULTS)},
+    errors=(
+        *_BODY_ERRORS,
+        NOT_FOUND,
+        _BUSY,
+    ),
     parameters=(*_ID, _path("attempt_id")),
     body=_body(("result",), result="string"),
 )
 ENGAGED = Operation(
     "Say that the caller, connected live, wants no call-back",
-    {200: ("the call", _RESULTS), **_NO_SUCH, **_CONFLICT},
+    {200: ("the call", _RESULTS)},
+    errors=(
+        NOT_FOUND,
+        _BUSY,
+    ),
     parameters=_ID,
 )
 VOID = Operation(
     "Say that a call-back is not owed (a test, a duplicate, spam); it takes two people",
-    {200: ("the call", _RESULTS), **_IN_BODY, **_NO_SUCH, **_CONFLICT},
+    {200: ("the call", _RESULTS)},
+    errors=(
+        *_BODY_ERRORS,
+        NOT_FOUND,
+        _BUSY,
+    ),
     parameters=_ID,
     body=_body(("reason",), reason="string"),
 )
 ENTITLEMENT = Operation(
     "Decide whether a caller is entitled; it changes nothing of the call-back",
-    {200: ("the call", _RESULTS), **_IN_BODY, **_NO_SUCH, **_CONFLICT},
+    {200: ("the call", _RESULTS)},
+    errors=(
+        *_BODY_ERRORS,
+        NOT_FOUND,
+        _BUSY,
+    ),
     parameters=_ID,
     body=_body(("verdict",), verdict="string", account_id="integer", clause="string", reason="string", route="string"),
 )
 LISTEN = Operation(
     "Hear a recording; it is noted who did",
-    {200: ("the sound", {"type": "string", "format": "binary"}), **_NO_SUCH},
+    {200: ("the sound", {"type": "string", "format": "binary"})},
+    errors=(NOT_FOUND,),
     parameters=(_path("recording_id"),),
 )
-ERASE = Operation("Erase a recording; its digest stays", {204: "erased", **_NO_SUCH}, parameters=(_path("recording_id"),))
+ERASE = Operation(
+    "Erase a recording; its digest stays", {204: "erased"}, errors=(NOT_FOUND,), parameters=(_path("recording_id"),)
+)

@@ -1,12 +1,14 @@
 """Recordings, lost webhooks, a store that is away, test calls: what the keeper of the Severity 1 Line does."""
 
 import hashlib
+import json
 import re
 from datetime import timedelta
 
 import pytest
 
-from homing.support.line.types import Outcome, Source
+from homing.accounts import store as accounts
+from homing.support.line.types import Opening, Outcome, Source
 from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Tape, http, sound
 from tests.kit.line import KIM, START, LineHouse, line_house
 
@@ -148,9 +150,6 @@ async def test_a_call_whose_promise_is_over_when_it_is_found_is_missed_honestly(
 
 
 async def test_while_the_store_is_away_a_call_is_written_down_and_played_when_it_is_back(house: LineHouse):
-    await house.pool.execute("ALTER TABLE line_calls RENAME TO away")
-    # A table that is away is an error of ours; a server that is away is this:
-    await house.pool.execute("ALTER TABLE away RENAME TO line_calls")
     real = house.line.desk._pool
     house.line.desk._pool = Away()  # type: ignore[assignment]
     call = house.carrier.call(Tape(3), SILENT)
@@ -237,8 +236,6 @@ async def test_who_cannot_phone_reports_by_api(house: LineHouse):
      ({"name": "x" * 201}, 400), ({"name": "a\0b"}, 422), ({"name": 7}, 422), ({"name": "\ud800"}, 400)],
 )  # fmt: skip
 async def test_a_report_that_cannot_be_answered_says_what_to_mend(house: LineHouse, change, status):
-    import json
-
     body = json.dumps({**REPORT, **change}).encode()
     answer = await house.door.client.post("/api/v1/support/sev1", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == status, answer.text
@@ -285,3 +282,45 @@ async def test_too_many_forms_of_one_address_are_asked_to_phone(house: LineHouse
     for _ in range(30):
         assert (await form(house, **REPORT))[0].status_code == 200
     assert (await form(house, **REPORT))[0].status_code == 429
+
+
+async def test_another_account_sees_nothing_of_it(house: LineHouse):
+    made = (await house.api("POST", "sev1", json={**REPORT, "idempotency_key": "k1"})).json()["results"]
+    stranger = await accounts.get_or_create_account(house.pool, "stranger")
+    key = await accounts.create_key(house.pool, account_id=stranger.account_id, label="s", grants=["support/manage"])
+    theirs = {"Authorization": key.clear}
+    client = house.door.client
+    assert (await client.get("/api/v1/support/sev1", headers=theirs)).json() == {"results": []}
+    assert (await client.get(f"/api/v1/support/sev1/{made['reference']}", headers=theirs)).status_code == 404
+    again = await client.post("/api/v1/support/sev1", json={**REPORT, "idempotency_key": "k1"}, headers=theirs)
+    assert again.json()["results"]["reference"] != made["reference"]  # a key of one account is none of another
+    for path in ("line/calls", "line/calls/1", "line/recordings/1"):
+        assert (await client.get(f"/api/v1/support/{path}", headers=theirs)).status_code == 403
+    reader = {"Authorization": await house.door.key_with("support/view")}
+    assert (await client.get("/api/v1/support/sev1", headers=reader)).json()["results"][0]["reference"] == made["reference"]
+    assert (await client.post("/api/v1/support/sev1", json=REPORT, headers=reader)).status_code == 403
+    other = {"Authorization": await house.door.key_with("templates/view")}
+    assert (await client.get("/api/v1/support/sev1", headers=other)).status_code == 403
+    assert (await client.get("/api/v1/support/sev1", headers={"Authorization": ""})).status_code == 401
+
+
+async def test_a_case_is_opened_when_it_is_known_whose_the_call_is_or_when_it_ends(pool):
+    opened: list[Opening] = []
+
+    async def open_case(connection: object, opening: Opening) -> str:
+        opened.append(opening)
+        return f"C-{len(opened)}"
+
+    async with line_house(pool) as house:
+        house.line.keeper._open_case = open_case  # type: ignore[assignment]
+        call = house.carrier.call(*TALKS)
+        await call.ask(f"{PUBLIC}/telephony/v1/tel/calls/inbound")
+        await house.line.keeper.open_cases()
+        assert opened == []
+        await call.ring()
+        await house.line.keeper.open_cases()
+        await house.line.keeper.open_cases()
+        (one,) = opened
+        assert (one.first_ring_at, one.facts["recorded"], one.facts["partial"]) == (START, ["company"], True)
+        assert one.facts["missing"] == ["name", "phone", "email", "description"]
+        assert (await house.intake()).case_ref == "C-1"

@@ -312,7 +312,7 @@ def test_somebody_is_paged_at_once_if_anybody_of_the_ladder_can_be(found):
 
 
 def test_a_page_names_nothing_but_its_reference_and_the_time():
-    assert ladder.words(run(), alarm=False) == "Severity 1: S1-1 A call-back is due at 06:05:00 UTC. Claim it, or hand it on."
+    assert ladder.words(run(), alarm=False) == "Severity 1: S1-1. A call-back is due at 06:05:00 UTC. Claim it, or hand it on."
     assert "about to be missed" in ladder.words(run(), alarm=True)
 
 

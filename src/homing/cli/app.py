@@ -18,6 +18,7 @@ from homing.cli import (
     hours,
     ips,
     keys,
+    oncall,
     output,
     people,
     postmaster,
@@ -55,6 +56,7 @@ app.add_typer(templates.app, name="templates")
 app.add_typer(hours.app, name="hours")
 app.add_typer(people.app, name="staff")
 app.add_typer(contract.app, name="contract")
+app.add_typer(oncall.app, name="oncall")
 app.command("postmaster")(postmaster.postmaster)
 app.add_typer(privacy.app, name="privacy")
 app.command("doctor")(doctor.doctor)

@@ -183,19 +183,3 @@ class ChannelKind(StrEnum):
     SERVICE = "service"  # any service that the library apprise knows
     VOICE = "voice"
     TEXT = "text"
-
-
-class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """One page to one person by one channel (PageAttempt).
-
-    address   of the channel; '' where it goes to the person's own address or number
-    """
-
-    page_id: int
-    run: Run
-    step: int
-    person_id: int
-    kind: ChannelKind
-    address: str
-    alarm: bool
-    attempts: int

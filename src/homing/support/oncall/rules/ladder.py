@@ -132,7 +132,18 @@ def handed_on(run: Run, person_id: int, now: datetime) -> Run | None:
     who = holder(run, now)
     if run.ended_at is not None or (who is not None and who != person_id):
         return None
-    run = replace(acknowledged(run, person_id, now), claim=None)
+    return _at_once(replace(acknowledged(run, person_id, now), claim=None), now)
+
+
+def fell_flat(run: Run, step: int, now: datetime) -> Run:
+    """Return the run after no page of a step could be sent: it is as if the step were empty."""
+    if run.ended_at is not None or run.claim is not None or step != run.next_step - 1:
+        return run
+    return _at_once(run, now)
+
+
+def _at_once(run: Run, now: datetime) -> Run:
+    """Make the next step due now, and what follows as much earlier; an alarm keeps its time."""
     if run.next_step >= len(run.steps) or run.steps[run.next_step].alarm:
         return run
     late = (due(run, run.next_step) - now).total_seconds()
@@ -175,7 +186,7 @@ def may_page(severity: Severity, within_the_hour: int) -> bool:
 def words(run: Run, *, alarm: bool) -> str:
     """Return what a page says. It names no customer and no problem: pages are read on locked screens and by strangers."""
     what = "Severity 1" if run.severity is Severity.ONE else "On-call"
-    lines = [f"{what}: {run.reference}"]
+    lines = [f"{what}: {run.reference}."]
     if run.due_at is not None:
         lines.append(f"A call-back is due at {run.due_at:%H:%M:%S} UTC.")
     if alarm:

@@ -29,6 +29,7 @@ from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
 from homing.queue.types import NewChunk, Place
 from homing.templates.book import TemplateBook
+from tests.kit.declared import Declared
 
 SUBACCOUNTS = (3, 7, 8, 12)  # of the account that a door is made for
 TRACKING_HOST = "click.homing.test"
@@ -191,4 +192,7 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
         base = f"{scheme}://127.0.0.1:{door.port}"
         async with httpx.AsyncClient(base_url=base, headers={"Authorization": key.clear}, timeout=20.0, verify=False) as client:
             door.client = client
+            declared = Declared(client)
             yield door
+            undeclared = await declared.undeclared()
+            assert not undeclared, f"errors that the endpoints do not declare: {sorted(undeclared)}"

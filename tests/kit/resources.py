@@ -1,5 +1,6 @@
 """The HTTP door with the resources of accounts, domains and recipients, and a small DNS that a test may change."""
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -58,6 +59,7 @@ from homing.metrics.alerts import Alerts
 from homing.queue.tell import tell
 from homing.recipients.importer import Importer
 from homing.simulator.dns import DnsServer, Zones
+from homing.spool.css import Inliner
 from homing.templates.book import SnippetBook
 from homing.validation.judge import Judge
 from homing.validation.rules.names import Names
@@ -118,7 +120,9 @@ async def resource_door(
     made: list[ResourceDoor] = []
     folder = Path(tempfile.mkdtemp(prefix="homing-imports-"))
     importer = Importer(pool, clock, folder, "tester")
-    async with DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
+    inliner = Inliner()
+    async with contextlib.AsyncExitStack() as ending, DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
+        ending.callback(inliner.close)
         settings = Settings(dns=HostPort(dns.where.host, dns.where.port), allow_private_mx=True)
         resolver = resolver_of(settings, clock)
         judge = Judge(pool, DnsDomains(resolver), Names.from_package())
@@ -165,6 +169,7 @@ async def resource_door(
                     bodies=bodies,
                     clock=clock,
                     snippets=SnippetBook(pool, clock),
+                    inline=inliner,
                     forget=lambda: door.templates.forget(),
                 ),
                 *ip_pools.routes(pool=pool, bodies=bodies, forget=lambda: None),

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from homing.api.app import make_app
-from homing.api.openapi import document
+from homing.api.openapi import Common, document
 from homing.evidence.types import FaultTag
 from tests.kit.http import HttpDoor, http_door
 
@@ -53,7 +53,8 @@ async def test_probes_and_metrics_need_no_key(door: HttpDoor):
     door.client.headers.pop("authorization")
     assert (await door.client.get("/health/live")).json() == {"live": True}
     assert (await door.client.get("/health/ready")).json() == {"ready": True}
-    assert (await door.client.get("/metrics")).text == "homing_test 1\n"
+    metrics = await door.client.get("/metrics")
+    assert (metrics.text, metrics.headers["content-type"]) == ("homing_test 1\n", "text/plain; version=0.0.4; charset=utf-8")
     door.refuse = "not now"
     answer = await door.client.get("/health/ready")
     assert (answer.status_code, answer.json()) == (503, {"ready": False})
@@ -164,8 +165,8 @@ async def test_a_connection_serves_many_requests(door: HttpDoor):
 async def test_the_document_names_every_route_with_grants_and_errors(door: HttpDoor):
     found = (await door.client.get("/api/openapi.json")).json()
     send = found["paths"]["/api/v1/transmissions"]["post"]
-    assert send["x-grants"] == ["transmissions/modify"]
+    assert send["x-homing-grants"] == ["transmissions/modify"]
     assert {"200", "400", "401", "403", "405", "413", "415", "422", "503"} <= set(send["responses"])
     assert {"/api/v1/events/message", "/health/live", "/health/ready", "/metrics", "/api/openapi.json"} <= set(found["paths"])
     assert callable(make_app)
-    assert document([])["paths"] == {}
+    assert document([], Common(body_bytes=1, answer_s=1, uri_bytes=1))["paths"] == {}

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
-from homing.api import health, openapi
+from homing.api import docs, health, openapi
 from homing.api.auth import Authenticate, Gate
 from homing.api.bodies import Bodies
+from homing.api.errors import LONGEST_URI
 from homing.api.frame import Count, Frame, handle
 from homing.api.v1 import events, message_events, transmissions
 from homing.api.v1.transmissions import RefuseNew, TakeTransmission
@@ -58,8 +60,16 @@ def make_app(deps: Deps) -> Frame:
         *health.routes(ready=deps.ready, metrics=deps.metrics),
         *deps.more_routes(bodies),
     ]
+    common = openapi.Common(body_bytes=deps.max_body_bytes, answer_s=deps.timeout_s, uri_bytes=LONGEST_URI)
+    described: list[HTTPRouteHandler] = [*handlers]
+
+    @cache
+    def document() -> dict[str, Any]:
+        return openapi.document(described, common)
+
+    described += [openapi.route(document), *docs.routes(document)]
     inner = Litestar(
-        route_handlers=[*handlers, openapi.route(handlers)],
+        route_handlers=described,
         guards=[Gate(deps.authenticate, partial(people.by_token, deps.pool))],
         exception_handlers={Exception: handle},
         openapi_config=None,

@@ -8,16 +8,14 @@ from typing import Any
 
 from litestar import Litestar, Request, Response
 
-from homing.api.errors import answer_to, errors_body, fault_of
+from homing.api.errors import LONGEST_URI, URI_TOO_LONG, answer_to, errors_body, fault_of
 from homing.evidence.types import FaultTag
 from homing.ground.errors import Temporary
 from homing.ground.log import get
-from homing.ingress.rules.problem import Problem
 
 log = get("api")
 
 Count = Callable[[int | None, FaultTag], None]
-LONGEST_URI = 16_384  # bytes; beyond any query that the reference allows
 
 REQUEST_ID = "request_id"  # keys of scope["state"]
 ACCOUNT_ID = "account_id"
@@ -58,7 +56,7 @@ class Frame:
 
         try:
             if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URI:
-                await _plain(tagged, 414, errors_body([Problem(414, "URI too long", f"at most {LONGEST_URI} bytes are read")]))
+                await _plain(tagged, 414, errors_body([URI_TOO_LONG]))
             else:
                 async with asyncio.timeout(self._timeout_s):
                     await self.inner(scope, receive, tagged)

@@ -88,7 +88,14 @@ def resources(
         ),
         *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
         *scheduled.routes(pool=pool, clock=clock, news=worker.owner.look_into_inbox),
-        *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=worker.snippets, forget=worker.templates.forget),
+        *templates.routes(
+            pool=pool,
+            bodies=bodies,
+            clock=clock,
+            snippets=worker.snippets,
+            inline=worker.preview_inliner,
+            forget=worker.templates.forget,
+        ),
         *snippets.routes(pool=pool, bodies=bodies, forget=worker.snippets.forget),
         *inbound_domains.routes(
             pool=pool,

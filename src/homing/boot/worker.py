@@ -80,6 +80,7 @@ from homing.queue.inbox import Obey
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
 from homing.smtp.server import SmtpSettings
+from homing.spool.css import Inliner
 from homing.templates.book import SnippetBook, TemplateBook
 
 _log = log.get("boot")
@@ -149,6 +150,7 @@ class Worker:
         )
         self.templates = TemplateBook(pool, clock)
         self.snippets = SnippetBook(pool, clock)
+        self.inliner, self.preview_inliner = Inliner(), Inliner()  # a preview that takes long holds up no delivery
         self.ab_tests = AbTestBook(pool, clock)
         self.keyring = KeyRing(pool, master_key, clock)
         self.tracking = TrackingBook(pool, clock, own_base=tracking_base(settings), own_hosts=tracking_hosts(settings))
@@ -166,6 +168,7 @@ class Worker:
                 pools,
                 self.snippets,
                 marking=marking_of(settings, master_key),
+                inline=self.inliner,
                 tracking=self.tracking,
                 hostname=settings.hostname,
                 bounce_domain=settings.bounce_domain,
@@ -343,6 +346,8 @@ class Worker:
             relay.cancel()
             halt.set()
         await self.resolver.close()
+        for inliner in (self.inliner, self.preview_inliner):
+            inliner.close()
         _log.info("drained", worker=attachment.worker_id, drain_s=settings.drain_s)
 
     @asynccontextmanager

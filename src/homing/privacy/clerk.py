@@ -123,7 +123,13 @@ class Clerk:
         if count:
             await store.add_events(connection, request, count)
         if count < EVENTS_AT_ONCE:  # nothing is left of these
-            await recipients.forget_person(connection, request.account_id, request.subaccount_id, addresses)
+            await recipients.forget_person(
+                connection,
+                request.account_id,
+                request.subaccount_id,
+                addresses,
+                provenance=of_privacy(request.request_id),
+            )
             await store.looked_at(connection, request, addresses)
 
     def _marker(self, account_id: int, address: str) -> str:

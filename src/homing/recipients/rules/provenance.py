@@ -2,7 +2,7 @@
 
 bounce:0004c1a7e3f10a000001        the event, and the message that it happened to (`homing trace` tells its story)
 api:12                             the API key that put it there
-privacy:7                          a request of data privacy to opt out
+privacy:7                          a request of data privacy: to opt out, or to be forgotten, which took what stood here before
 import:5f0c9b1e-...                the import; `homing suppressions imports` and the API tell what it did
 """
 

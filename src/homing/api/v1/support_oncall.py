@@ -25,6 +25,7 @@ PATH = "/api/v1/support/oncall"
 RUNS = f"{PATH}/runs"
 ONE = f"{RUNS}/{{run_id:str}}"
 ANYBODY = tuple(Role)
+HELD = "staff {person} holds it; if no attempt follows, the claim lapses after three minutes"
 LOOKS_AHEAD = timedelta(days=14)
 _encode = msgspec.json.Encoder().encode
 
@@ -71,7 +72,7 @@ def routes(*, pool: db.Pool, clock: Clock) -> list[HTTPRouteHandler]:
                 after = await runs.answer(connection, found.run_id, member.person_id, what, now)
         if after is None:
             latest = await _found(run_id)
-            raise ApiError(Problem(409, "not possible now", _why_not(latest, now)))
+            raise ApiError(_not_now(_why_not(latest, now)))
         return await json_answer(request, _encode({"results": shown(after, now)}))
 
     async def _found(run_id: str) -> Run:
@@ -87,7 +88,11 @@ def routes(*, pool: db.Pool, clock: Clock) -> list[HTTPRouteHandler]:
 def _why_not(run: Run, now: datetime) -> str:
     if run.ended_at is not None:
         return f"the ladder has ended: {run.ended_because}"
-    return f"staff {ladder.holder(run, now)} holds it; if no attempt follows, the claim lapses after three minutes"
+    return HELD.format(person=ladder.holder(run, now))
+
+
+def _not_now(why: str) -> Problem:
+    return Problem(409, "not possible now", why)
 
 
 def shown_schedule(schedule: Schedule, now: datetime) -> dict[str, Any]:
@@ -143,23 +148,28 @@ def shown_page(page: Owed) -> dict[str, Any]:
 _ID: Schema = {"name": "run_id", "in": "path", "required": True, "schema": {"type": "string"}}
 _RESULTS: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}
 _LISTED: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "array"}}}
-_NO_SUCH = {404: "there is none"}
-_NOT_NOW = {**_NO_SUCH, 409: "somebody else holds it, or it has ended"}
+_NOT_NOW = (NOT_FOUND, _not_now(HELD.format(person=3)), _not_now("the ladder has ended: attempt placed"))
 SHOW = Operation("Who is on duty, now and in the next two weeks", {200: ("each schedule", _RESULTS)})
 LIST = Operation("List ladders that run or ran", {200: ("those that go on first, 50 at most", _LISTED)})
-RETRIEVE = Operation("Look at one ladder with its pages", {200: ("whole", _RESULTS), **_NO_SUCH}, parameters=(_ID,))
+RETRIEVE = Operation("Look at one ladder with its pages", {200: ("whole", _RESULTS)}, parameters=(_ID,), errors=(NOT_FOUND,))
 ACKNOWLEDGE = Operation(
     "Say that you are awake",
-    {200: ("the ladder", _RESULTS), **_NOT_NOW},
+    {200: ("the ladder", _RESULTS)},
     description="The ladder goes on, and so does the clock of the call-back: an attempt alone stops it.",
     parameters=(_ID,),
+    errors=(NOT_FOUND, _NOT_NOW[2]),
 )
 CLAIM = Operation(
     "Take it on yourself",
-    {200: ("the ladder", _RESULTS), **_NOT_NOW},
+    {200: ("the ladder", _RESULTS)},
     description="The ladder waits. Without an attempt the claim lapses after three minutes, and the ladder goes on.",
     parameters=(_ID,),
+    errors=_NOT_NOW,
 )
 HAND_ON = Operation(
-    "Hand it on", {200: ("the ladder", _RESULTS), **_NOT_NOW}, description="The next step comes at once.", parameters=(_ID,)
+    "Hand it on",
+    {200: ("the ladder", _RESULTS)},
+    description="The next step comes at once.",
+    parameters=(_ID,),
+    errors=_NOT_NOW,
 )

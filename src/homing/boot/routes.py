@@ -26,6 +26,7 @@ from homing.api.v1 import (
     sending_ips,
     snippets,
     subaccounts,
+    support_oncall,
     suppression_imports,
     suppression_list,
     templates,
@@ -118,6 +119,7 @@ def resources(
         *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.pools.forget),
         *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=worker.ab_tests.forget),
         *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=worker.services.clerk.news),
+        *support_oncall.routes(pool=pool, clock=clock),
         *ingest.routes(
             pool=pool,
             bodies=bodies,

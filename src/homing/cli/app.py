@@ -20,6 +20,7 @@ from homing.cli import (
     ips,
     keys,
     line,
+    oncall,
     output,
     people,
     postmaster,
@@ -59,6 +60,7 @@ app.add_typer(hours.app, name="hours")
 app.add_typer(people.app, name="staff")
 app.add_typer(contract.app, name="contract")
 app.add_typer(line.app, name="line")
+app.add_typer(oncall.app, name="oncall")
 app.command("postmaster")(postmaster.postmaster)
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(availability.app, name="availability")

@@ -79,6 +79,12 @@ class Settings:
     notice_from: str = (
         ""  # address that mail of the platform itself comes from (verification mails); its domain is one of your sending domains
     )
+    oncall_smtp: HostPort | None = None  # mail server, not this house, that pages of on-call leave by; default: no mail
+    oncall_smtp_from: str = ""  # address that pages come from; oncall_smtp needs it
+    oncall_smtp_user: str = ""  # user name at that mail server; default: no login
+    oncall_smtp_password: str = ""  # password at that mail server
+    oncall_smtp_security: str = "starttls"  # starttls, tls (from the first byte) or none; the certificate must be valid
+    heartbeat_url: str = ""  # is posted to once a minute while on-call works, so that somebody outside notices when it does not
     source_ips: tuple[
         SourceIP, ...
     ] = ()  # addresses that mail leaves from: IP[=ehlo-name], comma separated; default: the system chooses
@@ -187,6 +193,14 @@ def _checked(settings: Settings) -> Settings:
         raise Misuse("HOMING_SEV1_URL must begin with https:// or http://, for example https://sev1.example.com")
     if settings.notice_from and not _ADDRESS.fullmatch(settings.notice_from):
         raise Misuse("HOMING_NOTICE_FROM must be an address, for example postmaster@mta.example.com")
+    if settings.oncall_smtp is not None and not _ADDRESS.fullmatch(settings.oncall_smtp_from):
+        raise Misuse("HOMING_ONCALL_SMTP needs HOMING_ONCALL_SMTP_FROM, an address such as oncall@provider.example")
+    if settings.oncall_smtp_security not in ("starttls", "tls", "none"):
+        raise Misuse("HOMING_ONCALL_SMTP_SECURITY must be starttls, tls or none")
+    if settings.oncall_smtp_user and settings.oncall_smtp_security == "none":
+        raise Misuse("HOMING_ONCALL_SMTP_USER would be sent in the clear; set HOMING_ONCALL_SMTP_SECURITY to starttls or tls")
+    if settings.heartbeat_url and not _is_base(settings.heartbeat_url):
+        raise Misuse("HOMING_HEARTBEAT_URL must begin with https:// or http://, for example https://beat.example.com/homing")
     for net in settings.smtp_trust:
         if net.network.prefixlen == 0:
             raise Misuse(

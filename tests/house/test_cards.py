@@ -7,7 +7,8 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "homing"
 PACKAGES = sorted(path.parent for path in SOURCE.rglob("__init__.py") if "__pycache__" not in path.parts)
-ROOMS = [path for path in PACKAGES if path.parent == SOURCE and path.name != "sql"]
+WING = SOURCE / "support"  # rooms within a room
+ROOMS = [path for path in PACKAGES if path.parent in (SOURCE, WING) and path.name != "sql"]
 LINES = ("In ", "Out ", "Owns ", "Start ")
 
 

@@ -31,7 +31,7 @@ def test_every_room_with_rules_is_under_the_contract_of_purity():
         if (module := f"homing.{path.parent.name}.rules") not in pure and not _imports_the_world(path)
     ]
     assert {module for module in unpure if module.split(".")[1] in _HOT} == set(), "add them to the contract"
-    dirty = [path for path in sorted(rooms.glob("*/rules")) if _imports_the_world(path)]
+    dirty = [path for path in sorted(rooms.rglob("rules")) if _imports_the_world(path)]
     assert not dirty, f"rules import the world: {dirty}"
 
 

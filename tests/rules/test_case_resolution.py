@@ -230,7 +230,7 @@ def test_the_chain_shows_what_was_changed_dropped_or_put_in():
     changed[2] = (*changed[2][:3], "staff 99", *changed[2][4:])
     assert chain.complaints(changed) == ["event 3 was changed after it was written"]
     assert chain.complaints([*rows[:3], *rows[4:]])[0] == "event 4 is missing, 5 follows"
-    assert "does not follow" in chain.complaints([*rows[:3], rows[3][:6] + (b"\1" * 32, rows[3][7])])[0]
+    assert "does not follow" in chain.complaints([*rows[:3], (*rows[3][:6], b"\1" * 32, rows[3][7])])[0]
 
 
 ACTIONS = ("answer", "ask", "word", "doubt", "no", "auto", "propose", "propose back", "sign", "sign us", "sign doubt", "refuse",

@@ -7,6 +7,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from homing.accounts.grants import read_masks
+from homing.boot.support import Support
 from homing.domains.recheck import Rechecker
 from homing.domains.tracking import TrackingBook
 from homing.domains.verify import DomainDns
@@ -80,6 +81,7 @@ class Services:
         *,
         mail: Mail,
         tracking: TrackingBook,
+        support: Support,
         forget_domains: Callable[[], None],
     ) -> None:
         policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
@@ -88,6 +90,7 @@ class Services:
         self.pusher = Pusher(pool, clock, self.webhooks, Poster(self.http, clock, keep=self.webhooks.keep_token))
         self.alerts = Alerts(pool, master_key)
         self.watcher = Watcher(pool, clock, self.alerts, self.http, mail)
+        self.support = support
         self.desk = Desk(pool, owner.record)
         self.site = Site(
             Seal(master_key.token(b"seal", purpose=TRACKED, size=32)),
@@ -116,6 +119,7 @@ class Services:
             tasks.create_task(self.desk.run(), name="engagement")
             tasks.create_task(self.watcher.run(), name="alerts")
             tasks.create_task(self.rechecker.run(), name="domains")
+            tasks.create_task(self.support.run(), name="support")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""

@@ -29,6 +29,7 @@ from homing.boot.gauges import register, snapshot_of, trace_of
 from homing.boot.names import resolved
 from homing.boot.routes import resources
 from homing.boot.services import Services, marking_of, tracking_base, tracking_hosts
+from homing.boot.support import Support
 from homing.delivery.cancel import Canceller
 from homing.delivery.engine import Engine
 from homing.delivery.letters import Letters
@@ -197,6 +198,7 @@ class Worker:
             lifetime=lifetime,
         )
         self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self._refuse_new, clock=clock)
+        self.support = Support(settings, pool, clock, master_key, self.notices)
         self.services = Services(
             settings,
             pool,
@@ -206,6 +208,7 @@ class Worker:
             self.classifier,
             mail=self.notices,
             tracking=self.tracking,
+            support=self.support,
             forget_domains=self.forget_domains,
         )
         self.journal = Journal(settings.data / "evidence", attachment.worker_id)
@@ -267,6 +270,7 @@ class Worker:
             refuse_new=self._refuse_new,
             clock=self._clock,
             tls=self._tls,
+            support=self.support.door(),
         )
 
     def _smtp_door(self) -> SmtpDoor:

@@ -79,6 +79,10 @@ class Settings:
     notice_from: str = (
         ""  # address that mail of the platform itself comes from (verification mails); its domain is one of your sending domains
     )
+    support_address: str = (
+        ""  # address that support mail comes to (on HOMING_MX) and answers come from; its domain is one of your sending domains
+    )
+    support_url: str = ""  # what links in support mail begin with, such as https://support.example.com; default: that of the API
     source_ips: tuple[
         SourceIP, ...
     ] = ()  # addresses that mail leaves from: IP[=ehlo-name], comma separated; default: the system chooses
@@ -176,6 +180,10 @@ def _checked(settings: Settings) -> Settings:
         raise Misuse("HOMING_TRACKING_URL must begin with https:// or http://, for example https://click.example.com")
     if settings.notice_from and not _ADDRESS.fullmatch(settings.notice_from):
         raise Misuse("HOMING_NOTICE_FROM must be an address, for example postmaster@mta.example.com")
+    if settings.support_address and not (_ADDRESS.fullmatch(settings.support_address) and "+" not in settings.support_address):
+        raise Misuse("HOMING_SUPPORT_ADDRESS must be an address without a plus, for example help@support.example.com")
+    if settings.support_url and not _is_base(settings.support_url):
+        raise Misuse("HOMING_SUPPORT_URL must begin with https:// or http://, for example https://support.example.com")
     for net in settings.smtp_trust:
         if net.network.prefixlen == 0:
             raise Misuse(

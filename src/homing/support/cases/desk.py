@@ -104,6 +104,7 @@ class Desk:
             reopened_from=opening.reopened_from,
             owner_id=await step.responsible(),
             called=opening.called,
+            received_at=opening.received_at,
             promises=await step.promises(*kinds),
         )
         first = opening.first
@@ -205,10 +206,12 @@ class Desk:
         account_id: int | None = None,
         received_at: datetime | None = None,
         consent: Letter | None = None,
+        wants_to_agree: bool = False,
     ) -> Answer:
         """Take a word in the transaction of the caller, who tells of the news.
 
-        consent   it came to the address that this letter gave its reader to agree by, and is proved to be his (S7)
+        consent          it came to the address that this letter gave its reader to agree by, and is proved to be his (S7)
+        wants_to_agree   it came there, proved or not: then it is a draft that he confirms by a link
         """
         step = await steps.take(connection, case_id, self._legal)
         if step is None or (account_id is not None and step.account_id != account_id):
@@ -225,7 +228,7 @@ class Desk:
         decided = states.word(
             case,
             came=came,
-            words="" if consent is not None else words,
+            words=f"yes. {words}" if wants_to_agree and consent is None else words,
             at=step.at,
             reopening=await step.promises(reopening(case)),
         )
@@ -278,6 +281,13 @@ class Desk:
             return states.count(step.case, message, step.at if found is None else found.received_at)
 
         return await self.act(case_id, by, decide)
+
+    async def note_in(self, connection: db.Executor, case_id: int, incoming: Incoming, by: Actor) -> None:
+        """Keep a note in the transaction of the caller."""
+        step = await steps.take(connection, case_id, self._legal)
+        if step is not None:
+            number = await step.say(incoming)
+            await step.commit([Noted(message=number, sha256=resolution.digest(incoming.body))], by)
 
     async def write(
         self,

@@ -14,7 +14,11 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=s
 
 
 class Opened(_Event, frozen=True, kw_only=True):
-    """A case begins. owner_id: who is responsible until somebody accepts it: the acting TAM; None: there is none."""
+    """A case begins.
+
+    owner_id      who is responsible until somebody accepts it: the acting TAM; None: there is nobody
+    received_at   of a mail that waited in quarantine: the first response is owed since then
+    """
 
     kind: CaseKind
     severity: Severity
@@ -26,6 +30,7 @@ class Opened(_Event, frozen=True, kw_only=True):
     reopened_from: int | None = None
     owner_id: int | None = None
     called: bool = False
+    received_at: datetime | None = None
     promises: dict[Kind, Promise] = {}
 
 

@@ -87,9 +87,12 @@ class _Clockwork:
         """Let one step move the clocks."""
         at = event.at
         match event.payload:
-            case Opened(severity=level, promises=promises):
+            case Opened(severity=level, promises=promises, received_at=received_at):
                 self._critical = level is Severity.CRITICAL
-                self._begin(promises, at)
+                for kind in Kind:
+                    if kind in promises:
+                        since = received_at or at if kind is Kind.FIRST_RESPONSE else at
+                        self._begin({kind: promises[kind]}, since)
             case Owned(accepted=accepted):
                 self._stop(at, Kind.OWN)
                 if accepted:

@@ -73,7 +73,7 @@ def _begin(event: Event, number: int, account_id: int) -> Case:
         subject=opened.subject,
         source=opened.source,
         service=opened.service,
-        opened_at=event.at,
+        opened_at=opened.received_at or event.at,
         owner_id=opened.owner_id,
         order_form_id=opened.order_form_id,
         reopened_from=opened.reopened_from,

@@ -63,6 +63,7 @@ from homing.support.cases.types import (
     Signature,
     State,
     Verdict,
+    Verified,
 )
 from homing.support.clocks.rules import cadence as cadences
 from homing.support.clocks.rules.cadence import Cadence
@@ -161,7 +162,8 @@ def word(
 
 def _under_a_proposal(version: int, came: Came, words: str) -> list[Payload]:
     """Return what words under a proposal of ours are besides a word. By themselves they are never a signature (S7)."""
-    meant = resolution.meaning(words)
+    # What anybody could have written in his name lets the work go on, and does nothing else.
+    meant = Answer.WORDS if came.verified is Verified.NONE else resolution.meaning(words)
     if meant is Answer.NO:
         return [Refused(version=version, words=words[:500])]
     made: list[Payload] = []

@@ -28,7 +28,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 25  # for each operation, so that all of them together stay below a minute
+EXAMPLES = 1_200  # of all operations together, so that they stay below a minute however many there are
 
 pytestmark = pytest.mark.timeout(110)
 
@@ -51,12 +51,12 @@ def try_all(base: str, key: str, mode: Any) -> int:
     document = schemathesis.openapi.from_url(f"{base}/api/openapi.json")
     document.config.generation.update(modes=[mode])
     tried = 0
-    for found in document.get_all_operations():
-        operation = found.ok()
+    operations = [found.ok() for found in document.get_all_operations()]
+    for operation in operations:
         tried += 1
 
         @settings(
-            max_examples=EXAMPLES,
+            max_examples=max(8, EXAMPLES // len(operations)),
             deadline=None,
             database=None,
             derandomize=True,
@@ -65,7 +65,9 @@ def try_all(base: str, key: str, mode: Any) -> int:
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def send(case: Any) -> None:
-            assume(case.path_parameters.get("recipient") != "summary")  # that is another operation's path
+            assume(
+                case.path_parameters.get("recipient") not in ("summary", "export", "import")
+            )  # those are other operations' paths
             case.call_and_validate(base_url=base, headers={"Authorization": key}, checks=CHECKS, timeout=20)
 
         with contextlib.suppress(SkipTest):  # some operations have nothing that could be wrong

@@ -25,13 +25,15 @@ from homing.delivery.rules.addresses import AddressPolicy
 from homing.delivery.rules.site import Providers
 from homing.domains.keyring import KeyRing
 from homing.domains.tracking import TrackingBook
+from homing.egress import store as egress
 from homing.egress.pools import PoolBook
 from homing.egress.rules.pace import PaceBook
 from homing.egress.rules.shaping import Shaping
+from homing.egress.types import IpPool, SendingIp
 from homing.events.rules.classify import Classifier
 from homing.events.types import EventType
 from homing.ground import db
-from homing.ground.clock import SystemClock
+from homing.ground.clock import Clock, SystemClock
 from homing.ground.config import Settings
 from homing.ground.secrets import MasterKey
 from homing.ingress.generate import Generator
@@ -84,21 +86,43 @@ class LocalPace:
 class PostOffice:
     """What a test sees."""
 
-    def __init__(self, engine: Engine, owner: Owner, pool: db.Pool, pace: LocalPace, dns: DnsServer) -> None:
+    def __init__(
+        self, engine: Engine, owner: Owner, pool: db.Pool, pace: LocalPace, dns: DnsServer, pools: PoolBook, clock: Clock
+    ) -> None:
         self.engine = engine
         self.owner = owner
         self.pool = pool
         self.pace = pace
         self.dns = dns
+        self.pools = pools
+        self.clock = clock
         self.stop = asyncio.Event()
 
     async def hand_over(
         self, recipients: list[str], *, pool: str = "default", lifetime: timedelta | None = None, **facts: Any
     ) -> None:
         """Take responsibility for one chunk."""
+        facts.setdefault("accepted_at", self.clock.now())
         place = self.owner.place(len(recipients))
         chunk: NewChunk = new_chunk(place, recipients, lifetime=lifetime or timedelta(hours=72), **facts)
         await self.owner.hand_over(restruct(chunk, facts=restruct(chunk.facts, ip_pool=pool)))
+
+    async def account(self, name: str = "acme") -> int:
+        """Make a customer."""
+        number: int = await self.pool.fetchval("INSERT INTO accounts (name) VALUES ($1) RETURNING account_id", name)
+        return number
+
+    async def give(
+        self, account_id: int, address: str, *, pool: str = "default", stage: int | None = None, **of_pool: Any
+    ) -> None:
+        """Give a customer an address, in a pool that is made where it is missing; this worker knows it afterwards."""
+        if pool not in await egress.pools_of(self.pool, account_id):
+            await egress.add_pool(self.pool, IpPool(account_id=account_id, pool_id=pool, name=pool))
+        if of_pool:
+            await egress.change_pool(self.pool, account_id, pool, of_pool)
+        made = SendingIp(address=address, hostname=f"{pool}.test", account_id=account_id, pool_id=pool, stage=stage)
+        await egress.assign(self.pool, made, today=self.clock.now().date())
+        await self.pools.refresh()
 
     def queue(self, site: str, source: str = "") -> SiteQueue:
         """Return the ready queue of a site."""
@@ -153,7 +177,14 @@ class PostOffice:
 
 @asynccontextmanager
 async def post_office(
-    dsn: str, sites: dict[str, str] | Records, *, port: int, owner_name: str = "one", tracking_base: str = "", **settings: Any
+    dsn: str,
+    sites: dict[str, str] | Records,
+    *,
+    port: int,
+    owner_name: str = "one",
+    tracking_base: str = "",
+    clock: Clock | None = None,
+    **settings: Any,
 ) -> AsyncIterator[PostOffice]:
     """Run an engine.
 
@@ -181,7 +212,7 @@ async def post_office(
         "connect_timeout_s": 2.0,
     }
     made = Settings(**(chosen | settings))
-    clock = SystemClock()
+    clock = clock or SystemClock()
     async with dns_server(records) as dns, db.pool(dsn, name="test", most=6) as pool:
         await pool.execute("CREATE TABLE IF NOT EXISTS events_any PARTITION OF events DEFAULT")
         owner = Owner(
@@ -234,7 +265,7 @@ async def post_office(
             return await generate(payload, lambda count: owner.place_in(wish.shard, count), clock.now())
 
         owner.attach(engine, expand, kinds={"generate": generated, "cancel": Canceller(engine, pool)})
-        post = PostOffice(engine, owner, pool, pace, dns)
+        post = PostOffice(engine, owner, pool, pace, dns, pools, clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(engine.run(post.stop))
             tasks.create_task(owner.run(post.stop, may_read=engine.may_read))

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from homing.abtests.book import AbTestBook
 from homing.accounts import store as accounts
 from homing.accounts.allowance import Allowance
 from homing.accounts.authenticate import Authenticator
@@ -89,6 +90,9 @@ class HttpDoor:
         self.port = 0
         self.authenticator: Authenticator
         self.accept: Accept
+        self.domains: DomainBook
+        self.templates: TemplateBook
+        self.ab_tests: AbTestBook
         self.client: httpx.AsyncClient
 
     async def key_with(self, *grants: str, subaccount_id: int = 0) -> str:
@@ -116,20 +120,29 @@ class HttpDoor:
         return await self.client.post("/api/v1/transmissions", json=body, headers=headers)
 
 
-def make_accept(pool: db.Pool, handover: Handover, accounts_book: AccountBook) -> Accept:
+def make_accept(
+    pool: db.Pool,
+    handover: Handover,
+    accounts_book: AccountBook,
+    *,
+    domains: DomainBook | None = None,
+    templates: TemplateBook | None = None,
+    ab_tests: AbTestBook | None = None,
+) -> Accept:
     """Return the one recipe, over a queue."""
     clock = SystemClock()
     return Accept(
         accounts=accounts_book,
         allowance=Allowance(pool, clock),
-        domains=DomainBook(pool, clock),
+        domains=domains or DomainBook(pool, clock),
         keys=KeyRing(pool, MasterKey(b"k" * 32), clock),
         tracking=TrackingBook(pool, clock, own_base=TRACKING_BASE, own_hosts=frozenset({TRACKING_HOST})),
         pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
         desk=SuppressionDesk.over(pool),
         handover=handover,
         submit=Submit(pool),
-        templates=TemplateBook(pool, clock),
+        templates=templates or TemplateBook(pool, clock),
+        ab_tests=ab_tests or AbTestBook(pool, clock),
         lifetime=timedelta(hours=72),
     )
 
@@ -155,7 +168,11 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
         return b"homing_test 1\n"
 
     authenticator = door.authenticator = Authenticator(pool, clock)
-    door.accept = make_accept(pool, handover or door.queue, authenticator.book)
+    door.domains, door.templates = DomainBook(pool, clock), TemplateBook(pool, clock)
+    door.ab_tests = AbTestBook(pool, clock)
+    door.accept = make_accept(
+        pool, handover or door.queue, authenticator.book, domains=door.domains, templates=door.templates, ab_tests=door.ab_tests
+    )
     deps = Deps(
         authenticate=authenticator.authenticate,
         accept=door.accept,

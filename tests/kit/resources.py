@@ -1,7 +1,10 @@
 """The HTTP door with the resources of accounts, domains and recipients, and a small DNS that a test may change."""
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 from litestar.handlers import HTTPRouteHandler
@@ -11,39 +14,53 @@ from homing.accounts.book import AccountBook
 from homing.accounts.grants import KEY_GRANTS
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
+    ab_tests,
     account,
     alerts,
     api_keys,
+    data_privacy,
     dkim_keys,
     inbound_domains,
+    ingest,
+    ip_pools,
     metrics,
     recipient_lists,
+    recipient_validation,
     relay_webhooks,
     scheduled,
     sending_domains,
+    sending_ips,
     snippets,
     subaccounts,
+    suppression_imports,
     suppression_list,
     templates,
     tracking_domains,
     webhooks,
 )
+from homing.boot.domains import DnsDomains, resolver_of
 from homing.domains.tracking import TrackingBook
 from homing.domains.verify import DomainDns
 from homing.egress.pools import PoolBook
 from homing.events.rules.classify import Classifier
 from homing.ground import db
 from homing.ground.clock import SystemClock
-from homing.ground.config import HostPort
+from homing.ground.config import HostPort, Settings
 from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.inbound.store import RelayWebhooks
 from homing.inbound.target import Poster
+from homing.ingest.batches import Batches
 from homing.ingress.accept import Handover
 from homing.ingress.notices import Notices
 from homing.metrics.alerts import Alerts
+from homing.queue.tell import tell
+from homing.recipients.importer import Importer
 from homing.simulator.dns import DnsServer, Zones
 from homing.templates.book import SnippetBook
+from homing.validation.judge import Judge
+from homing.validation.rules.names import Names
+from homing.validation.runner import Runner
 from homing.webhooks.store import Webhooks
 from tests.kit.http import TRACKING_BASE, TRACKING_HOST, HttpDoor, RememberingQueue, http_door, make_accept
 
@@ -54,8 +71,10 @@ BOUNCE_HOST = "bounce.homing.test"
 class ResourceDoor:
     """A door with its DNS zones; `call` answers as httpx does."""
 
-    def __init__(self, door: HttpDoor, zones: Zones) -> None:
+    def __init__(self, door: HttpDoor, zones: Zones, importer: Importer, runner: Runner) -> None:
         self.door = door
+        self.importer = importer
+        self.runner = runner
         self.zones = zones
         self.pool = door.pool
         self.account_id = door.account_id
@@ -95,7 +114,14 @@ async def resource_door(
         pool, make_accept(pool, written, AccountBook(pool, clock)), sender=notice_from, refuse_new=lambda: None, clock=clock
     )
     http = OutboundHttp(TargetPolicy(allow_private=len(target_ports) == 1, ports=target_ports))
+    made: list[ResourceDoor] = []
+    folder = Path(tempfile.mkdtemp(prefix="homing-imports-"))
+    importer = Importer(pool, clock, folder, "tester")
     async with DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
+        settings = Settings(dns=HostPort(dns.where.host, dns.where.port), allow_private_mx=True)
+        resolver = resolver_of(settings, clock)
+        judge = Judge(pool, DnsDomains(resolver), Names.from_package())
+        runner = Runner(pool, clock, judge, "tester")
 
         def more(bodies: Bodies) -> list[HTTPRouteHandler]:
             lookup = DomainDns(dns.where, patience_s=0.5)
@@ -107,6 +133,9 @@ async def resource_door(
                     bodies=bodies,
                     pools=PoolBook(pool, source_ips=(), hostname="mx.homing.test"),
                     forget=lambda: door.authenticator.forget(),
+                ),
+                *suppression_imports.routes(
+                    pool=pool, bodies=bodies, clock=clock, importer=importer, refuse_new=lambda: made[0].door.refuse
                 ),
                 *suppression_list.routes(pool=pool, bodies=bodies),
                 *inbound_domains.routes(pool=pool, bodies=bodies, own_domains=frozenset({BOUNCE_HOST}), forget=lambda: None),
@@ -120,10 +149,24 @@ async def resource_door(
                     forget=lambda: None,
                 ),
                 *alerts.routes(alerts=Alerts(pool, MASTER_KEY), http=http, bodies=bodies, mail=True),
+                *recipient_validation.routes(
+                    pool=pool, bodies=bodies, judge=judge, runner=runner, refuse_new=lambda: made[0].door.refuse
+                ),
+                *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=lambda: None),
+                *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=lambda: None),
+                *ingest.routes(pool=pool, bodies=bodies, clock=clock, batches=Batches(pool), refuse_new=lambda: None),
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
-                *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=SnippetBook(pool, clock), forget=lambda: None),
+                *templates.routes(
+                    pool=pool,
+                    bodies=bodies,
+                    clock=clock,
+                    snippets=SnippetBook(pool, clock),
+                    forget=lambda: door.templates.forget(),
+                ),
+                *ip_pools.routes(pool=pool, bodies=bodies, forget=lambda: None),
+                *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: None),
                 *snippets.routes(pool=pool, bodies=bodies, forget=lambda: None),
                 *webhooks.routes(
                     webhooks=Webhooks(pool, MASTER_KEY),
@@ -140,7 +183,7 @@ async def resource_door(
                     bounce_hosts=frozenset({BOUNCE_HOST}),
                     notices=notices,
                     hostname="mx.homing.test",
-                    forget=lambda: None,
+                    forget=lambda: door.domains.forget(),
                 ),
                 *dkim_keys.routes(
                     pool=pool, bodies=bodies, clock=clock, master_key=MASTER_KEY, lookup=lookup, forget=lambda: None
@@ -156,6 +199,8 @@ async def resource_door(
             ]
 
         async with http_door(pool, more_routes=more, handover=handover) as door:
-            made = ResourceDoor(door, zones)
-            made.notices = written
-            yield made
+            made.append(ResourceDoor(door, zones, importer, runner))
+            made[0].notices = written
+            yield made[0]
+        await resolver.close()
+    shutil.rmtree(folder, ignore_errors=True)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from homing.events.rules.fields import FIELDS, FIELDS_OF, MEANING, documentation, samples
 from homing.events.rules.search import After, Asked, BadQuery, event_id, next_link, read_query
 from homing.events.rules.wire import shown
-from homing.events.types import EventType, Logged
+from homing.events.types import INGEST_TYPES, EventType, Logged
+from homing.ground import ids
 
 NOW = datetime(2026, 5, 5, 17, tzinfo=UTC)
 
@@ -26,7 +27,9 @@ def asked(subaccount_id: int | None = None, **query: str) -> Asked:
 def test_an_empty_query_asks_for_the_last_day_up_to_a_minute_ago():
     found = asked()
     assert (found.search.since, found.search.until) == (NOW - timedelta(hours=24), NOW - timedelta(minutes=1))
-    assert (found.per_page, found.after, found.search.types) == (1000, None, None)
+    assert (found.per_page, found.after) == (1000, None)
+    assert found.search.types == [int(kind) for kind in EventType if kind not in INGEST_TYPES]
+    assert asked(campaigns="spring").search.types is None
     assert found.search.first_day == date(2026, 5, 3)
 
 
@@ -73,7 +76,7 @@ def test_a_subaccount_can_ask_for_itself_only():
 
 def test_ids_that_cannot_be_match_nothing():
     found = asked(messages="xyz", transmissions="-1", event_ids="nope").search
-    assert (found.messages, found.transmissions, found.seqs) == ([], [], [])
+    assert (found.messages, found.transmissions, found.seqs) == ([ids.foreign("xyz", of=1)], [], [])
 
 
 def test_a_link_to_the_next_page_carries_everything_and_fixes_the_time():
@@ -107,7 +110,8 @@ def test_every_field_of_every_type_is_explained():
         assert set(names) <= set(FIELDS)
         assert len(set(names)) == len(names)
     assert set(MEANING) == set(FIELDS_OF)
-    assert len(documentation()) == len(samples(None)) == len(FIELDS_OF)
+    assert len(documentation(FIELDS_OF)) == len(FIELDS_OF)
+    assert len(documentation()) == len(samples(None)) == len(FIELDS_OF) - len(INGEST_TYPES)
 
 
 def test_what_is_ours_alone_is_not_shown():

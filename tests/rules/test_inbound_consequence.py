@@ -122,7 +122,7 @@ def test_a_hard_bounce_is_an_event_with_a_suppression():
     assert "kim@there.test" not in found.own["reason"]
     row = found.suppression
     assert (row.account_id, row.subaccount_id, row.recipient) == (7, 3, "kim@there.test")
-    assert (row.type, row.source, row.provenance) == ("non_transactional", "Bounce Rule", IDENT.hex())
+    assert (row.type, row.source, row.provenance) == ("non_transactional", "Bounce Rule", f"out_of_band:{IDENT.hex()}")
 
 
 def test_its_event_has_the_fields_of_the_delivery():

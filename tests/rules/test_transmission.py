@@ -183,7 +183,7 @@ def test_other_start_times_are_refused(text):
         ({"recipients": []}, 400, "5002", ""),
         ({"recipients": [{}]}, 400, "5002", "address.email is required for each recipient"),
         ({"recipients": "a@b.test"}, 422, "1300", "recipients must be a list, or an object with list_id"),
-        ({"content": {"ab_test_id": "nope"}}, 422, "1603", "ab_test_id 'nope' does not exist"),
+        ({"content": {"ab_test_id": "t", "text": "x"}}, 422, "1301", "Both content object and ab_test_id are specified"),
         (
             {"content": {"template_id": "t", "subject": "s"}},
             422,

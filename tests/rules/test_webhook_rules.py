@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from homing.events.types import EventType, Logged
+from homing.ground import ids
 from homing.webhooks.rules.owed import stretches, wants
 from homing.webhooks.rules.retry import ATTEMPTS, LIFETIME, next_try, why_pause
 from homing.webhooks.rules.signature import signature
@@ -59,6 +60,9 @@ def event(seq: int, kind: EventType = EventType.DELIVERY, *, account: int = 1, s
         (structs.replace(HOOK, subaccount_id=0), event(1), True),
         (structs.replace(HOOK, subaccount_id=12), event(1, sub=12), True),
         (structs.replace(HOOK, subaccount_id=12), event(1), False),
+        (HOOK, structs.replace(event(1), message_id=ids.compose(9, 2, 1)), True),
+        (HOOK, structs.replace(event(1), message_id=ids.foreign("of another platform", of=1)), False),
+        (structs.replace(HOOK, types=frozenset({EventType.INGEST_ERROR})), event(1, EventType.INGEST_ERROR), True),
     ],
 )
 def test_a_webhook_hears_its_own_events(hook, what, heard):

@@ -20,6 +20,8 @@ from homing.events import store as event_store
 from homing.events.types import EventType
 from homing.ground import db, ids, secrets
 from homing.ground.config import HostPort, Settings
+from homing.privacy import store as privacy
+from homing.privacy.types import Ask
 from homing.queue.types import LaneKey
 from homing.simulator.dns import DnsServer, Record, Zones
 from homing.spool.types import ChunkFacts, encode_facts
@@ -105,7 +107,7 @@ class House:
         async def work(connection):
             shard = ids.shard_of(message_id)
             await connection.execute(
-                "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING", shard, key.number(), *key
+                "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING", shard, key.number(), *key
             )
             await connection.execute("INSERT INTO chunks VALUES ($1, $2, $2, $3, 1, $4, '')", shard, message_id, account, facts)
             await connection.execute(
@@ -510,3 +512,27 @@ def test_doctor_reports_a_wrong_setting_instead_of_failing_on_it(homing, monkeyp
 async def test_a_silent_resolver_is_a_warning_only():
     (found,) = await checks_world.resolver(Settings(dns=HostPort("127.0.0.1", 9)), timeout_s=0.3)
     assert (found.level, found.area) == (Level.WARN, "DNS")
+
+
+def test_requests_about_personal_data_are_listed(homing, house):
+    assert "nobody has asked anything" in homing("privacy", "list")
+    acme = house.account("acme")
+
+    async def ask():
+        async with db.pool(house.dsn) as pool:
+            for what, sub in ((Ask.FORGET, None), (Ask.OPT_OUT, 0)):
+                await privacy.add(
+                    pool, account_id=acme, subaccount_id=sub, ask=what, recipients=["kim@there.test", "lee@there.test"], now=NOW
+                )
+
+    asyncio.run(ask())
+    house.do(
+        lambda connection: connection.execute("UPDATE privacy_requests SET done_at = now(), looks = 1 WHERE ask = 'opt_out'")
+    )
+    house.do(lambda connection: connection.execute("UPDATE privacy_requests SET events = 1234 WHERE ask = 'rtbf'"))
+    said = homing("privacy", "list")
+    for words in ("be forgotten", "opt out", "acme", "all subaccounts", "primary account", "under way", "done", "1,234"):
+        assert words in said
+    assert "kim@" not in said
+    assert [one["ask"] for one in homing.json("privacy", "list", "--open")] == ["rtbf"]
+    assert len(homing.json("privacy", "list", "--account", "acme", "--limit", "1")) == 1

@@ -6,7 +6,9 @@ from homing.recipients.types import SuppressionRow
 
 
 def row(recipient, account_id=1):
-    return SuppressionRow(account_id=account_id, recipient=recipient, type="non_transactional", source="Manually Added")
+    return SuppressionRow(
+        account_id=account_id, recipient=recipient, type="non_transactional", source="Manually Added", provenance="api"
+    )
 
 
 async def test_a_row_is_known_after_the_next_look(pool):

@@ -47,7 +47,7 @@ class Filler:
         )
         async with self.pool.acquire() as connection:
             await connection.execute(
-                "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING", shard, key.number(), *key
+                "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING", shard, key.number(), *key
             )
             await connection.execute(
                 "INSERT INTO chunks VALUES ($1, $2, $2, $3, 1, $4, '')", shard, chunk, key.account_id, encode_facts(facts)

@@ -16,6 +16,7 @@ def row(recipient, **differences):
             "type": "non_transactional",
             "source": "Bounce Rule",
             "description": "550 5.1.1 no such user",
+            "provenance": "api",
             **differences,
         }
     )

@@ -68,7 +68,11 @@ async def test_what_was_answered_with_200_is_in_the_tables(database, pool):
 async def test_a_large_call_is_expanded_over_the_shards_each_recipient_once(database, pool):
     async with house(database, pool) as door:
         row = SuppressionRow(
-            account_id=door.account_id, recipient="u7@there.test", type="non_transactional", source="Bounce Rule"
+            account_id=door.account_id,
+            recipient="u7@there.test",
+            type="non_transactional",
+            source="Bounce Rule",
+            provenance="api",
         )
         await recipients.suppress(pool, [row])
         answer = await door.send(recipients=[{"address": {"email": f"u{n}@there.test", "name": "U"}} for n in range(2_500)])

@@ -40,6 +40,7 @@ async def test_one_recipient_is_put_looked_up_and_removed(door: ResourceDoor):
     assert (found["links"], found["total_count"]) == ([], 1)
     assert entry.pop("created").endswith("+00:00")
     assert entry.pop("updated").endswith("+00:00")
+    assert entry.pop("provenance") == f"api:{await door.pool.fetchval('SELECT min(key_id) FROM api_keys')}"
     assert entry == {
         "recipient": "kim@there.test",
         "type": "non_transactional",

@@ -151,7 +151,9 @@ async def test_all_bad_recipients_refuse_the_call(door: HttpDoor):
 
 
 async def test_a_suppressed_recipient_counts_as_accepted_and_is_not_queued(door: HttpDoor):
-    row = SuppressionRow(account_id=door.account_id, recipient="kim@there.test", type="non_transactional", source="Bounce Rule")
+    row = SuppressionRow(
+        account_id=door.account_id, recipient="kim@there.test", type="non_transactional", source="Bounce Rule", provenance="api"
+    )
     await recipients.suppress(door.pool, [row])
     assert (await door.send()).json()["results"]["total_accepted_recipients"] == 1
     assert door.queue.chunks[0].entries == []

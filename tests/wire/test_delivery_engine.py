@@ -226,9 +226,8 @@ async def test_a_pools_mail_leaves_from_its_addresses_however_it_came_into_memor
         scripted_mx(FINE, strict=False) as mx,
         post_office(database, {"a.test": "127.0.0.1"}, port=mx.port, source_ips=ours) as post,
     ):
-        account = await post.pool.fetchval("INSERT INTO accounts (name) VALUES ('acme') RETURNING account_id")
-        await post.pool.execute("INSERT INTO ip_pools VALUES ($1, 'mine', 'mine', NULL)", account)
-        await post.pool.execute("INSERT INTO pool_ips VALUES ($1, 'mine', '127.0.0.43', 'mine.test')", account)
+        account = await post.account()
+        await post.give(account, "127.0.0.43", pool="mine")
         # nobody in this worker has looked at the pool yet, as when another one took the call
         await post.hand_over(["small@a.test"], pool="mine", account_id=account)
         await post.until_empty()

@@ -93,10 +93,9 @@ async def test_a_pool_whose_address_is_refused_stops_nobody_elses_mail(database)
         scripted_mx(FINE, strict=False) as mx,
         post_office(database, {"a.test": "127.0.0.1"}, port=mx.port, source_ips=ours) as post,
     ):
-        account = await post.pool.fetchval("INSERT INTO accounts (name) VALUES ('x') RETURNING account_id")
-        await post.pool.execute("INSERT INTO ip_pools VALUES ($1, 'mine', 'mine', NULL)", account)
-        await post.pool.execute("INSERT INTO pool_ips VALUES ($1, 'mine', '127.0.0.43', 'mine.test')", account)
-        await post.engine._pools.addresses(account, "mine")
+        account = await post.account()
+        await post.give(account, "127.0.0.43", pool="mine")
+        await post.pools.ready(account, "mine")
         await post.hand_over(["warm@a.test"], pool="mine", account_id=account)
         await post.until(lambda: len(mx.messages) == 1)
         assert mx.peers[-1] == "127.0.0.43"

@@ -71,7 +71,11 @@ async def test_an_import_stops_what_waits_too(town, monkeypatch):
     await post.until(lambda: len(mx.messages) >= 3)
     rows = [
         SuppressionRow(
-            account_id=door.account_id, recipient=f"u{n}@there.test", type="non_transactional", source="Manually Added"
+            account_id=door.account_id,
+            recipient=f"u{n}@there.test",
+            type="non_transactional",
+            source="Manually Added",
+            provenance="api",
         )
         for n in range(40, 60)
     ]

@@ -164,6 +164,7 @@ async def test_no_target_breaks_out_of_its_header(place, url):
         SEAL.link(7, ID, URL) + "A",
         Seal(b"t" * 32).link(7, ID, "https://evil.test"),
     ],
+    ids=range(13),
 )  # fmt: skip
 async def test_whatever_is_none_of_ours_is_not_found_and_leads_nowhere(place, path):
     answer = await place.get(path)
@@ -214,7 +215,7 @@ async def test_one_click_unsubscribes_at_once(place):
     assert (kind, detail["mailfrom"]) == (EventType.LIST_UNSUBSCRIBE, "b-1@bounce.test")
     (row,) = place.rows
     assert (row.account_id, row.subaccount_id, row.recipient, row.type) == (7, 12, "kim@there.test", "non_transactional")
-    assert (row.source, row.provenance) == ("List Unsubscribe", ID.hex())
+    assert (row.source, row.provenance) == ("List Unsubscribe", f"list_unsubscribe:{ID.hex()}")
 
 
 async def test_an_unsubscribe_link_of_the_senders_own_unsubscribes_and_leads_on(place):
@@ -292,6 +293,16 @@ async def test_rubbish_is_answered_and_harms_nobody(place):
         await asyncio.wait_for(reader.read(), 10)
         writer.close()
     assert (await place.get("/")).status_code == 200
+
+
+async def test_nobody_is_unsubscribed_by_the_link_of_a_message_whose_recipient_was_forgotten(place):
+    await place.pool.execute("UPDATE events SET recipient = '0a@erased.invalid', detail = '{}'")
+    answer = await place.get(SEAL.unsubscribe(7, ID), method="POST")
+    assert (answer.status_code, "too old" in answer.text) == (410, True)
+    assert (place.events, place.rows) == ([], [])
+    await place.get(SEAL.pixel(7, ID, kind=Kind.OPEN))
+    ((_, detail),) = await place.told()
+    assert not {"ip_address", "user_agent", "user_agent_parsed"} & set(detail)
 
 
 # Under which names --------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""Accounts: who our customers are, which API keys they hold, and what a key may do.
+"""Accounts: who our customers are, which API keys they hold, what a key may do, and how much they may send and have sent.
 
-In      cli (account and key commands), api.v1.api_keys, both doors (who is asking?)
-Out     Sender, to everything that a door calls
-Owns    tables accounts, api_keys
-Start   authenticate.Authenticator, then grants.py
+In      cli (account, subaccount and key commands), api.v1 (api_keys, subaccounts, account), both doors (who is asking?)
+Out     Sender and Standing, to everything that a door calls; what was sent, counted by the queue with what it takes
+Owns    tables accounts, subaccounts, api_keys, usage_hours, usage_days
+Start   authenticate.Authenticator, then grants.py, allowance.py
 """

@@ -69,6 +69,7 @@ GRANTS: tuple[Grant, ...] = (
     _grant("recipient-validation/preview", "Recipient Validation: Preview", "Preview recipient validation.", "A"),
     _grant("recipient-validation/manage", "Recipient Validation: Read/Write", "Validate recipients.", "A"),
     _grant("events/ingest", "Incoming Events: Write", "Hand in events of other platforms.", "A"),
+    _grant("data-privacy/manage", "Data Privacy: Read/Write", "Hand in requests about personal data.", "A"),
     _grant("signals/view", "Signals: Read-only", "Look at signals.", "DTRS"),
     _grant("signals/manage", "Signals: Read/Write", "Manage signals.", "ADTRS"),
     _grant("inbox-placement/manage", "Inbox Placement: Read/Write", "Manage inbox placement tests.", "A"),

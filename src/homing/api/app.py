@@ -12,7 +12,7 @@ from homing.api import health, openapi
 from homing.api.auth import Authenticate, Gate
 from homing.api.bodies import Bodies
 from homing.api.frame import Count, Frame, handle
-from homing.api.v1 import events, transmissions
+from homing.api.v1 import events, message_events, transmissions
 from homing.api.v1.transmissions import RefuseNew, TakeTransmission
 from homing.contracts import people
 from homing.ground.clock import Clock
@@ -54,6 +54,7 @@ def make_app(deps: Deps) -> Frame:
     handlers = [
         *transmissions.routes(accept=deps.accept, bodies=bodies, refuse_new=deps.refuse_new, clock=deps.clock),
         *events.routes(pool=deps.pool, clock=deps.clock),
+        *message_events.routes(pool=deps.pool, clock=deps.clock),
         *health.routes(ready=deps.ready, metrics=deps.metrics),
         *deps.more_routes(bodies),
     ]

@@ -2,10 +2,11 @@
 
 import asyncio
 import mmap
+import os
 import tempfile
 import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -47,10 +48,20 @@ class Bodies:
         raises   ApiError 408, 413, 415; Overloaded
         """
         check_json(request)
+        async with self.counted(request, most=self._most) as body:
+            yield body
+
+    @asynccontextmanager
+    async def counted(self, request: Request[Any, Any, Any], *, most: int) -> AsyncIterator[bytes]:
+        """Give the bytes of a body whatever it is; they count as held until the block ends.
+
+        most     bytes of the body; the caller has looked at its headers
+        raises   ApiError 408, 413; Overloaded
+        """
         held = 0
         try:
             parts: list[bytes] = []
-            async for part in self._parts(request, self._most):
+            async for part in self._parts(request, most):
                 held += self._hold(len(part))
                 parts.append(part)
             yield parts[0] if len(parts) == 1 else b"".join(parts)
@@ -95,6 +106,40 @@ class Bodies:
             if file is not None:
                 file.close()
 
+    async def saved(self, request: Request[Any, Any, Any], path: Path, *, most: int) -> int:
+        """Write a body into a file, which is whole and on the disk afterwards; return its bytes. Otherwise there is no file.
+
+        most     bytes of the body; the caller has looked at its headers (check_media)
+        raises   ApiError 400, 408, 413; Overloaded while two others are being read, or the disk takes no more
+        """
+        if self._spooled >= SPOOLED_AT_ONCE:
+            raise Overloaded("too many large requests are being read")
+        self._spooled += 1
+        part_path = path.with_name(path.name + ".part")
+        size = 0
+        try:
+            file = await asyncio.to_thread(part_path.open, "wb")
+            try:
+                parts: list[bytes] = []
+                waiting = 0
+                async for part in self._parts(request, most):
+                    parts.append(part)
+                    size += len(part)
+                    waiting += len(part)
+                    if waiting >= SPOOL_FROM:
+                        await asyncio.to_thread(file.write, b"".join(parts))
+                        parts, waiting = [], 0
+                await asyncio.to_thread(_synced, file, b"".join(parts))
+            finally:
+                file.close()
+            await asyncio.to_thread(_renamed, part_path, path)
+        except OSError as trouble:
+            raise Overloaded("the disk takes no more") from trouble
+        finally:
+            self._spooled -= 1
+            part_path.unlink(missing_ok=True)
+        return size
+
     async def _parts(self, request: Request[Any, Any, Any], most: int) -> AsyncIterator[bytes]:
         """Give what comes, counted and in time."""
         length = request.headers.get("content-length", "")
@@ -137,12 +182,34 @@ def _written(file: IO[bytes], rest: bytes) -> None:
     file.flush()
 
 
+def _synced(file: IO[bytes], rest: bytes) -> None:
+    _written(file, rest)
+    os.fsync(file.fileno())
+
+
+def _renamed(part_path: Path, path: Path) -> None:
+    part_path.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 _TOO_SLOW = Problem(408, "Request timeout", "the body arrived too slowly")
 _GONE = Problem(400, "Request body parsing failed", "the body ended before its time", "1300")
 
 
 def check_json(request: Request[Any, Any, Any]) -> None:
     """Refuse a body that does not say it is JSON.
+
+    raises   ApiError 415
+    """
+    check_media(request, (JSON,))
+
+
+def check_media(request: Request[Any, Any, Any], allowed: Sequence[str]) -> None:
+    """Refuse a body that does not say it is one of these, in UTF-8.
 
     raises   ApiError 415
     """
@@ -153,8 +220,8 @@ def check_json(request: Request[Any, Any, Any]) -> None:
         elif name == b"content-encoding":
             encoding = value
     media, _, parameters = kind.decode("latin-1").lower().partition(";")
-    if media.strip() != JSON or ("charset=" in parameters and "utf-8" not in parameters and "utf8" not in parameters):
-        text = f"the Content-Type must be {JSON}, in UTF-8"
+    if media.strip() not in allowed or ("charset=" in parameters and "utf-8" not in parameters and "utf8" not in parameters):
+        text = f"the Content-Type must be {' or '.join(allowed)}, in UTF-8"
         raise ApiError(Problem(415, "unsupported Content-Type", text, "1700"))
     if encoding.strip().lower() not in (b"", b"identity"):
         raise ApiError(Problem(415, "unsupported Content-Encoding", "send the body uncompressed", "1700"))

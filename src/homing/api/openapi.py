@@ -48,20 +48,26 @@ SUBACCOUNT_HEADER: Schema = {
 class Operation(msgspec.Struct, frozen=True):
     """What a route says of itself.
 
-    answers      status -> description, or (description, schema of the JSON)
+    answers      status -> description, or (description, schema of the JSON, or media type of what is no JSON)
     parameters   OpenAPI parameter objects
-    body         schema of the JSON body, None where none is read
+    body         schema of the body, None where none is read
+    media        of the body
+    text         media type of an answer without a schema
     """
 
     summary: str
-    answers: Mapping[int, str | tuple[str, Schema | None]]
+    answers: Mapping[int, str | tuple[str, Schema | str | None]]
     description: str = ""
     parameters: Sequence[Schema] = ()
     body: Schema | None = None
     schemas: Mapping[str, Schema] = {}
+    media: Sequence[str] = (JSON,)
+    text: str = "text/plain"
 
 
-def open_answers(schema: Schema | None, *, also: Mapping[int, str] | None = None) -> dict[int, str | tuple[str, Schema | None]]:
+def open_answers(
+    schema: Schema | None, *, also: Mapping[int, str] | None = None
+) -> dict[int, str | tuple[str, Schema | str | None]]:
     """Return the answers of a route that everybody may call."""
     return {200: ("what was asked for", schema), **(also or {})}
 
@@ -117,8 +123,11 @@ def document(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Any]:
 
 def _operation(operation: Operation, handler: HTTPRouteHandler) -> dict[str, Any]:
     grants, roles = handler.opt.get("grants"), handler.opt.get("staff")
-    guarded = _GUARDED if grants or roles else {}
-    answers: dict[int, str | tuple[str, Schema | None]] = {**_EVERYWHERE, **guarded, **operation.answers}
+    answers: dict[int, str | tuple[str, Schema | str | None]] = {
+        **_EVERYWHERE,
+        **(_GUARDED if grants or roles else {}),
+        **operation.answers,
+    }
     text = operation.description
     made: dict[str, Any] = {"summary": operation.summary}
     if grants:
@@ -135,16 +144,17 @@ def _operation(operation: Operation, handler: HTTPRouteHandler) -> dict[str, Any
     if parameters:
         made["parameters"] = parameters
     if operation.body is not None:
-        made["requestBody"] = {"required": True, "content": {JSON: {"schema": operation.body}}}
-    made["responses"] = {str(status): _answer(status, said) for status, said in sorted(answers.items())}
+        made["requestBody"] = {"required": True, "content": {media: {"schema": operation.body} for media in operation.media}}
+    made["responses"] = {str(status): _answer(status, said, operation.text) for status, said in sorted(answers.items())}
     return made
 
 
-def _answer(status: int, said: str | tuple[str, Schema | None]) -> dict[str, Any]:
+def _answer(status: int, said: str | tuple[str, Schema | str | None], text: str) -> dict[str, Any]:
     description, schema = (said, _ERRORS) if isinstance(said, str) else said
     made: dict[str, Any] = {"description": description, "headers": REQUEST_ID_HEADER}
     if status != 204:
-        made["content"] = {"text/plain": {}} if schema is None else {JSON: {"schema": schema}}
+        other = text if schema is None else schema
+        made["content"] = {other: {}} if isinstance(other, str) else {JSON: {"schema": other}}
     return made
 
 

@@ -78,6 +78,7 @@ class _Collector(Collector):
         yield GaugeMetricFamily("homing_queue_depth", "Messages that wait, those in memory included", owner.book.depth())
         yield GaugeMetricFamily("homing_queue_lanes", "Lanes with something in them", len(owner.book))
         yield GaugeMetricFamily("homing_ready_messages", "Messages in memory", engine.in_memory)
+        yield GaugeMetricFamily("homing_pools_without_room", "IP pools whose mail waits for warm-up", len(engine.room))
         yield GaugeMetricFamily("homing_attempts_under_way", "Attempts under way", len(engine.in_flight) + engine.in_flight.slow)
         yield GaugeMetricFamily("homing_shards", "Shards that this worker owns", len(owner.lease.epochs))
         yield GaugeMetricFamily("homing_content_bytes", "Message content in memory", engine.letters.bytes)
@@ -95,6 +96,7 @@ def snapshot_of(worker: Worker, worker_id: str) -> dict[str, Any]:
         "pid": os.getpid(),
         "depth": worker.owner.book.depth(),
         "in_memory": worker.engine.in_memory,
+        "waits_for_room": worker.engine.room.names()[:SNAPSHOT_SITES],
         "sites": [
             {
                 "site": queue.site.key,

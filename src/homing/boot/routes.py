@@ -6,18 +6,25 @@ from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies
 from homing.api.v1 import (
+    ab_tests,
     account,
     alerts,
     api_keys,
+    data_privacy,
     dkim_keys,
     inbound_domains,
+    ingest,
+    ip_pools,
     metrics,
     recipient_lists,
+    recipient_validation,
     relay_webhooks,
     scheduled,
     sending_domains,
+    sending_ips,
     snippets,
     subaccounts,
+    suppression_imports,
     suppression_list,
     templates,
     tracking_domains,
@@ -29,6 +36,8 @@ from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.config import Settings
 from homing.ground.secrets import MasterKey
+from homing.ingest.batches import Batches
+from homing.queue.tell import tell
 
 if TYPE_CHECKING:
     from homing.boot.worker import Worker
@@ -65,7 +74,17 @@ def resources(
             hosts=tracking_hosts(settings),
             forget=worker.forget_domains,
         ),
+        *suppression_imports.routes(
+            pool=pool, bodies=bodies, clock=clock, importer=worker.services.importer, refuse_new=worker.refuse_new
+        ),
         *suppression_list.routes(pool=pool, bodies=bodies),
+        *recipient_validation.routes(
+            pool=pool,
+            bodies=bodies,
+            judge=worker.services.judge,
+            runner=worker.services.validation,
+            refuse_new=worker.refuse_new,
+        ),
         *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
         *scheduled.routes(pool=pool, clock=clock, news=worker.owner.look_into_inbox),
         *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=worker.snippets, forget=worker.templates.forget),
@@ -86,6 +105,17 @@ def resources(
             forget=worker.relays.forget,
         ),
         *alerts.routes(alerts=worker.services.alerts, http=worker.services.http, bodies=bodies, mail=worker.notices.is_offered),
+        *ip_pools.routes(pool=pool, bodies=bodies, forget=worker.pools.forget),
+        *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.pools.forget),
+        *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=worker.ab_tests.forget),
+        *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=worker.services.clerk.news),
+        *ingest.routes(
+            pool=pool,
+            bodies=bodies,
+            clock=clock,
+            batches=Batches(pool, news=worker.owner.look_into_inbox),
+            refuse_new=worker.refuse_new,
+        ),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
     ]

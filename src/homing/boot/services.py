@@ -6,11 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
 
+from homing.abtests.book import AbTestBook
+from homing.abtests.fold import AbTestFollower
+from homing.abtests.keeper import Keeper
 from homing.accounts.grants import read_masks
+from homing.boot.domains import DnsDomains, resolver_of
 from homing.boot.support import Support
 from homing.domains.recheck import Rechecker
 from homing.domains.tracking import TrackingBook
 from homing.domains.verify import DomainDns
+from homing.egress.fold import WarmupFollower
 from homing.engagement.desk import Desk
 from homing.engagement.geo import Geo
 from homing.engagement.site import Site
@@ -26,8 +31,14 @@ from homing.message.tracked import Seal
 from homing.metrics.alerts import Alerts
 from homing.metrics.fold import MetricsFollower
 from homing.metrics.watch import Mail, Watcher
+from homing.privacy.clerk import Clerk
 from homing.queue.owner import Owner
+from homing.queue.tell import tell
+from homing.recipients.importer import FOLDER, Importer
 from homing.spool.marks import Marking
+from homing.validation.judge import Judge
+from homing.validation.rules.names import Names
+from homing.validation.runner import Runner
 from homing.webhooks.delivery import Poster
 from homing.webhooks.fold import WebhookFollower
 from homing.webhooks.pusher import Pusher
@@ -78,7 +89,9 @@ class Services:
         master_key: MasterKey,
         owner: Owner,
         classifier: Classifier,
+        ab_tests: AbTestBook,
         *,
+        worker_id: str,
         mail: Mail,
         tracking: TrackingBook,
         support: Support,
@@ -100,6 +113,10 @@ class Services:
             serves=tracking.serves,
             proxies=read_masks(settings.tracking_proxies),
         )
+        self.importer = Importer(pool, clock, settings.data / FOLDER, worker_id)
+        self.resolver = resolver_of(settings, clock)
+        self.judge = Judge(pool, DnsDomains(self.resolver), Names.from_package())
+        self.validation = Runner(pool, clock, self.judge, worker_id)
         self.rechecker = Rechecker(
             pool,
             clock,
@@ -108,7 +125,14 @@ class Services:
             tracking_hosts=tracking_hosts(settings),
             changed=forget_domains,
         )
-        followers: list[Follower] = [WebhookFollower(self.webhooks, news=self.pusher.news), MetricsFollower(classifier, clock)]
+        followers: list[Follower] = [
+            WebhookFollower(self.webhooks, news=self.pusher.news),
+            MetricsFollower(classifier, clock),
+            WarmupFollower(),
+            AbTestFollower(),
+        ]
+        self.clerk = Clerk(pool, clock, token=partial(master_key.token, purpose="erased", size=16))
+        self.keeper = Keeper(pool, clock, tell=tell, forget=ab_tests.forget)
         self.feed = Feed(pool, followers, shards=owner.shards)
         owner.appended = self.feed.news
 
@@ -120,6 +144,10 @@ class Services:
             tasks.create_task(self.watcher.run(), name="alerts")
             tasks.create_task(self.rechecker.run(), name="domains")
             tasks.create_task(self.support.run(), name="support")
+            tasks.create_task(self.importer.run(), name="imports")
+            tasks.create_task(self.validation.run(), name="validation")
+            tasks.create_task(self.keeper.run(), name="ab tests")
+            tasks.create_task(self.clerk.run(), name="privacy")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""
@@ -134,3 +162,4 @@ class Services:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+            await self.resolver.close()

@@ -18,6 +18,7 @@ from typing import Any
 import uvloop
 from prometheus_client import CollectorRegistry, Gauge
 
+from homing.abtests import store as ab_tests
 from homing.accounts import store as accounts
 from homing.accounts import usage
 from homing.accounts.grants import KEY_GRANTS
@@ -27,6 +28,7 @@ from homing.boot.names import node_name, resolved
 from homing.domains import mailboxes
 from homing.domains import store as domains
 from homing.domains.keys import SEAL_PURPOSE
+from homing.egress import warmup_store as warmup
 from homing.egress.pace import PaceKeeper
 from homing.events import store as events
 from homing.evidence.journal import Journal
@@ -43,9 +45,12 @@ from homing.ground.supervise import Supervisor, Worker, WorkerState
 from homing.ground.tls import self_signed, server_context
 from homing.ground.waiting import set_within
 from homing.inbound import postmaster
+from homing.ingest import store as ingest
 from homing.metrics import store as figures
 from homing.queue import store as queue
+from homing.recipients import imports
 from homing.recipients import store as recipients
+from homing.validation import store as validation
 
 _log = log.get("boot")
 HOUSEKEEPING_S = 600.0
@@ -209,6 +214,8 @@ class House:
         async def dead(worker_id: str) -> None:
             keeper.detach(worker_id)
             await queue.release_worker(self.pool, worker_id)
+            await imports.release(self.pool, worker_id)
+            await validation.release(self.pool, worker_id)
 
         async def joined() -> str:
             pages = await supervisor.ask_all("metrics")
@@ -275,10 +282,13 @@ class House:
                     await events.ensure_partitions(self.pool, today)
                 finally:
                     self.days_ready = await events.days_ready(self.pool, today)
+                await warmup.judge(self.pool, now=SystemClock().now())
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
                 await usage.tidy(self.pool, now=SystemClock().now())
                 await mailboxes.forget_old(self.pool, now=SystemClock().now())
+                await ab_tests.forget_messages(self.pool)
+                await ingest.forget_old(self.pool, now=SystemClock().now())
                 await figures.forget(self.pool, SystemClock().now())
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:

@@ -19,6 +19,7 @@ from typing import Any
 import uvloop
 from litestar.handlers import HTTPRouteHandler
 
+from homing.abtests.book import AbTestBook
 from homing.accounts.allowance import Allowance
 from homing.accounts.authenticate import Authenticator
 from homing.accounts.types import Sender
@@ -64,6 +65,8 @@ from homing.inbound.returned import Returns
 from homing.inbound.rules.destination import Tokens
 from homing.inbound.store import RelayWebhooks
 from homing.inbound.target import Poster
+from homing.ingest import batches
+from homing.ingest.digest import Digester
 from homing.ingress.accept import Accept
 from homing.ingress.expand import Expander
 from homing.ingress.generate import Generator
@@ -73,6 +76,7 @@ from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
 from homing.ingress.types import Accepted, Refused, Transmission
 from homing.message import msfbl, unsubscribe
+from homing.queue import tell
 from homing.queue.inbox import Obey
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
@@ -139,13 +143,14 @@ class Worker:
                 port=settings.delivery_port,
                 allow_private=settings.allow_private_mx,
                 listeners=(settings.smtp,),
-                own=frozenset(ip.address for ip in settings.source_ips),
+                own=pools,
             ),
             providers=Providers.from_package(),
             clock=clock,
         )
         self.templates = TemplateBook(pool, clock)
         self.snippets = SnippetBook(pool, clock)
+        self.ab_tests = AbTestBook(pool, clock)
         self.keyring = KeyRing(pool, master_key, clock)
         self.tracking = TrackingBook(pool, clock, own_base=tracking_base(settings), own_hosts=tracking_hosts(settings))
         self.classifier = Classifier.from_package()
@@ -180,7 +185,12 @@ class Worker:
         async def generated(wish: Wish, payload: bytes) -> NewChunk | None:
             return await generate(payload, lambda count: self.owner.place_in(wish.shard, count), clock.now())
 
-        kinds: dict[str, Obey] = {"generate": generated, "cancel": Canceller(self.engine, pool)}
+        kinds: dict[str, Obey] = {
+            "generate": generated,
+            "cancel": Canceller(self.engine, pool),
+            batches.KIND: Digester(pool, clock),
+            tell.KIND: tell.told,
+        }
         self.owner.attach(self.engine, Expander(desk, lifetime=lifetime), kinds=kinds)
         self.authenticator = Authenticator(pool, clock)
         self.domains = DomainBook(pool, clock)
@@ -195,9 +205,10 @@ class Worker:
             handover=self.owner,
             submit=Submit(pool, news=self.owner.look_into_inbox),
             templates=self.templates,
+            ab_tests=self.ab_tests,
             lifetime=lifetime,
         )
-        self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self._refuse_new, clock=clock)
+        self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self.refuse_new, clock=clock)
         self.support = Support(settings, pool, clock, master_key, self.notices)
         self.services = Services(
             settings,
@@ -206,6 +217,8 @@ class Worker:
             master_key,
             self.owner,
             self.classifier,
+            self.ab_tests,
+            worker_id=attachment.worker_id,
             mail=self.notices,
             tracking=self.tracking,
             support=self.support,
@@ -223,7 +236,7 @@ class Worker:
             webhooks=self.relay_webhooks,
             poster=self.poster,
             record=self.owner.record,
-            may_post=lambda: self._refuse_new() is None,
+            may_post=lambda: self.refuse_new() is None,
         )
         self.relays = Relays(
             pool,
@@ -267,7 +280,7 @@ class Worker:
             tokens=tokens,
             returns=Returns(self._pool, self._clock, record=self.owner.record, rules=self.classifier, tokens=tokens),
             relays=self.relays,
-            refuse_new=self._refuse_new,
+            refuse_new=self.refuse_new,
             clock=self._clock,
             tls=self._tls,
             support=self.support.door(),
@@ -289,13 +302,13 @@ class Worker:
             accept=accept,
             authenticate=self.authenticator.authenticate,
             count=lambda account_id, fault: self.journal.count(account_id, Door.SMTP, fault),
-            refuse_new=self._refuse_new,
+            refuse_new=self.refuse_new,
             clock=self._clock,
             trusted=(lambda ip: self.authenticator.trusted(ip, settings.smtp_trust)) if settings.smtp_trust else None,
             tls=self._tls,
         )
 
-    def _refuse_new(self) -> str | None:
+    def refuse_new(self) -> str | None:
         """Return why nothing new is taken now, in words for strangers."""
         reason = self.guard.refuse_new()
         if reason is not None:
@@ -372,7 +385,7 @@ class Worker:
                 everybody = bool(await channel.ask("house_ready", timeout_s=2.0))
             except Temporary:
                 everybody = False
-            reason = self._refuse_new()
+            reason = self.refuse_new()
             return {"ready": everybody} if reason is None else {"ready": everybody, "refuses_new": reason}
 
         async def all_metrics() -> bytes:
@@ -386,7 +399,7 @@ class Worker:
             authenticate=self.authenticator.authenticate,
             accept=self.accept,
             count=lambda account_id, fault: self.journal.count(account_id, Door.API, fault),
-            refuse_new=self._refuse_new,
+            refuse_new=self.refuse_new,
             ready=ready,
             metrics=all_metrics,
             pool=self._pool,

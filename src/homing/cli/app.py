@@ -8,7 +8,25 @@ from typing import Annotated
 
 import typer
 
-from homing.cli import accounts, demo, doctor, domains, events, keys, output, postmaster, queue, send, trace, up
+from homing.cli import (
+    accounts,
+    demo,
+    doctor,
+    domains,
+    events,
+    hours,
+    ips,
+    keys,
+    output,
+    postmaster,
+    privacy,
+    queue,
+    send,
+    suppressions,
+    templates,
+    trace,
+    up,
+)
 from homing.ground.errors import HomingError, Misuse, StoreUnavailable
 
 app = typer.Typer(
@@ -28,7 +46,13 @@ app.command("send")(send.send)
 app.command("events")(events.events)
 app.command("trace")(trace.trace)
 app.add_typer(queue.app, name="queue")
+app.add_typer(ips.app, name="ips")
+app.command("pools")(ips.pools)
+app.add_typer(suppressions.app, name="suppressions")
+app.add_typer(templates.app, name="templates")
+app.add_typer(hours.app, name="hours")
 app.command("postmaster")(postmaster.postmaster)
+app.add_typer(privacy.app, name="privacy")
 app.command("doctor")(doctor.doctor)
 
 _flags = {"traceback": False}

@@ -2,8 +2,9 @@
 
 The supervisor answers at its control socket; without it the views still show what the database knows. Questions:
 
-    snapshot                 {"workers": [{"worker": .., "pid": .., "sites": [{"site", "provider", "source_ip", "ready",
-                             "connections", "busy", "limit", "last_reply", "held_until", "domains"}]}]}
+    snapshot                 {"workers": [{"worker": .., "pid": .., "waits_for_room": [reason, ..], "sites": [{"site",
+                             "provider", "source_ip", "ready", "connections", "busy", "limit", "last_reply", "held_until",
+                             "domains"}]}]}
     trace message_id=<hex>   {"state": "ready" | "in_flight" | "looking_up" | "" , "worker": .., "site": .., ...}
 
 A member that an answer lacks counts as unknown.
@@ -24,6 +25,12 @@ async def ask(chosen: Settings, name: str, **arguments: Any) -> dict[str, Any] |
     except (HomingError, OSError):
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def pools_without_room(live: dict[str, Any] | None) -> set[str]:
+    """Return the names under which mail waits for room in an IP pool (delivery.room), out of a snapshot."""
+    workers = (live or {}).get("workers", ())
+    return {name for worker in workers if isinstance(worker, dict) for name in worker.get("waits_for_room", ())}
 
 
 def sites_of(live: dict[str, Any] | None) -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ _LABELS = {
     By.PROVIDER: ("provider",),
     By.SITE: ("site", "provider"),
     By.CUSTOMER: ("customer",),
-    By.LANE: ("customer", "campaign", "domain"),
+    By.LANE: ("customer", "campaign", "pool", "domain"),
     By.DOMAIN: ("domain",),
 }
 
@@ -102,7 +102,9 @@ def _customer(row: Waiting) -> str:
 
 
 def _lane(row: Waiting) -> dict[str, Any]:
-    return _group(row, customer=_customer(row), subaccount=row.subaccount_id, campaign=row.campaign_id, domain=row.domain)
+    return _group(
+        row, customer=_customer(row), subaccount=row.subaccount_id, campaign=row.campaign_id, pool=row.ip_pool, domain=row.domain
+    )
 
 
 def _joined(rows: Iterable[Waiting], book: dict[str, sites.Place], by: By) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from homing.cli import control, happened, output, reach, sites
 from homing.cli.happened import Happened
 from homing.cli.keys import JsonOption
 from homing.cli.queue import hold_facts
+from homing.delivery import room
 from homing.events.types import EventType
 from homing.ground import db, ids
 from homing.ground.config import Settings
@@ -101,6 +102,9 @@ async def _binding(chosen: Settings, pool: db.Pool, waiting: WaitingEntry, names
     snapshot = await control.ask(chosen, "snapshot")
     place = (await sites.book(chosen, [waiting.domain], snapshot))[waiting.domain]
     standing = views.binding(await holds.standing(pool), waiting, site=place.site)
+    running = live is not None or snapshot is not None
+    pool_name = waiting.facts.ip_pool if waiting.facts is not None else ""
+    no_room = room.name_of(waiting.account_id, pool_name) in control.pools_without_room(snapshot)
     return {
         "next_attempt_at": waiting.due_at,
         "due": waiting.due_at <= waiting.now,
@@ -112,13 +116,13 @@ async def _binding(chosen: Settings, pool: db.Pool, waiting: WaitingEntry, names
         "holds": [hold_facts(hold, names) for hold in standing],
         "lane": {"shard": waiting.shard, "domain": waiting.domain, "due_before": waiting.before, "waiting": waiting.depth},
         "owner": waiting.owner,
-        "running": live is not None or snapshot is not None,
+        "running": running,
         "memory": live,
-        "binds": binds(waiting, bool(standing), live, running=live is not None or snapshot is not None),
+        "binds": binds(waiting, bool(standing), live, running=running, no_room=no_room),
     }
 
 
-def binds(waiting: WaitingEntry, held: bool, live: dict[str, Any] | None, *, running: bool) -> str:
+def binds(waiting: WaitingEntry, held: bool, live: dict[str, Any] | None, *, running: bool, no_room: bool = False) -> str:
     """Return in one word what a message waits for: the one thing that would let it go on."""
     if not running:
         return "not_running"
@@ -130,7 +134,7 @@ def binds(waiting: WaitingEntry, held: bool, live: dict[str, Any] | None, *, run
         return "scheduled" if not waiting.tries else "retry"
     if waiting.owner is None:
         return "no_owner"
-    return "turn"
+    return "room" if no_room and not (live and live.get("state")) else "turn"
 
 
 _BINDS = {
@@ -141,6 +145,7 @@ _BINDS = {
     "scheduled": "its start time has not come",
     "retry": "the wait between two attempts",
     "no_owner": "no worker owns its shard at this moment; within half a minute one will",
+    "room": "every address of its pool has sent what warm-up lets it send; `homing ips` shows them",
     "turn": "it is due: its turn comes as connections and limits of the site allow",
 }
 

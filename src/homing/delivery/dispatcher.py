@@ -9,7 +9,9 @@ from homing.delivery.client import Connection
 from homing.delivery.letters import Chunk, Unmakeable
 from homing.delivery.ready import Ready, SiteQueue
 from homing.delivery.sink import Sink
-from homing.delivery.types import Attempt, Stage, Trouble
+from homing.delivery.types import Attempt, Deferred, Outcome, Stage, Trouble
+from homing.egress.rules.choice import Standing
+from homing.egress.warmup import Fate
 from homing.ground.errors import StoreUnavailable
 from homing.ground.log import get
 
@@ -168,13 +170,31 @@ class Dispatcher:
             if reason is not None:
                 engine.outcomes.stopped(ready, chunk.facts, reason)
                 return True
-        letter = await engine.letters.make(entry, chunk)
+        address = queue.source.address
+        if isinstance(connection, Sink) or engine.warmup.standing(address) is Standing.FREE:
+            await self._converse(ready, chunk, connection)
+            return True
+        if not await engine.warmup.take(address, beyond=ready.beyond):
+            engine.reroute(queue, ready)
+            return True
+        fate = Fate.SENT
+        try:
+            outcome = await self._converse(ready, chunk, connection)
+            fate = Fate.UNUSED if outcome is None else Fate.PUT_OFF if isinstance(outcome, Deferred) else Fate.SENT
+        finally:
+            engine.warmup.settle(address, fate)
+        return True
+
+    async def _converse(self, ready: Ready, chunk: Chunk, connection: Connection | Sink) -> Outcome | None:
+        """Make the message, send it and settle it; None: there was no attempt."""
+        engine, queue, entry = self._engine, self._queue, ready.entry
+        letter = await engine.letters.make(entry, chunk, provider=queue.site.provider)
         if isinstance(letter, Unmakeable):
             engine.outcomes.unmakeable(ready, chunk, letter.why)
-            return True
+            return None
         if not engine.owner.lease.holds(entry.shard):  # judged as late as possible: right before MAIL FROM
             engine.give_back(ready)
-            return True
+            return None
         first_here = connection.sent == 0
         attempt = await connection.send(
             letter.mail_from, entry.recipient, letter.data, utf8=letter.utf8, eight_bit=letter.eight_bit
@@ -182,7 +202,7 @@ class Dispatcher:
         self._done += 1
         if attempt.trouble is Trouble.DROPPED and attempt.stage is Stage.MAIL and not first_here:
             engine.requeue(queue, ready)  # the peer had closed the idle session; nothing was tried
-            return True
+            return None
         told = settle.Told(
             sending_ip=queue.source.address,
             msg_size=len(letter.data),
@@ -191,8 +211,7 @@ class Dispatcher:
             provider=queue.site.provider,
             region=queue.site.region,
         )
-        await engine.outcomes.finished(queue, ready, chunk, attempt, told)
-        return True
+        return await engine.outcomes.finished(queue, ready, chunk, attempt, told)
 
     def _told(self) -> settle.Told:
         queue = self._queue

@@ -6,6 +6,7 @@ that refuses everything is held: one row and one flag, and its entries go back t
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
@@ -21,14 +22,20 @@ from homing.delivery.outcomes import Outcomes
 from homing.delivery.peers import Peers
 from homing.delivery.ready import Ready, SiteQueue
 from homing.delivery.resolver import Resolver
+from homing.delivery.room import Room
 from homing.delivery.routing import Routing
 from homing.delivery.rules.retry import RetryPlan
+from homing.delivery.sink import SINK
 from homing.delivery.sites import Sites
 from homing.delivery.stops import Stops
 from homing.delivery.types import Route, Site
 from homing.delivery.unroutable import Unroutable
 from homing.egress.pools import PoolBook
+from homing.egress.rules.choice import is_full
 from homing.egress.rules.shaping import Shaping
+from homing.egress.rules.warmup import patience
+from homing.egress.types import Line, WhenFull
+from homing.egress.warmup import Warmup
 from homing.events.rules.classify import Classifier
 from homing.events.rules.reason import CANCELED
 from homing.ground import db
@@ -45,6 +52,8 @@ from homing.recipients.fresh import Fresh
 from homing.spool.types import ChunkFacts
 
 log = get("delivery")
+
+TELL_AT_END_S = 2.0  # what became of leases of warming addresses is told so long at the end
 
 
 class Engine:
@@ -85,6 +94,11 @@ class Engine:
             ceiling=timedelta(seconds=settings.retry_ceiling_s),
             jitter=settings.retry_jitter,
         )
+        self._lifetime = timedelta(seconds=settings.lifetime_s)
+        self._patience = patience(self._lifetime)
+        self.warmup = Warmup(pool, clock, stage=pools.stage, filled=self._filled, opened=lambda: self.room.open())
+        self.room = Room(clock, patience=self._patience, unpark=owner.unpark)
+        pools.changed = self.warmup.changed
         self.holds = HoldBook(pool, clock, began=self._hold_began, ended=self._hold_ended)
         self.sites = Sites(
             clock=clock,
@@ -96,6 +110,7 @@ class Engine:
             given_back=self.give_back,
             emptied=lambda site: self.memory.emptied(site),
             later=lambda seconds, work: self._spawn(self._after(seconds, work), "later"),
+            standing=self.warmup.standing,
         )
         self.memory = Memory(settings.ready_entries, queues=self.sites.at, unpark=owner.unpark)
         self.connections = Connections(self.sites, slots, serve=lambda queue: Dispatcher(self, queue).run(), spawn=self._spawn)
@@ -120,10 +135,13 @@ class Engine:
         """Return whether `count` further entries of this lane may be kept in memory."""
         if self.stopping or self.memory.full(count) or self.holds.blocks(lane):
             return False
+        line = self._pools.line(lane.account_id, lane.ip_pool)
+        if self.room.waits(lane.account_id, lane.ip_pool) and is_full(line, self.warmup.standing):
+            return False
         route = self._routing.known(lane.domain)
         if route is None or route.site is None:
             return self._routing.waiting(lane.domain) + count <= min(CUSTOMER_ENTRIES, self.memory.part())
-        if self.sites.stops(route.site, self._pools.default):
+        if self.sites.stops(route.site, line.own):
             return False
         return self.memory.site_full(route.site.key, lane.account_id, count) is None
 
@@ -135,7 +153,7 @@ class Engine:
     def take(self, entry: Entry, lane: Lane, chunk: NewChunk | None) -> None:
         """Receive an entry that was just committed, with its content."""
         ip_pool = "default" if chunk is None else chunk.facts.ip_pool
-        if self.stopping or (ip_pool != "default" and not self._pools.is_known(lane.key.account_id)):
+        if self.stopping or not self._pools.is_known(lane.key.account_id, ip_pool):
             self.owner.give_back(entry)  # a read will find the pool's addresses first
         elif self.memory.remember(entry):
             if chunk is not None:
@@ -212,7 +230,7 @@ class Engine:
         site = route.site
         if site is None:
             return None  # its entries are settled with the trouble
-        if self.sites.stops(site, self._pools.default):
+        if self.sites.stops(site, self._pools.line(lane.key.account_id, lane.key.ip_pool).own):
             return f"site:{site.key}"
         full = self.memory.site_full(site.key, lane.key.account_id, 1)
         if full is None:
@@ -238,6 +256,8 @@ class Engine:
     def _what_holds(self, lane: LaneKey) -> str:
         """Return why a lane's messages were not tried."""
         route = self._routing.known(lane.domain)
+        if self.room.waits(lane.account_id, lane.ip_pool):
+            return "its addresses have sent what warm-up lets them send"
         hold = self.holds.blocks(lane) or (self.holds.site("", route.site.key) if route and route.site else None)
         return (hold.last_reply or hold.reason) if hold else "never attempted"
 
@@ -248,7 +268,15 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                for watching in (self.holds.run(), self.fresh.run(), self.in_flight.watch(), self.opening.watch()):
+                for watching in (
+                    self.holds.run(),
+                    self.fresh.run(),
+                    self.in_flight.watch(),
+                    self.opening.watch(),
+                    self._pools.run(),
+                    self.warmup.run(),
+                    self.room.run(),
+                ):
                     self._spawn(watching, "watch")
                 try:
                     await stop.wait()
@@ -266,6 +294,9 @@ class Engine:
         finally:
             self.stopping = True
             self._tasks = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TELL_AT_END_S):
+                    await self.warmup.tell(everything=True)
             self.owner.drained.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
@@ -291,11 +322,38 @@ class Engine:
     # to the site ------------------------------------------------------------------------------------------------------
 
     def _queue_up(self, ready: Ready, site: Site) -> None:
-        addresses = self._pools.default
-        if ready.ip_pool != "default":
-            addresses = self._pools.cached(ready.lane.key.account_id, ready.ip_pool)
-        queue = self.sites.queue(self.sites.choose_source(addresses, ready.entry.entry_id, site), site)
-        self.requeue(queue, ready)
+        line = self._pools.line(ready.lane.key.account_id, ready.ip_pool)
+        choice = self.sites.choose(line, ready.entry.entry_id, site)
+        if choice is None:
+            if self._waits_for_room(ready, line):
+                return
+            choice = self.sites.choose(line, ready.entry.entry_id, site, must_go=True)
+            assert choice is not None
+        ready.beyond = choice.beyond
+        self.requeue(self.sites.queue(choice.source, site), ready)
+
+    def reroute(self, queue: SiteQueue, ready: Ready) -> None:
+        """Let an untried entry find another address: that of its queue has used up its volume."""
+        self._queue_up(ready, queue.site)
+
+    def _filled(self, address: str) -> None:
+        """An address has used up its volume: what waits for it finds another one, or waits for room."""
+        for queue in self.sites:
+            if queue.source.address != address or queue.site.key == SINK.key:
+                continue
+            for ready in queue.drain():
+                self._queue_up(ready, queue.site)
+            self.memory.emptied(queue.site.key)
+
+    def _waits_for_room(self, ready: Ready, line: Line) -> bool:
+        """Let an entry wait in PostgreSQL until an address of its pool has room; False: it has waited long enough."""
+        until = ready.entry.expires_at - self._lifetime + self._patience
+        if line.when_full is WhenFull.SEND or until <= self.clock.now():
+            return False
+        self.memory.forget(ready.entry)
+        why = self.room.wait(ready.lane.key.account_id, ready.ip_pool, until=until)
+        self.owner.set_aside(ready.entry, why)
+        return True
 
     def requeue(self, queue: SiteQueue, ready: Ready) -> None:
         """Let an untried entry wait in a site's queue, or in PostgreSQL where the site is held."""

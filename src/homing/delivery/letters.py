@@ -12,8 +12,9 @@ import msgspec
 from homing.delivery.settle import detail_of
 from homing.domains.keyring import KeyRing
 from homing.domains.tracking import TrackingBook
-from homing.domains.types import SigningKey
+from homing.domains.types import DEFAULT_KEY, SigningKey
 from homing.egress.pools import PoolBook
+from homing.egress.types import DEFAULT_POOL
 from homing.events.detail import EventBook
 from homing.ground import db
 from homing.ground.clock import Clock
@@ -33,6 +34,7 @@ SLOW_S = 0.005  # CPU time of making a message beyond which the next one of its 
 RAW_APART = 1_048_576  # bytes of a whole message
 PARTS_APART = 131_072  # bytes of attachments and images
 TEXT_APART = 8_192  # characters of bodies in which the template language may occur
+DKIM_LOOPS = frozenset({"Yahoo", "Seznam", "Mail.ru"})  # providers whose feedback loop goes by DKIM domain
 TOGETHER_BYTES = 65_536  # contents up to this size are fetched many at once; larger ones one by one, when sent
 
 
@@ -169,19 +171,18 @@ class Letters:
                 facts[chunk_id] = its_facts
                 if content is not None:
                     self._add(chunk_id, Chunk(its_facts, content))
-        for account_id, pool_id in {(f.account_id, f.ip_pool) for f in facts.values() if f.ip_pool != "default"}:
-            await self._pools.addresses(account_id, pool_id)
+        for account_id, pool_id in {(f.account_id, f.ip_pool) for f in facts.values()}:
+            await self._pools.ready(account_id, pool_id)
         return facts
 
-    async def make(self, entry: Entry, chunk: Chunk) -> Letter | Unmakeable:
-        """Make the message of one entry: rendered, with its envelope sender, signed by its domain's keys.
+    async def make(self, entry: Entry, chunk: Chunk, *, provider: str = "") -> Letter | Unmakeable:
+        """Make the message of one entry: rendered, with its envelope sender, signed by its domain's keys or its pool's.
 
+        provider   of the site that it goes to; one whose feedback loop goes by DKIM domain gets the pool's signature for it
         What takes longer than some milliseconds is made in a thread; other conversations go on meanwhile.
         """
         facts = chunk.facts
-        keys = self._keyring.get_cached(facts.sending_domain, facts.dkim_key)
-        if keys is None:
-            keys = await self._keyring.signing_keys(facts.sending_domain, facts.dkim_key)
+        keys = await self._keys(facts, provider)
         snippets = None
         if chunk.names_snippets:
             snippets = await self._snippets.of(facts.account_id, facts.subaccount_id)
@@ -198,6 +199,25 @@ class Letters:
             return ""
         choice = (facts.account_id, facts.subaccount_id, facts.sending_domain, facts.tracking_domain)
         return self._tracking.base_cached(*choice) or await self._tracking.base(*choice)
+
+    async def _keys(self, facts: ChunkFacts, provider: str) -> Sequence[SigningKey]:
+        """Return what signs: a key that the message names, else its pool's domain where that has keys, else its own."""
+        keys: Sequence[SigningKey] = ()
+        if facts.ip_pool != DEFAULT_POOL:  # the default pool has no signing domains
+            await self._pools.ready(facts.account_id, facts.ip_pool)
+            line = self._pools.line(facts.account_id, facts.ip_pool)
+            if line.signing_domain and facts.dkim_key == DEFAULT_KEY:
+                keys = await self._keys_of(line.signing_domain)
+            if line.fbl_signing_domain and provider in DKIM_LOOPS:
+                keys = keys or await self._keys_of(facts.sending_domain, facts.dkim_key)
+                known = {(key.domain, key.selector) for key in keys}
+                further = await self._keys_of(line.fbl_signing_domain)
+                return [*keys, *(key for key in further if (key.domain, key.selector) not in known)]
+        return keys or await self._keys_of(facts.sending_domain, facts.dkim_key)
+
+    async def _keys_of(self, domain: str, dkim_key: str = DEFAULT_KEY) -> Sequence[SigningKey]:
+        cached = self._keyring.get_cached(domain, dkim_key)
+        return await self._keyring.signing_keys(domain, dkim_key) if cached is None else cached
 
     def _timed(self, entry: Entry, chunk: Chunk, material: Material, now: datetime) -> Letter | Unmakeable:
         """Make a message and note whether the next one of its chunk should be made apart."""

@@ -14,15 +14,17 @@ class Ready:
     """One entry in memory, with what is known about it.
 
     ip_pool   pool that it leaves from
+    beyond    it goes although its address has used up its volume
     settled   its outcome has been handed to the writer
     """
 
-    __slots__ = ("entry", "ip_pool", "lane", "settled")
+    __slots__ = ("beyond", "entry", "ip_pool", "lane", "settled")
 
     def __init__(self, entry: Entry, lane: Lane, ip_pool: str = "default") -> None:
         self.entry = entry
         self.lane = lane
         self.ip_pool = ip_pool
+        self.beyond = False
         self.settled = False
 
 

@@ -10,9 +10,9 @@ from homing.delivery.rules.retry import RetryPlan, next_attempt
 from homing.delivery.types import Attempt, Bounced, Deferred, Delivered, Outcome, Scope, Stage
 from homing.events.detail import Addressee, EventBook
 from homing.events.rules.classify import Classifier
-from homing.events.types import Event
-from homing.ground import ids
+from homing.events.types import Event, EventType
 from homing.queue.types import Entry, Settlement, Strike
+from homing.recipients.rules.provenance import of_event
 from homing.recipients.types import SuppressionRow
 from homing.spool.types import ChunkFacts, RecipientDetail, decode_detail
 
@@ -163,7 +163,7 @@ def _bounced(
         type="transactional" if facts.transactional else "non_transactional",
         source="Bounce Rule",
         description=outcome.reason[:1000],
-        provenance=ids.to_hex(entry.entry_id),
+        provenance=of_event(EventType.BOUNCE, entry.entry_id),
     )
     return Settlement(
         entry=entry,

@@ -7,8 +7,12 @@ from homing.delivery.holds import HoldBook
 from homing.delivery.ready import Ready, SiteQueue
 from homing.delivery.rules.dialogue import SERVICE_CLOSING
 from homing.delivery.rules.hold import hold_for
+from homing.delivery.sink import SINK
 from homing.delivery.types import Attempt, Deferred, Site, Stage
+from homing.egress.rules import choice
+from homing.egress.rules.choice import Choice, Standing
 from homing.egress.rules.shaping import Limits, Shaping
+from homing.egress.types import Line
 from homing.ground.clock import Clock
 from homing.ground.config import SourceIP
 from homing.ground.log import get
@@ -28,6 +32,7 @@ class Sites:
     given_back  called with entries that a held site must not keep in memory
     emptied     called with the key of a site whose queue was emptied so
     later       runs something after so many seconds
+    standing    what warm-up says of an address of ours
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class Sites:
         given_back: Callable[[Ready], None],
         emptied: Callable[[str], None],
         later: Callable[[float, Callable[[], None]], object],
+        standing: Callable[[str], Standing],
     ) -> None:
         self._clock = clock
         self._holds = holds
@@ -52,6 +58,7 @@ class Sites:
         self._given_back = given_back
         self._emptied = emptied
         self._later = later
+        self._standing = standing
         self._tidy_at = MOST_QUEUES
         self._limits: dict[str, Limits] = {}
         self._queues: dict[tuple[str, str], SiteQueue] = {}
@@ -74,7 +81,7 @@ class Sites:
             self._queues[source.address, site.key] = queue
             self._by_site.setdefault(site.key, []).append(queue)
         else:
-            queue.site = site  # its addresses may have changed
+            queue.site, queue.source = site, source  # addresses of hosts, or our name, may have changed
         return queue
 
     def limits(self, site: Site) -> Limits:
@@ -84,16 +91,21 @@ class Sites:
             found = self._limits[site.provider] = self._shaping.limits_for(site.provider, self._default_connections)
         return found
 
-    def choose_source(self, addresses: tuple[SourceIP, ...], entry_id: bytes, site: Site) -> SourceIP:
-        """Pick an address by the message's id, so that it stays the same; one that the site refuses now is passed over."""
-        if len(addresses) == 1:
-            return addresses[0]
-        start = int.from_bytes(entry_id[-3:], "big") % len(addresses)
-        for step in range(len(addresses)):
-            candidate = addresses[(start + step) % len(addresses)]
-            if not self._refuses(candidate.address, site.key):
-                return candidate
-        return addresses[start]
+    def choose(self, line: Line, entry_id: bytes, site: Site, *, must_go: bool = False) -> Choice | None:
+        """Pick an address of ours by the message's id, so that it stays the same as long as nothing changes.
+
+        must_go   an address whose volume is used up will do; then the answer is never None
+        """
+        start = int.from_bytes(entry_id[-3:], "big")
+        if site.key == SINK.key:  # nothing leaves
+            return Choice(line.own[start % len(line.own)])
+
+        def refused(address: str) -> bool:
+            return not _reaches(address, site) or self._refuses(address, site.key)
+
+        if must_go:
+            return choice.beyond(line, start=start, standing=self._standing, refused=refused)
+        return choice.choose(line, start=start, standing=self._standing, refused=refused)
 
     def is_held(self, queue: SiteQueue) -> bool:
         """Return whether nothing may go from this queue now."""
@@ -208,3 +220,9 @@ class Sites:
         queue.probing = True  # one connection tries before the others follow
         self._holds.end(name_of("site", queue.site.key, None, queue.source.address))
         self._opened(queue)
+
+
+def _reaches(address: str, site: Site) -> bool:
+    """Return whether a host of the site has an address of the same family as ours."""
+    theirs = [each for host in site.hosts for each in host.addresses]
+    return not address or not theirs or any((":" in each) == (":" in address) for each in theirs)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from homing.engagement.rules.happened import Request, happened, suppression_of, type_of
 from homing.events import store
+from homing.events.rules.erasure import is_erased
 from homing.events.types import Event, EventType, Logged
 from homing.ground import db
 from homing.ground.errors import Temporary
@@ -22,6 +23,7 @@ FLUSH_S = 0.2
 MOST_WAITING = 20_000  # opens and clicks in memory; more are dropped and counted
 AT_ONCE = 500
 REMEMBERED = 10_000  # messages whose event is kept in memory: one that is opened is often opened again
+BELIEVED_S = 3_600.0  # so long; its recipient may be erased meanwhile
 
 Record = Callable[[Sequence[Event], Sequence[SuppressionRow]], Awaitable[None]]
 
@@ -34,6 +36,7 @@ class Desk:
         self._record = record
         self._waiting: list[Request] = []
         self._originals: OrderedDict[bytes, Logged] = OrderedDict()
+        self._read_at: dict[bytes, float] = {}
         self.written = 0
         self.dropped = 0
         self.unknown = 0  # of messages that the log does not know any more
@@ -46,14 +49,14 @@ class Desk:
         self._waiting.append(request)
 
     async def unsubscribe(self, request: Request) -> bool:
-        """Write an unsubscribe down, with its suppression; False: the log does not know the message any more.
+        """Write an unsubscribe down, with its suppression; False: the log does not know any more whom the message was for.
 
         raises   Temporary; then nothing was written
         """
         message_id = request.tracked.message_id
         await self._find([request])
         original = self._originals.get(message_id)
-        if original is None:
+        if original is None or is_erased(original.recipient):
             self.unknown += 1
             return False
         with db.trouble_is_temporary():
@@ -98,16 +101,18 @@ class Desk:
             await self._record(events, [])
             self.written += len(events)
         while len(self._originals) > REMEMBERED:
-            self._originals.popitem(last=False)
+            self._read_at.pop(self._originals.popitem(last=False)[0], None)
 
     async def _find(self, batch: list[Request]) -> None:
         """Bring the events of these messages into memory, if the log has them and they are the account's."""
         wanted: dict[bytes, int] = {}
+        now = asyncio.get_running_loop().time()
         for request in batch:
             message_id = request.tracked.message_id
             known = self._originals.get(message_id)
             # An injection is only good until the delivery is told.
-            if known is None or known.type is not EventType.DELIVERY:
+            old = now - self._read_at.get(message_id, 0.0) > BELIEVED_S
+            if known is None or old or known.type is not EventType.DELIVERY:
                 wanted[message_id] = request.tracked.account_id
         if not wanted:
             return
@@ -116,3 +121,4 @@ class Desk:
         for message_id, original in found.items():
             if original.account_id == wanted[message_id]:
                 self._originals[message_id] = original
+                self._read_at[message_id] = now

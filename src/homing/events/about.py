@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from homing.events.rules.erasure import erased, is_erased
 from homing.events.rules.fields import FIELDS_OF
 from homing.events.types import Event, EventType, Logged
 
@@ -18,7 +19,9 @@ def about(original: Logged, kind: EventType, *, at: datetime, own: dict[str, Any
     own        named as on the wire; wins over the original's
     """
     allowed = FIELDS_OF.get(kind)
+    forgotten = is_erased(original.recipient)
     base = {name: value for name, value in _decode(original.detail).items() if allowed is None or name in allowed}
+    detail = msgspec.json.encode({**base, **own})
     return Event(
         type=kind,
         at=at,
@@ -29,5 +32,5 @@ def about(original: Logged, kind: EventType, *, at: datetime, own: dict[str, Any
         recipient=original.recipient,
         recipient_domain=original.recipient_domain,
         campaign_id=original.campaign_id,
-        detail=msgspec.json.encode({**base, **own}),
+        detail=erased(kind, detail, original.recipient) if forgotten else detail,
     )

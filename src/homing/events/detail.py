@@ -55,6 +55,10 @@ class MailFacts(Protocol):
     @property
     def template_version(self) -> str: ...  # noqa: D102
     @property
+    def ab_test_id(self) -> str: ...  # noqa: D102
+    @property
+    def ab_test_version(self) -> str: ...  # noqa: D102
+    @property
     def metadata(self) -> dict[str, Any]: ...  # noqa: D102
     @property
     def substitution_data(self) -> dict[str, Any]: ...  # noqa: D102
@@ -118,6 +122,9 @@ class EventBook:
         if facts.template_id:
             base["template_id"] = facts.template_id
             base["template_version"] = facts.template_version
+        if facts.ab_test_id:
+            base["ab_test_id"] = facts.ab_test_id
+            base["ab_test_version"] = facts.ab_test_version
         if facts.transactional:
             base["transactional"] = "1"
         if facts.scheduled_at is not None:
@@ -305,7 +312,7 @@ class EventBook:
                 own["rcpt_meta"] = {**self._facts.metadata, **to.detail.metadata} if self._meta else to.detail.metadata
         detail = b"".join((shared, meta, b",", _encode(own)[1:])) if own else b"".join((shared, meta, b"}"))
         if b"\\u0000" in detail:  # PostgreSQL cannot read such a member again
-            detail = _encode(_without_nul(msgspec.json.decode(detail)))
+            detail = _encode(without_nul(msgspec.json.decode(detail)))
         return Event(
             type=kind,
             at=at,
@@ -325,13 +332,14 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _without_nul(value: Any) -> Any:
+def without_nul(value: Any) -> Any:
+    """Return a value of JSON without the one character that PostgreSQL cannot keep."""
     if isinstance(value, str):
         return value.replace("\0", "")
     if isinstance(value, dict):
-        return {_without_nul(name): _without_nul(member) for name, member in value.items()}
+        return {without_nul(name): without_nul(member) for name, member in value.items()}
     if isinstance(value, list):
-        return [_without_nul(member) for member in value]
+        return [without_nul(member) for member in value]
     return value
 
 

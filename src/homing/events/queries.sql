@@ -44,7 +44,8 @@ WITH matching AS NOT MATERIALIZED (
       AND day >= :first_day
       AND (:subaccounts::integer[] IS NULL OR subaccount_id = ANY(:subaccounts::integer[]))
       AND (:types::smallint[] IS NULL OR type = ANY(:types::smallint[]))
-      AND (:seqs::bigint[] IS NULL OR (shard, seq) IN (SELECT * FROM unnest(:shards::smallint[], :seqs::bigint[])))
+      AND (:seqs::bigint[] IS NULL OR (shard, seq) IN (SELECT * FROM unnest(:shards::smallint[], :seqs::bigint[]))
+           OR detail->>'event_id' = ANY(:event_names::text[]))
       AND (:recipients::text[] IS NULL OR recipient = ANY(:recipients::text[]))
       AND (:messages::bytea[] IS NULL OR message_id = ANY(:messages::bytea[]))
       AND (:transmissions::bytea[] IS NULL OR transmission_id = ANY(:transmissions::bytea[]))
@@ -65,6 +66,10 @@ WITH matching AS NOT MATERIALIZED (
            OR ' ' || regexp_replace(lower(detail->>'ip_pool'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:ip_pools::text[]))
       AND (:reasons::text[] IS NULL
            OR ' ' || regexp_replace(lower(detail->>'raw_reason'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:reasons::text[]))
+      AND (:batch_ids::text[] IS NULL OR detail->>'batch_id' = ANY(:batch_ids::text[]))
+      AND (:error_types::text[] IS NULL OR lower(detail->>'error_type') = ANY(:error_types::text[]))
+      AND (:retryable::text IS NULL OR detail->>'retryable' = :retryable)
+      AND (:reason_like::text IS NULL OR detail->>'raw_reason' ILIKE :reason_like)
       AND (:subjects::text[] IS NULL
            OR ' ' || regexp_replace(lower(detail->>'subject'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:subjects::text[]))
       AND (:templates::text[] IS NULL
@@ -82,7 +87,7 @@ FROM matching m
 WHERE :after_at::timestamptz IS NULL
    OR (m.at, m.shard, m.seq) < (:after_at::timestamptz, :after_shard::smallint, :after_seq::bigint)
 ORDER BY m.at DESC, m.shard DESC, m.seq DESC
-LIMIT :limit;
+LIMIT :limit OFFSET :offset;
 
 -- name: campaigns_like
 -- The campaigns of an account that match patterns. From name to next name in the index: it reads as many entries as there are
@@ -155,3 +160,34 @@ ORDER BY message_id, type <> :delivery::smallint, at;
 -- Whether there is an event of a type about a message.
 -- reads: events
 SELECT EXISTS (SELECT FROM events WHERE message_id = :message_id AND type = :type AND day >= :first_day);
+
+-- name: last_outcomes
+-- The last thing that tells whether each of these mailboxes exists: our mail was delivered there, or came back for good.
+-- reads: events
+SELECT asked.recipient, last.type, last.at
+FROM unnest(:recipients::text[]) AS asked (recipient)
+CROSS JOIN LATERAL (
+    SELECT e.type, e.at FROM events e
+    WHERE e.account_id = :account_id AND e.recipient = asked.recipient AND e.type = ANY(:types::smallint[])
+      AND (:subaccount_id::integer IS NULL OR e.subaccount_id = :subaccount_id)
+      AND (e.type = :delivery OR e.detail ->> 'bounce_class' IN ('10', '30'))
+    ORDER BY e.at DESC, e.type DESC
+    LIMIT 1
+) AS last;
+
+-- name: about_recipients
+-- Some events about these addresses; nobody else changes them until the transaction ends.
+-- reads: events
+SELECT day, shard, seq, type, recipient, detail FROM events
+WHERE account_id = :account_id AND recipient = ANY(:recipients::text[])
+  AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+LIMIT :limit
+FOR UPDATE;
+
+-- name: erase!
+-- Put markers in the place of recipients, and details that tell of nobody.
+-- writes: events
+UPDATE events e SET recipient = d.recipient, detail = d.detail::json
+FROM unnest(:days::date[], :shards::smallint[], :seqs::bigint[], :recipients::text[], :details::text[])
+     AS d (day, shard, seq, recipient, detail)
+WHERE e.day = d.day AND e.shard = d.shard AND e.seq = d.seq;

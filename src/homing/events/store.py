@@ -3,10 +3,11 @@
 A column list for the COPY of events, in the order of `Event` behind (day, shard, seq), is COLUMNS.
 """
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from homing.events.rules.erasure import erased
 from homing.events.rules.search import After, Search
 from homing.events.types import EventType, Logged
 from homing.ground import db
@@ -79,9 +80,29 @@ async def has_event(executor: db.Executor, message_id: bytes, kind: EventType) -
     return found
 
 
-async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: int) -> Page:
-    """Return the newest events that match, behind a place if one is given; the first page also counts all that match.
+async def last_outcomes(
+    executor: db.Executor, account_id: int, recipients: Sequence[str], *, subaccount_id: int | None
+) -> dict[str, tuple[EventType, datetime]]:
+    """Return the last delivery or hard bounce (classes 10 and 30) of each of these addresses, as far as the log reaches.
 
+    recipients   lower case; those that the log does not know are left out
+    """
+    with db.trouble_is_temporary():
+        rows = _sql.last_outcomes(
+            executor,
+            account_id=account_id,
+            recipients=list(recipients),
+            subaccount_id=subaccount_id,
+            types=[int(EventType.DELIVERY), int(EventType.BOUNCE), int(EventType.OUT_OF_BAND)],
+            delivery=int(EventType.DELIVERY),
+        )
+        return {row["recipient"]: (EventType(row["type"]), row["at"]) async for row in rows}
+
+
+async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: int, offset: int = 0) -> Page:
+    """Return the newest events that match, behind a place if one is given; without one it also counts all that match.
+
+    offset   matching events to leave out first
     raises   TooSlow, StoreUnavailable
     """
     arguments = {name: getattr(wanted, name) for name in wanted.__struct_fields__}
@@ -107,6 +128,7 @@ async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: i
                         after_shard=after.shard if after else None,
                         after_seq=after.seq if after else None,
                         limit=limit,
+                        offset=offset,
                     )
                 ]
             except db.TookTooLong as trouble:
@@ -118,6 +140,39 @@ async def search(pool: db.Pool, wanted: Search, *, after: After | None, limit: i
 async def _campaigns(connection: db.Executor, wanted: Search) -> list[str]:
     found = _sql.campaigns_like(connection, account_id=wanted.account_id, first_day=wanted.first_day, patterns=wanted.campaigns)
     return [row["campaign_id"] async for row in found]
+
+
+async def erase(
+    connection: db.Executor,
+    account_id: int,
+    subaccount_id: int | None,
+    recipients: Sequence[str],
+    *,
+    marker: Callable[[str], str],
+    limit: int,
+) -> int:
+    """Take what tells of persons out of some events about them, in the caller's transaction; return how many events.
+
+    subaccount_id   None: of the whole account
+    recipients      as events have them
+    marker          gives what stands in place of an address
+    """
+    rows = [
+        row
+        async for row in _sql.about_recipients(
+            connection, account_id=account_id, subaccount_id=subaccount_id, recipients=list(recipients), limit=limit
+        )
+    ]
+    if rows:
+        await _sql.erase(
+            connection,
+            days=[row["day"] for row in rows],
+            shards=[row["shard"] for row in rows],
+            seqs=[row["seq"] for row in rows],
+            recipients=[marker(row["recipient"]) for row in rows],
+            details=[erased(EventType(row["type"]), row["detail"].encode(), row["recipient"]).decode() for row in rows],
+        )
+    return len(rows)
 
 
 async def ensure_partitions(pool: db.Pool, today: date, days_ahead: int = DAYS_AHEAD) -> list[date]:

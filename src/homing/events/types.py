@@ -33,11 +33,18 @@ class EventType(IntEnum):
     RELAY_PERMFAIL = 44
     AB_TEST_COMPLETED = 50
     AB_TEST_CANCELLED = 51
+    INGEST_SUCCESS = 60
+    INGEST_ERROR = 61
 
     @property
     def wire(self) -> str:
         """Return the name that customers see, for example `policy_rejection`."""
-        return self.name.lower()
+        return self.name.lower().removeprefix("ingest_")
+
+
+INGEST_TYPES = frozenset(
+    {EventType.INGEST_SUCCESS, EventType.INGEST_ERROR}
+)  # of batches, not of mail: they have a search of their own
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -5,12 +5,14 @@ address or a click finds its shard and day without a search. The layout cannot c
 Bytes sort as the numbers do, so PostgreSQL keeps them in order of time in a `bytea` column.
 """
 
+import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 
 from homing.ground.errors import Permanent
 
 SIZE = 10
+_NO_SHARD = 255  # there are 64
 _COUNTER_BITS = 24
 _SHARD_BITS = 8
 _COUNTER_MASK = (1 << _COUNTER_BITS) - 1
@@ -34,6 +36,21 @@ def shard_of(ident: bytes) -> int:
 def moment_of(ident: bytes) -> datetime:
     """Return when an id was made, aware UTC, to the millisecond."""
     return _EPOCH + timedelta(milliseconds=int.from_bytes(ident[:6], "big"))
+
+
+def foreign(text: str, *, of: int) -> bytes:
+    """Return what stands for a message id of another platform where only ids of ours fit.
+
+    It is the same for the same text of the same account (`of`), and never an id that we make: no shard has its number.
+    """
+    digest = bytearray(hashlib.sha256(f"{of}\0{text}".encode("utf-8", "surrogatepass")).digest()[:SIZE])
+    digest[6] = _NO_SHARD
+    return bytes(digest)
+
+
+def is_foreign(ident: bytes | None) -> bool:
+    """Return whether an id stands for one of another platform."""
+    return ident is not None and ident[6] == _NO_SHARD
 
 
 def floor_at(moment: datetime, shard: int) -> bytes:

@@ -22,12 +22,14 @@ SELECT change, holiday_set, day, name, active, substitute_for, source, source_ve
 FROM holiday_changes WHERE holiday_set = :holiday_set ORDER BY change;
 
 -- name: insert_version^
--- Record hours; a trigger stamps the row with the server's time, and what is meant for no other time begins with it.
+-- Record hours, unless the recorder has not seen the last ones; a trigger stamps the row with the server's time, and what is
+-- meant for no other time begins with it.
 -- writes: hours_versions
 INSERT INTO hours_versions (zone, version, hours, effective_from, effective_to, author, reason, notice_sent_at)
 SELECT :zone, coalesce(max(version), 0) + 1, :hours::text::jsonb, :effective_from::timestamptz, :effective_to::timestamptz,
        :author, :reason, :notice_sent_at::timestamptz
 FROM hours_versions WHERE zone = :zone
+HAVING coalesce(max(version), 0) = :follows::integer
 RETURNING version, zone, hours, effective_from, effective_to, recorded_at, author, reason, notice_sent_at;
 
 -- name: insert_holiday_change^

@@ -5,7 +5,7 @@ Calendars are the Provider's own and the same for every customer, so no row belo
 
 from datetime import date, datetime
 
-from homing.ground.db import Connection, Executor, Pool, Record, queries, trouble_is_temporary
+from homing.ground.db import Executor, Pool, Record, queries, trouble_is_temporary
 from homing.ground.errors import Temporary
 from homing.hours.rules.contract import calendar_of
 from homing.hours.rules.text import read_hours, write_hours
@@ -16,6 +16,10 @@ _sql = queries("homing.hours")
 
 class ClockIsBehind(Temporary):
     """The database server's clock stands before something that was recorded: nothing may be recorded earlier (rule V4)."""
+
+
+class Overtaken(Temporary):
+    """Another version was recorded between looking and recording: nothing was written."""
 
 
 async def calendar(executor: Executor, zone: ServiceZone, holiday_set: HolidaySet | None = None) -> Calendar:
@@ -36,6 +40,7 @@ async def record_version(
     zone: ServiceZone,
     hours: OpeningHours,
     *,
+    follows: int,
     author: str,
     reason: str,
     effective_from: datetime | None = None,
@@ -44,8 +49,9 @@ async def record_version(
 ) -> Version:
     """Record hours of a zone; they count from now on, or from effective_from where that is later.
 
+    follows          how many versions the recorder has seen; 0: the contract alone
     effective_from   None: from the moment of recording
-    raises           ClockIsBehind
+    raises           Overtaken; ClockIsBehind
     """
     with trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
@@ -53,6 +59,7 @@ async def record_version(
             row = await _sql.insert_version(
                 connection,
                 zone=zone.value,
+                follows=follows,
                 hours=write_hours(hours),
                 effective_from=effective_from,
                 effective_to=effective_to,
@@ -60,6 +67,8 @@ async def record_version(
                 reason=reason,
                 notice_sent_at=notice_sent_at,
             )
+    if row is None:
+        raise Overtaken(f"somebody else has recorded hours of {zone} meanwhile; look at them, then record again")
     return _version(row)
 
 
@@ -98,7 +107,7 @@ async def record_holiday(
     return _change(row)
 
 
-async def _take_turn(connection: Connection) -> None:
+async def _take_turn(connection: Executor) -> None:
     """Wait until nobody else records, and make sure that time has not gone back.
 
     raises   ClockIsBehind

@@ -4,6 +4,10 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import msgspec
+
+from homing.abtests.book import AbTestBook
+from homing.abtests.rules.choice import choose
 from homing.accounts.allowance import Allowance
 from homing.accounts.book import AccountBook
 from homing.accounts.rules.usage import Period
@@ -60,6 +64,7 @@ class Accept:
         handover: Handover,
         submit: Submit,
         templates: TemplateBook,
+        ab_tests: AbTestBook,
         lifetime: timedelta,
     ) -> None:
         self._accounts = accounts
@@ -72,6 +77,7 @@ class Accept:
         self._handover = handover
         self._submit = submit
         self._templates = templates
+        self._ab_tests = ab_tests
         self._lifetime = lifetime
 
     async def __call__(self, transmission: Transmission, sender: Sender, *, now: datetime) -> Accepted | Refused:
@@ -83,7 +89,7 @@ class Accept:
         if standing is None or standing.suspended:  # what the door knew of the sender may be as old as its connection
             return Refused(Refusal.SUSPENDED)
         if transmission.named is not None:
-            found = await self._with_template(transmission, transmission.named, sender)
+            found = await self._with_template(transmission, transmission.named, sender, now)
             if isinstance(found, Refused):
                 return found
             transmission = found
@@ -117,8 +123,16 @@ class Accept:
             transmission_id = await self._take_in_shares(transmission, sender, known, now)
         return Accepted(transmission_id, len(transmission.recipients), len(transmission.rejected))
 
-    async def _with_template(self, transmission: Transmission, named: Named, sender: Sender) -> Transmission | Refused:
-        """Return a transmission with the content of the stored template that it names."""
+    async def _with_template(
+        self, transmission: Transmission, named: Named, sender: Sender, now: datetime
+    ) -> Transmission | Refused:
+        """Return a transmission with the content of the stored template that it names, or that its A/B test chooses."""
+        if named.ab_test_id is not None:
+            chosen = await self._chosen(transmission, named.ab_test_id, sender, now)
+            if isinstance(chosen, Refused):
+                return chosen
+            transmission = chosen
+            named = msgspec.structs.replace(named, template_id=chosen.template_id)
         template = await self._templates.template(sender.account_id, sender.subaccount_id, named.template_id)
         if template is None:
             return Refused(Refusal.UNKNOWN_TEMPLATE, named.template_id)
@@ -128,10 +142,25 @@ class Accept:
         await self._templates.used(template)
         return with_stored(transmission, decode_content(version.content), template, version=version.version)
 
+    async def _chosen(self, transmission: Transmission, ab_test_id: str, sender: Sender, now: datetime) -> Transmission | Refused:
+        """Return a transmission with the template that its test chooses; it names the test if the message is part of it."""
+        current = await self._ab_tests.current(sender.account_id, sender.subaccount_id, ab_test_id)
+        if current is None:
+            return Refused(Refusal.UNKNOWN_AB_TEST, ab_test_id)
+        recipient = transmission.recipients[0].email if transmission.recipients else ""
+        choice = choose(current.test, current.counts, recipient=recipient, now=now)
+        if choice is None:
+            return Refused(Refusal.UNKNOWN_AB_TEST, ab_test_id)
+        chosen = msgspec.structs.replace(transmission, template_id=choice.template_id)
+        if choice.counted:
+            test = current.test
+            chosen = msgspec.structs.replace(chosen, ab_test_id=test.test_id, ab_test_version=str(test.version))
+        return chosen
+
     async def _own_pool(self, sender: Sender, standing: Standing) -> str:
         """Return the pool that a subaccount must send from; '' where it has none, or that one is gone."""
         pool = standing.ip_pool
-        return pool if pool and await self._pools.addresses(sender.account_id, pool) is not None else ""
+        return pool if pool and await self._pools.exists(sender.account_id, pool) else ""
 
     async def _look_up(self, transmission: Transmission, sender: Sender, standing: Standing) -> Known:
         """Gather what admission asks for; all of it is in memory as a rule."""
@@ -153,7 +182,7 @@ class Accept:
                 if transmission.return_path and transmission.recv_method != "esmtp"
                 else await self._domains.default_bounce(sender.account_id, sender.subaccount_id)
             ),
-            pool_exists=pool is None or await self._pools.addresses(sender.account_id, pool) is not None,
+            pool_exists=await self._pools.exists(sender.account_id, pool),
             dkim_key=(KeyStanding.USABLE if key == DEFAULT_KEY else await self._keys.standing(transmission.sending_domain, key)),
             tracking_usable=not tracking or await self._tracking.is_usable(sender.account_id, sender.subaccount_id, tracking),
             options=standing.options,

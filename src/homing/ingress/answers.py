@@ -66,6 +66,7 @@ def refused(outcome: Refused) -> Reply:
             | Refusal.NO_DRAFT
             | Refusal.NOT_PUBLISHED
             | Refusal.UNKNOWN_TRACKING_DOMAIN
+            | Refusal.UNKNOWN_AB_TEST
         ):
             text = "stored lists, templates and tracking domains cannot be named over SMTP"
         case _:

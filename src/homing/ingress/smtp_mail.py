@@ -67,7 +67,7 @@ def to_transmission(mail: Mail, arrival: Arrival, *, date: str) -> Transmission 
         subject=replies.printable(found.subject, SUBJECT_LETTERS),
         campaign_id=asked.campaign_id,
         return_path=mail.reverse_path or None,
-        ip_pool=asked.ip_pool,
+        ip_pool=asked.ip_pool.lower() if asked.ip_pool else None,
         transactional=asked.transactional,
         skip_suppression=asked.skip_suppression,
         open_tracking=asked.open_tracking,

@@ -22,12 +22,14 @@ class Recipient(msgspec.Struct, frozen=True, gc=False):
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored template that a transmission names in place of content.
+    """A stored template, or an A/B test that chooses one, that a transmission names in place of content.
 
+    template_id   '' where a test is named
     from_     what `override` says in place of the template's: name, address, domain; None: nothing
     """
 
-    template_id: str
+    template_id: str = ""
+    ab_test_id: str | None = None
     draft: bool = False
     from_: tuple[str | None, str, str] | None = None
     reply_to: str | None = None
@@ -45,6 +47,8 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     named: Named | None = None
     template_id: str = ""
     template_version: str = "0"
+    ab_test_id: str = ""  # of the test that the message is part of
+    ab_test_version: str = ""
     recv_method: str  # "rest" or "esmtp"
     from_email: str  # From header address; may hold template language over REST
     sending_domain: str  # its domain, lower case A-labels
@@ -107,6 +111,7 @@ class Refusal(StrEnum):
     HOURLY_LIMIT = "hourly_limit"
     DAILY_LIMIT = "daily_limit"
     MONTHLY_LIMIT = "monthly_limit"
+    UNKNOWN_AB_TEST = "unknown_ab_test"
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):

@@ -34,7 +34,7 @@ class HandIn:
         facts = chunk.facts
         for entry in chunk.entries:
             if entry.domain not in self.lanes:
-                key = LaneKey(facts.account_id, facts.subaccount_id, facts.campaign_id, entry.domain)
+                key = LaneKey(facts.account_id, facts.subaccount_id, facts.campaign_id, entry.domain, facts.ip_pool)
                 self.lanes[entry.domain] = (key.number(), key)
 
 

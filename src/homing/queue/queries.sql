@@ -62,7 +62,7 @@ DELETE FROM workers w WHERE w.heartbeat_at < clock_timestamp() - make_interval(s
 -- name: lanes_of_shard
 -- What waits in a shard, lane by lane: read once, by a new owner.
 -- reads: queue_entries, lanes
-SELECT w.lane, l.account_id, l.subaccount_id, l.campaign_id, l.domain, w.depth, w.next_due
+SELECT w.lane, l.account_id, l.subaccount_id, l.campaign_id, l.domain, l.ip_pool, w.depth, w.next_due
 FROM (SELECT lane, count(*) AS depth, min(due_at) AS next_due FROM queue_entries WHERE shard = :shard GROUP BY lane) w
 JOIN lanes l ON l.shard = :shard AND l.lane = w.lane;
 
@@ -113,8 +113,9 @@ RETURNING q.entry_id;
 -- name: open_lanes!
 -- Say what lane numbers stand for; known ones stay.
 -- writes: lanes
-INSERT INTO lanes (shard, lane, account_id, subaccount_id, campaign_id, domain)
-SELECT :shard, * FROM unnest(:lanes::bigint[], :account_ids::integer[], :subaccount_ids::integer[], :campaign_ids::text[], :domains::text[])
+INSERT INTO lanes (shard, lane, account_id, subaccount_id, campaign_id, domain, ip_pool)
+SELECT :shard, * FROM unnest(:lanes::bigint[], :account_ids::integer[], :subaccount_ids::integer[], :campaign_ids::text[], :domains::text[],
+                              :ip_pools::text[])
 ON CONFLICT DO NOTHING;
 
 -- name: prune_lanes!

@@ -29,7 +29,7 @@ async def lanes_of_shard(executor: db.Executor, shard: int) -> list[tuple[int, L
     return [
         (
             row["lane"],
-            LaneKey(row["account_id"], row["subaccount_id"], row["campaign_id"], row["domain"]),
+            LaneKey(row["account_id"], row["subaccount_id"], row["campaign_id"], row["domain"], row["ip_pool"]),
             row["depth"],
             row["next_due"],
         )
@@ -63,19 +63,25 @@ async def expired(
     return [(_entry(row, shard=shard, lane=row["lane"]), row["last_attempt"]) async for row in rows]
 
 
+async def append_inbox(executor: db.Executor, *, kind: str, account_id: int, items: list[tuple[int, bytes]]) -> None:
+    """Ask shards to do something, all in one transaction: (shard, payload) of each wish."""
+    with db.trouble_is_temporary():
+        await _sql.append_inbox(
+            executor,
+            kind=kind,
+            account_id=account_id,
+            shards=[shard for shard, _ in items],
+            payloads=[payload for _, payload in items],
+        )
+
+
 async def append_expansion(
     pool: db.Pool, account_id: int, items: list[tuple[int, bytes]], *, messages: int, now: datetime
 ) -> None:
     """Ask shards to expand a transmission, (shard, payload) of each share, and count its messages, in one transaction."""
     with db.trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
-            await _sql.append_inbox(
-                connection,
-                kind="expand",
-                account_id=account_id,
-                shards=[shard for shard, _ in items],
-                payloads=[payload for _, payload in items],
-            )
+            await append_inbox(connection, kind="expand", account_id=account_id, items=items)
             await usage.count(connection, {(account_id, hour_of(now)): messages})  # last: it locks a row that others want
 
 

@@ -220,6 +220,7 @@ class Transactions:
                 subaccount_ids=[key.subaccount_id for key in new.values()],
                 campaign_ids=[key.campaign_id for key in new.values()],
                 domains=[key.domain for key in new.values()],
+                ip_pools=[key.ip_pool for key in new.values()],
             )
         return new
 

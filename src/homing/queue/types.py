@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from homing.egress.types import DEFAULT_POOL
 from homing.events.detail import EventBook
 from homing.events.types import Event
 from homing.recipients.types import SuppressionRow
@@ -13,17 +14,20 @@ from homing.spool.types import ChunkFacts, Content
 
 
 class LaneKey(NamedTuple):
-    """What a lane stands for: one customer's one campaign to one domain."""
+    """What a lane stands for: one customer's one campaign to one domain, from one of his pools."""
 
     account_id: int
     subaccount_id: int
     campaign_id: str
     domain: str
+    ip_pool: str = DEFAULT_POOL
 
     def number(self) -> int:
         """Return the lane's number: 63 bits of BLAKE2b over the key, the same on every node."""
-        text = f"{self.account_id}\0{self.subaccount_id}\0{self.campaign_id}\0{self.domain}".encode()
-        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
+        text = f"{self.account_id}\0{self.subaccount_id}\0{self.campaign_id}\0{self.domain}"
+        if self.ip_pool != DEFAULT_POOL:  # the numbers of lanes from before they had a pool stay what they were
+            text += f"\0{self.ip_pool}"
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
 class Place(NamedTuple):

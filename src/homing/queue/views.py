@@ -28,6 +28,7 @@ class Waiting(NamedTuple):
     account: str = ""
     subaccount_id: int = 0
     campaign_id: str = ""
+    ip_pool: str = ""
 
 
 class WaitingPart(NamedTuple):
@@ -166,4 +167,5 @@ def _waiting(row: Any) -> Waiting:
         account=maybe("account", ""),
         subaccount_id=maybe("subaccount_id", 0),
         campaign_id=maybe("campaign_id", ""),
+        ip_pool=maybe("ip_pool", ""),
     )

@@ -47,14 +47,14 @@ WITH by_lane AS (
            min(encode(entry_id, 'hex')) AS oldest
     FROM queue_entries GROUP BY shard, lane
 ), grouped AS (
-    SELECT b.lane, l.account_id, l.subaccount_id, l.campaign_id, l.domain,
+    SELECT b.lane, l.account_id, l.subaccount_id, l.campaign_id, l.domain, l.ip_pool,
            sum(b.depth)::bigint AS depth, min(b.next_due) AS next_due, min(b.oldest) AS oldest,
            (array_agg(b.shard ORDER BY b.last_due DESC))[1] AS shard
     FROM by_lane b JOIN lanes l USING (shard, lane)
-    GROUP BY b.lane, l.account_id, l.subaccount_id, l.campaign_id, l.domain
+    GROUP BY b.lane, l.account_id, l.subaccount_id, l.campaign_id, l.domain, l.ip_pool
     ORDER BY depth DESC, l.domain, b.lane LIMIT :limit
 )
-SELECT g.lane, g.account_id, a.name AS account, g.subaccount_id, g.campaign_id, g.domain, g.depth, g.next_due, g.oldest,
+SELECT g.lane, g.account_id, a.name AS account, g.subaccount_id, g.campaign_id, g.domain, g.ip_pool, g.depth, g.next_due, g.oldest,
        e.last_attempt
 FROM grouped g LEFT JOIN accounts a USING (account_id) CROSS JOIN LATERAL (
     SELECT q.last_attempt FROM queue_entries q

@@ -1,7 +1,7 @@
-"""Recipients: who must not be written to, and why.
+"""Recipients: who must not be written to, and why; lists of them, in and out.
 
-In      ingress (who of these is suppressed?), delivery settlement (bounces), cli, api.v1.suppression_list
+In      ingress (who of these is suppressed?), delivery settlement (bounces), cli, api.v1.suppression_*, recipient_lists
 Out     sets of suppressed recipients; rows of the suppression list
-Owns    tables suppressions, bounce_strikes
-Start   store.suppressed and store.suppress, then rules/repeats.py
+Owns    tables suppressions, bounce_strikes, suppression_imports, suppression_import_refusals, recipient_lists, recipient_pieces
+Start   store.suppressed and store.suppress, then rules/repeats.py; importer.py and importing.py (files), rules/forms
 """

@@ -140,3 +140,46 @@ DELETE FROM suppressions s
 USING unnest(:recipients::text[], :types::text[], :list_ids::text[]) AS gone (recipient, type, list_id)
 WHERE s.account_id = :account_id AND s.subaccount_id = :subaccount_id AND s.recipient = gone.recipient
   AND s.type = gone.type AND s.list_id = gone.list_id AND s.source <> 'Compliance';
+
+-- name: export_rows
+-- Matching rows in the order of their keys, behind the last one that was exported.
+-- reads: suppressions
+SELECT account_id, subaccount_id, recipient, type, list_id, source, description, provenance, created_at, updated_at
+FROM suppressions
+WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+  AND (:from_at::timestamptz IS NULL OR updated_at >= :from_at) AND (:to_at::timestamptz IS NULL OR updated_at <= :to_at)
+  AND (:domain::text IS NULL OR right(recipient, length(:domain) + 1) = '@' || :domain)
+  AND (:sources::text[] IS NULL OR source = ANY(:sources::text[]))
+  AND (:types::text[] IS NULL OR type = ANY(:types::text[]))
+  AND (:list_id::text IS NULL OR list_id = :list_id)
+  AND (:description::text IS NULL OR position(lower(:description) IN lower(description)) > 0)
+  AND (:description_strict::text IS NULL OR description = :description_strict)
+  AND (subaccount_id, recipient, type, list_id)
+      > (:after_subaccount::integer, :after_recipient::text, :after_type::text, :after_list::text)
+ORDER BY subaccount_id, recipient, type, list_id
+LIMIT :limit;
+
+-- name: bad_among
+-- Which of these recipients bounced or complained before, by the list.
+-- reads: suppressions
+SELECT DISTINCT ON (recipient) recipient, source
+FROM suppressions
+WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+  AND recipient = ANY(:recipients::text[]) AND list_id = '' AND source IN ('Bounce Rule', 'Spam Complaint')
+ORDER BY recipient, updated_at DESC;
+
+-- name: forget_person!
+-- Keep of somebody who asked to be forgotten only the rows by which he is not written to any more, without what they tell besides.
+-- writes: suppressions, bounce_strikes
+WITH gone AS (
+    DELETE FROM suppressions
+    WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+      AND recipient = ANY(:recipients::text[]) AND source = :bounce_rule
+), struck AS (
+    DELETE FROM bounce_strikes
+    WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+      AND recipient = ANY(:recipients::text[])
+)
+UPDATE suppressions SET description = '', provenance = NULL
+WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
+  AND recipient = ANY(:recipients::text[]) AND source <> :bounce_rule;

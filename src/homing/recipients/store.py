@@ -100,6 +100,22 @@ async def forget_old_strikes(executor: Executor, *, today: date) -> None:
         await _sql.forget_strikes(executor, before=today - LONGEST_WINDOW)
 
 
+async def forget_person(connection: Executor, account_id: int, subaccount_id: int | None, recipients: Sequence[str]) -> None:
+    """Forget what is known of persons who asked for it, in the caller's transaction.
+
+    Rows that keep them from being written to, because they or an operator said so, stay without description and provenance;
+    those that only say that their address does not work go.
+    subaccount_id   None: of all lists of the account
+    """
+    await _sql.forget_person(
+        connection,
+        account_id=account_id,
+        subaccount_id=subaccount_id,
+        recipients=sorted({canonical(recipient) for recipient in recipients}),
+        bounce_rule=Source.BOUNCE_RULE.value,
+    )
+
+
 async def rows_of(
     executor: Executor,
     account_id: int,
@@ -118,6 +134,15 @@ async def rows_of(
             types=list(types) if types else None,
         )
         return [suppression(row) async for row in rows]
+
+
+async def bad_among(
+    executor: Executor, account_id: int, recipients: Sequence[str], *, subaccount_id: int | None
+) -> dict[str, str]:
+    """Return who of these (lower case) bounced or complained before, by the list, and which."""
+    with trouble_is_temporary():
+        rows = _sql.bad_among(executor, account_id=account_id, recipients=list(recipients), subaccount_id=subaccount_id)
+        return {row["recipient"]: row["source"] async for row in rows}
 
 
 async def remove(

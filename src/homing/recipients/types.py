@@ -34,7 +34,7 @@ class SuppressionRow(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     recipient    any case; stored in lower case
     description  for a bounce the remote reason
-    provenance   the event or import that put it there, None where nobody needs to know
+    provenance   the event, call or import that put it there (rules/provenance.py)
     list_id      '' for the whole account
     """
 
@@ -44,7 +44,7 @@ class SuppressionRow(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     type: str
     source: str
     description: str = ""
-    provenance: str | None = None
+    provenance: str
     list_id: str = ""
 
 

@@ -65,6 +65,8 @@ class ChunkFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defau
     scheduled_at: datetime | None = None
     template_id: str = ""
     template_version: str = "0"
+    ab_test_id: str = ""  # of the A/B test that the messages are part of
+    ab_test_version: str = ""
     dkim_key: str = "default"
     tracking_domain: str = ""  # that the transmission names, lower case A-labels; '': as its sending domain and defaults say
     list_id: str = ""  # override.list_id

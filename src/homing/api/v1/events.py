@@ -17,7 +17,7 @@ from homing.api.openapi import Operation, Schema
 from homing.events import store
 from homing.events.rules.fields import documentation, samples
 from homing.events.rules.search import PATH, After, BadQuery, next_link, read_query
-from homing.events.rules.wire import shown, wire_types
+from homing.events.rules.wire import message_types, shown
 from homing.events.types import Logged
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
@@ -35,11 +35,11 @@ def routes(*, pool: Pool, clock: Clock) -> list[HTTPRouteHandler]:
     @get(PATH, opt={"grants": ("message_events/view",), "operation": SEARCH})
     async def search_events(request: Request[Any, Any, Any]) -> Response[bytes]:
         sender: Sender = request.scope["state"][SENDER]
-        query = _query(request)
+        query = query_lists(request)
         only = sender.subaccount_id if sender.pinned else None  # the header is not used here (reference, section 1.4)
         asked = read_query(query, account_id=sender.account_id, subaccount_id=only, now=clock.now())
         if isinstance(asked, BadQuery):
-            raise _bad(asked.text)
+            raise bad_query(asked.text)
         page = await store.search(pool, asked.search, after=asked.after, limit=asked.per_page + 1)  # is there another page?
         total = page.total if page.total is not None else asked.total or 0
         events = page.events[: asked.per_page]
@@ -60,11 +60,7 @@ def routes(*, pool: Pool, clock: Clock) -> list[HTTPRouteHandler]:
 
     @get(f"{PATH}/samples", opt={"operation": SAMPLES})
     async def sample_events(request: Request[Any, Any, Any]) -> Response[bytes]:
-        named = [name.strip() for text in _query(request).get("events", ()) for name in text.split(",") if name.strip()]
-        unknown = sorted(set(named) - wire_types())
-        if unknown:
-            raise _bad(f"events: '{unknown[0][:64]}' is not an event type")
-        return await json_answer(request, _encode({"results": samples(frozenset(named) or None)}))
+        return await json_answer(request, _encode({"results": samples(named_types(request))}))
 
     return [search_events, document_events, sample_events]
 
@@ -73,17 +69,28 @@ def _body(events: Sequence[Logged], total: int, links: dict[str, str]) -> bytes:
     return _encode({"results": [shown(event) for event in events], "total_count": total, "links": links})
 
 
-def _query(request: Request[Any, Any, Any]) -> dict[str, list[str]]:
+def named_types(request: Request[Any, Any, Any]) -> frozenset[str] | None:
+    """Return the types that `events` names; None: it names none. Raises ApiError."""
+    named = [name.strip() for text in query_lists(request).get("events", ()) for name in text.split(",") if name.strip()]
+    unknown = sorted(set(named) - message_types())
+    if unknown:
+        raise bad_query(f"events: '{unknown[0][:64]}' is not an event type")
+    return frozenset(named) or None
+
+
+def query_lists(request: Request[Any, Any, Any]) -> dict[str, list[str]]:
+    """Return every parameter of the query string with all its values. Raises ApiError."""
     raw = request.scope["query_string"]
     if len(raw) + len(request.scope["raw_path"]) > LONGEST_QUERY:
         raise ApiError(Problem(414, "URI too long", f"the address may have at most {LONGEST_QUERY} characters"))
     try:
         return parse_qs(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=200)
     except (UnicodeDecodeError, ValueError) as trouble:
-        raise _bad("the query string cannot be read: it must be percent-encoded UTF-8") from trouble
+        raise bad_query("the query string cannot be read: it must be percent-encoded UTF-8") from trouble
 
 
-def _bad(text: str) -> ApiError:
+def bad_query(text: str) -> ApiError:
+    """Return the refusal of a parameter."""
     return ApiError(Problem(400, "invalid params", text, "1200"))
 
 

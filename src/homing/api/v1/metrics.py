@@ -87,7 +87,7 @@ def routes(*, pool: Pool, clock: Clock, classes: Mapping[int, BounceClass]) -> l
             return read(
                 query,
                 account_id=sender.account_id,
-                # The header is not for metrics: primary keys see all, and choose with `subaccounts`.
+                # The header is not for metrics: primary keys see all, and choose with `subaccounts`; others lack the grant.
                 subaccount_id=sender.subaccount_id if sender.pinned else None,
                 now=now,
                 metrics=metrics,

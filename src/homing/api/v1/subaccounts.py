@@ -130,7 +130,7 @@ def routes(*, pool: Pool, bodies: Bodies, pools: PoolBook, forget: Callable[[], 
         """
         if isinstance(read, list):
             raise ApiError(*read)
-        if read.ip_pool and await pools.addresses(account_id, read.ip_pool) is None:
+        if read.ip_pool and not await pools.exists(account_id, read.ip_pool):
             raise ApiError(wrong("ip_pool", f"IP pool '{read.ip_pool}' does not exist", read.ip_pool))
         return read
 

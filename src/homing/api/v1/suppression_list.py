@@ -37,6 +37,7 @@ from homing.api.v1.suppression_wire import (
 from homing.ground.db import Pool, trouble_is_temporary
 from homing.ingress.rules.problem import Problem
 from homing.recipients import store
+from homing.recipients.rules.provenance import of_key
 from homing.recipients.search import BadCursor, Filters, search, search_numbered
 from homing.recipients.types import Source, SuppressionType
 
@@ -137,7 +138,8 @@ def routes(*, pool: Pool, bodies: Bodies) -> list[HTTPRouteHandler]:
 
     async def _apply(sender: Sender, changes: list[Change]) -> None:
         """Put and take off what was asked for, in one transaction; rows of compliance stay as they are."""
-        rows = rows_of(changes, account_id=sender.account_id, subaccount_id=sender.subaccount_id)
+        provenance = of_key(sender.key_id)
+        rows = rows_of(changes, account_id=sender.account_id, subaccount_id=sender.subaccount_id, provenance=provenance)
         removals = [(change.recipient, kind, change.list_id) for change in changes for kind in change.removed]
         with trouble_is_temporary():
             async with pool.acquire() as connection, connection.transaction():
@@ -177,6 +179,7 @@ _ENTRY: Schema = {
         "transactional": {"type": "boolean", "deprecated": True},
         "non_transactional": {"type": "boolean", "deprecated": True},
         "subaccount_id": {"type": "string"},
+        "provenance": {"type": "string", "description": "the event and message, API key or import that put it there"},
     },
 }
 _PAGE: Schema = {
@@ -223,21 +226,25 @@ _PAGING = (
     _query("cursor", "'initial', or from a link of an earlier page; page is then passed over"),
     _query("per_page", "entries on a page", {"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE, "default": 1000}),
     _query("page", "number of a page; reaches the first 10,000 entries", {"type": "integer", "minimum": 1, "maximum": 10_000}),
-    _query("types", "types, separated by commas"),
 )
+_TYPES = _query("types", "types, separated by commas")
 _RECIPIENT: Schema = {"name": "recipient", "in": "path", "required": True, "schema": {"type": "string"}}
 _LISTS = "a value: that list only; empty: the account's own entries; absent: everything"
+FILTERS = (
+    _query("from", "changed at or after, YYYY-MM-DDTHH:mm:ssZ"),
+    _query("to", "changed at or before"),
+    _query("domain", "domain of the address"),
+    _query("sources", f"sources, separated by commas: {', '.join(Source)}"),
+    _TYPES,
+    _query("description", "part of the description, upper and lower case alike"),
+    _query("description_strict", "the description must be this whole text", {"type": "boolean", "default": False}),
+    _query("list_id", _LISTS, _LIST_ID),
+)
 SEARCH = Operation(
     "Search the suppression list",
     {200: ("entries, the last changed first", _PAGE), 400: "a parameter cannot be used"},
     parameters=(
-        _query("from", "changed at or after, YYYY-MM-DDTHH:mm:ssZ"),
-        _query("to", "changed at or before"),
-        _query("domain", "domain of the address"),
-        _query("sources", f"sources, separated by commas: {', '.join(Source)}"),
-        _query("description", "part of the description, upper and lower case alike"),
-        _query("description_strict", "the description must be this whole text", {"type": "boolean", "default": False}),
-        _query("list_id", _LISTS, _LIST_ID),
+        *FILTERS,
         _query("sort", "by the last change", {"type": "string", "enum": ["asc", "desc"], "default": "desc"}),
         *_PAGING,
     ),
@@ -266,7 +273,7 @@ BULK = Operation(
 RETRIEVE = Operation(
     "Look one recipient up",
     {200: ("its entries", _PAGE), 400: "a parameter cannot be used", 404: "the recipient is not on the list"},
-    parameters=(_RECIPIENT, *_PAGING),
+    parameters=(_RECIPIENT, _TYPES, *_PAGING),
 )
 UPSERT = Operation(
     "Put one recipient on the list",

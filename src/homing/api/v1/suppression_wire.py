@@ -123,7 +123,7 @@ def read_bulk(given: BulkIn) -> list[Change]:
     ]
 
 
-def rows_of(changes: Sequence[Change], *, account_id: int, subaccount_id: int) -> list[SuppressionRow]:
+def rows_of(changes: Sequence[Change], *, account_id: int, subaccount_id: int, provenance: str) -> list[SuppressionRow]:
     """Return the rows to put."""
     return [
         SuppressionRow(
@@ -133,7 +133,7 @@ def rows_of(changes: Sequence[Change], *, account_id: int, subaccount_id: int) -
             type=kind,
             source=Source.MANUALLY_ADDED,
             description=change.description,
-            provenance="api",
+            provenance=provenance,
             list_id=change.list_id,
         )
         for change in changes
@@ -209,6 +209,8 @@ def show(row: Suppression) -> dict[str, Any]:
         "updated": _moment(row.updated_at),
         row.type: True,
     }
+    if row.provenance:
+        entry["provenance"] = row.provenance
     if row.list_id:
         entry["list_id"] = row.list_id
     if row.subaccount_id:

@@ -113,6 +113,8 @@ def problem_of(refused: Refused, transmission: Transmission) -> Problem:
             return Problem(404, "resource not found", f"List '{subject[:64]}' does not exist", "1600")
         case Refusal.UNKNOWN_TEMPLATE:
             return Problem(422, "Subresource not found", f"template '{subject[:64]}' does not exist", "1603")
+        case Refusal.UNKNOWN_AB_TEST:
+            return Problem(422, "Subresource not found", f"ab_test_id '{subject[:64]}' does not exist", "1603")
         case Refusal.NO_DRAFT:
             return Problem(422, "no draft version of template", f"template '{subject[:64]}' has no draft", "2004")
         case Refusal.NOT_PUBLISHED:

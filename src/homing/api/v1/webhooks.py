@@ -189,7 +189,7 @@ def routes(*, webhooks: Webhooks, http: OutboundHttp, bodies: Bodies, clock: Clo
             if unknown:
                 raise Wrong(bad_params(f"events: '{unknown[0][:64]}' is not an event type"))
         wanted = frozenset(names) or None
-        found = [enveloped(_OF_NAME[one["type"]], dict(one), SAMPLE_AT) for one in samples(wanted)]
+        found = [enveloped(_OF_NAME[one["type"]], dict(one), SAMPLE_AT) for one in samples(wanted or wire_types())]
         return await json_answer(request, _encode({"results": [{"msys": one["msys"]} for one in found]}))
 
     return [

@@ -4,7 +4,7 @@ Anybody can publish an MX that points into our own network; following it would m
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 
@@ -21,13 +21,13 @@ class AddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
     port            the port of MX hosts, to know our own listeners by
     allow_private   loopback and private addresses too (tests and demo)
     listeners       our own SMTP doors; a wildcard stands for localhost and every address in `own`
-    own             addresses of this machine, as far as known (source IPs)
+    own             addresses of this machine, as far as known (source IPs, those of customers too)
     """
 
     port: int = 25
     allow_private: bool = False
     listeners: tuple[HostPort, ...] = ()
-    own: frozenset[str] = frozenset()
+    own: Container[str] = frozenset()
 
 
 def why_forbidden(address: str, policy: AddressPolicy) -> str:

@@ -7,9 +7,11 @@ import msgspec
 
 from homing.engagement.rules.agents import MOST_AGENT, read_agent
 from homing.events.about import about
+from homing.events.rules.erasure import is_erased
 from homing.events.types import Event, EventType, Logged
-from homing.ground.ids import moment_of, to_hex
+from homing.ground.ids import moment_of
 from homing.message.tracked import Kind, Tracked
+from homing.recipients.rules.provenance import of_event
 from homing.recipients.types import Source, SuppressionRow, SuppressionType
 
 ENRICHED = timedelta(days=60)  # events so long after the send lose what they could tell of it (reference, section 4.5)
@@ -78,8 +80,9 @@ def happened(request: Request, original: Logged) -> Event:
 
 def suppression_of(request: Request, original: Logged) -> SuppressionRow | None:
     """Return the row that an unsubscribe puts on the list; None for opens and clicks."""
-    source = _SOURCES.get(type_of(request.tracked))
-    if source is None or not original.recipient:
+    kind = type_of(request.tracked)
+    source = _SOURCES.get(kind)
+    if source is None or not original.recipient or is_erased(original.recipient):
         return None
     transactional = str(msgspec.json.decode(original.detail).get("transactional", "0")) == "1"
     return SuppressionRow(
@@ -88,5 +91,5 @@ def suppression_of(request: Request, original: Logged) -> SuppressionRow | None:
         recipient=original.recipient,
         type=SuppressionType.of(transactional).value,
         source=source.value,
-        provenance=None if original.message_id is None else to_hex(original.message_id),
+        provenance=of_event(kind, original.message_id),
     )

@@ -1,8 +1,9 @@
 """The fields of events: what each means, an example, and which type has which (SparkPost reference, sections 4.3, 4.4)."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from homing.events.types import EventType
+from homing.events.types import INGEST_TYPES, EventType
 
 # name: (meaning, example); examples are of the search's types: ids of accounts are numbers, times ISO 8601.
 FIELDS: dict[str, tuple[str, Any]] = {
@@ -94,6 +95,14 @@ FIELDS: dict[str, tuple[str, Any]] = {
             "winning_template_id": "pc-b",
         },
     ),
+    "batch_id": ("Identifier of the batch of events that was handed in", "b2013586-c13f-4da4-baf4-11b9d8e40c50"),
+    "number_succeeded": ("Events of the batch that were taken", 998),
+    "number_duplicates": ("Events of the batch that had come before", 1),
+    "number_failed": ("Lines of the batch that are no events, or cannot be taken", 1),
+    "error_type": ("What was wrong with those lines", "validation"),
+    "retryable": ("Whether it may help to hand the same lines in again", False),
+    "href": ("Where those lines can be had", "/api/v1/ingest/events/failures/b2013586-c13f-4da4-baf4-11b9d8e40c50"),
+    "expiration_timestamp": ("Until when the batch can be had", "2026-05-08T16:53:20.000+00:00"),
     "ab_test_id": ("A/B test that the message was part of", "pay-conf"),
     "ab_test_version": ("Version of that A/B test", "1"),
 }
@@ -149,6 +158,7 @@ _RELAYED = (
 )
 _RELAY_TRIED = f"{_RELAYED} queue_time num_retries delv_method"
 _AB_TEST = "type event_id timestamp customer_id subaccount_id ab_test"
+_INGEST = "type event_id timestamp customer_id subaccount_id batch_id number_succeeded number_duplicates expiration_timestamp"
 _WHOLE = {
     EventType.RELAY_INJECTION: _RELAYED,
     EventType.RELAY_REJECTION: (
@@ -160,6 +170,8 @@ _WHOLE = {
     EventType.RELAY_PERMFAIL: f"{_RELAY_TRIED} {_FAILURE} outbound_tls",
     EventType.AB_TEST_COMPLETED: _AB_TEST,
     EventType.AB_TEST_CANCELLED: _AB_TEST,
+    EventType.INGEST_SUCCESS: _INGEST,
+    EventType.INGEST_ERROR: f"{_INGEST} number_failed error_type reason href retryable",
 }
 # What each type shows, in the order of the reference.
 FIELDS_OF: dict[EventType, tuple[str, ...]] = {
@@ -195,6 +207,8 @@ MEANING: dict[EventType, tuple[str, str]] = {
     EventType.RELAY_PERMFAIL: ("Relay Permanent Failure", "The target of a relay webhook failed until the last try."),
     EventType.AB_TEST_COMPLETED: ("A/B Test Completed", "An A/B test came to its end."),
     EventType.AB_TEST_CANCELLED: ("A/B Test Cancelled", "An A/B test was cancelled."),
+    EventType.INGEST_SUCCESS: ("Ingest Success", "Every event of a batch that was handed in was taken."),
+    EventType.INGEST_ERROR: ("Ingest Error", "Some lines of a batch that was handed in could not be taken."),
 }
 
 # The class of each type, under which `msys` holds it in webhooks: (key, name, meaning, types).
@@ -256,11 +270,20 @@ CLASSES: tuple[tuple[str, str, str, tuple[EventType, ...]], ...] = (
         "What becomes of A/B tests.",
         (EventType.AB_TEST_COMPLETED, EventType.AB_TEST_CANCELLED),
     ),
+    (
+        "ingest_event",
+        "Ingest Events",
+        "What becomes of batches of events that were handed in.",
+        (EventType.INGEST_SUCCESS, EventType.INGEST_ERROR),
+    ),
 )
 CLASS_OF: dict[EventType, str] = {kind: key for key, _, _, kinds in CLASSES for kind in kinds}
 
 
-def documentation() -> list[dict[str, Any]]:
+MESSAGE_TYPES = tuple(kind for kind in FIELDS_OF if kind not in INGEST_TYPES)  # what the search of messages shows
+
+
+def documentation(kinds: Iterable[EventType] = MESSAGE_TYPES) -> list[dict[str, Any]]:
     """Return GET /events/message/documentation: the fields of every type with meaning and example."""
     return [
         {
@@ -268,16 +291,17 @@ def documentation() -> list[dict[str, Any]]:
             for name in names
         }
         | {"display_name": MEANING[kind][0], "event_description": MEANING[kind][1]}
-        for kind, names in FIELDS_OF.items()
+        for kind in kinds
+        for names in (FIELDS_OF[kind],)
     ]
 
 
 def samples(wanted: frozenset[str] | None) -> list[dict[str, Any]]:
-    """Return GET /events/message/samples: one event of each type, or of the types that are wanted."""
+    """Return GET /events/message/samples: one event of each type of message events, or of the types that are wanted."""
     return [
         {name: kind.wire if name == "type" else FIELDS[name][1] for name in names}
         for kind, names in FIELDS_OF.items()
-        if wanted is None or kind.wire in wanted
+        if (kind in MESSAGE_TYPES if wanted is None else kind.wire in wanted)
     ]
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from homing.events.types import EventType
+from homing.events.types import INGEST_TYPES, EventType
 from homing.ground import ids
 
 MOST_PER_PAGE = 10_000
@@ -21,8 +21,11 @@ DEFAULT_PER_PAGE = 1_000
 DEFAULT_SPAN = timedelta(hours=24)
 DEFAULT_DELAY = timedelta(minutes=1)  # `to` ends so long ago: by then every shard has written what happened
 PATH = "/api/v1/events/message"
+INGEST_PATH = "/api/v1/events/ingest"
 
-_TYPES = {kind.wire: kind for kind in EventType}
+_TYPES = {kind.wire: kind for kind in EventType if kind not in INGEST_TYPES}
+_INGEST = {kind.wire: kind for kind in INGEST_TYPES}
+_MESSAGE_TYPES = sorted(int(kind) for kind in _TYPES.values())
 _SHARD_BITS = 8
 _SEGMENT = re.compile(r"[-_ ]+")
 _DOMAIN_SEGMENT = re.compile(r"[-_ .]+")
@@ -32,7 +35,7 @@ _INLINE_TEMPLATE = re.compile(r"template_(\d{1,25})")
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked for; None: any. Members are named as the parameters of `search` in queries.sql.
+    """What is looked for; None: any (of types: any of messages). Members are named as the parameters of `search` in queries.sql.
 
     since, until   inclusive, exclusive
     first_day      the log is partitioned by the day of appending, never earlier than what happened (but for skewed clocks)
@@ -47,6 +50,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     types: list[int] | None = None
     shards: list[int] | None = None
     seqs: list[int] | None = None
+    event_names: list[str] | None = None  # ids of events that other platforms gave
     recipients: list[str] | None = None
     messages: list[bytes] | None = None
     transmissions: list[bytes] | None = None
@@ -65,6 +69,10 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     inline_templates: list[bytes] | None = None
     mailbox_providers: list[str] | None = None
     mailbox_provider_regions: list[str] | None = None
+    batch_ids: list[str] | None = None
+    error_types: list[str] | None = None
+    retryable: str | None = None  # true or false
+    reason_like: str | None = None  # a LIKE pattern over the whole reason; of the legacy search
 
 
 class After(NamedTuple):
@@ -123,16 +131,44 @@ def read_query(
         return BadQuery(str(bad))
 
 
-def next_link(query: Mapping[str, Sequence[str]], asked: Asked, *, last: After, total: int) -> str:
+def read_ingest_query(
+    query: Mapping[str, Sequence[str]], *, account_id: int, subaccount_id: int | None, now: datetime
+) -> Asked | BadQuery:
+    """Return what a query string asks of the events that tell of batches (GET /events/ingest, section 2.16)."""
+    common = ("from", "to", "cursor", "per_page", "delimiter", "event_ids", "subaccounts")
+    try:
+        asked = _read({name: query[name] for name in common if name in query}, account_id, subaccount_id, now)
+        delimiter = _one(query, "delimiter") or ","
+        retryable = _one(query, "retryable").strip().lower()
+        if retryable not in ("", "true", "false"):
+            raise _Bad("retryable must be true or false")
+        search = msgspec.structs.replace(
+            asked.search,
+            types=_types(_values(query, "events", delimiter), _INGEST) or sorted(int(kind) for kind in INGEST_TYPES),
+            batch_ids=_lowered(_values(query, "batch_ids", delimiter)),
+            error_types=_lowered(_values(query, "error_types", delimiter)),
+            retryable=retryable or None,
+        )
+    except _Bad as bad:
+        return BadQuery(str(bad))
+    return asked._replace(search=search)
+
+
+def next_link(query: Mapping[str, Sequence[str]], asked: Asked, *, last: After, total: int, path: str = PATH) -> str:
     """Return the address of the next page; the span of time is fixed in it, so pages do not shift under the reader."""
     kept = [(name, value) for name, values in query.items() if name not in ("cursor", "from", "to") for value in values]
-    cursor = _Cursor((last.at - _EPOCH) // timedelta(microseconds=1), last.shard, last.seq, total)
     kept += [
         ("from", asked.search.since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
         ("to", asked.search.until.strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
-        ("cursor", base64.urlsafe_b64encode(_encode_cursor(cursor)).rstrip(b"=").decode()),
+        ("cursor", write_cursor(last, total)),
     ]
-    return f"{PATH}?{urlencode(kept, quote_via=quote, safe=',:')}"
+    return f"{path}?{urlencode(kept, quote_via=quote, safe=',:')}"
+
+
+def write_cursor(last: After, total: int) -> str:
+    """Return the cursor that goes on behind an event."""
+    cursor = _Cursor((last.at - _EPOCH) // timedelta(microseconds=1), last.shard, last.seq, total)
+    return base64.urlsafe_b64encode(_encode_cursor(cursor)).rstrip(b"=").decode()
 
 
 def event_id(shard: int, seq: int) -> str:
@@ -144,10 +180,7 @@ def _read(query: Mapping[str, Sequence[str]], account_id: int, subaccount_id: in
     delimiter = _one(query, "delimiter") or ","
 
     def values(name: str) -> list[str] | None:
-        found = [part.strip() for text in query.get(name, ()) for part in text.split(delimiter) if part.strip()]
-        if any("\0" in part for part in found):
-            raise _Bad(f"{name} must not contain NUL")
-        return found or None
+        return _values(query, name, delimiter)
 
     since, until = _moment(query, "from"), _moment(query, "to")
     until = until or now - DEFAULT_DELAY
@@ -157,7 +190,9 @@ def _read(query: Mapping[str, Sequence[str]], account_id: int, subaccount_id: in
         raise _Bad("to is too early") from trouble
     if since > until:
         raise _Bad("from must not be later than to")
-    places = _places(values("event_ids"))
+    places, messages = _places(values("event_ids")), values("messages")
+    # Events about batches have none of these, so their types need not be left out, and an index may answer alone.
+    named = any(values(name) for name in ("campaigns", "recipients", "messages", "transmissions"))
     templates = values("templates")
     search = Search(
         account_id=account_id,
@@ -165,11 +200,14 @@ def _read(query: Mapping[str, Sequence[str]], account_id: int, subaccount_id: in
         until=until,
         first_day=since.date() - timedelta(days=1) if since > datetime(1, 1, 2, tzinfo=UTC) else since.date(),
         subaccounts=_subaccounts(values("subaccounts"), subaccount_id),
-        types=_types(values("events")),
+        types=_types(values("events"), _TYPES) or (None if named else _MESSAGE_TYPES),
         shards=None if places is None else [shard for shard, _ in places],
         seqs=None if places is None else [seq for _, seq in places],
+        event_names=values("event_ids"),
         recipients=_lowered(values("recipients")),
-        messages=_ids(values("messages"), ids.from_hex),
+        messages=None
+        if messages is None
+        else [*(_ids(messages, ids.from_hex) or ()), *(ids.foreign(text, of=account_id) for text in messages)],
         transmissions=_ids(values("transmissions"), ids.from_digits),
         from_addresses=_lowered(values("from_addresses")),
         bounce_classes=_numbers(values("bounce_classes"), "bounce_classes"),
@@ -193,6 +231,13 @@ def _read(query: Mapping[str, Sequence[str]], account_id: int, subaccount_id: in
         raise _Bad("ab_test_versions requires ab_tests")
     after, total = _cursor(_one(query, "cursor"))
     return Asked(search, after, total, _per_page(_one(query, "per_page")))
+
+
+def _values(query: Mapping[str, Sequence[str]], name: str, delimiter: str) -> list[str] | None:
+    found = [part.strip() for text in query.get(name, ()) for part in text.split(delimiter) if part.strip()]
+    if any("\0" in part for part in found):
+        raise _Bad(f"{name} must not contain NUL")
+    return found or None
 
 
 def _one(query: Mapping[str, Sequence[str]], name: str) -> str:
@@ -235,13 +280,13 @@ def _cursor(text: str) -> tuple[After | None, int | None]:
         raise _Bad("cursor must be 'initial' or come from links.next") from trouble
 
 
-def _types(names: list[str] | None) -> list[int] | None:
+def _types(names: list[str] | None, known: Mapping[str, EventType]) -> list[int] | None:
     if names is None:
         return None
-    unknown = [name for name in names if name not in _TYPES]
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise _Bad(f"events: '{unknown[0][:64]}' is not an event type")
-    return [_TYPES[name].value for name in names]
+    return [known[name].value for name in names]
 
 
 def _places(texts: list[str] | None) -> list[tuple[int, int]] | None:

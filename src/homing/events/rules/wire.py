@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from homing.events.detail import iso
-from homing.events.rules.fields import CLASS_OF, FIELDS, FIELDS_OF
+from homing.events.rules.fields import CLASS_OF, FIELDS, FIELDS_OF, MESSAGE_TYPES
 from homing.events.rules.search import event_id
 from homing.events.types import EventType, Logged
 from homing.ground.ids import to_digits, to_hex
@@ -79,3 +79,8 @@ def enveloped(kind: EventType, fields: dict[str, Any], timestamp: int) -> dict[s
 def wire_types() -> frozenset[str]:
     """Return the names of all event types."""
     return frozenset(kind.wire for kind in EventType)
+
+
+def message_types() -> frozenset[str]:
+    """Return the names of the event types that the search of messages shows."""
+    return frozenset(kind.wire for kind in MESSAGE_TYPES)

@@ -52,10 +52,10 @@ def moves(calendar: Calendar, start: datetime, seconds: int) -> tuple[Move, ...]
 
     raises   ValueError as `measure.due`
     """
-    later = [one for one in (*calendar.versions, *calendar.holiday_changes) if one.recorded_at > start]
+    records: list[Version | HolidayChange] = [*calendar.versions, *calendar.holiday_changes]
     before = _due(calendar.as_known_at(start), start, seconds)
     found = []
-    for record in sorted(later, key=lambda one: one.recorded_at):
+    for record in sorted((one for one in records if one.recorded_at > start), key=lambda one: one.recorded_at):
         after = _due(calendar.as_known_at(record.recorded_at), start, seconds)
         if after != before:
             found.append(Move(record=record, before=before, after=after))

@@ -90,6 +90,12 @@ def stretches(calendar: Calendar, start: datetime, end: datetime) -> Iterator[St
         )
 
 
+def in_force(calendar: Calendar, at: datetime) -> tuple[int, OpeningHours]:
+    """Return the number of the version that decides at an instant (0: the contract), and its hours."""
+    rule = _in_force(calendar, _instant(at))
+    return rule.version, rule.hours
+
+
 class _Part(NamedTuple):
     start: int
     end: int

@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 
 from homing.events.rules.classify import Classifier
+from homing.events.rules.erasure import is_erased
 from homing.events.rules.reason import masked
 from homing.events.types import EventType, Logged
 from homing.ground import ids
 from homing.inbound.rules.destination import Desk, Destination, Tokens
 from homing.inbound.types import Failure, Kind, Reading
 from homing.message import msfbl, unsubscribe, verp
+from homing.recipients.rules.provenance import of_event
 from homing.recipients.types import Source, SuppressionRow, SuppressionType
 
 AUTO_REPLY = 60
@@ -98,7 +100,7 @@ def _bounced(reading: Reading, original: Logged, life: Sequence[Logged], rules: 
     own = _failure_fields(reason, verdict.bounce_class, verdict.code)
     if verdict.subclass:
         own["subclass"] = verdict.subclass
-    row = _row(original, Source.BOUNCE_RULE, reason) if verdict.suppress == "immediate" else None
+    row = _row(original, EventType.OUT_OF_BAND, Source.BOUNCE_RULE, reason) if verdict.suppress == "immediate" else None
     return Consequence(original=original, type=EventType.OUT_OF_BAND, own=own, suppression=row)
 
 
@@ -120,9 +122,8 @@ def _complained(reading: Reading, original: Logged, life: Sequence[Logged], dest
     if reporter:
         own["report_by"] = reporter
     own["report_to"] = destination.address
-    return Consequence(
-        original=original, type=EventType.SPAM_COMPLAINT, own=own, suppression=_row(original, Source.SPAM_COMPLAINT, "")
-    )
+    row = _row(original, EventType.SPAM_COMPLAINT, Source.SPAM_COMPLAINT, "")
+    return Consequence(original=original, type=EventType.SPAM_COMPLAINT, own=own, suppression=row)
 
 
 def _unsubscribed(original: Logged, life: Sequence[Logged]) -> Consequence | None:
@@ -132,9 +133,8 @@ def _unsubscribed(original: Logged, life: Sequence[Logged]) -> Consequence | Non
     path = _detail(original).get("msg_from")
     if path:
         own["mailfrom"] = path
-    return Consequence(
-        original=original, type=EventType.LIST_UNSUBSCRIBE, own=own, suppression=_row(original, Source.LIST_UNSUBSCRIBE, "")
-    )
+    row = _row(original, EventType.LIST_UNSUBSCRIBE, Source.LIST_UNSUBSCRIBE, "")
+    return Consequence(original=original, type=EventType.LIST_UNSUBSCRIBE, own=own, suppression=row)
 
 
 def _about(failures: Sequence[Failure], recipient: str) -> Failure:
@@ -150,7 +150,9 @@ def _failure_fields(reason: str, bounce_class: int, code: str) -> dict[str, Any]
     return own
 
 
-def _row(original: Logged, source: Source, description: str) -> SuppressionRow:
+def _row(original: Logged, kind: EventType, source: Source, description: str) -> SuppressionRow | None:
+    if is_erased(original.recipient):
+        return None  # nobody knows any more who he was
     transactional = str(_detail(original).get("transactional", "0")) == "1"
     return SuppressionRow(
         account_id=original.account_id,
@@ -159,7 +161,7 @@ def _row(original: Logged, source: Source, description: str) -> SuppressionRow:
         type=SuppressionType.of(transactional).value,
         source=source.value,
         description=description,
-        provenance=None if original.message_id is None else ids.to_hex(original.message_id),
+        provenance=of_event(kind, original.message_id),
     )
 
 

@@ -102,7 +102,9 @@ def read_content(given: ContentIn, override: OverrideIn | None, *, perform_subst
             raise Wrong(bad_combination("Both content object and template_id are specified"))
         return _named(given, given.template_id, override)
     if given.ab_test_id is not None:
-        raise Wrong(Problem(422, "Subresource not found", f"ab_test_id '{given.ab_test_id[:64]}' does not exist", "1603"))
+        if inline or given.email_rfc822 is not None:
+            raise Wrong(bad_combination("Both content object and ab_test_id are specified"))
+        return _named(given, "", override)
     if given.email_rfc822 is not None:
         if inline or given.amp_html is not None:
             raise Wrong(bad_combination("Both content object and email_rfc822 are specified"))
@@ -113,11 +115,12 @@ def read_content(given: ContentIn, override: OverrideIn | None, *, perform_subst
 
 
 def _named(given: ContentIn, template_id: str, override: OverrideIn | None) -> ReadContent:
-    """Return a content that is a stored template's; from, reply_to, headers and parts beside it are ignored."""
+    """Return a content that is a stored template's, or an A/B test's; from, reply_to, headers and parts beside it are ignored."""
     check_bytes(template_id, "content.template_id", MOST_TEMPLATE_ID)
     sender = read_from(override.from_, "override.from") if override is not None and override.from_ else None
     named = Named(
         template_id=template_id,
+        ab_test_id=given.ab_test_id,
         draft=given.use_draft_template is True,
         from_=sender,
         reply_to=(override.reply_to or None) if override is not None else None,

@@ -64,6 +64,8 @@ def facts_of(transmission: Transmission, sender: Sender, known: Known, *, transm
         scheduled_at=start if start is not None and start > now else None,
         template_id=transmission.template_id,
         template_version=transmission.template_version,
+        ab_test_id=transmission.ab_test_id,
+        ab_test_version=transmission.ab_test_version,
         dkim_key=transmission.dkim_key,
         tracking_domain=transmission.tracking_domain,
         list_id=transmission.list_id,

@@ -14,6 +14,7 @@ from homing.ingress.rules.content import ContentIn, OverrideIn, read_content
 from homing.ingress.rules.problem import (
     Problem,
     Wrong,
+    bad_combination,
     bad_params,
     bad_type,
     check_bytes,
@@ -128,6 +129,12 @@ def _read(given: BodyIn) -> Transmission:
     written = read_content(given.content, given.override, perform_substitutions=options.perform_substitutions is not False)
     stored_list = named_list(memoryview(given.recipients))
     recipients, rejected = read_recipients(memoryview(given.recipients)) if stored_list is None else ([], ())
+    if (
+        written.named is not None
+        and written.named.ab_test_id is not None
+        and (stored_list or len(recipients) + len(rejected) > 1)
+    ):
+        raise Wrong(bad_combination("a transmission of an A/B test has a single recipient"))
     return Transmission(
         stored_list=stored_list or "",
         recipients=recipients,
@@ -163,7 +170,7 @@ def _unset(options: OptionsIn) -> frozenset[str]:
 
 
 def _pool(given: str | None) -> str | None:
-    if not given or given.lower() == "sp_shared":  # an old way to say: none of mine
+    if not given:
         return None
     if len(given) > MOST_POOL or not given.replace("_", "").isalnum() or not given.isascii():
         raise Wrong(bad_type(f"options.ip_pool must have at most {MOST_POOL} letters, digits and underscores"))

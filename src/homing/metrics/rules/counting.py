@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from homing.events.types import EventType, Logged
+from homing.ground.ids import is_foreign
 from homing.metrics.types import COUNTERS, CountRow, Grain, Kind, Scope, Seen, Set, Tally, TextRow
 
 MOST_TEXT = 300  # characters of a reason or of a link's name
@@ -169,7 +170,8 @@ class _Sheet:
                 self._one(numbers, "unsubscribe")
             case _:
                 self._engagement(numbers, event, detail)
-        if detail.mailbox_provider and event.recipient_domain:
+        # What one customer hands in from elsewhere must not say for all of them who receives a domain's mail.
+        if detail.mailbox_provider and event.recipient_domain and not is_foreign(event.message_id):
             self._providers[event.recipient_domain] = (detail.mailbox_provider, detail.mailbox_provider_region)
         family = self._family(event, detail)
         for grain in Grain:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from homing.events.types import Logged
+from homing.ground.ids import is_foreign
 from homing.webhooks.types import Webhook
 
 
@@ -23,8 +24,8 @@ class Stretch(NamedTuple):
 
 
 def wants(webhook: Webhook, event: Logged) -> bool:
-    """Return whether a webhook is told of an event."""
-    if event.account_id != webhook.account_id or event.type not in webhook.types:
+    """Return whether a webhook is told of an event. What was handed in from elsewhere is known to its owner."""
+    if event.account_id != webhook.account_id or event.type not in webhook.types or is_foreign(event.message_id):
         return False
     if webhook.subaccount_id is None:
         return event.subaccount_id not in webhook.exception_subaccounts

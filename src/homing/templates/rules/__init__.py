@@ -1,0 +1,1 @@
+"""Pure translators: templates of other platforms, in our language."""

@@ -11,6 +11,7 @@ from homing.abtests.fold import AbTestFollower
 from homing.abtests.keeper import Keeper
 from homing.accounts.grants import read_masks
 from homing.boot.domains import DnsDomains, resolver_of
+from homing.boot.support import Support
 from homing.domains.recheck import Rechecker
 from homing.domains.tracking import TrackingBook
 from homing.domains.verify import DomainDns
@@ -108,6 +109,7 @@ class Services:
         worker_id: str,
         mail: Mail,
         tracking: TrackingBook,
+        support: Support,
         forget_domains: Callable[[], None],
     ) -> None:
         policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
@@ -116,6 +118,7 @@ class Services:
         self.pusher = Pusher(pool, clock, self.webhooks, Poster(self.http, clock, keep=self.webhooks.keep_token))
         self.alerts = Alerts(pool, master_key)
         self.watcher = Watcher(pool, clock, self.alerts, self.http, mail)
+        self.support = support
         self.desk = Desk(pool, owner.record)
         self.site = Site(
             Seal(master_key.token(b"seal", purpose=TRACKED, size=32)),
@@ -162,6 +165,7 @@ class Services:
             tasks.create_task(self.desk.run(), name="engagement")
             tasks.create_task(self.watcher.run(), name="alerts")
             tasks.create_task(self.rechecker.run(), name="domains")
+            tasks.create_task(self.support.run(), name="support")
             tasks.create_task(self.importer.run(), name="imports")
             tasks.create_task(self.validation.run(), name="validation")
             tasks.create_task(self.keeper.run(), name="ab tests")

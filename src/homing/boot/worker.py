@@ -31,6 +31,7 @@ from homing.boot.line import Line
 from homing.boot.names import SLATE, resolved
 from homing.boot.routes import resources
 from homing.boot.services import Services, marking_of, tracking_base, tracking_hosts
+from homing.boot.support import Support
 from homing.delivery.cancel import Canceller
 from homing.delivery.engine import Engine
 from homing.delivery.letters import Letters
@@ -214,6 +215,7 @@ class Worker:
             lifetime=lifetime,
         )
         self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self.refuse_new, clock=clock)
+        self.support = Support(settings, pool, clock, master_key, self.notices)
         self.services = Services(
             settings,
             pool,
@@ -225,6 +227,7 @@ class Worker:
             worker_id=attachment.worker_id,
             mail=self.notices,
             tracking=self.tracking,
+            support=self.support,
             forget_domains=self.forget_domains,
         )
         self.line = Line(settings, pool, clock, master_key, mail=self.notices)
@@ -290,6 +293,7 @@ class Worker:
             refuse_new=self.refuse_new,
             clock=self._clock,
             tls=self._tls,
+            support=self.support.door(),
         )
 
     def _smtp_door(self) -> SmtpDoor:

@@ -85,6 +85,10 @@ class Settings:
     oncall_smtp_password: str = ""  # password at that mail server
     oncall_smtp_security: str = "starttls"  # starttls, tls (from the first byte) or none; the certificate must be valid
     heartbeat_url: str = ""  # is posted to once a minute while on-call works, so that somebody outside notices when it does not
+    support_address: str = (
+        ""  # address that support mail comes to (on HOMING_MX) and answers come from; its domain is one of your sending domains
+    )
+    support_url: str = ""  # what links in support mail begin with, such as https://support.example.com; default: that of the API
     source_ips: tuple[
         SourceIP, ...
     ] = ()  # addresses that mail leaves from: IP[=ehlo-name], comma separated; default: the system chooses
@@ -201,6 +205,10 @@ def _checked(settings: Settings) -> Settings:
         raise Misuse("HOMING_ONCALL_SMTP_USER would be sent in the clear; set HOMING_ONCALL_SMTP_SECURITY to starttls or tls")
     if settings.heartbeat_url and not _is_base(settings.heartbeat_url):
         raise Misuse("HOMING_HEARTBEAT_URL must begin with https:// or http://, for example https://beat.example.com/homing")
+    if settings.support_address and not (_ADDRESS.fullmatch(settings.support_address) and "+" not in settings.support_address):
+        raise Misuse("HOMING_SUPPORT_ADDRESS must be an address without a plus, for example help@support.example.com")
+    if settings.support_url and not _is_base(settings.support_url):
+        raise Misuse("HOMING_SUPPORT_URL must begin with https:// or http://, for example https://support.example.com")
     for net in settings.smtp_trust:
         if net.network.prefixlen == 0:
             raise Misuse(

@@ -6,6 +6,7 @@ no AUTH, and never writes a mail of its own: what cannot be taken is refused in 
 
 import ssl
 from collections.abc import Callable
+from typing import Protocol
 
 from homing.ground import log
 from homing.ground.clock import Clock
@@ -33,9 +34,18 @@ MESSAGES = 100
 BUFFERED_BYTES = 134_217_728
 
 
+class TakeSupport(Protocol):
+    """Keeps mail for the support address."""
+
+    async def __call__(self, raw: bytes, *, mail_from: str, tag: str) -> bool:
+        """Keep a mail; False: it is too much for now. Raises Temporary: nothing was kept."""
+        ...
+
+
 class MxDoor:
     """All MX connections of one worker.
 
+    support       the support address, lower case, and who takes its mail; None: there is none
     own_domains   bounce domain and host name, lower case
     refuse_new    as for the SMTP door of customers
     """
@@ -53,8 +63,10 @@ class MxDoor:
         refuse_new: Callable[[], str | None],
         clock: Clock,
         tls: ssl.SSLContext | None,
+        support: tuple[str, TakeSupport] | None = None,
     ) -> None:
         self._pool = pool
+        self._support = support
         self._own_domains = own_domains
         self._tokens = tokens
         self.returns = returns
@@ -96,12 +108,17 @@ class MxDoor:
                 relayed.setdefault(mailbox.domain, []).append(mailbox.email)
             else:
                 ours.append(destination)
+        # First what may be refused for now: then nothing else of this mail has happened yet.
+        if refusal is None and not await self._support_took(mail, ours):
+            return own.TOO_MUCH_SUPPORT
         if relayed:
             await self._relay(mail, arrival, relayed, refusal)
         if refusal is not None:
             return refusal
         counters = self.smtp.counters
         for destination in ours:
+            if destination.desk is Desk.SUPPORT:
+                continue
             if destination.desk is Desk.POSTMASTER:
                 await postmaster.keep(self._pool, mail.body, mail_from=mail.reverse_path, rcpt_to=destination.address)
                 _log.info("mail_for_postmaster", sender=log.masked(mail.reverse_path), octets=len(mail.body))
@@ -111,6 +128,13 @@ class MxDoor:
         counters.messages += 1
         counters.octets += len(mail.body)
         return own.TAKEN
+
+    async def _support_took(self, mail: Mail, ours: list[Destination]) -> bool:
+        """Hand support mail over, once however many of its addresses it names; one that names a letter says most."""
+        tags = [destination.tag for destination in ours if destination.desk is Desk.SUPPORT]
+        if not tags or self._support is None:
+            return True
+        return await self._support[1](mail.body, mail_from=mail.reverse_path, tag=max(tags, key=bool))
 
     async def _relay(self, mail: Mail, arrival: Arrival, relayed: dict[str, list[str]], refusal: Reply | None) -> None:
         """Keep a mail for the recipients of inbound domains, or write down that it is refused."""
@@ -147,4 +171,5 @@ class MxDoor:
         return own.TOO_MANY_HOPS if hops > MAX_HOPS else None
 
     def _destination(self, mailbox: Mailbox) -> Destination | None:
-        return own_destination(mailbox.email, mailbox.domain, own_domains=self._own_domains, tokens=self._tokens)
+        support = "" if self._support is None else self._support[0]
+        return own_destination(mailbox.email, mailbox.domain, own_domains=self._own_domains, tokens=self._tokens, support=support)

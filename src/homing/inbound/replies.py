@@ -8,3 +8,4 @@ NOT_YET = reply(450, "4.2.1", "nobody takes mail for this domain yet; try again 
 HEADER_TOO_LARGE = no(552, "5.3.4", "message has more than 524288 octets of header fields", Reason.CONTENT)
 TOO_MANY_HOPS = no(554, "5.4.6", "too many hops, over 100 Received headers: this message is in a loop", Reason.CONTENT)
 TAKEN = reply(250, "2.0.0", "OK", Reason.OK)
+TOO_MUCH_SUPPORT = reply(450, "4.7.1", "too much mail for now; try again later", Reason.LIMIT)

@@ -1,8 +1,8 @@
 """Feedback reports: RFC 5965 and what providers sent before it (Hotmail's JMRP)."""
 
-from homing.inbound.rules.mime import Part
 from homing.inbound.types import Kind, Report
 from homing.message.lines import normalise_line_ends
+from homing.message.mime import Part
 from homing.message.scan import Scan, split_fields, unfold
 
 FEEDBACK_PARTS = ("message/feedback-report", "message/feedback-report+json")

@@ -6,9 +6,9 @@ wrong order, missing Action, comments behind values, missing types (`Final-Recip
 
 import re
 
-from homing.inbound.rules.mime import Part
 from homing.inbound.types import Failure
 from homing.message.lines import normalise_line_ends
+from homing.message.mime import Part
 from homing.message.scan import split_fields, unfold
 from homing.message.words import decode_words
 

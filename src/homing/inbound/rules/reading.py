@@ -8,10 +8,10 @@ import re
 from typing import Protocol
 
 from homing.inbound.rules import arf, auto_reply, dsn, plain_bounce
-from homing.inbound.rules.mime import Part, leaves
 from homing.inbound.rules.returned import COPIES, addresses_in, seen_in, split_copy
 from homing.inbound.types import Failure, Kind, Reading, Report
 from homing.message.lines import normalise_line_ends
+from homing.message.mime import Part, leaves
 from homing.message.scan import Scan
 from homing.message.words import decode_words
 

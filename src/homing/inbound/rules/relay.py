@@ -10,9 +10,9 @@ from homing.events.detail import iso
 from homing.events.rules.reason import masked
 from homing.events.types import Event, EventType
 from homing.inbound.relay_types import RelayMail
-from homing.inbound.rules.mime import leaves
 from homing.inbound.rules.returned import addresses_in
 from homing.message.addresses import BadAddress, split_mailboxes
+from homing.message.mime import leaves
 from homing.message.scan import Scan, unfold
 from homing.message.words import decode_words
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable
 
-from homing.inbound.rules.mime import Part
 from homing.inbound.types import Returned
 from homing.message.lines import normalise_line_ends
+from homing.message.mime import Part
 from homing.message.scan import Scan
 
 COPIES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers", "message/global-headers")

@@ -1,0 +1,84 @@
+"""What a worker does for support: cases, their mail both ways, their clocks, the nightly audit; wired."""
+
+import asyncio
+from functools import partial
+
+from homing.domains.verify import DomainDns
+from homing.ground import db
+from homing.ground.clock import Clock
+from homing.ground.config import Settings
+from homing.ground.secrets import MasterKey
+from homing.inbound.door import TakeSupport
+from homing.support.cases.audit import CaseSource
+from homing.support.cases.course import Course
+from homing.support.cases.desk import Desk
+from homing.support.cases.endings import Endings
+from homing.support.cases.keeper import Keeper
+from homing.support.cases.mailroom import Mailroom, TooMuch
+from homing.support.cases.post import Mail, Post
+from homing.support.clocks.keeper import Keeper as ClockKeeper
+from homing.support.clocks.store import ServerClock
+
+PURPOSE = "support"  # purpose of the secret in reply addresses and links
+TOKEN_BYTES = 16
+
+
+def support_base(settings: Settings) -> str:
+    """Return what links in support mail begin with."""
+    if settings.support_url:
+        return settings.support_url.rstrip("/")
+    scheme, usual = ("https", 443) if settings.tls_cert is not None else ("http", 80)
+    return f"{scheme}://{settings.hostname}" + ("" if settings.http.port == usual else f":{settings.http.port}")
+
+
+class Support:
+    """The wing of support for one worker. Without a support address it sends and takes no mail; cases work all the same."""
+
+    def __init__(self, settings: Settings, pool: db.Pool, clock: Clock, master_key: MasterKey, mail: Mail) -> None:
+        legal = ServerClock()
+        self.token = partial(master_key.token, purpose=PURPOSE, size=TOKEN_BYTES)
+        self.legal = legal
+        self.address = settings.support_address.lower()
+        self.desk = Desk(pool, legal)
+        self.course = Course(self.desk)
+        self.endings = Endings(self.desk)
+        self.mailroom = self._mailroom(settings, pool, clock)
+        self._post = Post(pool, self.desk, legal, mail, address=self.address, base=support_base(settings), token=self.token)
+        self.desk.news = self._post.look
+        self._keeper = Keeper(pool, legal, self.desk)
+        self._clocks = ClockKeeper(pool, legal, clock, [CaseSource()])
+
+    def _mailroom(self, settings: Settings, pool: db.Pool, clock: Clock) -> Mailroom:
+        dns = DomainDns(settings.dns)
+
+        async def look_up(name: str) -> tuple[str, ...]:
+            return (await dns.look_up(name, "TXT")).values
+
+        return Mailroom(
+            pool,
+            self.desk,
+            self.legal,
+            clock,
+            address=self.address,
+            own=frozenset({settings.notice_from.lower()} - {""}),
+            token=self.token,
+            look_up=look_up,
+        )
+
+    def door(self) -> tuple[str, TakeSupport] | None:
+        """Return what the MX door hands support mail to; None: there is no support address."""
+        if not self.address:
+            return None
+
+        async def take(raw: bytes, *, mail_from: str, tag: str) -> bool:
+            return not isinstance(await self.mailroom.take(raw, mail_from=mail_from, tag=tag), TooMuch)
+
+        return self.address, take
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._clocks.run(), name="clocks")
+            tasks.create_task(self._keeper.run(), name="cases")
+            if self.address:
+                tasks.create_task(self._post.run(), name="post")

@@ -1,0 +1,215 @@
+"""What changes the course of a case: severity, cadence, the TAM, scope, duplicates.
+
+Each word here is one transaction, as at the desk; rules/states.py decides.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from homing.support.cases.desk import Answer, Desk, own_words
+from homing.support.cases.rules import states
+from homing.support.cases.rules.clockwork import clocks_of
+from homing.support.cases.rules.states import Decision, No
+from homing.support.cases.steps import Step
+from homing.support.cases.types import Actor, CaseKind, Purpose, Verdict
+from homing.support.clocks.rules.cadence import Cadence
+from homing.support.clocks.types import ClockLog, Kind
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Course:
+    """Carries out what changes the course of a case. One for a worker."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def escalate(
+        self,
+        case_id: int,
+        by: Actor,
+        *,
+        reason: str,
+        by_call: bool = False,
+        first_ring_at: datetime | None = None,
+        account_id: int | None = None,
+    ) -> Answer:
+        """The case becomes critical: at once on the customer's word (R12)."""
+
+        async def decide(step: Step) -> Decision:
+            return states.escalate(
+                step.case,
+                reason=reason,
+                by=by,
+                by_call=by_call,
+                first_ring_at=first_ring_at,
+                promises={} if by_call else await step.promises(Kind.ENGAGE, Kind.CADENCE),
+            )
+
+        return await self._desk.act(case_id, by, decide, account_id=account_id)
+
+    async def called_back(self, case_id: int, by: Actor, *, placed_at: datetime) -> Answer:
+        """A call of this case was returned: from here on the customer is owed updates."""
+
+        async def decide(step: Step) -> Decision:
+            return states.called_back(step.case, placed_at=placed_at, promises=await step.promises(Kind.CADENCE))
+
+        return await self._desk.act(case_id, by, decide)
+
+    async def engage(self, case_id: int, by: Actor) -> Answer:
+        """Whoever was woken has acknowledged."""
+
+        async def decide(step: Step) -> Decision:
+            return states.engage(step.case, by.person_id)
+
+        return await self._desk.act(case_id, by, decide)
+
+    async def step_down(self, case_id: int, by: Actor, *, text: str, account_id: int | None = None) -> Answer:
+        """One side wants the case to be critical no more."""
+
+        async def decide(step: Step) -> Decision:
+            return states.step_down(step.case, text=text)
+
+        return await self._desk.act(case_id, by, decide, account_id=account_id)
+
+    async def accept_step_down(self, case_id: int, by: Actor, *, version: int, account_id: int | None = None) -> Answer:
+        """The other side agrees to that."""
+
+        async def decide(step: Step) -> Decision:
+            return states.accept_step_down(step.case, version, by=by, promises=await step.promises(Kind.UPDATE))
+
+        return await self._desk.act(case_id, by, decide, account_id=account_id)
+
+    async def propose_cadence(self, case_id: int, by: Actor, cadence: Cadence, *, account_id: int | None = None) -> Answer:
+        """One side says how often."""
+
+        async def decide(step: Step) -> Decision:
+            return states.propose_cadence(step.case, cadence)
+
+        return await self._desk.act(case_id, by, decide, account_id=account_id)
+
+    async def accept_cadence(
+        self,
+        case_id: int,
+        by: Actor,
+        *,
+        version: int,
+        effective_at: datetime | None = None,
+        evidence: str = "",
+        account_id: int | None = None,
+    ) -> Answer:
+        """The other side agrees to a cadence."""
+
+        async def decide(step: Step) -> Decision:
+            return states.accept_cadence(step.case, version, by=by, at=step.at, effective_at=effective_at, evidence=evidence)
+
+        return await self._desk.act(case_id, by, decide, account_id=account_id)
+
+    async def restore(self, case_id: int, by: Actor, *, text: str) -> Answer:
+        """The service works again."""
+
+        async def decide(step: Step) -> Decision:
+            return states.restore(step.case, text)
+
+        return await self._desk.act(case_id, by, decide)
+
+    async def call_tam(self, case_id: int, by: Actor, *, reason: str, account_id: int | None = None) -> Answer:
+        """Ask the TAM to look at it."""
+
+        async def decide(step: Step) -> Decision:
+            return states.call_tam(step.case, reason=reason, promises=await step.promises(Kind.TAM_REPLY))
+
+        return await self._desk.act(case_id, by, decide, account_id=account_id)
+
+    async def withdraw(self, case_id: int, by: Actor, *, reason: str, account_id: int | None = None) -> Answer:
+        """The customer takes it back."""
+
+        async def decide(step: Step) -> Decision:
+            return states.withdraw(step.case, by=by, reason=reason)
+
+        return await self._desk.act(case_id, by, decide, account_id=account_id)
+
+    async def decide_scope(
+        self, case_id: int, by: Actor, *, verdict: Verdict, clause: str, route: str, text: str, author: str
+    ) -> Answer:
+        """Say whether it is in the contract; a refusal is mailed, with clause and route."""
+
+        async def decide(step: Step) -> Decision:
+            decision = states.decide_scope(
+                step.case,
+                verdict=verdict,
+                clause=clause,
+                route=route,
+                text=text,
+                by=by,
+                message=await step.next_message(),
+            )
+            if verdict is not Verdict.IN and not isinstance(decision, No):
+                await step.say(own_words(Purpose.SCOPE, text, by, author))
+            return decision
+
+        return await self._desk.act(case_id, by, decide)
+
+    async def acknowledge_scope(self, case_id: int, by: Actor, *, account_id: int | None = None) -> Answer:
+        """The customer has taken note."""
+
+        async def decide(step: Step) -> Decision:
+            return states.acknowledge_scope(step.case, by=by)
+
+        return await self._desk.act(case_id, by, decide, account_id=account_id)
+
+    async def merge(self, case_id: int, into: int, by: Actor) -> Answer:
+        """Let a duplicate go on in another case, with the earlier begin and the earlier due times (E30)."""
+        if case_id == into:
+            return No(states.Bar.WHAT, "a case is merged into another one of the same account")
+        async with self._desk.taking(case_id, into) as taken:
+            step, other = taken[case_id], taken[into]
+            if step is None or other is None:
+                return None
+            merged = states.merge(step.case, other.case, await _earlier(step, other))
+            if isinstance(merged, No):
+                return merged
+            await other.commit(merged[1], by)
+            await step.commit(merged[0], by)
+        self._desk.news()
+        return other.case
+
+    async def reclassify(self, case_id: int, by: Actor, kind: CaseKind) -> Answer:
+        """Say of what kind it is after all."""
+
+        async def decide(step: Step) -> Decision:
+            return states.reclassify(step.case, kind)
+
+        return await self._desk.act(case_id, by, decide)
+
+    async def void_clock(self, case_id: int, clock: int, by: Actor, *, reason: str) -> Answer:
+        """Say that a clock should never have run; two people have to."""
+
+        async def decide(step: Step) -> Decision:
+            if not 0 < clock <= len(clocks_of(step.events)):
+                return No(states.Bar.WHAT, f"the case has no clock {clock}")
+            return states.void_clock(step.case, clock, by=by, reason=reason)
+
+        return await self._desk.act(case_id, by, decide)
+
+
+async def _earlier(step: Step, other: Step) -> list[msgspec.Raw]:
+    """Return the clocks of a case that are due before those of another, or that the other does not have."""
+    held = await _running(other)
+    found = []
+    for kind, (due, log) in (await _running(step)).items():
+        there = held.get(kind)
+        if there is None or (due is not None and (there[0] is None or due < there[0])):
+            found.append(msgspec.Raw(_encode(log)))
+    return found
+
+
+async def _running(step: Step) -> dict[Kind, tuple[datetime | None, ClockLog]]:
+    """Return the open clocks of a case with their due times; None: it waits."""
+    found: dict[Kind, tuple[datetime | None, ClockLog]] = {}
+    for log in clocks_of(step.events):
+        reading = await step.calendars.read(log, step.at)
+        if reading.ended_at is None:
+            found[log.kind] = (reading.due_at, log)
+    return found

@@ -1,0 +1,368 @@
+"""What can happen to a case. Each step is one event; the names of these types, in lower case, are what is stored for ever."""
+
+from datetime import datetime
+
+import msgspec
+
+from homing.support.cases.types import CaseKind, Eta, Method, Purpose, Severity, Side, Source, Verdict, Verified
+from homing.support.clocks.rules.cadence import Cadence
+from homing.support.clocks.types import Kind, Promise
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower, omit_defaults=True):
+    pass
+
+
+class Opened(_Event, frozen=True, kw_only=True):
+    """A case begins.
+
+    owner_id      who is responsible until somebody accepts it: the acting TAM; None: there is nobody
+    received_at   of a mail that waited in quarantine: the first response is owed since then
+    """
+
+    kind: CaseKind
+    severity: Severity
+    subject: str
+    source: Source
+    contact_id: int | None = None
+    service: str = ""
+    order_form_id: int | None = None
+    reopened_from: int | None = None
+    owner_id: int | None = None
+    called: bool = False
+    received_at: datetime | None = None
+    promises: dict[Kind, Promise] = {}
+
+
+class Owned(_Event, frozen=True, kw_only=True):
+    """Somebody takes the case, or is given it."""
+
+    person_id: int
+    accepted: bool = True
+
+
+class Came(_Event, frozen=True, kw_only=True):
+    """A word of the customer. automatic: by a machine of his; it is no answer."""
+
+    message: int
+    contact_id: int | None = None
+    received_at: datetime
+    verified: Verified
+    automatic: bool = False
+    sha256: str
+
+
+class Counted(_Event, frozen=True, kw_only=True):
+    """A person says that an automatic message is an answer after all."""
+
+    message: int
+    received_at: datetime
+
+
+class Wrote(_Event, frozen=True, kw_only=True):
+    """Staff wrote to the customer; it is on its way. question: the customer has to answer."""
+
+    message: int
+    purpose: Purpose
+    question: bool = False
+    eta: Eta | None = None
+    by_tam: bool = False
+    version: int = 0
+    sha256: str
+
+
+class Sent(_Event, frozen=True, kw_only=True):
+    """A message was accepted for delivery to its first recipient."""
+
+    message: int
+    purpose: Purpose
+    question: bool = False
+    by_tam: bool = False
+    promises: dict[Kind, Promise] = {}
+    version: int = 0
+
+
+class Noted(_Event, frozen=True, kw_only=True):
+    """Staff wrote to itself."""
+
+    message: int
+    sha256: str
+
+
+class Escalated(_Event, frozen=True, kw_only=True):
+    """The case is critical. by_call: the customer called the Severity 1 Line; else it says that nobody has."""
+
+    reason: str
+    by_call: bool = False
+    first_ring_at: datetime | None = None
+    promises: dict[Kind, Promise] = {}
+
+
+class DowngradeProposed(_Event, frozen=True, kw_only=True):
+    """One side wants to step down, in these words."""
+
+    version: int
+    text: str
+
+
+class Downgraded(_Event, frozen=True, kw_only=True):
+    """Both sides agreed to step down."""
+
+    version: int
+    promises: dict[Kind, Promise] = {}
+
+
+class CalledBack(_Event, frozen=True, kw_only=True):
+    """A call of the customer was returned; from here on he is owed updates."""
+
+    placed_at: datetime
+    promises: dict[Kind, Promise] = {}
+
+
+class Engaged(_Event, frozen=True, kw_only=True):
+    """Somebody who was woken has acknowledged."""
+
+    person_id: int
+
+
+class Restored(_Event, frozen=True, kw_only=True):
+    """The service works again; that is watched. It is not resolved."""
+
+    text: str
+
+
+class CadenceProposed(_Event, frozen=True, kw_only=True):
+    """How often one side wants updates."""
+
+    version: int
+    cadence: Cadence
+
+
+class CadenceAccepted(_Event, frozen=True, kw_only=True):
+    """The other side agrees. evidence: of a spoken agreement."""
+
+    version: int
+    effective_at: datetime
+    evidence: str = ""
+
+
+class CadenceBegan(_Event, frozen=True, kw_only=True):
+    """An accepted cadence takes effect."""
+
+    version: int
+
+
+class TamCalled(_Event, frozen=True, kw_only=True):
+    """The TAM is asked to look at it (clause B2)."""
+
+    reason: str
+    promises: dict[Kind, Promise] = {}
+
+
+class Proposed(_Event, frozen=True, kw_only=True):
+    """One side says in exact words that it is over. The words are what is signed (S1).
+
+    promises   of a CONFIRM, where nothing is mailed because the customer proposes
+    """
+
+    version: int
+    text: str
+    sha256: str
+    promises: dict[Kind, Promise] = {}
+
+
+class Signed(_Event, frozen=True, kw_only=True):
+    """One side agrees to these exact words.
+
+    entered_by     member of the staff who entered the customer's consent (S3); 0: he signed himself
+    dispute_until  until when he can say that he did not
+    """
+
+    version: int
+    sha256: str
+    by: Side
+    person: str
+    email: str
+    method: Method
+    evidence: str = ""
+    entered_by: int = 0
+    dispute_until: datetime | None = None
+
+
+class Drafted(_Event, frozen=True, kw_only=True):
+    """A signature that does not count yet: it must be confirmed by a link that is sent to the signatory."""
+
+    version: int
+    contact_id: int
+    because: str
+    words: str = ""
+
+
+class Doubted(_Event, frozen=True, kw_only=True):
+    """The customer said something under a proposal that is no agreement. The proposal stands, work goes on."""
+
+    version: int
+    received_at: datetime
+    words: str = ""
+
+
+class Refused(_Event, frozen=True, kw_only=True):
+    """One side does not agree: every signature under the proposal is void (S5)."""
+
+    version: int
+    words: str = ""
+
+
+class Disputed(_Event, frozen=True, kw_only=True):
+    """The customer says that he did not agree to what was entered in his name."""
+
+    version: int
+    words: str = ""
+
+
+class Reminded(_Event, frozen=True, kw_only=True):
+    """The other side was asked again for its signature."""
+
+    version: int
+    number: int
+
+
+class Resolved(_Event, frozen=True, kw_only=True):
+    """Both sides agreed (clauses E6 and F6)."""
+
+    version: int
+    sha256: str
+
+
+class Closed(_Event, frozen=True, kw_only=True):
+    """The customer was silent; the TAM ends it, and nobody agreed (R9)."""
+
+    version: int
+
+
+class Withdrawn(_Event, frozen=True, kw_only=True):
+    """The customer takes it back."""
+
+    reason: str = ""
+
+
+class Merged(_Event, frozen=True, kw_only=True):
+    """It is the same as another case, and goes on there."""
+
+    into: int
+    into_number: int
+
+
+class Absorbed(_Event, frozen=True, kw_only=True):
+    """Another case goes on in this one; of the two the earlier begin and the earlier due times survive (E30).
+
+    clocks   of the other case that were due earlier, with all their marks, as JSON of clocks.types.ClockLog
+    """
+
+    case: int
+    number: int
+    opened_at: datetime
+    people: tuple[int, ...] = ()
+    clocks: tuple[msgspec.Raw, ...] = ()
+
+
+class ScopeDecided(_Event, frozen=True, kw_only=True):
+    """Somebody decided whether it is in the contract; a refusal names clause and route (invariant 14)."""
+
+    verdict: Verdict
+    clause: str
+    route: str
+    text: str
+    message: int = 0
+
+
+class ScopeAcknowledged(_Event, frozen=True, kw_only=True):
+    """The customer has taken note."""
+
+    person: str
+
+
+class Reopened(_Event, frozen=True, kw_only=True):
+    """The customer has a word to add after the end."""
+
+    received_at: datetime
+    promises: dict[Kind, Promise] = {}
+
+
+class Reclassified(_Event, frozen=True, kw_only=True):
+    """It is of another kind."""
+
+    kind: CaseKind
+
+
+class VoidAsked(_Event, frozen=True, kw_only=True):
+    """One of two people says that a clock should never have run."""
+
+    clock: int
+    person_id: int
+    reason: str
+
+
+class ClockVoided(_Event, frozen=True, kw_only=True):
+    """Two people say that a clock should never have run."""
+
+    clock: int
+    people: tuple[str, str]
+    reason: str
+
+
+class Archived(_Event, frozen=True, kw_only=True):
+    """It is over for good."""
+
+
+Payload = (
+    Opened
+    | Owned
+    | Came
+    | Counted
+    | Wrote
+    | Sent
+    | Noted
+    | Escalated
+    | DowngradeProposed
+    | Downgraded
+    | CalledBack
+    | Engaged
+    | Restored
+    | CadenceProposed
+    | CadenceAccepted
+    | CadenceBegan
+    | TamCalled
+    | Proposed
+    | Signed
+    | Drafted
+    | Doubted
+    | Refused
+    | Disputed
+    | Reminded
+    | Resolved
+    | Closed
+    | Withdrawn
+    | Merged
+    | Absorbed
+    | ScopeDecided
+    | ScopeAcknowledged
+    | Reopened
+    | Reclassified
+    | VoidAsked
+    | ClockVoided
+    | Archived
+)
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a case, as it is kept: never changed, without a gap, each with the hash of the one before."""
+
+    case_id: int
+    seq: int
+    at: datetime
+    actor: str
+    side: Side
+    payload: Payload
+    prev_hash: bytes
+    hash: bytes

@@ -1,0 +1,82 @@
+"""The keeper of cases: lets happen what time brings. Agreed cadences begin, signatures are asked for again, owners who left are
+followed by others, what ended long ago is put away.
+
+Every worker keeps; each step takes its case, and looks again whether it is still due.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from homing.ground import db, log
+from homing.ground.errors import Temporary
+from homing.support.cases import quarantine, steps, store
+from homing.support.cases.desk import Answer, Desk
+from homing.support.cases.endings import Endings
+from homing.support.cases.types import REOPENED_WITHIN_DAYS
+from homing.support.clocks import store as clocks
+from homing.support.clocks.rules.terms import REMINDERS_S
+from homing.support.clocks.store import Calendars, LegalClock
+
+_log = log.get("cases")
+LOOKS_S = 15.0
+AT_ONCE = 100
+
+
+class Keeper:
+    """Keeps cases for one worker."""
+
+    def __init__(self, pool: db.Pool, legal: LegalClock, desk: Desk) -> None:
+        self._pool = pool
+        self._legal = legal
+        self._desk = desk
+        self._endings = Endings(desk)
+
+    async def run(self) -> None:
+        """Keep until cancelled."""
+        while True:
+            await asyncio.sleep(LOOKS_S)
+            try:
+                await self.turn()
+            except (Temporary, *db.TEMPORARY) as trouble:
+                _log.warning("cases_wait", cause=type(trouble).__name__)
+            except Exception:  # the edge of one turn: the next one finds the same cases
+                _log.exception("cases_turn_failed")
+
+    async def turn(self) -> None:
+        """Do what is due."""
+        now = await self._legal.now(self._pool)
+        for case_id in await store.due_to_begin(self._pool, now, AT_ONCE):
+            await self._one(case_id, self._desk.settle)
+        for case_id, _ in await store.owned_by_who_left(self._pool, AT_ONCE):
+            await self._one(case_id, self._desk.hand_on)
+        for case_id in await store.due_to_be_archived(self._pool, now - timedelta(days=REOPENED_WITHIN_DAYS), AT_ONCE):
+            await self._one(case_id, self._desk.archive)
+        await self._remind()
+        await quarantine.forget_old(self._pool, now)
+
+    async def _remind(self) -> None:
+        after = 0
+        while waiting := await store.proposed(self._pool, after, AT_ONCE):
+            for case_id, number in waiting:
+                if await self._is_due(case_id, number):
+                    await self._one(case_id, self._endings.remind)
+            after = waiting[-1][0]
+
+    async def _is_due(self, case_id: int, number: int) -> bool:
+        """Return whether the next reminder of a case is due: after 2, 5 and 9 business days."""
+        case = await self._desk.case(case_id)
+        kept = {one.number: one for one in await clocks.of_subject(self._pool, steps.SUBJECT, case_id)}
+        proposal = case.proposal if case is not None else None
+        if proposal is None or number not in kept or proposal.reminders >= len(REMINDERS_S):
+            return False
+        reading = await Calendars(self._pool).read(kept[number].log, await self._legal.now(self._pool))
+        return reading.elapsed_s >= REMINDERS_S[proposal.reminders]
+
+    async def _one(self, case_id: int, step: Callable[[int], Awaitable[Answer]]) -> None:
+        try:
+            await step(case_id)
+        except (Temporary, *db.TEMPORARY) as trouble:
+            _log.warning("case_waits", case=case_id, cause=type(trouble).__name__)
+        except Exception:  # the edge of one case: the others go on
+            _log.exception("case_step_failed", case=case_id)

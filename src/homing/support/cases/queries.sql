@@ -1,0 +1,262 @@
+-- name: new_number$
+-- A fresh number of a case.
+-- reads: nothing of ours
+SELECT nextval(pg_get_serial_sequence('cases', 'case_id'));
+
+-- name: put_case!
+-- Write what follows from a case's events.
+-- writes: cases
+INSERT INTO cases (case_id, account_id, state, severity, kind, source, service, subject, owner_id, contact_id, reopened_from,
+                   merged_into, opened_at, updated_at, ended_at, begins_at, seq, head)
+OVERRIDING SYSTEM VALUE
+VALUES (:case_id, :account_id, :state, :severity, :kind, :source, :service, :subject, :owner_id, :contact_id, :reopened_from,
+        :merged_into, :opened_at, :updated_at, :ended_at, :begins_at, :seq, :head)
+ON CONFLICT (case_id) DO UPDATE SET
+    state = excluded.state, severity = excluded.severity, kind = excluded.kind, owner_id = excluded.owner_id,
+    merged_into = excluded.merged_into, opened_at = excluded.opened_at, updated_at = excluded.updated_at,
+    ended_at = excluded.ended_at, begins_at = excluded.begins_at, seq = excluded.seq, head = excluded.head;
+
+-- name: lock_case^
+-- Take a case; whoever else wants it waits until the transaction ends.
+-- reads: cases
+SELECT case_id, account_id, seq, head FROM cases WHERE case_id = :case_id FOR UPDATE;
+
+-- name: case_row^
+-- What is kept of a case.
+-- reads: cases
+SELECT * FROM cases WHERE case_id = :case_id;
+
+-- name: list_cases
+-- Cases of one account, or of all, the latest first.
+-- reads: cases
+SELECT * FROM cases
+WHERE (:account_id::integer IS NULL OR account_id = :account_id)
+  AND (:states::text[] IS NULL OR state = ANY(:states::text[]))
+  AND (:severity::text IS NULL OR severity = :severity)
+  AND (:owner_id::integer IS NULL OR owner_id = :owner_id)
+  AND (:before::bigint IS NULL OR case_id < :before)
+ORDER BY case_id DESC LIMIT :limit;
+
+-- name: ids_after
+-- The next cases, by number.
+-- reads: cases
+SELECT case_id FROM cases WHERE case_id > :case_id ORDER BY case_id LIMIT :limit;
+
+-- name: add_event!
+-- One more event of a case. A trigger sees to it that it follows on the last one.
+-- writes: case_events
+INSERT INTO case_events (case_id, seq, at, actor, side, payload, prev_hash, hash)
+VALUES (:case_id, :seq, :at, :actor, :side, :payload, :prev_hash, :hash);
+
+-- name: events_of
+-- The events of a case, in order.
+-- reads: case_events
+SELECT case_id, seq, at, actor, side, payload, prev_hash, hash FROM case_events WHERE case_id = :case_id ORDER BY seq;
+
+-- name: last_message$
+-- The number of the last message of a case.
+-- reads: case_messages
+SELECT coalesce(max(number), 0) FROM case_messages WHERE case_id = :case_id;
+
+-- name: add_message!
+-- Keep what somebody wrote.
+-- writes: case_messages
+INSERT INTO case_messages (case_id, number, side, actor, author, channel, purpose, verified, automatic, sender, subject, body,
+                           remark, message_id, in_reply_to, received_at, dedupe)
+VALUES (:case_id, :number, :side, :actor, :author, :channel, :purpose, :verified, :automatic, :sender, :subject, :body,
+        :remark, :message_id, :in_reply_to, :received_at, :dedupe);
+
+-- name: add_attachment!
+-- Keep a file of a message.
+-- writes: case_attachments
+INSERT INTO case_attachments (case_id, message, number, name, kind, size_bytes, sha256, data)
+VALUES (:case_id, :message, :number, :name, :kind, :size_bytes, :sha256, :data);
+
+-- name: messages_of
+-- What was written in a case, in order.
+-- reads: case_messages
+SELECT * FROM case_messages WHERE case_id = :case_id ORDER BY number;
+
+-- name: message^
+-- One message of a case.
+-- reads: case_messages
+SELECT * FROM case_messages WHERE case_id = :case_id AND number = :number;
+
+-- name: attachments_of
+-- The files of a case, without their content.
+-- reads: case_attachments
+SELECT message, number, name, kind, size_bytes, sha256 FROM case_attachments WHERE case_id = :case_id ORDER BY message, number;
+
+-- name: attachments_with_data
+-- The files of one message, with their content.
+-- reads: case_attachments
+SELECT message, number, name, kind, size_bytes, sha256, data FROM case_attachments
+WHERE case_id = :case_id AND message = :message ORDER BY number;
+
+-- name: attachment^
+-- One file of a case.
+-- reads: case_attachments
+SELECT message, number, name, kind, size_bytes, sha256, data FROM case_attachments
+WHERE case_id = :case_id AND message = :message AND number = :number;
+
+-- name: attached_bytes$
+-- How much the files of a case are together.
+-- reads: case_attachments
+SELECT coalesce(sum(size_bytes), 0) FROM case_attachments WHERE case_id = :case_id;
+
+-- name: message_sent!
+-- Note that a message was accepted for delivery.
+-- writes: case_messages
+UPDATE case_messages SET sent_at = :at WHERE case_id = :case_id AND number = :number AND sent_at IS NULL;
+
+-- name: seen_before$
+-- Whether a mail was taken already.
+-- reads: case_messages, case_quarantine
+SELECT EXISTS (SELECT FROM case_messages WHERE dedupe = :dedupe) OR EXISTS (SELECT FROM case_quarantine WHERE dedupe = :dedupe);
+
+-- name: lock_mail$
+-- Let the copies of one mail in one after the other.
+-- reads: nothing
+SELECT pg_advisory_xact_lock(hashtextextended(encode(:dedupe::bytea, 'hex'), 0));
+
+-- name: mails_from$
+-- How many mails of a sender were taken since a moment.
+-- reads: case_messages, case_quarantine
+SELECT (SELECT count(*) FROM case_messages
+        WHERE sender = :sender AND received_at > :since AND channel = 'e-mail' AND side = 'customer')
+     + (SELECT count(*) FROM case_quarantine WHERE sender = :sender AND received_at > :since);
+
+-- name: cases_by_mail$
+-- How many cases somebody has opened by mail since a moment.
+-- reads: cases
+SELECT count(*) FROM cases WHERE contact_id = :contact_id AND source = 'e-mail' AND opened_at > :since;
+
+-- name: case_of_message_ids$
+-- The case that a mail with one of these ids belongs to, the latest first.
+-- reads: case_messages, case_letters
+SELECT found.case_id FROM (
+    SELECT case_id, received_at AS at FROM case_messages WHERE message_id = ANY(:ids::text[])
+    UNION ALL
+    SELECT case_id, made_at FROM case_letters WHERE message_id = ANY(:ids::text[])
+) found ORDER BY found.at DESC LIMIT 1;
+
+-- name: add_letter$
+-- A mail that we owe to one person; returns its number.
+-- writes: case_letters
+INSERT INTO case_letters (case_id, message, purpose, version, side, person_id, email, made_at, due_at)
+VALUES (:case_id, :message, :purpose, :version, :side, :person_id, :email, :now, :now) RETURNING letter_id;
+
+-- name: claim_letters
+-- Letters that are due; whoever claims them sends them, or another after a while.
+-- writes: case_letters
+UPDATE case_letters SET claimed_until = :until, attempts = attempts + 1
+WHERE letter_id IN (
+    SELECT letter_id FROM case_letters
+    WHERE sent_at IS NULL AND due_at <= :now AND (claimed_until IS NULL OR claimed_until <= :now)
+    ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+RETURNING *;
+
+-- name: letter_sent$
+-- Note that a letter was accepted for delivery; nothing comes back where that is known.
+-- writes: case_letters
+UPDATE case_letters SET sent_at = :at, message_id = :message_id, trouble = '', claimed_until = NULL
+WHERE letter_id = :letter_id AND sent_at IS NULL RETURNING letter_id;
+
+-- name: name_letter!
+-- Give a letter its Message-ID, before it leaves: an answer may come before we know that it was sent.
+-- writes: case_letters
+UPDATE case_letters SET message_id = :message_id WHERE letter_id = :letter_id;
+
+-- name: letter_failed!
+-- Try a letter again later.
+-- writes: case_letters
+UPDATE case_letters SET due_at = :due_at, trouble = :trouble, claimed_until = NULL WHERE letter_id = :letter_id AND sent_at IS NULL;
+
+-- name: letter^
+-- One letter.
+-- reads: case_letters
+SELECT * FROM case_letters WHERE letter_id = :letter_id;
+
+-- name: letters_of
+-- The letters of a case, in order.
+-- reads: case_letters
+SELECT * FROM case_letters WHERE case_id = :case_id ORDER BY letter_id;
+
+-- name: use_letter$
+-- Use up what a letter's link or address allows; nothing comes back where it was used before.
+-- writes: case_letters
+UPDATE case_letters SET used_at = :at WHERE letter_id = :letter_id AND used_at IS NULL RETURNING letter_id;
+
+-- name: last_message_ids
+-- Message-IDs of a case, the latest first, for References.
+-- reads: case_messages, case_letters
+SELECT found.message_id FROM (
+    SELECT message_id, received_at AS at FROM case_messages WHERE case_id = :case_id AND message_id <> ''
+    UNION ALL
+    SELECT message_id, made_at FROM case_letters
+    WHERE case_id = :case_id AND person_id = :person_id AND side = :side AND message_id <> '' AND letter_id <> :letter_id
+) found ORDER BY found.at DESC LIMIT :limit;
+
+-- name: quarantine$
+-- Keep a mail that nobody has vouched for; returns its number.
+-- writes: case_quarantine
+INSERT INTO case_quarantine (received_at, sender, subject, reason, case_id, account_id, automatic, raw, dedupe)
+VALUES (:received_at, :sender, :subject, :reason, :case_id, :account_id, :automatic, :raw, :dedupe) RETURNING quarantine_id;
+
+-- name: quarantined
+-- Mails that wait for a decision, the latest first.
+-- reads: case_quarantine
+SELECT quarantine_id, received_at, sender, subject, reason, case_id, account_id, automatic, octet_length(raw) AS size_bytes,
+       decided_at, decided_by, released_to
+FROM case_quarantine WHERE decided_at IS NULL ORDER BY quarantine_id DESC LIMIT :limit;
+
+-- name: quarantine_size^
+-- How many mails wait for a decision, and how large they are together.
+-- reads: case_quarantine
+SELECT count(*) AS mails, coalesce(sum(octet_length(raw)), 0) AS octets FROM case_quarantine WHERE decided_at IS NULL;
+
+-- name: take_quarantined^
+-- One mail that waits for a decision; locked until the transaction ends.
+-- reads: case_quarantine
+SELECT * FROM case_quarantine WHERE quarantine_id = :quarantine_id AND decided_at IS NULL FOR UPDATE;
+
+-- name: decide_quarantined!
+-- Write down what became of a mail. What was discarded is not kept.
+-- writes: case_quarantine
+UPDATE case_quarantine SET decided_at = :at, decided_by = :by, released_to = :case_id, raw = ''
+WHERE quarantine_id = :quarantine_id;
+
+-- name: forget_quarantined!
+-- Drop what nobody has decided on for long, and what was decided.
+-- writes: case_quarantine
+DELETE FROM case_quarantine WHERE received_at < :before;
+
+-- name: due_to_be_archived
+-- Cases that ended before a moment.
+-- reads: cases
+SELECT case_id FROM cases
+WHERE ended_at < :before AND state NOT IN ('merged', 'archived') ORDER BY ended_at LIMIT :limit;
+
+-- name: due_to_begin
+-- Cases in which an accepted cadence takes effect.
+-- reads: cases
+SELECT case_id FROM cases WHERE begins_at <= :now ORDER BY begins_at LIMIT :limit;
+
+-- name: proposed_cases
+-- Cases that wait for a signature, and how much of their CONFIRM has run.
+-- reads: cases, clocks
+SELECT c.case_id, k.number FROM cases c
+JOIN clocks k ON k.subject = 'case' AND k.subject_id = c.case_id AND k.kind = 'CONFIRM' AND k.ended_at IS NULL
+WHERE c.state = 'resolution_proposed' AND c.case_id > :after ORDER BY c.case_id LIMIT :limit;
+
+-- name: owned_by_who_left
+-- Live cases whose owner has left.
+-- reads: cases, staff
+SELECT c.case_id, c.account_id, c.owner_id FROM cases c JOIN staff s ON s.person_id = c.owner_id
+WHERE c.ended_at IS NULL AND s.left_at IS NOT NULL ORDER BY c.case_id LIMIT :limit;
+
+-- name: heard_while_waiting$
+-- How many words of the customer, by people, lie in a stretch of time.
+-- reads: case_messages
+SELECT count(*) FROM case_messages
+WHERE case_id = :case_id AND side = 'customer' AND NOT automatic AND received_at > :start AND received_at < :end;

@@ -1,0 +1,177 @@
+"""What mails about a case say. Plain text alone: nothing that a customer or a stranger wrote is ever shown as HTML.
+
+An objective is called one, and never a promise of the contract (R5); a provisional cadence is called provisional (R6).
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from homing.hours.rules.contract import zone_info
+from homing.hours.types import ServiceZone
+from homing.support.cases.rules.addresses import subject_token
+from homing.support.cases.types import FROM_A_PERSON, Case, Eta, Message, Proposal, Purpose, Severity, State
+from homing.support.clocks.rules.words import hours_of, local_time
+
+# Mails that answer a person's by themselves; the others of the platform are generated (RFC 3834 section 5).
+_REPLIES = frozenset({Purpose.RECEIPT, Purpose.CONFIRM})
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mail may need to know besides the case.
+
+    reader          name of whom it goes to
+    link            page for its reader alone; '' where it needs none
+    agree_address   address to agree by; '' where it needs none
+    first_due_at    of the FIRST_RESPONSE
+    zone            Service Time Zone of the case; None: unknown
+    words           what the customer said under an approval
+    dispute_until   until when consent that was entered can be disputed
+    """
+
+    reader: str = ""
+    link: str = ""
+    agree_address: str = ""
+    first_due_at: datetime | None = None
+    zone: ServiceZone | None = None
+    words: str = ""
+    dispute_until: datetime | None = None
+    account: str = ""
+
+
+class Text(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail. auto_submitted: '' where a person wrote it."""
+
+    subject: str
+    body: str
+    auto_submitted: str = ""
+
+
+def compose(purpose: Purpose, case: Case, message: Message | None, proposal: Proposal | None, facts: Facts) -> Text:
+    """Return what a mail says."""
+    body = _body(purpose, case, message, proposal, facts)
+    shown = f"{case.subject} {subject_token(case.number)}"
+    subject = shown if purpose is Purpose.RECEIPT else f"Re: {shown}"
+    auto = "" if purpose in FROM_A_PERSON else "auto-replied" if purpose in _REPLIES else "auto-generated"
+    return Text(subject=subject, body=f"{body.strip()}\n\n{_foot(purpose, case, facts)}\n", auto_submitted=auto)
+
+
+def _body(purpose: Purpose, case: Case, message: Message | None, proposal: Proposal | None, facts: Facts) -> str:
+    said = message.body if message is not None else ""
+    words = proposal.text if proposal is not None else ""
+    match purpose:
+        case Purpose.RECEIPT:
+            return _receipt(case, facts)
+        case Purpose.ANSWER:
+            return said
+        case Purpose.UPDATE:
+            return f"{said}\n\n{_eta(case.eta, facts)}"
+        case Purpose.PROPOSAL:
+            return _proposal(words, facts)
+        case Purpose.SCOPE:
+            scope = case.scope
+            more = "" if scope is None else f"\n\nClause {scope.clause} of the contract decides this.\nAnother way: {scope.route}"
+            return f"{said}{more}\n\nIf you see it differently, answer this mail."
+        case Purpose.REMINDER:
+            return f"We have not heard from you about this proposal:\n\n{_quoted(words)}\n\n{_how_to_sign(facts)}"
+        case Purpose.CONFIRM:
+            return _confirm(words, facts)
+        case Purpose.CONSENT:
+            return _consent(words, facts)
+        case Purpose.CLOSED:
+            return (
+                "We have asked three times whether this is over, and have not heard from you. We close the case now, without "
+                "your agreement; in every report it stands as closed, unconfirmed.\n\nAny answer to this mail opens it again."
+            )
+        case Purpose.RESOLVED:
+            return (
+                f"Both sides have agreed that this is over:\n\n{_quoted(words)}\n\nAny answer to this mail opens the case again."
+            )
+        case Purpose.TAM:
+            return f"{facts.account} asks for you, as Technical Account Manager, in case {case.number}: {case.subject}"
+        case _:
+            return _for_staff(case, facts)
+
+
+def _receipt(case: Case, facts: Facts) -> str:
+    lines = [f"We have your message; it is case {case.number}."]
+    if case.severity is Severity.CRITICAL:
+        lines.append(
+            "It is treated as a Critical Issue. If nobody of you has called the Severity 1 Line yet, please do: a "
+            "representative calls back within fifteen minutes."
+        )
+    else:
+        when = f" ({hours_of(facts.zone)}, Monday to Friday, not on bank holidays)" if facts.zone is not None else ""
+        lines.append(f"A person answers you by e-mail during Business Hours{when}.")
+        if facts.first_due_at is not None and facts.zone is not None:
+            due = local_time(facts.first_due_at, zone_info(facts.zone))
+            lines.append(f"Our objective for that is {due}. It is an objective of ours, not a term of the contract.")
+        lines.append("If your mail cannot be sent at all, please call the Severity 1 Line instead of writing.")
+    return "\n\n".join(lines)
+
+
+def _proposal(words: str, facts: Facts) -> str:
+    return f"We think that this is over, and propose these words:\n\n{_quoted(words)}\n\n{_how_to_sign(facts)}"
+
+
+def _how_to_sign(facts: Facts) -> str:
+    by_mail = f"\nor send a mail to\n\n    {facts.agree_address}\n" if facts.agree_address else ""
+    if not facts.link:
+        return "If you agree, say so; if not, answer this mail, and we go on."
+    return (
+        f"If you agree, press the button on this page:\n\n    {facts.link}\n{by_mail}\n"
+        "If you do not, answer this mail, or say so on that page, and we go on working. Nothing is closed without you."
+    )
+
+
+def _confirm(words: str, facts: Facts) -> str:
+    doubt = (
+        f"\n\nYou also wrote:\n\n{_quoted(facts.words)}\n\nSo we ask you, and go on working until you confirm."
+        if facts.words
+        else ""
+    )
+    return (
+        f"You seem to agree that this is over:\n\n{_quoted(words)}{doubt}\n\n"
+        f"Your agreement counts once you have confirmed it:\n{facts.link}\n\n"
+        "If it is not over, there is nothing that you have to do."
+    )
+
+
+def _consent(words: str, facts: Facts) -> str:
+    until = "" if facts.dispute_until is None or facts.zone is None else _until(facts.dispute_until, facts.zone)
+    return (
+        f"This was agreed in your name, by what you told us:\n\n{_quoted(words)}\n\n"
+        f"If you did not agree, say so here{until}:\n{facts.link}"
+    )
+
+
+def _until(moment: datetime, zone: ServiceZone) -> str:
+    return f" until {local_time(moment, zone_info(zone))}"
+
+
+def _for_staff(case: Case, facts: Facts) -> str:
+    state = case.state.value.replace("_", " ")
+    lines = [f"Case {case.number} of {facts.account}: {case.subject}", f"It is {state}, {case.severity.value.replace('_', '-')}."]
+    if case.no_call and case.state is not State.RESOLVED:
+        lines.append("No Severity 1 call was made.")
+    lines.append("The customer has moved, or you were given the case. `homing cases show` tells what was said.")
+    return "\n".join(lines)
+
+
+def _eta(eta: Eta | None, facts: Facts) -> str:
+    if eta is None:
+        return ""
+    if eta.at is None:
+        return f"Expected time of resolution: unknown, because {eta.unknown_because}"
+    zone = zone_info(facts.zone) if facts.zone is not None else zone_info(ServiceZone.UK)
+    return f"Expected time of resolution: {local_time(eta.at, zone)}"
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _foot(purpose: Purpose, case: Case, facts: Facts) -> str:
+    if purpose in (Purpose.STAFF, Purpose.TAM):
+        return f"-- \nCase {case.number}. An answer to this mail becomes an internal note."
+    return f"-- \nCase {case.number}. Answer this mail to add to it."

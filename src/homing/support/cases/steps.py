@@ -1,0 +1,203 @@
+"""One step of a case, in one transaction: the case is taken, what it is follows from its events, new events are added, and
+with them clocks, the row that lists show, and the mail that is owed.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from homing.contracts import contacts, people
+from homing.contracts import store as contracts
+from homing.contracts.types import OrderForm, Tam
+from homing.ground import db
+from homing.hours.rules import measure
+from homing.support.cases import letter_store, store
+from homing.support.cases.happened import Event, Opened, Payload
+from homing.support.cases.rules import chain
+from homing.support.cases.rules.clockwork import clocks_of
+from homing.support.cases.rules.fold import apply, fold
+from homing.support.cases.rules.owed import Owed, Who, owed_for
+from homing.support.cases.rules.states import due_cadences
+from homing.support.cases.store import Head
+from homing.support.cases.types import SYSTEM, Actor, Case, Incoming, Purpose, Side
+from homing.support.clocks import store as clocks
+from homing.support.clocks.rules.pins import pins_of, promise
+from homing.support.clocks.store import Calendars, LegalClock
+from homing.support.clocks.types import BUSINESS_DAY_S, Kind, Promise
+
+SUBJECT = "case"  # of clocks
+
+
+class Step:
+    """A case that is ours until the transaction ends.
+
+    at   the moment of everything that happens in this step, by the legal clock; never before the last event
+    """
+
+    def __init__(self, connection: db.Executor, head: Head, events: list[Event], at: datetime) -> None:
+        self.connection = connection
+        self.at = at
+        self.calendars = Calendars(connection)
+        self._head = head
+        self.events = events
+        self._case = fold(events, number=head.case_id, account_id=head.account_id) if events else None
+        self._forms: list[OrderForm] | None = None
+        self._tam: Tam | None = None
+
+    @property
+    def case(self) -> Case:
+        """Return the case as it is now."""
+        if self._case is None:
+            raise ValueError("a case begins with Opened")
+        return self._case
+
+    @property
+    def account_id(self) -> int:
+        """Return whose it is."""
+        return self._head.account_id
+
+    @property
+    def case_id(self) -> int:
+        """Return its number."""
+        return self._head.case_id
+
+    async def commit(self, payloads: Sequence[Payload], by: Actor) -> None:
+        """Let something happen."""
+        if not payloads:
+            return
+        made = chain.linked(
+            self.case_id,
+            [(payload, by.name, by.side) for payload in payloads],
+            at=self.at,
+            seq=self._head.seq,
+            prev_hash=self._head.hash,
+        )
+        owed: list[tuple[Owed, Event]] = []
+        for event in made:
+            if isinstance(event.payload, Opened):
+                self._case = fold([event], number=self.case_id, account_id=self.account_id)
+            else:
+                self._case = apply(self.case, event)
+            owed += [(one, event) for one in owed_for(self.case, event)]
+        self._head = msgspec.structs.replace(self._head, seq=made[-1].seq, hash=made[-1].hash)
+        self.events += made
+        await store.put(self.connection, self.case, self._head.hash)
+        await store.append(self.connection, made)
+        await clocks.put(
+            self.connection,
+            SUBJECT,
+            self.case_id,
+            clocks_of(self.events),
+            account_id=self.account_id,
+            now=self.at,
+            calendars=self.calendars,
+        )
+        written: set[tuple[Purpose, Side, int]] = set()
+        for one, _ in owed:
+            await self._owe(one, written)
+
+    async def say(self, incoming: Incoming, *, received_at: datetime | None = None) -> int:
+        """Keep a message; returns its number. The case has to exist."""
+        number = await self.next_message()
+        await store.add_message(self.connection, self.case_id, number, incoming, at=received_at or self.at)
+        return number
+
+    async def next_message(self) -> int:
+        """Return the number that the next message will have."""
+        return await store.last_message(self.connection, self.case_id) + 1
+
+    async def promises(self, *kinds: Kind) -> dict[Kind, Promise]:
+        """Return what clocks that start now are started with: by the Order Form of the affected service (E18)."""
+        forms = await self.forms()
+        await self.calendars.load(pins_of(forms))
+        return {kind: promise(kind, forms, self.at, self.calendars.of) for kind in kinds}
+
+    async def forms(self, service: str | None = None) -> list[OrderForm]:
+        """Return the Order Forms in force that may be meant."""
+        if self._forms is None:
+            every = await contracts.order_forms_of(self.connection, self.account_id)
+            now = [one for one in every if one.begins_at <= self.at and (one.ends_at is None or self.at < one.ends_at)]
+            wanted = service if service is not None else self.case.service if self._case is not None else ""
+            self._forms = [one for one in now if wanted and one.service == wanted] or now
+        return self._forms
+
+    async def tam(self) -> Tam | None:
+        """Return the TAM of the account, and who acts."""
+        if self._tam is None:
+            self._tam = await contracts.tam_at(self.connection, self.account_id, self.at)
+        return self._tam
+
+    async def is_tam(self, by: Actor) -> bool:
+        """Return whether a member of the staff is the TAM, or stands in."""
+        tam = await self.tam()
+        return by.side is Side.PROVIDER and tam is not None and by.person_id in (tam.primary.person_id, tam.acting.person_id)
+
+    async def responsible(self) -> int | None:
+        """Return who owns a case that nobody has taken: the acting TAM, else any person of the staff; None: there is nobody."""
+        tam = await self.tam()
+        if tam is not None and tam.acting.left_at is None:
+            return tam.acting.person_id
+        staff = await people.everybody(self.connection)
+        return next((one.person_id for one in staff if one.left_at is None), None)
+
+    async def business_days_from_now(self, days: int) -> datetime:
+        """Return the end of so many business days, in the hours of the case."""
+        forms = await self.forms()
+        pins = pins_of(forms)
+        await self.calendars.load(pins)
+        return max(measure.due(self.calendars.of(pin), self.at, days * BUSINESS_DAY_S) for pin in pins)
+
+    async def _owe(self, owed: Owed, written: set[tuple[Purpose, Side, int]]) -> None:
+        side = Side.PROVIDER if owed.who in (Who.OWNER, Who.TAM) else Side.CUSTOMER
+        for person_id, email in await self._readers(owed):
+            if (owed.purpose, side, person_id) in written:  # one step is told once
+                continue
+            written.add((owed.purpose, side, person_id))
+            await letter_store.add(
+                self.connection,
+                case_id=self.case_id,
+                message=owed.message,
+                purpose=owed.purpose,
+                version=owed.version,
+                side=side,
+                person_id=person_id,
+                email=email,
+                now=self.at,
+            )
+
+    async def _readers(self, owed: Owed) -> list[tuple[int, str]]:
+        match owed.who:
+            case Who.PEOPLE | Who.CONTACT:
+                wanted = self.case.people if owed.who is Who.PEOPLE else (owed.contact_id,)
+                found = [await contacts.one(self.connection, self.account_id, one) for one in wanted]
+                return [(one.contact_id, one.email) for one in found if one is not None]
+            case Who.OWNER if self.case.owner_id is not None:
+                owner = await people.one(self.connection, self.case.owner_id)
+                return [] if owner is None or owner.left_at is not None else [(owner.person_id, owner.email)]
+            case _:
+                tam = await self.tam()
+                return [] if tam is None else [(tam.acting.person_id, tam.acting.email)]
+
+
+async def take(connection: db.Executor, case_id: int, legal: LegalClock) -> Step | None:
+    """Take a case, and let happen what has become due in it; None: there is none."""
+    head = await store.lock(connection, case_id)
+    if head is None:
+        return None
+    events = await store.events_of(connection, case_id)
+    step = Step(connection, head, events, await moment(connection, legal, events))
+    await step.commit(due_cadences(step.case, step.at), SYSTEM)
+    return step
+
+
+async def begin(connection: db.Executor, account_id: int, legal: LegalClock) -> Step:
+    """Return the step in which a case is opened."""
+    number = await store.new_number(connection)
+    return Step(connection, Head(case_id=number, account_id=account_id), [], await legal.now(connection))
+
+
+async def moment(connection: db.Executor, legal: LegalClock, events: Sequence[Event]) -> datetime:
+    """Return the moment of a step. The clock of a server may go back a little; time in a case does not."""
+    now = await legal.now(connection)
+    return max(now, events[-1].at) if events else now

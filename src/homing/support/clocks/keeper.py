@@ -1,0 +1,91 @@
+"""The keeper: writes down what was missed, and moves due times where Business Hours were changed.
+
+Every worker keeps; a clock is one worker's while it is written. Nothing depends on the keeper being in time: a miss follows
+from the marks and the calendar, whenever somebody looks.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from homing.ground import db, log
+from homing.ground.clock import Clock
+from homing.ground.errors import Temporary
+from homing.support.clocks.auditor import Auditor, Source
+from homing.support.clocks.store import Calendars, LegalClock, Stored, refresh, take_outdated, take_overdue
+
+_log = log.get("clocks")
+LOOKS_S = 10.0
+AT_ONCE = 100
+# An attempt or answer is written down a moment after it happened, with the time at which it did; so long a miss is not final.
+GRACE = timedelta(seconds=30)
+MOST_SKEW = timedelta(seconds=1)
+
+
+class Keeper:
+    """Keeps clocks for one worker.
+
+    legal   whose time counts
+    clock   of this machine; it is compared with the legal one, and nothing else
+    """
+
+    def __init__(self, pool: db.Pool, legal: LegalClock, clock: Clock, sources: Sequence[Source]) -> None:
+        self._pool = pool
+        self._legal = legal
+        self._clock = clock
+        self._auditor = Auditor(pool, legal, sources)
+
+    async def run(self) -> None:
+        """Keep until cancelled."""
+        while True:
+            await asyncio.sleep(LOOKS_S)
+            try:
+                await self.turn()
+                await self._auditor.nightly()
+            except (Temporary, *db.TEMPORARY) as trouble:
+                _log.warning("clocks_wait", cause=type(trouble).__name__)
+            except Exception:  # the edge of one turn: the next one finds the same rows
+                _log.exception("clocks_turn_failed")
+
+    async def turn(self) -> None:
+        """Write what is due to be written."""
+        await self._compare_clocks()
+        while await self._some(overdue=True) == AT_ONCE:
+            pass
+        while await self._some(overdue=False) == AT_ONCE:
+            pass
+
+    async def _some(self, *, overdue: bool) -> int:
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = await self._legal.now(connection)
+            if overdue:
+                taken = await take_overdue(connection, before=now - GRACE, limit=AT_ONCE)
+            else:
+                taken = await take_outdated(connection, limit=AT_ONCE)
+            calendars = Calendars(connection)
+            for stored in taken:
+                reading = await refresh(connection, stored, calendars, now)
+                _tell(stored, reading.due_at is not None and reading.due_at != stored.reading.due_at, overdue=overdue)
+        return len(taken)
+
+    async def _compare_clocks(self) -> None:
+        """Alarm where this machine's clock and the legal one differ (E29)."""
+        before = self._clock.now()
+        legal = await self._legal.now(self._pool)
+        after = self._clock.now()
+        skew = max(before - legal, legal - after)
+        if skew > MOST_SKEW:
+            _log.error("clock_skew", seconds=round(skew.total_seconds(), 3))
+
+
+def _tell(stored: Stored, moved: bool, *, overdue: bool) -> None:
+    where = {
+        "subject": stored.subject,
+        "subject_id": stored.subject_id,
+        "clock": stored.number,
+        "kind": stored.reading.kind.value,
+    }
+    if overdue and not moved:
+        _log.warning("clock_missed", **where, nature=stored.reading.nature.value, due_at=str(stored.reading.due_at))
+    elif moved:
+        _log.info("clock_moved", **where)

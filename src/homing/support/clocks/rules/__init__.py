@@ -1,0 +1,1 @@
+"""What a clock shows, decided from its marks alone."""

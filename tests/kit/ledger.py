@@ -85,7 +85,7 @@ class Ledger:
         for name in names or ("a",):
             self.node(name)
             async with self.pool.acquire() as connection, connection.transaction():
-                await evidence.unite_watch(connection, name, hours, skew_ms=0)
+                await evidence.unite_watch(connection, name, hours, skew_ms=0, today=first)
                 since = datetime.fromtimestamp(start, UTC)
                 await evidence.meet_node(connection, name, since=since, folded_until=None)
 

@@ -257,13 +257,15 @@ async def test_what_a_customer_saw_where_we_watched_counts_once_a_person_accepts
     assert not (await last(pool, acme.account_id))[1].attempted.api >> 500
     (listed,) = await witnesses.listed(pool, acme.account_id, limit=10)
     assert listed.decision == "open"
-    assert await witnesses.decide(pool, listed.report_id, witnesses.Decision.ACCEPTED, by="Ana") == acme.account_id
+    assert (
+        await witnesses.decide(pool, listed.report_id, witnesses.Decision.ACCEPTED, by="Ana", now=ledger.now) == acme.account_id
+    )
     await ledger.sealer.amend()
     assert (await last(pool, acme.account_id))[1].attempted.api >> 500 == 0b11
-    await witnesses.decide(pool, listed.report_id, witnesses.Decision.REJECTED, by="Bo")
+    await witnesses.decide(pool, listed.report_id, witnesses.Decision.REJECTED, by="Bo", now=ledger.now)
     await ledger.sealer.amend()
     assert not (await last(pool, acme.account_id))[1].attempted.api >> 500
-    assert await witnesses.decide(pool, 999, witnesses.Decision.REJECTED, by="Bo") is None
+    assert await witnesses.decide(pool, 999, witnesses.Decision.REJECTED, by="Bo", now=ledger.now) is None
 
 
 async def test_our_own_witness_makes_no_attempt_and_unknown_where_nobody_was_seen(pool: db.Pool, ledger: Ledger, acme: Account):

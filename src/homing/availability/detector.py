@@ -193,8 +193,9 @@ class Detector:
         except (HomingError, *db.TEMPORARY):
             return everybody
         rings: dict[int, Ring] = {}
-        for account, hour, door, answered in elsewhere:
-            rings[account] = added(rings.get(account, self._rings[account]), door, hour * HOUR_S, answered, answered)
+        for account, hour, answered in elsewhere:
+            for door, seconds in answered.items():
+                rings[account] = added(rings.get(account, self._rings[account]), door, hour * HOUR_S, seconds, seconds)
         found = []
         for account, one, unfinished in suspects:
             if account not in rings or any(goes_on(one, other) for other in persistent(rings[account], unfinished, now=now)):

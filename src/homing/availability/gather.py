@@ -12,7 +12,7 @@ from homing.availability.rules.outside import weighed
 from homing.availability.types import Doors, Seen, start_of
 from homing.evidence import store
 from homing.evidence.rules.seconds import Seconds, span
-from homing.evidence.types import DAY_S, HOUR_S, Door
+from homing.evidence.types import DAY_S, HOUR_S
 from homing.ground import db
 
 SKEW_TOLD_MS = 100  # a clock that is further off is named on statements
@@ -67,19 +67,16 @@ async def gather(executor: db.Executor, accounts: Sequence[Account], day: date, 
     """Return the day of some accounts, by number."""
     start = start_of(day)
     numbers = [account.account_id for account in accounts]
-    attempted: Mapping[int, list[Seconds]] = defaultdict(lambda: [0, 0])
-    answered: Mapping[int, list[Seconds]] = defaultdict(lambda: [0, 0])
+    sets: Mapping[int, list[Seconds]] = defaultdict(lambda: [0, 0, 0, 0])
     first = start // HOUR_S
     for one in await store.segments(executor, numbers, since=first, until=first + _HOURS):
-        shift = (one.hour - first) * HOUR_S
-        attempted[one.account_id][one.door.number] |= one.attempted << shift
-        answered[one.account_id][one.door.number] |= one.answered << shift
+        _add(sets[one.account_id], one, first)
     attested = await witnesses.attested(executor, numbers, since=start, until=start + DAY_S)
     found: dict[int, Gathered] = {}
     for account in accounts:
         number = account.account_id
         mine = [one for whose, one in attested if whose is None or whose == number]
-        seen = Seen(Doors(*attempted[number]), Doors(*answered[number]))
+        seen = _seen(sets[number])
         seen, unseen, contested = weighed(seen, edge.blind, mine)
         # Before there was an account, nobody could attempt anything for it.
         alive = span(max(0, int(account.created_at.timestamp()) - start), DAY_S)
@@ -93,12 +90,23 @@ async def unattributed(executor: db.Executor, day: date) -> Seen:
     """Return the attempts of a day whose account nobody knows. Of what was not seen, nothing is said here."""
     start = start_of(day)
     first = start // HOUR_S
-    sets: dict[Door, list[Seconds]] = {door: [0, 0] for door in Door}
+    sets = [0, 0, 0, 0]
     for one in await store.segments(executor, [store.NOBODY], since=first, until=first + _HOURS):
-        shift = (one.hour - first) * HOUR_S
-        sets[one.door][0] |= one.attempted << shift
-        sets[one.door][1] |= one.answered << shift
-    return Seen(*(Doors(sets[Door.API][n], sets[Door.SMTP][n]) for n in (0, 1)))
+        _add(sets, one, first)
+    return _seen(sets)
+
+
+def _add(sets: list[Seconds], one: store.Segment, first: int) -> None:
+    """Add an hour to a day's sets; first: the day's first hour."""
+    shift = (one.hour - first) * HOUR_S
+    for n in range(4):
+        if one.sets[n]:
+            sets[n] |= one.sets[n] << shift
+
+
+def _seen(sets: Sequence[Seconds]) -> Seen:
+    api, api_ok, smtp, smtp_ok = sets
+    return Seen(Doors(api, smtp), Doors(api_ok, smtp_ok))
 
 
 def first_day(nodes: Sequence[store.Node]) -> date | None:

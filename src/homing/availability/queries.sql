@@ -30,15 +30,10 @@ WHERE day >= :since AND day <= :until ORDER BY day LIMIT :limit;
 INSERT INTO ledger_roots (day, root, previous, link, signature, public_key, leaves, missing, skewed)
 VALUES (:day, :root, :previous, :link, :signature, :public_key, :leaves, :missing, :skewed);
 
--- name: sealed_days
--- Days that are sealed and may still be amended, and when later evidence was looked at last.
+-- name: is_sealed$
+-- Whether a day is sealed.
 -- reads: ledger_roots
-SELECT day, checked_at FROM ledger_roots WHERE day >= :since ORDER BY day;
-
--- name: checked!
--- Note that all evidence of a day until a moment was looked at.
--- writes: ledger_roots
-UPDATE ledger_roots SET checked_at = :checked_at WHERE day = :day;
+SELECT EXISTS (SELECT FROM ledger_roots WHERE day = :day);
 
 -- name: insert_leaves!
 -- Write leaves down; they wait for their tree.

@@ -11,13 +11,13 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from homing.accounts import store as accounts
 from homing.accounts.types import Account
-from homing.availability import gather, store, witnesses
+from homing.availability import gather, store
 from homing.availability.rules import leaf, merkle
 from homing.availability.store import NewLeaf, Root
 from homing.availability.types import Seen, start_of
 from homing.evidence import store as evidence
 from homing.evidence.rules.classify import VERSION
-from homing.evidence.types import DAY_S, HOUR_S
+from homing.evidence.types import HOUR_S
 from homing.ground import db, log
 from homing.ground.secrets import MasterKey
 
@@ -26,8 +26,6 @@ SEAL_ANYWAY_AFTER = timedelta(hours=6)  # even if a node has not told everything
 TOLD_AFTER = timedelta(seconds=310)  # a node has told everything if it was folded so long after the end of the day
 AMEND_DAYS = 40  # as long as journals are kept
 FORGET_DAYS = 45  # then the hours behind sealed days go
-LATE = "evidence that came late"
-REPORTS = "reports from outside"
 _ACCOUNTS_AT_ONCE = 100
 _SIGNED = b"homing ledger root\n"
 
@@ -92,6 +90,7 @@ class Sealer:
         return day
 
     async def _seal(self, connection: db.Executor, day: date, missing: list[str], previous: bytes, now: datetime) -> None:
+        await evidence.take_late(connection, day)  # all of it is in what is read now
         edge = await gather.edge(connection, day, now=now)
         sources = sources_sum(await evidence.files_of_day(connection, day))
         everybody = [one for one in await accounts.all_accounts(connection) if one.created_at.date() <= day]
@@ -142,35 +141,24 @@ class Sealer:
         raises   StoreUnavailable
         """
         now, count = self._now(), 0
-        since = now.date() - timedelta(days=AMEND_DAYS) if day is None else day
-        for sealed, checked_at in await store.sealed_days(self._pool, since=since):
-            if day is not None and sealed != day:
-                continue
+        oldest = now.date() - timedelta(days=AMEND_DAYS)
+        days = [late for late in await evidence.late_days(self._pool) if late >= oldest] if day is None else [day]
+        for one in days:
             with db.trouble_is_temporary():
                 async with self._pool.acquire() as connection, connection.transaction():
                     await store.lock(connection)
-                    count += await self._amend(connection, sealed, checked_at, reason, now, whole=day is not None)
+                    if await store.is_sealed(connection, one):
+                        count += await self._amend(connection, one, reason, now, whole=day is not None)
         return count
 
-    async def _amend(
-        self, connection: db.Executor, day: date, checked_at: datetime, reason: str | None, now: datetime, *, whole: bool
-    ) -> int:
-        start, until = start_of(day), start_of(day) + DAY_S
-        at: datetime = await connection.fetchval("SELECT now()")
-        # What is written down now by somebody else bears the time at which his transaction began.
-        after = checked_at - timedelta(minutes=2)
-        late = await evidence.changed(connection, after=after, since=start // HOUR_S, until=until // HOUR_S)
-        reported = await witnesses.changed(connection, after=after, since=start, until=until)
-        if late == set() and reported == set() and not whole:
-            return 0
+    async def _amend(self, connection: db.Executor, day: date, reason: str | None, now: datetime, *, whole: bool) -> int:
+        late = dict(sorted(await evidence.take_late(connection, day)))
         everybody = [one for one in await accounts.all_accounts(connection) if one.created_at.date() <= day]
-        if not whole and late is not None and reported is not None:
-            everybody = [one for one in everybody if one.account_id in late | reported]
+        if not whole and evidence.EVERYBODY not in late:
+            everybody = [one for one in everybody if one.account_id in late]
 
         def why(number: int) -> str:
-            if reason is not None:
-                return reason
-            return REPORTS if reported is None or number in reported else LATE
+            return reason or late.get(number) or late.get(evidence.EVERYBODY) or evidence.LATE
 
         edge = await gather.edge(connection, day, now=now)
         sources = sources_sum(await evidence.files_of_day(connection, day))
@@ -180,10 +168,9 @@ class Sealer:
             count += await self._amend_some(
                 connection, day, [(number, one.seen, one.eyes) for number, one in found.items()], sources, why
             )
-        if whole or late is None or evidence.NOBODY in late:
+        if whole or evidence.NOBODY in late:
             nobodys = await gather.unattributed(connection, day)
             count += await self._amend_some(connection, day, [(evidence.NOBODY, nobodys, edge.nodes)], sources, why)
-        await store.checked(connection, day, at=at)
         if count:
             _log.info("day_amended", day=day.isoformat(), leaves=count)
         return count

@@ -157,15 +157,9 @@ async def add_root(connection: db.Executor, made: Root) -> None:
     await _sql.insert_root(connection, **row)
 
 
-async def sealed_days(executor: db.Executor, *, since: date) -> list[tuple[date, datetime]]:
-    """Return the sealed days from one on, and when later evidence about each was looked at last."""
-    with db.trouble_is_temporary():
-        return [(row["day"], row["checked_at"]) async for row in _sql.sealed_days(executor, since=since)]
-
-
-async def checked(connection: db.Executor, day: date, *, at: datetime) -> None:
-    """Note that all evidence of a day until a moment was looked at."""
-    await _sql.checked(connection, day=day, checked_at=at)
+async def is_sealed(executor: db.Executor, day: date) -> bool:
+    """Return whether a day is sealed."""
+    return bool(await _sql.is_sealed(executor, day=day))
 
 
 # leaves -----------------------------------------------------------------------------------------------------------------

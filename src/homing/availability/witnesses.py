@@ -9,9 +9,12 @@ import msgspec
 
 from homing.availability.rules import outside
 from homing.availability.rules.outside import Attested, Report, Unusable
+from homing.availability.types import moment
+from homing.evidence import store as evidence
 from homing.ground import db
 
 _sql = db.queries("homing.availability", "witnesses.sql")
+LATE = "reports from outside"
 
 
 class Witness(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +91,7 @@ async def end(executor: db.Executor, account_id: int | None, witness_id: int) ->
 
 
 async def take(
-    executor: db.Executor, body: bytes, signature: str, *, now: datetime, whose: Collection[int | None] | None = None
+    pool: db.Pool, body: bytes, signature: str, *, now: datetime, whose: Collection[int | None] | None = None
 ) -> Taken:
     """Keep a report. The same one may come as often as it likes.
 
@@ -98,24 +101,34 @@ async def take(
     report, _ = outside.read(body, signature)
     outside.check_age(report, now=now)
     with db.trouble_is_temporary():
-        row = await _sql.witness_by_key(executor, public_key=bytes.fromhex(report.witness))
+        row = await _sql.witness_by_key(pool, public_key=bytes.fromhex(report.witness))
         if row is None or row["ended_at"] is not None or (whose is not None and row["account_id"] not in whose):
             raise Unusable("this witness is not known (any more)")
         witness = _witness(row)
-        report_id = await _sql.insert_report(
-            executor,
-            witness_id=witness.witness_id,
-            number=report.number,
-            since=report.since,
-            until=report.until,
-            body=body,
-            signature=signature,
-        )
+        async with pool.acquire() as connection, connection.transaction():
+            report_id = await _sql.insert_report(
+                connection,
+                witness_id=witness.witness_id,
+                number=report.number,
+                since=report.since,
+                until=report.until,
+                body=body,
+                signature=signature,
+            )
+            if report_id is not None:
+                await _note_late(connection, witness.account_id, report.since, report.until, now)
         if report_id is None:
-            known = await _sql.report_body(executor, witness_id=witness.witness_id, number=report.number)
+            known = await _sql.report_body(pool, witness_id=witness.witness_id, number=report.number)
             if known != body:
                 raise Conflict(f"the witness has sent another report with the number {report.number}")
     return Taken(report, witness, report_id is not None)
+
+
+async def _note_late(connection: db.Executor, account_id: int | None, since: int, until: int, now: datetime) -> None:
+    """Have the days of a report looked at again that are over."""
+    days = {moment(second).date() for second in (since, until - 1)}
+    whose = evidence.EVERYBODY if account_id is None else account_id
+    await evidence.note_late(connection, {(day, whose) for day in days if day < now.date()}, why=LATE)
 
 
 async def attested(
@@ -142,18 +155,15 @@ async def listed(executor: db.Executor, account_id: int | None, *, limit: int) -
         return [Listed(**{**dict(row), "decision": Decision(row["decision"])}) async for row in rows]
 
 
-async def decide(executor: db.Executor, report_id: int, decision: Decision, *, by: str) -> int | None:
+async def decide(pool: db.Pool, report_id: int, decision: Decision, *, by: str, now: datetime) -> int | None:
     """Decide about a customer's report; return its account, or None where there is no such report."""
     with db.trouble_is_temporary():
-        row = await _sql.decide_report(executor, report_id=report_id, decision=decision.value, decided_by=by)
-    return None if row is None else int(row["account_id"])
-
-
-async def changed(executor: db.Executor, *, after: datetime, since: int, until: int) -> set[int] | None:
-    """Return the accounts whose reports about a stretch of seconds changed after a moment; None: ours did, so all of them."""
-    with db.trouble_is_temporary():
-        found = {row["account_id"] async for row in _sql.changed_reports(executor, after=after, since=since, until=until)}
-    return None if None in found else {account for account in found if account is not None}
+        async with pool.acquire() as connection, connection.transaction():
+            row = await _sql.decide_report(connection, report_id=report_id, decision=decision.value, decided_by=by)
+            if row is None:
+                return None
+            await _note_late(connection, row["account_id"], row["since"], row["until"], now)
+    return int(row["account_id"])
 
 
 def _witness(row: db.Record) -> Witness:

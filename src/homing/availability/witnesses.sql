@@ -60,14 +60,7 @@ ORDER BY r.report_id DESC LIMIT :limit;
 -- name: decide_report^
 -- Decide whether a customer's report counts where we watched.
 -- writes: availability_reports; reads: availability_witnesses
-UPDATE availability_reports r SET decision = :decision, decided_by = :decided_by, changed_at = now()
+UPDATE availability_reports r SET decision = :decision, decided_by = :decided_by
 FROM availability_witnesses w
 WHERE r.report_id = :report_id AND w.witness_id = r.witness_id AND w.account_id IS NOT NULL
 RETURNING r.report_id, r.since, r.until, w.account_id;
-
--- name: changed_reports
--- Whose reports about a stretch of seconds came, or were decided, after a moment; NULL: ours.
--- reads: availability_reports, availability_witnesses
-SELECT DISTINCT w.account_id
-FROM availability_reports r JOIN availability_witnesses w USING (witness_id)
-WHERE r.changed_at > :after AND r.until > :since AND r.since < :until;

@@ -243,7 +243,7 @@ def _decide(number: int, decision: witnesses.Decision, by: str) -> None:
     async def work() -> int | None:
         check_person(by)
         async with reach.database(reach.settings()) as pool:
-            return await witnesses.decide(pool, number, decision, by=by.strip())
+            return await witnesses.decide(pool, number, decision, by=by.strip(), now=typed.now())
 
     if reach.run(typed.told(work())) is None:
         raise reach.NotFound(f"there is no report {number} of a customer's witness")

@@ -15,7 +15,7 @@ from homing.evidence import store
 from homing.evidence.journal import day_of, days
 from homing.evidence.reading import Gathered, files, gathered
 from homing.evidence.store import Place, Position, Sets
-from homing.evidence.types import HOUR_S
+from homing.evidence.types import HOUR_S, Door
 from homing.ground import db, log
 from homing.ground.clock import kernel_offset
 from homing.ground.errors import HomingError, Misuse
@@ -85,9 +85,10 @@ class Folder:
                 known = await store.positions(connection, self._node, since=oldest)
                 found, reached, more = await asyncio.to_thread(_read, self._folder, listed, known)
                 segments = await self._segments(connection, found)
-                hours = await store.unite_segments(connection, self._node, segments)
+                hours = await store.unite_segments(connection, self._node, segments, today=began.date())
                 watched = {hour_at // HOUR_S: bits for hour_at, bits in found.watched.items()}
-                await store.unite_watch(connection, self._node, watched, skew_ms=await self._skew(connection))
+                skew = await self._skew(connection)
+                await store.unite_watch(connection, self._node, watched, skew_ms=skew, today=began.date())
                 await store.put_positions(connection, self._node, reached)
                 first = min((hour_at + _lowest(bits) for hour_at, bits in found.watched.items()), default=None)
                 await store.meet_node(
@@ -126,9 +127,13 @@ class Folder:
         made: dict[Place, Sets] = {}
         for segment, attempted in found.attempted.items():
             who, door, hour_at = segment
-            place = (accounts[who, hour_at], hour_at // HOUR_S, door.number)
-            before = made.get(place, (0, 0))
-            made[place] = (before[0] | attempted, before[1] | found.answered.get(segment, 0))
+            place = (accounts[who, hour_at], hour_at // HOUR_S)
+            answered = found.answered.get(segment, 0)
+            api, api_ok, smtp, smtp_ok = made.get(place, store.NO_SETS)
+            if door is Door.API:
+                made[place] = (api | attempted, api_ok | answered, smtp, smtp_ok)
+            else:
+                made[place] = (api, api_ok, smtp | attempted, smtp_ok | answered)
         return made
 
     async def _skew(self, connection: db.Executor) -> int:

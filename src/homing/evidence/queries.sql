@@ -37,26 +37,28 @@ SELECT account_id FROM accounts WHERE account_id = ANY(:account_ids::integer[]);
 -- name: segments_to_unite
 -- What the ledger has of some hours of a node.
 -- reads: ledger_segments
-SELECT s.account_id, s.hour, s.door, s.attempted, s.answered
-FROM unnest(:account_ids::integer[], :hours::integer[], :doors::smallint[]) AS w(account_id, hour, door)
-JOIN ledger_segments s ON (s.account_id, s.hour, s.door) = (w.account_id, w.hour, w.door)
+SELECT s.account_id, s.hour, s.api_attempted, s.api_answered, s.smtp_attempted, s.smtp_answered
+FROM unnest(:account_ids::integer[], :hours::integer[]) AS w(account_id, hour)
+JOIN ledger_segments s ON (s.account_id, s.hour) = (w.account_id, w.hour)
 WHERE s.node = :node;
 
 -- name: segments_of_node
 -- What the ledger has of a node in some hours.
 -- reads: ledger_segments
-SELECT account_id, hour, door, attempted, answered FROM ledger_segments
+SELECT account_id, hour, api_attempted, api_answered, smtp_attempted, smtp_answered FROM ledger_segments
 WHERE node = :node AND hour >= :since AND hour < :until;
 
 -- name: put_segments!
 -- Write hours of a node down, as they are now.
 -- writes: ledger_segments
-INSERT INTO ledger_segments (account_id, hour, door, node, attempted, answered)
-SELECT account_id, hour, door, :node, attempted, answered
-FROM unnest(:account_ids::integer[], :hours::integer[], :doors::smallint[], :attempted::bytea[], :answered::bytea[])
-     AS n(account_id, hour, door, attempted, answered)
-ON CONFLICT (account_id, hour, door, node)
-DO UPDATE SET attempted = EXCLUDED.attempted, answered = EXCLUDED.answered, changed_at = now();
+INSERT INTO ledger_segments (account_id, hour, node, api_attempted, api_answered, smtp_attempted, smtp_answered)
+SELECT n.account_id, n.hour, :node, n.api_attempted, n.api_answered, n.smtp_attempted, n.smtp_answered
+FROM unnest(:account_ids::integer[], :hours::integer[], :api_attempted::bytea[], :api_answered::bytea[],
+            :smtp_attempted::bytea[], :smtp_answered::bytea[])
+     AS n(account_id, hour, api_attempted, api_answered, smtp_attempted, smtp_answered)
+ON CONFLICT (account_id, hour, node)
+DO UPDATE SET api_attempted = EXCLUDED.api_attempted, api_answered = EXCLUDED.api_answered,
+              smtp_attempted = EXCLUDED.smtp_attempted, smtp_answered = EXCLUDED.smtp_answered;
 
 -- name: watch_to_unite
 -- What the ledger has of the watch of a node in some hours.
@@ -70,7 +72,7 @@ INSERT INTO ledger_watch (node, hour, watched, skew_ms)
 SELECT :node, hour, watched, skew_ms
 FROM unnest(:hours::integer[], :watched::bytea[], :skews::integer[]) AS n(hour, watched, skew_ms)
 ON CONFLICT (node, hour)
-DO UPDATE SET watched = EXCLUDED.watched, skew_ms = EXCLUDED.skew_ms, changed_at = now();
+DO UPDATE SET watched = EXCLUDED.watched, skew_ms = EXCLUDED.skew_ms;
 
 -- name: put_positions!
 -- Write down how far journals are folded.
@@ -119,7 +121,7 @@ SELECT node, process, folded, sha256, size, disputed::text AS disputed FROM ledg
 -- name: segments
 -- What the ledger has of some accounts in some hours, of every node.
 -- reads: ledger_segments
-SELECT account_id, hour, door, node, attempted, answered
+SELECT account_id, hour, node, api_attempted, api_answered, smtp_attempted, smtp_answered
 FROM ledger_segments
 WHERE account_id = ANY(:account_ids::integer[]) AND hour >= :since AND hour < :until
 ORDER BY account_id, hour;
@@ -129,20 +131,27 @@ ORDER BY account_id, hour;
 -- reads: ledger_watch
 SELECT node, hour, watched, skew_ms FROM ledger_watch WHERE hour >= :since AND hour < :until ORDER BY hour;
 
--- name: changed_segments
--- Which accounts have hours that changed after a moment, of some hours.
--- reads: ledger_segments
-SELECT DISTINCT account_id FROM ledger_segments WHERE changed_at > :after AND hour >= :since AND hour < :until;
+-- name: note_late!
+-- Have days looked at again: of some accounts, -1 for every account.
+-- writes: ledger_late
+INSERT INTO ledger_late (day, account_id, why)
+SELECT day, account_id, :why FROM unnest(:days::date[], :account_ids::integer[]) AS n(day, account_id)
+ON CONFLICT DO NOTHING;
 
--- name: changed_watch$
--- Whether a watch changed after a moment, of some hours.
--- reads: ledger_watch
-SELECT EXISTS (SELECT FROM ledger_watch WHERE changed_at > :after AND hour >= :since AND hour < :until);
+-- name: take_late
+-- What to look at again of a day; it is taken off the list.
+-- writes: ledger_late
+DELETE FROM ledger_late WHERE day = :day RETURNING account_id, why;
+
+-- name: late_days
+-- Days of which something new came.
+-- reads: ledger_late
+SELECT DISTINCT day FROM ledger_late ORDER BY day;
 
 -- name: answered_elsewhere
 -- Seconds in which other nodes answered some accounts well.
 -- reads: ledger_segments
-SELECT account_id, hour, door, answered FROM ledger_segments
+SELECT account_id, hour, api_answered, smtp_answered FROM ledger_segments
 WHERE account_id = ANY(:account_ids::integer[]) AND hour >= :since AND hour < :until AND node <> :node;
 
 -- name: forget_segments!
@@ -154,3 +163,8 @@ DELETE FROM ledger_segments WHERE hour < :before;
 -- Forget the watch of such hours.
 -- writes: ledger_watch
 DELETE FROM ledger_watch WHERE hour < :before;
+
+-- name: forget_late!
+-- Forget days that are too old to be looked at again.
+-- writes: ledger_late
+DELETE FROM ledger_late WHERE day < :before;

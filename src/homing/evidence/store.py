@@ -13,8 +13,11 @@ from homing.ground import db
 
 _sql = db.queries("homing.evidence")
 NOBODY = 0  # the account of attempts whose account is not known
-Place = tuple[int, int, int]  # account, hour, door
-Sets = tuple[Seconds, Seconds]  # attempted, answered
+EVERYBODY = -1  # in the list of what came late
+LATE = "evidence that came late"
+Place = tuple[int, int]  # account, hour
+Sets = tuple[Seconds, Seconds, Seconds, Seconds]  # attempted and answered by API, the same by SMTP
+NO_SETS: Sets = (0, 0, 0, 0)
 
 
 class Position(NamedTuple):
@@ -34,14 +37,12 @@ class Node(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """One hour of one account at one door, as one node saw it; sets are of the seconds of the hour."""
+    """One hour of one account, as one node saw it; sets are of the seconds of the hour."""
 
     account_id: int
     hour: int
-    door: Door
     node: str
-    attempted: Seconds
-    answered: Seconds
+    sets: Sets
 
 
 class Watch(NamedTuple):
@@ -124,60 +125,92 @@ async def all_marks(executor: db.Executor) -> dict[str, int]:
         return {row["mark"]: row["account_id"] async for row in _sql.all_marks(executor)}
 
 
-async def unite_segments(connection: db.Executor, node: str, new: Mapping[Place, Sets]) -> int:
-    """Add seconds to what the ledger has of a node, in the caller's transaction; return how many hours changed."""
+async def unite_segments(connection: db.Executor, node: str, new: Mapping[Place, Sets], *, today: date) -> int:
+    """Add seconds to what the ledger has of a node, in the caller's transaction; return how many hours changed.
+
+    today   days before it are over: what is added to them came late
+    """
     if not new:
         return 0
-    places = list(new)
     rows = _sql.segments_to_unite(
-        connection,
-        node=node,
-        account_ids=[place[0] for place in places],
-        hours=[place[1] for place in places],
-        doors=[place[2] for place in places],
+        connection, node=node, account_ids=[account for account, _ in new], hours=[hour for _, hour in new]
     )
-    known = {(row["account_id"], row["hour"], row["door"]): (row["attempted"], row["answered"]) async for row in rows}
-    changed: list[tuple[Place, bytes, bytes]] = []
-    for place, (attempted, answered) in new.items():
-        if place in known:
-            attempted_before, answered_before = map(set_of, known[place])
-            if not (attempted & ~attempted_before or answered & ~answered_before):
-                continue
-            attempted |= attempted_before
-            answered |= answered_before
-        changed.append((place, pack(attempted), pack(answered)))
-    await _put(connection, node, changed)
+    known = {(row["account_id"], row["hour"]): _sets(row) async for row in rows}
+    changed: dict[Place, Sets] = {}
+    for place, sets in new.items():
+        before = known.get(place, NO_SETS)
+        api, api_ok, smtp, smtp_ok = (one | other for one, other in zip(sets, before, strict=True))
+        if (api, api_ok, smtp, smtp_ok) != before:
+            changed[place] = (api, api_ok, smtp, smtp_ok)
+    await _put(connection, node, changed, today=today)
     return len(changed)
 
 
 async def replace_segments(connection: db.Executor, node: str, day: date, new: Mapping[Place, Sets]) -> int:
     """Write a node's day down anew, in the caller's transaction; return how many hours are different."""
     first = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) // HOUR_S
-    known: dict[Place, Sets] = {}
-    async for row in _sql.segments_of_node(connection, node=node, since=first, until=first + 24):
-        place = (row["account_id"], row["hour"], row["door"])
-        known[place] = (set_of(row["attempted"]), set_of(row["answered"]))
-    changed = {place: new.get(place, (0, 0)) for place in {*known, *new} if known.get(place, (0, 0)) != new.get(place, (0, 0))}
-    await _put(connection, node, [(place, pack(sets[0]), pack(sets[1])) for place, sets in changed.items()])
+    rows = _sql.segments_of_node(connection, node=node, since=first, until=first + 24)
+    known = {(row["account_id"], row["hour"]): _sets(row) async for row in rows}
+    changed = {place: new.get(place, NO_SETS) for place in {*known, *new} if known.get(place, NO_SETS) != new.get(place, NO_SETS)}
+    await _put(connection, node, changed, today=day)  # whoever judges anew amends by himself
     return len(changed)
 
 
-async def _put(connection: db.Executor, node: str, changed: Sequence[tuple[Place, bytes, bytes]]) -> None:
-    if changed:
-        changed = sorted(changed)
-        await _sql.put_segments(
-            connection,
-            node=node,
-            account_ids=[place[0] for place, _, _ in changed],
-            hours=[place[1] for place, _, _ in changed],
-            doors=[place[2] for place, _, _ in changed],
-            attempted=[attempted for _, attempted, _ in changed],
-            answered=[answered for _, _, answered in changed],
+async def _put(connection: db.Executor, node: str, changed: Mapping[Place, Sets], *, today: date) -> None:
+    if not changed:
+        return
+    places = sorted(changed)
+    packed = [[pack(changed[place][n]) for place in places] for n in range(4)]
+    await _sql.put_segments(
+        connection,
+        node=node,
+        account_ids=[account for account, _ in places],
+        hours=[hour for _, hour in places],
+        api_attempted=packed[0],
+        api_answered=packed[1],
+        smtp_attempted=packed[2],
+        smtp_answered=packed[3],
+    )
+    before = int(datetime(today.year, today.month, today.day, tzinfo=UTC).timestamp()) // HOUR_S
+    late = {(_day_of(hour), account) for account, hour in places if hour < before}
+    await note_late(connection, late, why=LATE)
+
+
+async def note_late(connection: db.Executor, days: Collection[tuple[date, int]], *, why: str) -> None:
+    """Have days that are over looked at again: (day, account or EVERYBODY), in the caller's transaction."""
+    if days:
+        ordered = sorted(days)
+        await _sql.note_late(
+            connection, days=[day for day, _ in ordered], account_ids=[account for _, account in ordered], why=why
         )
 
 
-async def unite_watch(connection: db.Executor, node: str, new: Mapping[int, Seconds], *, skew_ms: int) -> None:
-    """Add watched seconds to what the ledger has of a node, by hour, in the caller's transaction."""
+async def late_days(executor: db.Executor) -> list[date]:
+    """Return the days of which something new came after they were over."""
+    with db.trouble_is_temporary():
+        return [row["day"] async for row in _sql.late_days(executor)]
+
+
+async def take_late(connection: db.Executor, day: date) -> list[tuple[int, str]]:
+    """Return account (or EVERYBODY) and reason of what to look at again of a day, and take it off the list."""
+    return [(row["account_id"], row["why"]) async for row in _sql.take_late(connection, day=day)]
+
+
+def _sets(row: db.Record) -> Sets:
+    return (
+        set_of(row["api_attempted"]),
+        set_of(row["api_answered"]),
+        set_of(row["smtp_attempted"]),
+        set_of(row["smtp_answered"]),
+    )
+
+
+def _day_of(hour: int) -> date:
+    return datetime.fromtimestamp(hour * HOUR_S, UTC).date()
+
+
+async def unite_watch(connection: db.Executor, node: str, new: Mapping[int, Seconds], *, skew_ms: int, today: date) -> None:
+    """Add watched seconds to what the ledger has of a node, by hour, in the caller's transaction. today: as above."""
     if not new:
         return
     rows = _sql.watch_to_unite(connection, node=node, hours=list(new))
@@ -195,6 +228,8 @@ async def unite_watch(connection: db.Executor, node: str, new: Mapping[int, Seco
             watched=[watched for _, watched, _ in changed],
             skews=[skew for _, _, skew in changed],
         )
+        days = {_day_of(hour) for hour, _, _ in changed}
+        await note_late(connection, {(day, EVERYBODY) for day in days if day < today}, why=LATE)
 
 
 async def put_positions(connection: db.Executor, node: str, new: Mapping[tuple[str, str], int]) -> None:
@@ -262,17 +297,7 @@ async def segments(executor: db.Executor, account_ids: Collection[int], *, since
     """Return what the ledger has of some accounts in the hours since <= hour < until."""
     with db.trouble_is_temporary():
         rows = _sql.segments(executor, account_ids=list(account_ids), since=since, until=until)
-        return [
-            Segment(
-                row["account_id"],
-                row["hour"],
-                Door.SMTP if row["door"] else Door.API,
-                row["node"],
-                set_of(row["attempted"]),
-                set_of(row["answered"]),
-            )
-            async for row in rows
-        ]
+        return [Segment(row["account_id"], row["hour"], row["node"], _sets(row)) async for row in rows]
 
 
 async def watch(executor: db.Executor, *, since: int, until: int) -> list[Watch]:
@@ -299,23 +324,18 @@ async def files_of_day(executor: db.Executor, day: date) -> list[FileSum]:
         ]
 
 
-async def changed(executor: db.Executor, *, after: datetime, since: int, until: int) -> set[int] | None:
-    """Return the accounts whose hours since <= hour < until changed after a moment; None: the watch did, so all of them."""
-    with db.trouble_is_temporary():
-        if await _sql.changed_watch(executor, after=after, since=since, until=until):
-            return None
-        rows = _sql.changed_segments(executor, after=after, since=since, until=until)
-        return {row["account_id"] async for row in rows}
-
-
 async def answered_elsewhere(
     executor: db.Executor, account_ids: Collection[int], *, node: str, since: int, until: int
-) -> list[tuple[int, int, Door, Seconds]]:
-    """Return account, hour, door and seconds in which other nodes answered well, in the hours since <= hour < until."""
+) -> list[tuple[int, int, dict[Door, Seconds]]]:
+    """Return account, hour and seconds in which other nodes answered well, in the hours since <= hour < until."""
     with db.trouble_is_temporary():
         rows = _sql.answered_elsewhere(executor, account_ids=list(account_ids), node=node, since=since, until=until)
         return [
-            (row["account_id"], row["hour"], Door.SMTP if row["door"] else Door.API, set_of(row["answered"]))
+            (
+                row["account_id"],
+                row["hour"],
+                {Door.API: set_of(row["api_answered"]), Door.SMTP: set_of(row["smtp_answered"])},
+            )
             async for row in rows
         ]
 
@@ -325,3 +345,4 @@ async def forget(executor: db.Executor, *, before: int) -> None:
     with db.trouble_is_temporary():
         await _sql.forget_segments(executor, before=before)
         await _sql.forget_watch(executor, before=before)
+        await _sql.forget_late(executor, before=_day_of(before))

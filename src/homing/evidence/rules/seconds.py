@@ -7,13 +7,12 @@ In the database and in exports a set is run lengths, as varints (LEB128, seven b
 the first run, its length, the gap to the next run, its length, and so on. An empty set is no byte at all.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 
 Seconds = int
 Run = tuple[int, int]  # first second, and how many
 
-_ONES = re.compile("1+")
+_FEW = 40  # runs that are set one by one; more are written as one text, and read as a number
 
 
 def span(start: int, end: int) -> Seconds:
@@ -31,9 +30,11 @@ def of(seconds: Iterable[int]) -> Seconds:
 
 def runs(bits: Seconds) -> Iterator[Run]:
     """Give the runs of a set, in order."""
-    text = bin(bits)[:1:-1]  # the lowest second first
-    for found in _ONES.finditer(text):
-        yield found.start(), found.end() - found.start()
+    text = bin(bits)  # the highest second first, behind "0b"; searching it is faster than any arithmetic
+    size = end = len(text)
+    while (last := text.rfind("1", 2, end)) >= 0:
+        end = max(1, text.rfind("0", 2, last))
+        yield size - 1 - last, last - end
 
 
 def members(bits: Seconds) -> Iterator[int]:
@@ -44,12 +45,18 @@ def members(bits: Seconds) -> Iterator[int]:
 
 def from_runs(found: Iterable[Run]) -> Seconds:
     """Return the set of some runs, which are in order and do not touch."""
+    found = list(found)
+    if len(found) < _FEW:
+        bits = 0
+        for start, length in found:
+            bits |= span(start, start + length)
+        return bits
     pieces: list[str] = []
     end = 0
     for start, length in found:
         pieces += ("0" * (start - end), "1" * length)
         end = start + length
-    return int("".join(pieces)[::-1], 2) if pieces else 0
+    return int("".join(pieces)[::-1], 2)
 
 
 def pack(bits: Seconds) -> bytes:

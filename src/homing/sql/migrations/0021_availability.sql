@@ -10,25 +10,30 @@ CREATE TABLE ledger_nodes (                            -- machines whose journal
     folded_until timestamptz                           -- all that it noted before is in the ledger
 );
 
-CREATE TABLE ledger_segments (                         -- one hour of one account at one door, as one node saw it
-    account_id integer NOT NULL,                       -- 0: whose attempts they were is not known
-    hour       integer NOT NULL,
-    door       smallint NOT NULL,                      -- 0 API, 1 SMTP
-    node       text NOT NULL,
-    attempted  bytea NOT NULL,                         -- seconds with an attempt
-    answered   bytea NOT NULL,                         -- those of them in which at least one ended well
-    changed_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (account_id, hour, door, node)
-);
-CREATE INDEX ledger_segments_changed ON ledger_segments (changed_at);
+CREATE TABLE ledger_segments (                         -- one hour of one account, as one node saw it
+    account_id     integer NOT NULL,                   -- 0: whose attempts they were is not known
+    hour           integer NOT NULL,
+    node           text NOT NULL,
+    api_attempted  bytea NOT NULL,                     -- seconds with an attempt
+    api_answered   bytea NOT NULL,                     -- those of them in which at least one ended well
+    smtp_attempted bytea NOT NULL,
+    smtp_answered  bytea NOT NULL,
+    PRIMARY KEY (account_id, hour, node)
+) WITH (fillfactor = 70);                              -- the running hour is written again and again
 
 CREATE TABLE ledger_watch (                            -- seconds in which a node attended its doors and noted who came
     node       text NOT NULL,
     hour       integer NOT NULL,
     watched    bytea NOT NULL,
     skew_ms    integer NOT NULL DEFAULT 0,             -- how far its clock was off at most, as far as we could tell
-    changed_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (node, hour)
+);
+
+CREATE TABLE ledger_late (                             -- days that are over, of which something new came: look at them again
+    day        date NOT NULL,
+    account_id integer NOT NULL,                       -- -1: every account
+    why        text NOT NULL,
+    PRIMARY KEY (day, account_id, why)
 );
 
 CREATE TABLE ledger_files (                            -- journals, and how far each is folded
@@ -61,8 +66,7 @@ CREATE TABLE ledger_roots (                            -- one for each UTC day, 
     leaves     integer NOT NULL,
     missing    text[] NOT NULL,                        -- nodes that had not told everything when it was sealed
     skewed     text[] NOT NULL,                        -- nodes whose clock was off by more than 100 ms
-    sealed_at  timestamptz NOT NULL DEFAULT now(),
-    checked_at timestamptz NOT NULL DEFAULT now()      -- evidence that came later has to be looked at
+    sealed_at  timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE TABLE ledger_leaves (                           -- one account's day; a correction is a new version
@@ -138,8 +142,6 @@ CREATE TABLE availability_reports (                    -- as they were signed
     decision    text NOT NULL DEFAULT 'open' CHECK (decision IN ('open', 'accepted', 'rejected')),
     decided_by  text NOT NULL DEFAULT '',
     received_at timestamptz NOT NULL DEFAULT now(),
-    changed_at  timestamptz NOT NULL DEFAULT now(),
     UNIQUE (witness_id, number)
 );
 CREATE INDEX availability_reports_until ON availability_reports (until);
-CREATE INDEX availability_reports_changed ON availability_reports (changed_at);

@@ -33,7 +33,8 @@ from homing.api.v1 import (
     tracking_domains,
     webhooks,
 )
-from homing.boot.services import bounce_hosts, tracking_hosts
+from homing.boot.names import tracking_hosts
+from homing.boot.services import bounce_hosts
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import Clock

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import urlsplit
 
 from homing.abtests.book import AbTestBook
 from homing.abtests.fold import AbTestFollower
 from homing.abtests.keeper import Keeper
 from homing.accounts.grants import read_masks
 from homing.boot.domains import DnsDomains, resolver_of
+from homing.boot.names import tracking_base, tracking_hosts
 from homing.boot.support import Support
 from homing.domains.recheck import Rechecker
 from homing.domains.tracking import TrackingBook
@@ -47,20 +47,6 @@ from homing.webhooks.pusher import Pusher
 from homing.webhooks.store import Webhooks
 
 TRACKED = "tracked"  # purpose of the secret that tracked addresses are sealed with
-
-
-def tracking_base(settings: Settings) -> str:
-    """Return what tracked addresses begin with."""
-    if settings.tracking_url:
-        return settings.tracking_url.rstrip("/")
-    port = settings.tracking.port if settings.tracking is not None else 80
-    scheme, usual = ("https", 443) if settings.tls_cert is not None else ("http", 80)
-    return f"{scheme}://{settings.hostname}" + ("" if port == usual else f":{port}")
-
-
-def tracking_hosts(settings: Settings) -> frozenset[str]:
-    """Return the names of ours that serve everybody's links, and that customers' tracking domains point to; lower case."""
-    return frozenset({(urlsplit(tracking_base(settings)).hostname or "").lower(), settings.hostname.lower()} - {""})
 
 
 def bounce_hosts(settings: Settings) -> frozenset[str]:

@@ -28,9 +28,9 @@ from homing.api.app import Deps, make_app
 from homing.api.bodies import Bodies
 from homing.boot.gauges import register, snapshot_of, trace_of
 from homing.boot.line import Line
-from homing.boot.names import SLATE, resolved
+from homing.boot.names import SLATE, resolved, tracking_base, tracking_hosts
 from homing.boot.routes import resources
-from homing.boot.services import Services, marking_of, tracking_base, tracking_hosts
+from homing.boot.services import Services, marking_of
 from homing.boot.support import Support
 from homing.delivery.cancel import Canceller
 from homing.delivery.engine import Engine

@@ -161,7 +161,12 @@ async def resource_door(
                 *Line(line_settings, pool, clock, MASTER_KEY, mail=notices).routes(bodies),
                 *alerts.routes(alerts=Alerts(pool, MASTER_KEY), http=http, bodies=bodies, mail=True),
                 *recipient_validation.routes(
-                    pool=pool, bodies=bodies, judge=judge, runner=runner, refuse_new=lambda: made[0].door.refuse
+                    pool=pool,
+                    bodies=bodies,
+                    clock=clock,
+                    judge=judge,
+                    runner=runner,
+                    refuse_new=lambda: made[0].door.refuse,
                 ),
                 *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=lambda: None),
                 *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=lambda: None),

@@ -84,6 +84,7 @@ def resources(
         *recipient_validation.routes(
             pool=pool,
             bodies=bodies,
+            clock=clock,
             judge=worker.services.judge,
             runner=worker.services.validation,
             refuse_new=worker.refuse_new,

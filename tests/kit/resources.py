@@ -49,6 +49,7 @@ from homing.domains.verify import DomainDns
 from homing.egress.pools import PoolBook
 from homing.events.rules.classify import Classifier
 from homing.ground import db
+from homing.ground.certificates import Certificates
 from homing.ground.clock import Clock, SystemClock
 from homing.ground.config import HostPort, Settings
 from homing.ground.http import OutboundHttp, TargetPolicy
@@ -110,6 +111,7 @@ async def resource_door(
     target_ports: tuple[int, ...] = (80, 443),
     notice_from: str = "",
     clock: Clock | None = None,
+    certificates: Certificates | None = None,
 ) -> AsyncIterator[ResourceDoor]:
     """Serve everything on loopback.
 
@@ -212,6 +214,8 @@ async def resource_door(
                     bodies=bodies,
                     lookup=lookup,
                     book=tracking,
+                    certificates=certificates or Certificates(None),
+                    clock=clock,
                     hosts=frozenset({TRACKING_HOST}),
                     forget=tracking.forget,
                 ),

@@ -74,6 +74,8 @@ def resources(
             bodies=bodies,
             lookup=lookup,
             book=worker.tracking,
+            certificates=worker.services.certificates,
+            clock=clock,
             hosts=tracking_hosts(settings),
             forget=worker.forget_domains,
         ),

@@ -67,6 +67,9 @@ class Settings:
     tracking_proxies: tuple[
         str, ...
     ] = ()  # networks of proxies before it, CIDR, comma separated, whose X-Forwarded-For is believed
+    tracking_certs: Path | None = (
+        None  # folder of certificates (PEM) for the tracking domains of customers, read again as they change; needs tls_cert
+    )
     geoip: Path | None = None  # MaxMind database (.mmdb) that tells where an open or click came from; default: nobody asks
     mx: HostPort | None = None  # where mail that comes back is taken (bounces, complaints, inbound domains); default: nowhere
     tls_cert: Path | None = (
@@ -193,6 +196,8 @@ def _checked(settings: Settings) -> Settings:
         raise Misuse("HOMING_AVAILABILITY_TARGET is a percentage, for example 99.99")
     if settings.tracking_url and not _is_base(settings.tracking_url):
         raise Misuse("HOMING_TRACKING_URL must begin with https:// or http://, for example https://click.example.com")
+    if settings.tracking_certs is not None and settings.tls_cert is None:
+        raise Misuse("HOMING_TRACKING_CERTS needs HOMING_TLS_CERT, for clients that ask for no name or for yours")
     if settings.sev1_url and not _is_base(settings.sev1_url):
         raise Misuse("HOMING_SEV1_URL must begin with https:// or http://, for example https://sev1.example.com")
     if settings.notice_from and not _ADDRESS.fullmatch(settings.notice_from):

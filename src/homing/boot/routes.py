@@ -22,6 +22,7 @@ from homing.api.v1 import (
     recipient_validation,
     relay_webhooks,
     scheduled,
+    seeds,
     sending_domains,
     sending_ips,
     snippets,
@@ -130,6 +131,7 @@ def resources(
             batches=Batches(pool, news=worker.owner.look_into_inbox),
             refuse_new=worker.refuse_new,
         ),
+        *seeds.routes(),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
         *worker.line.routes(bodies),
         *availability.routes(

@@ -116,6 +116,9 @@ class Settings:
     max_message_bytes: int = 20_971_520  # largest message or API body that is taken; SIZE of EHLO
     smtp_max_connections: int = 500  # injection connections at once, per worker
     smtp_idle_s: float = 60.0  # an injecting client that says nothing for so long is sent away
+    warmup_by_provider: bool = (
+        True  # an address that warms up also has a volume of its own at each big mailbox provider; false: its stage alone counts
+    )
     retry_first_s: float = 1200.0  # wait after the first failed attempt; later waits double
     retry_ceiling_s: float = 43200.0  # no single wait is longer than this
     retry_jitter: float = 0.1  # share by which a wait may vary both ways, so that failures do not return in step

@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from homing.accounts.store import get_or_create_account
 from homing.api.server import serving
+from homing.cli import checks_world
+from homing.cli.findings import Level
+from homing.domains import tracking_store
 from homing.ground.certificates import CHAIN, KEY, Certificates
 from homing.ground.config import Settings, read
 from homing.ground.errors import Misuse
@@ -180,6 +184,20 @@ async def test_the_api_tells_how_tls_of_a_domain_stands(pool, tmp_path):
         certificates.look()
         shown = (await door.call("GET", "tracking-domains")).json()["results"][0]
         assert shown["status"]["tls_status"] == "expired"
+
+
+async def test_doctor_names_the_secure_domains_that_have_none(pool, tmp_path):
+    account = await get_or_create_account(pool, "acme")
+    for name, secure in ((CLICK, True), (OTHER, True), ("plain.acme.test", False)):
+        made = await tracking_store.add(pool, domain=name, account_id=account.account_id, secure=secure)
+        await tracking_store.set_status(pool, made, "valid")
+    self_signed(tmp_path, hostname=CLICK, now=datetime.now(UTC))
+    (found,) = await checks_world.secure_names(pool, Settings(tracking_certs=tmp_path))
+    assert (found.level, found.text) == (Level.WARN, f"no certificate for {OTHER}")
+    await tracking_store.delete(pool, OTHER, account_id=account.account_id, subaccount_id=0)
+    (found,) = await checks_world.secure_names(pool, Settings(tracking_certs=tmp_path))
+    assert found.level is Level.OK
+    assert await checks_world.secure_names(pool, Settings()) == []
 
 
 def test_the_folder_needs_a_certificate_for_clients_that_ask_for_no_name():

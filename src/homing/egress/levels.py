@@ -48,8 +48,10 @@ class Levels:
     def standing(self, address: str, provider: str = "") -> Standing:
         """Return how an address stands towards a provider, as far as this worker knows. Never waits."""
         found = self.addresses.standing(address)
+        if found is not Standing.ROOM:
+            return found
         pair = self._pair(address, provider)
-        return found if pair is None or found is not Standing.ROOM else self.pairs.standing(pair)
+        return found if pair is None else self.pairs.standing(pair)
 
     async def take(self, address: str, provider: str, *, beyond: bool = False) -> bool:
         """Ask to send one message; `settle` must follow where the answer is True.

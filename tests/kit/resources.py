@@ -31,6 +31,7 @@ from homing.api.v1 import (
     recipient_validation,
     relay_webhooks,
     scheduled,
+    seeds,
     sending_domains,
     sending_ips,
     snippets,
@@ -49,6 +50,7 @@ from homing.domains.verify import DomainDns
 from homing.egress.pools import PoolBook
 from homing.events.rules.classify import Classifier
 from homing.ground import db
+from homing.ground.certificates import Certificates
 from homing.ground.clock import Clock, SystemClock
 from homing.ground.config import HostPort, Settings
 from homing.ground.http import OutboundHttp, TargetPolicy
@@ -110,6 +112,7 @@ async def resource_door(
     target_ports: tuple[int, ...] = (80, 443),
     notice_from: str = "",
     clock: Clock | None = None,
+    certificates: Certificates | None = None,
 ) -> AsyncIterator[ResourceDoor]:
     """Serve everything on loopback.
 
@@ -161,13 +164,19 @@ async def resource_door(
                 *Line(line_settings, pool, clock, MASTER_KEY, mail=notices).routes(bodies),
                 *alerts.routes(alerts=Alerts(pool, MASTER_KEY), http=http, bodies=bodies, mail=True),
                 *recipient_validation.routes(
-                    pool=pool, bodies=bodies, judge=judge, runner=runner, refuse_new=lambda: made[0].door.refuse
+                    pool=pool,
+                    bodies=bodies,
+                    clock=clock,
+                    judge=judge,
+                    runner=runner,
+                    refuse_new=lambda: made[0].door.refuse,
                 ),
                 *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=lambda: None),
                 *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=lambda: None),
                 *ingest.routes(pool=pool, bodies=bodies, clock=clock, batches=Batches(pool), refuse_new=lambda: None),
                 *availability.routes(pool=pool, bodies=bodies, clock=clock, master_key=MASTER_KEY, target=Decimal("99.99")),
                 *support_oncall.routes(pool=pool, clock=clock),
+                *seeds.routes(),
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
@@ -207,6 +216,8 @@ async def resource_door(
                     bodies=bodies,
                     lookup=lookup,
                     book=tracking,
+                    certificates=certificates or Certificates(None),
+                    clock=clock,
                     hosts=frozenset({TRACKING_HOST}),
                     forget=tracking.forget,
                 ),

@@ -223,6 +223,11 @@ def test_limits_are_set_one_by_one_and_lifted(homing):
     assert found["limits"] == {"hourly": 0, "daily": None, "monthly": 50_000}
     assert "0 of 50,000" in homing("account", "list")
     assert "as much as it likes" in homing("account", "limit", "default", "--hourly", "none", "--monthly", "none")
+    said = homing("account", "limit", "default", "--validation-daily", "1,000")
+    assert "may have addresses validated: 1,000 a day" in said
+    assert "as much as it likes" in said
+    homing("account", "limit", "default", "--validation-monthly", "x", code=2)
+    assert "--validation-monthly" in homing.err
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from homing.api.v1 import (
     recipient_validation,
     relay_webhooks,
     scheduled,
+    seeds,
     sending_domains,
     sending_ips,
     snippets,
@@ -75,6 +76,8 @@ def resources(
             bodies=bodies,
             lookup=lookup,
             book=worker.tracking,
+            certificates=worker.services.certificates,
+            clock=clock,
             hosts=tracking_hosts(settings),
             forget=worker.forget_domains,
         ),
@@ -85,6 +88,7 @@ def resources(
         *recipient_validation.routes(
             pool=pool,
             bodies=bodies,
+            clock=clock,
             judge=worker.services.judge,
             runner=worker.services.validation,
             refuse_new=worker.refuse_new,
@@ -128,6 +132,7 @@ def resources(
             batches=Batches(pool, news=worker.owner.look_into_inbox),
             refuse_new=worker.refuse_new,
         ),
+        *seeds.routes(),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
         *worker.line.routes(bodies),
         *availability.routes(

@@ -22,6 +22,7 @@ from homing.engagement.site import Site
 from homing.events.feed import Feed, Follower
 from homing.events.rules.classify import Classifier
 from homing.ground import db
+from homing.ground.certificates import Certificates
 from homing.ground.clock import Clock
 from homing.ground.config import Settings
 from homing.ground.http import OutboundHttp, TargetPolicy
@@ -114,6 +115,7 @@ class Services:
             serves=tracking.serves,
             proxies=read_masks(settings.tracking_proxies),
         )
+        self.certificates = Certificates(settings.tracking_certs)
         self.oncall = OnCall(
             pool,
             clock,
@@ -157,6 +159,7 @@ class Services:
             tasks.create_task(self.keeper.run(), name="ab tests")
             tasks.create_task(self.clerk.run(), name="privacy")
             tasks.create_task(self.oncall.run(), name="oncall")
+            tasks.create_task(self.certificates.run(), name="certificates")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""

@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from homing.abtests import store as ab_tests
 from homing.accounts import store as accounts
-from homing.accounts import usage
+from homing.accounts import usage, validations
 from homing.accounts.grants import KEY_GRANTS
 from homing.accounts.types import DEFAULT_ACCOUNT
 from homing.availability.detector import Detector
@@ -340,7 +340,9 @@ class House:
                 await warmup.judge(self.pool, now=SystemClock().now())
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
-                await usage.tidy(self.pool, now=SystemClock().now())
+                now = SystemClock().now()
+                await usage.tidy(self.pool, now=now)
+                await validations.tidy(self.pool, now=now)
                 await mailboxes.forget_old(self.pool, now=SystemClock().now())
                 await ab_tests.forget_messages(self.pool)
                 await ingest.forget_old(self.pool, now=SystemClock().now())

@@ -382,7 +382,15 @@ class Worker:
             opened = [await loop.create_server(door.protocol_factory, sock=sock, backlog=BACKLOG) for door, sock in doors]
             tracking = contextlib.AsyncExitStack()
             if "tracking" in sockets:
-                site = server.serving(self.services.site, sockets["tracking"], drain_s=settings.drain_s / 3, **tls)
+                certificates = self.services.certificates
+                await asyncio.to_thread(certificates.look)
+                site = server.serving(
+                    self.services.site,
+                    sockets["tracking"],
+                    drain_s=settings.drain_s / 3,
+                    certificates=certificates,
+                    **tls,
+                )
                 await tracking.enter_async_context(site)
             try:
                 yield

@@ -192,7 +192,7 @@ def test_an_export_takes_subaccounts_and_compliance_along(homing, database, tmp_
 _MEASURED = """
 import re, sys
 from pathlib import Path
-from homing.cli import app
+from homing.cli import app, suppressions
 
 def peak():  # of this program; ru_maxrss would count what its parent held as it forked
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text()).group(1))

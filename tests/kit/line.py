@@ -16,11 +16,18 @@ from homing.contracts import store as contracts
 from homing.contracts.types import Contact, ContactRole, Objectives, OrderForm, Phone, Role, StaffMember
 from homing.ground import db
 from homing.ground.config import Settings
+from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.hours.types import HolidaySet, ServiceZone
+from homing.support.cases.calls import Calls
+from homing.support.cases.desk import Desk as Cases
 from homing.support.line import store
+from homing.support.line.ladders import name_of
 from homing.support.line.types import Call as Intake
 from homing.support.line.types import Family, Obligation
+from homing.support.oncall import runs
+from homing.support.oncall.engine import Engine
+from homing.support.oncall.types import Run
 from tests.kit.carrier import PUBLIC, FakeCarrier, carrier
 from tests.kit.http import HttpDoor, http_door
 from tests.kit.moved_clock import MovedClock
@@ -64,6 +71,7 @@ class LineHouse:
         self.door = door
         self.mail = mail
         self.account_id = door.account_id
+        self.engine = Engine(pool, clock, line.channels, OutboundHttp(TargetPolicy()))
         self.staff: dict[str, StaffMember] = {}
         self.tokens: dict[str, str] = {}
 
@@ -147,7 +155,30 @@ class LineHouse:
         return [one.kind for one in await store.events_of(self.pool, intake_id or (await self.intake()).intake_id)]
 
     async def pages(self) -> list[str]:
+        """Return why ladders were started, oldest first."""
+        names = [
+            row["obligation"].split(" ") for row in await self.pool.fetch("SELECT obligation FROM oncall_runs ORDER BY run_id")
+        ]
+        return [parts[2] if len(parts) > 2 else "call" for parts in names]
+
+    async def ladder(self, obligation_id: int = 0) -> Run:
+        """Return the ladder of a call-back."""
+        found = await runs.of_obligation(self.pool, name_of(obligation_id or (await self.owed()).obligation_id))
+        assert found is not None
+        return found
+
+    async def mails(self) -> list[str]:
+        """Return why everybody is written to."""
         return [row["reason"] for row in await self.pool.fetch("SELECT reason FROM line_pages ORDER BY page_id")]
+
+    async def wake(self, **by: float) -> list[str]:
+        """Move the clock, let the line and on-call do what is due; return the numbers that are rung by it."""
+        await self.forward(**by)
+        before = len(self.carrier.calls)
+        await self.engine.turn()
+        await self.engine.landed()
+        await self.carrier.settle()
+        return [one.called for one in list(self.carrier.calls.values())[before:] if "/pages/" in one.status_url]
 
     async def forward(self, **by: float) -> None:
         """Move the clock, and let the keeper do what is due."""
@@ -184,7 +215,8 @@ async def line_house(
                 allow_private_targets=True,
                 target_ports=(fake.port,),
             )
-            line = Line(settings, pool, clock, MASTER_KEY, mail=mail, legal=Legal(clock))
+            legal = Legal(clock)
+            line = Line(settings, pool, clock, MASTER_KEY, mail=mail, calls=Calls(Cases(pool, legal), legal), legal=legal)
             async with http_door(pool, more_routes=line.routes) as door:
                 fake.app_port = door.port
                 house = LineHouse(pool, clock, fake, line, door, mail)

@@ -167,7 +167,7 @@ async def _first_account(pool: db.Pool) -> str | None:
 
 
 async def _page(findings: Sequence[Finding]) -> None:
-    """Say that somebody is needed. Whoever is on call reads the log, until there is a better way to wake him."""
+    """Say that somebody is needed. The finding is written down next, and a worker wakes whoever is on call (boot/alarms.py)."""
     for one in findings:
         _log.error("persistent_unavailability", account_id=one.account_id, start=one.start, seconds=one.seconds)
 

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,9 @@ from homing.support.line.ladders import name_of
 from homing.support.line.types import Call as Intake
 from homing.support.line.types import Family, Obligation
 from homing.support.oncall import runs
+from homing.support.oncall import store as oncall
 from homing.support.oncall.engine import Engine
-from homing.support.oncall.types import Run
+from homing.support.oncall.types import Rotation, Run
 from tests.kit.carrier import PUBLIC, FakeCarrier, carrier
 from tests.kit.http import HttpDoor, http_door
 from tests.kit.moved_clock import MovedClock
@@ -178,7 +179,13 @@ class LineHouse:
         await self.engine.turn()
         await self.engine.landed()
         await self.carrier.settle()
-        return [one.called for one in list(self.carrier.calls.values())[before:] if "/pages/" in one.status_url]
+        return sorted(one.called for one in list(self.carrier.calls.values())[before:] if "/pages/" in one.status_url)
+
+    async def duty(self, schedule: str, who: str) -> None:
+        """Put somebody on duty in a schedule, for good."""
+        await oncall.add_schedule(self.pool, schedule, actor="operator")
+        turns = Rotation(zone="UTC", people=(self.staff[who].person_id,), starts_on=date(2026, 1, 5))
+        await oncall.add_rotation(self.pool, schedule, turns, actor="operator")
 
     async def forward(self, **by: float) -> None:
         """Move the clock, and let the keeper do what is due."""

@@ -83,11 +83,8 @@ def try_out(
     async def work() -> list[Tried]:
         async with reach.database(settings) as pool:
             member = await somebody(pool, wake) if wake else None
-            found = []
-            for one in chosen:
-                for number in one.numbers:
-                    found.append(await _tried(pool, carriers, one, number, line_base(settings), member, patience))
-            return found
+            numbers = [(one, number) for one in chosen for number in one.numbers]
+            return [await _tried(pool, carriers, one, number, line_base(settings), member, patience) for one, number in numbers]
 
     tried = reach.run(work())
     if json:
@@ -124,10 +121,9 @@ async def _tried(
     pages: list[Owed] = []
     try:
         async with asyncio.timeout(patience):
-            while (row := await store.sql.test(pool, test_id=test_id))["seen_at"] is None:
-                await asyncio.sleep(0.2)
-            run = None
-            while wakes is not None and (run is None or not run.next_step or any(page.due_at for page in pages)):
+            heard, run = False, None
+            while not heard or (wakes is not None and (run is None or not run.next_step or any(page.due_at for page in pages))):
+                heard = (await store.sql.test(pool, test_id=test_id))["seen_at"] is not None
                 run = await runs.of_obligation(pool, test_name(test_id))
                 pages = [] if run is None else await runs.pages_of(pool, run.run_id)
                 await asyncio.sleep(0.2)

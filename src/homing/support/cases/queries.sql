@@ -272,7 +272,7 @@ WHERE NOT EXISTS (SELECT FROM case_extracts WHERE case_id = :case_id AND done_at
 -- An extract that is due, held to the end of the transaction.
 -- reads: case_extracts, cases, case_events
 SELECT x.case_id, x.seq, x.after_s, c.account_id, e.at AS began_at
-FROM case_extracts x JOIN cases c USING (case_id) JOIN case_events e USING (case_id, seq)
+FROM case_extracts x JOIN cases c USING (case_id) JOIN case_events e ON e.case_id = x.case_id AND e.seq = x.seq
 WHERE x.done_at IS NULL AND x.due_at <= :now ORDER BY x.due_at LIMIT 1 FOR UPDATE OF x SKIP LOCKED;
 
 -- name: put_extract!

@@ -1,5 +1,6 @@
 """A call wakes people by on-call, by telephone through the line's carriers; what they press counts on both sides."""
 
+import asyncio
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -222,6 +223,36 @@ async def test_a_claim_over_the_api_counts_for_ladder_and_call_back_alike(house:
     assert await house.wake(minutes=2) == []  # it is in her hand
     await house.api("DELETE", f"line/calls/{number}/claim", who="ana")
     assert await house.wake() == [BO]
+
+
+async def test_a_key_and_a_claim_over_the_api_at_one_moment_are_one_claim(house: LineHouse):
+    number = await rang(house)
+    await house.wake()
+    page = next(one for one in house.carrier.calls.values() if "/pages/" in one.status_url)
+    woken = house.carrier.call("1", called=ANA, caller=page.caller)
+    woken.status_url = page.status_url
+    verbs = await woken.ask(page.status_url.replace("/status", "/whisper"))
+    _, answer = await asyncio.gather(woken.play(verbs), house.api("POST", f"line/calls/{number}/claim", who="bo"))
+    owed, run = await house.owed(), await house.ladder()
+    assert run.claim is not None
+    assert owed.claimed_by == run.claim.person_id == house.staff["bo" if answer.status_code == 200 else "ana"].person_id
+    assert ("Somebody else has it." in woken.said) == (answer.status_code == 200)
+    shown = (await house.api("GET", f"line/calls/{number}", who="ana")).json()["results"]["ladder"]
+    assert (shown["run_id"], shown["engaged_by"]) == (run.run_id, owed.claimed_by)
+
+
+async def test_who_hangs_up_before_the_customer_is_called_connects_nobody(house: LineHouse):
+    house.carrier.people = {ANA: CONNECTS, KIM: Person()}
+    await rang(house)
+    await house.wake()
+    ((leg,),) = house.carrier.rooms.values()
+    (told,) = [one for one in house.carrier.asked if "/key" in one.path]
+    assert (await house.carrier.post(PUBLIC + told.path, told.fields)).body == told.body  # the room, once more
+    await leg.hang_up()
+    await house.line.returning.place()
+    await house.carrier.settle()
+    assert not any(one.called == KIM for one in house.carrier.calls.values() if one.direction == "outbound-api")
+    assert (await house.owed()).returned_at is None
 
 
 async def test_an_attempt_holds_the_ladder_and_one_that_does_not_count_leaves_it(house: LineHouse):

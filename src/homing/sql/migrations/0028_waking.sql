@@ -4,6 +4,8 @@ ALTER TABLE oncall_runs ADD COLUMN made_at timestamptz NOT NULL DEFAULT clock_ti
 ALTER TABLE oncall_runs ADD COLUMN unheard_at timestamptz;  -- everybody was written to, since this ladder wakes nobody
 CREATE INDEX oncall_runs_going ON oncall_runs (obligation) WHERE ended_at IS NULL;
 
+ALTER TABLE line_calls ADD COLUMN before_cases boolean NOT NULL DEFAULT false;  -- it came when calls opened no cases
+UPDATE line_calls SET before_cases = true WHERE case_ref IS NULL;
 ALTER TABLE line_calls ADD COLUMN told text[] NOT NULL DEFAULT '{}';  -- what its case knows of the call
 ALTER TABLE line_obligations ADD COLUMN answered_by integer REFERENCES staff;  -- the first who was woken and said something
 ALTER TABLE line_obligations ADD COLUMN answered_at timestamptz;

@@ -66,6 +66,10 @@ class Calls:
         self._desk = desk
         self._legal = legal
 
+    def news(self) -> None:
+        """Tell whoever sends mail that some may be owed: after the caller's transaction."""
+        self._desk.news()
+
     async def open(self, connection: db.Executor, came: CallIn) -> int:
         """Return the case that a call belongs to: that of an earlier call which waits, else a new critical one."""
         by = _caller(came.contact_id)

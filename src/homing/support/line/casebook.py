@@ -39,7 +39,8 @@ class CaseBook:
         """Open cases: once it is proven whose a call is, when it ends, after a minute at the latest."""
         async with self._pool.acquire() as connection, connection.transaction():
             now = await self._legal.now(connection)
-            for row in [row async for row in store.sql.caseless(connection, before=now - OPENS_AFTER)]:
+            rows = [row async for row in store.sql.caseless(connection, before=now - OPENS_AFTER)]
+            for row in rows:
                 one = store.call_of(row)
                 try:
                     async with connection.transaction():
@@ -48,6 +49,8 @@ class CaseBook:
                     raise
                 except Exception:  # the edge of one call
                     log.exception("case_failed", intake=one.intake_id)
+        if rows:
+            self._calls.news()
 
     async def tell(self) -> None:
         """Tell cases what is new of their calls."""
@@ -66,6 +69,8 @@ class CaseBook:
                         raise
                     except Exception:  # the edge of one step of one call
                         log.exception("case_not_told", intake=one.intake_id, what=what.value)
+        if rows:
+            self._calls.news()
 
     async def _open(self, connection: db.Executor, one: Call, now: datetime) -> None:
         assert one.account_id is not None

@@ -131,7 +131,7 @@ UPDATE line_calls SET paged_at = :now WHERE intake_id = :intake_id;
 -- Calls without a case whose account is proven, or known and they have ended, or rang a minute ago; held until the transaction ends.
 -- reads: line_calls, line_obligations
 SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id)
-WHERE c.case_ref IS NULL AND c.account_id IS NOT NULL
+WHERE c.case_ref IS NULL AND NOT c.before_cases AND c.account_id IS NOT NULL
   AND (c.proof IN ('pin', 'key') OR c.ended_at IS NOT NULL OR c.taken_at < :before)
 ORDER BY c.intake_id LIMIT 20 FOR UPDATE OF c SKIP LOCKED;
 

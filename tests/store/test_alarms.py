@@ -77,6 +77,16 @@ async def test_half_of_the_months_budget_within_an_hour_is_told_to_the_tam_and_t
     assert await runs.latest(town.pool) == []  # a warning wakes nobody
 
 
+async def test_where_nothing_can_be_mailed_a_warning_is_left_to_a_worker(town: Bench):
+    await decisions.note(town.pool, finding(town, Rule.COSTLY, minutes=5))
+    await decisions.note(town.pool, finding(town, Rule.PERSISTENT, minutes=5))
+    assert await Alarms(town.pool, town.clock, None).turn() == 1
+    assert len(await runs.latest(town.pool)) == 1
+    mail = Mailbox()
+    assert await Alarms(town.pool, town.clock, mail).turn() == 1
+    assert [to for to, _ in mail.sent] == ["tam@provider.test"]
+
+
 async def test_what_is_found_hours_later_wakes_nobody(town: Bench):
     await decisions.note(town.pool, finding(town, Rule.PERSISTENT, hours=7))
     assert await Alarms(town.pool, town.clock, Mailbox()).turn() == 1
@@ -88,7 +98,7 @@ async def test_a_worker_that_dies_before_its_commit_leaves_the_finding_to_anothe
     async with town.pool.acquire() as connection:
         transaction = connection.transaction()
         await transaction.start()
-        assert len(await decisions.untold(connection)) == 1
+        assert len(await decisions.untold(connection, list(Rule))) == 1
         assert await Alarms(town.pool, town.clock, Mailbox()).turn() == 0  # it is another one's
         await transaction.rollback()
     assert await Alarms(town.pool, town.clock, Mailbox()).turn() == 1

@@ -93,9 +93,9 @@ async def findings(executor: db.Executor, account_id: int, *, since: datetime, u
         return [Finding(**{**dict(row), "rule": Rule(row["rule"])}) async for row in rows]
 
 
-async def untold(connection: db.Executor) -> Sequence[tuple[int, Finding]]:
+async def untold(connection: db.Executor, rules: Sequence[Rule]) -> Sequence[tuple[int, Finding]]:
     """Return findings for which nobody was woken or written to yet, by number; held until the transaction ends."""
-    rows = [dict(row) async for row in _sql.take_untold(connection)]
+    rows = [dict(row) async for row in _sql.take_untold(connection, rules=[rule.value for rule in rules])]
     return [(row.pop("finding_id"), Finding(**{**row, "rule": Rule(row["rule"])})) for row in rows]
 
 

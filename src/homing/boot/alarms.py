@@ -30,9 +30,12 @@ This is a warning. Nobody was woken for it.
 
 
 class Alarms:
-    """Wakes people for what the ledger found, for one worker."""
+    """Wakes people for what the ledger found.
 
-    def __init__(self, pool: db.Pool, clock: Clock, mail: Mail) -> None:
+    mail   None: nothing can be mailed from here, so warnings are left to a worker
+    """
+
+    def __init__(self, pool: db.Pool, clock: Clock, mail: Mail | None) -> None:
         self._pool = pool
         self._clock = clock
         self._mail = mail
@@ -52,7 +55,8 @@ class Alarms:
         """Do what the findings that are new ask for; return how many."""
         with db.trouble_is_temporary():
             async with self._pool.acquire() as connection, connection.transaction():
-                found = await decisions.untold(connection)
+                rules = [rule for rule in Rule if rule is not Rule.COSTLY or self._mail is not None]
+                found = await decisions.untold(connection, rules)
                 for number, one in found:
                     try:
                         async with connection.transaction():
@@ -79,6 +83,7 @@ class Alarms:
 
     async def _warn(self, connection: db.Executor, one: Finding) -> None:
         """Write to the TAM, and to who stands in. A warning is no reason to wake anybody."""
+        assert self._mail is not None
         tam = await contracts.tam_at(connection, one.account_id, self._clock.now())
         text = _WARNING.format(seconds=one.seconds, start=one.start, account=one.account_id)
         people = {} if tam is None else {who.email for who in (tam.primary, tam.acting) if who.left_at is None}

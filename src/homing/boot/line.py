@@ -61,6 +61,18 @@ def outbound(settings: Settings) -> OutboundHttp:
     return OutboundHttp.over(policy, settings.dns)
 
 
+def channels_of(settings: Settings, master_key: MasterKey, phones: PageCalls | None) -> Channels:
+    """Return the ways to people of this installation. phones: None where there is no carrier."""
+    policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
+    return Channels(
+        master_key,
+        OutboundHttp.over(policy, settings.dns),
+        relay=relay_of(settings),
+        dial=None if phones is None else phones.dial,
+        text=None if phones is None else phones.text,
+    )
+
+
 class Line:
     """Takes calls, wakes people, calls back and keeps all of it, for one worker.
 
@@ -87,16 +99,7 @@ class Line:
         self.carriers = Carriers(outbound(settings), known)
         self.answering = Answering(calls)
         self.page_calls = PageCalls(pool, legal, self.carriers, self.answering, base=self._base)
-        phones = bool(known.carriers)
-        self.channels = Channels(
-            master_key,
-            OutboundHttp.over(
-                TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports), settings.dns
-            ),
-            relay=relay_of(settings),
-            dial=self.page_calls.dial if phones else None,
-            text=self.page_calls.text if phones else None,
-        )
+        self.channels = channels_of(settings, master_key, self.page_calls if known.carriers else None)
         ladders = Ladders(self.channels.kinds)
         self.desk = Desk(pool, legal, master_key, known, base=self._base, ladders=ladders)
         self.returning = Returning(pool, legal, known, self.carriers, base=self._base, ladders=ladders)

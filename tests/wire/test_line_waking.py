@@ -302,6 +302,9 @@ async def test_where_nobody_is_on_call_everybody_is_written_to_in_the_same_trans
         assert sorted(to for to, _, _ in house.mail.sent) == ["ana@provider.test", "bo@provider.test"]
         await house.wake(minutes=5)
         assert await house.mails() == ["call"]  # said once
+        await house.api("POST", f"line/calls/{(await house.intake()).intake_id}/claim", who="ana")
+        await house.wake(minutes=3)
+        assert await house.mails() == ["call", "claim_lapsed"]
 
 
 async def test_a_ladder_whose_pages_all_fail_leads_to_mail(house: LineHouse):

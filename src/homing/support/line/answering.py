@@ -35,17 +35,17 @@ class Answering:
             return await self._of_another(connection, run, person_id, what, now)
         owed = await store.obligation_by_id(connection, number)  # before the ladder, as whoever calls back holds them
         may = callback.may_claim(claimed_by=owed.claimed_by, claim_until=owed.claim_until, person_id=person_id, now=now)
-        if what is not Answer.ACKNOWLEDGE and not may:
+        calling = owed.claimed_by == person_id and owed.claim_until is None
+        if (what is not Answer.ACKNOWLEDGE and not may) or (what is Answer.HAND_ON and calling):
             return None
         after = await runs.answer(connection, run_id, person_id, what, now)
         if after is None:
             return None
         await store.sql.answered(connection, obligation_id=number, person_id=person_id, now=now)
-        held = owed.claimed_by == person_id
-        if what is Answer.CLAIM and not (held and owed.claim_until is None):
+        if what is Answer.CLAIM and not calling:
             until = after.claim.at + callback.CLAIM if after.claim is not None else now + callback.CLAIM
             await store.sql.put_claim(connection, obligation_id=number, person_id=person_id, until=until)
-        if what is Answer.HAND_ON and held and owed.claim_until is not None:
+        if what is Answer.HAND_ON and owed.claimed_by == person_id:
             await store.sql.put_claim(connection, obligation_id=number, person_id=None, until=None)
         await store.note(connection, owed.intake_id, now, f"staff {person_id}", _NOTED[what], ladder=run_id)
         return after

@@ -4,6 +4,8 @@ Never are both silent. A ladder and the call that it is for are one transaction;
 holds, and the ladder is tried again each second.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -33,35 +35,38 @@ class Ladders:
 
     async def start(self, connection: Any, page: Page, now: datetime) -> bool:
         """Have people woken, in the caller's transaction; return whether a ladder runs, or must be tried again."""
-        try:
-            async with connection.transaction():
-                wakes = await self._climb(connection, page, now)
-        except (Temporary, *db.TEMPORARY):
-            raise
-        except Exception:  # the edge between two rooms: what is wrong there must not leave people asleep here
-            log.exception("ladder_failed", reference=page.reference)
-            await broadcast.note(connection, page, once=True)
-            return False
-        if not wakes:
-            await broadcast.note(connection, page, once=page.reason is PageReason.CALL)
-        return True
+        wakes = False
+        async with _apart(connection, page.reference) as failed:
+            wakes = await self._climb(connection, page, now)
+        if failed or not wakes:
+            await broadcast.note(connection, page, once=bool(failed) or page.reason is PageReason.CALL)
+        return not failed
 
-    async def end(self, connection: db.Executor, obligation_id: int, *, because: str, now: datetime) -> None:
+    async def end(self, connection: Any, obligation_id: int, *, because: str, now: datetime) -> None:
         """Wake nobody any more for a call-back: an attempt was placed, or nothing is owed."""
-        await runs.end_ladder(connection, name_of(obligation_id), because=because, now=now)
+        async with _apart(connection, name_of(obligation_id)):
+            await runs.end_ladder(connection, name_of(obligation_id), because=because, now=now)
 
-    async def hold(self, connection: db.Executor, obligation_id: int, person_id: int, now: datetime) -> None:
+    async def hold(self, connection: Any, obligation_id: int, person_id: int, now: datetime) -> None:
         """Let the ladder wait for whoever has the call-back in hand."""
-        await runs.hold(connection, name_of(obligation_id), person_id, now)
+        async with _apart(connection, name_of(obligation_id)):
+            await runs.hold(connection, name_of(obligation_id), person_id, now)
 
     async def let_go(self, connection: Any, page: Page, now: datetime, *, hand_on: bool) -> None:
         """Wake people again: whoever had a call-back in hand has let it go."""
-        if not await runs.let_go(connection, name_of(page.obligation_id), now, hand_on=hand_on):
+        goes_on = wakes = False
+        async with _apart(connection, page.reference) as failed:
+            goes_on = await runs.let_go(connection, name_of(page.obligation_id), now, hand_on=hand_on)
+            wakes = await self._wakes(connection, page.account_id, now)
+        if not failed and not goes_on:
             await self.start(connection, page, now)
+        elif not wakes:
+            await broadcast.note(connection, page)
 
-    async def belong(self, connection: db.Executor, obligation_id: int, account_id: int, due_at: datetime) -> None:
+    async def belong(self, connection: Any, obligation_id: int, account_id: int, due_at: datetime) -> None:
         """Let the account's TAM be woken, too, where it became known later whose a call is, and that it is due earlier."""
-        await runs.belong(connection, name_of(obligation_id), account_id, due_at)
+        async with _apart(connection, name_of(obligation_id)):
+            await runs.belong(connection, name_of(obligation_id), account_id, due_at)
 
     async def heard(self, connection: db.Executor, number: str, now: datetime) -> None:
         """Wake nobody any more for a line that was silent: a test call was heard."""
@@ -80,12 +85,14 @@ class Ladders:
             steps=steps,
         )
 
-    async def on_duty(self, executor: db.Executor, account_id: int | None, now: datetime) -> list[tuple[int, str]]:
+    async def on_duty(self, connection: Any, account_id: int | None, now: datetime) -> list[tuple[int, str]]:
         """Return who may be connected with a caller at once, best first: (person, number in E.164)."""
-        found = await store.reach(executor, account_id, now, kinds=frozenset({ChannelKind.VOICE}))
-        steps = await store.ladder(executor, ladder.SEVERITY_1.name)
-        numbers = {one.person_id: one.phone for one in await people.everybody(executor)}
-        return [(person, numbers[person]) for person in ladder.rung_live((steps or ladder.SEVERITY_1).steps, found.facts)]
+        async with _apart(connection, "who is on duty"):
+            found = await store.reach(connection, account_id, now, kinds=frozenset({ChannelKind.VOICE}))
+            steps = await store.ladder(connection, ladder.SEVERITY_1.name) or ladder.SEVERITY_1
+            numbers = {one.person_id: one.phone for one in await people.everybody(connection)}
+            return [(person, numbers[person]) for person in ladder.rung_live(steps.steps, found.facts)]
+        return []
 
     async def sweep(self, connection: db.Executor, now: datetime) -> int:
         """Write to everybody about the ladders that wake nobody, of whichever room; return how many."""
@@ -121,11 +128,29 @@ class Ladders:
             started_at=started_at,
             due_at=due_at,
         )
-        facts = (await store.reach(connection, page.account_id, now, kinds=self.kinds)).facts
-        if facts.reachable & {*facts.roster, *ladder.everybody(facts), *([] if facts.tam is None else [facts.tam])}:
-            return True
-        await runs.told(connection, name, now)
-        return False
+        wakes = await self._wakes(connection, page.account_id, now)
+        if not wakes:
+            await runs.told(connection, name, now)
+        return wakes
+
+    async def _wakes(self, connection: db.Executor, account_id: int | None, now: datetime) -> bool:
+        """Return whether there is anybody whom a ladder can wake."""
+        facts = (await store.reach(connection, account_id, now, kinds=self.kinds)).facts
+        return bool(facts.reachable & {*facts.roster, *ladder.everybody(facts), *([] if facts.tam is None else [facts.tam])})
+
+
+@asynccontextmanager
+async def _apart(connection: Any, what: str) -> AsyncIterator[list[str]]:
+    """Do what needs on-call. If on-call is broken, that is logged and undone, what is given names it, and the call goes on."""
+    failed: list[str] = []
+    try:
+        async with connection.transaction():
+            yield failed
+    except (Temporary, *db.TEMPORARY):
+        raise
+    except Exception:  # the edge between two rooms: what is wrong there must not keep anybody from being called back
+        log.exception("ladder_failed", what=what)
+        failed.append(what)
 
 
 def name_of(obligation_id: int | None) -> str:

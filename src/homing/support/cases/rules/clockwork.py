@@ -324,8 +324,10 @@ class _Clockwork:
 
     def _supersede(self, at: datetime, by: str, *kinds: Kind) -> None:
         for kind in kinds:
-            self._mark(kind, Superseded(at=at, by=by))
-            self.running.pop(kind, None)
+            place = self.running.pop(kind, None)
+            if place is not None:
+                marks = self.logs[place][1]
+                marks.append(Superseded(at=max(at, marks[0].at), by=by))  # a call may have rung before it started
 
 
 def _seconds(start: datetime, end: datetime) -> int:

@@ -4,7 +4,9 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
+from homing.accounts import store as accounts
 from homing.availability import decisions
 from homing.availability.types import Finding, Rule
 from homing.boot.alarms import Alarms
@@ -38,18 +40,27 @@ def finding(town: Bench, rule: Rule, **by: float) -> Finding:
     return Finding(account_id=town.account_id, rule=rule, start=start, reached_at=start + timedelta(seconds=60), seconds=60)
 
 
-async def test_persistent_unavailability_is_a_ladder_of_severity_1_once(town: Bench):
+async def test_an_outage_is_one_ladder_of_severity_1_and_the_tams_of_its_accounts_are_told(town: Bench):
     mail = Mailbox()
-    await decisions.note(town.pool, finding(town, Rule.PERSISTENT, minutes=2))
-    await decisions.note(town.pool, finding(town, Rule.DECLARED, minutes=1))
+    other = await accounts.get_or_create_account(town.pool, "other")
+    await contracts.assign_tam(
+        town.pool, other.account_id, town.ann.person_id, begins_at=town.clock.now() - timedelta(days=1), actor="operator"
+    )
+    first = finding(town, Rule.PERSISTENT, minutes=2)
+    await decisions.note(town.pool, first)
+    await decisions.note(town.pool, structs.replace(first, account_id=other.account_id, rule=Rule.DECLARED))
     done = await asyncio.gather(*(Alarms(town.pool, town.clock, mail).turn() for _ in range(3)))
     assert sum(done) == 2
     assert await Alarms(town.pool, town.clock, mail).turn() == 0
-    second, first = await runs.latest(town.pool)
-    assert (first.severity, first.account_id, first.due_at) == (Severity.ONE, town.account_id, None)
-    assert first.reference == "persistent Unavailability since 10:58:00 UTC"
-    assert second.reference == "persistent Unavailability since 10:59:00 UTC"
-    assert mail.sent == []
+    (run,) = await runs.latest(town.pool)
+    assert (run.severity, run.account_id, run.due_at) == (Severity.ONE, town.account_id, None)
+    assert run.reference == "persistent Unavailability since 10:58:00 UTC"  # read on locked screens, it names nobody
+    assert [to for to, _ in mail.sent] == ["tam@provider.test", "ann@provider.test"]
+    async with town.pool.acquire() as connection, connection.transaction():
+        await runs.end_ladder(connection, run.obligation, because="staff 1 has it in hand", now=town.clock.now())
+    await decisions.note(town.pool, finding(town, Rule.PERSISTENT, seconds=70))
+    await Alarms(town.pool, town.clock, mail).turn()
+    assert len(await runs.latest(town.pool)) == 2  # what comes later is another one
 
 
 async def test_half_of_the_months_budget_within_an_hour_is_told_to_the_tam_and_to_who_stands_in(town: Bench):

@@ -1,6 +1,7 @@
 """What follows from findings of the ledger: persistent Unavailability wakes whoever is on call (P1), and so does a person who
 declares it; a budget that half of went within an hour is told to the TAM (P3). Rooms that do not know one another meet here.
 
+An outage of many accounts is one ladder, so that nobody's telephone rings a thousand times; the TAMs of all of them are told.
 A finding and what was done about it are one transaction, so a worker that dies is followed by another.
 """
 
@@ -19,6 +20,14 @@ from homing.support.oncall import runs
 _log = log.get("availability")
 LOOKS_S = 1.0
 STALE = timedelta(hours=6)  # what became known so much later wakes nobody any more
+_LADDER = "unavailability"
+_PERSISTENT = """{seconds} Unavailable seconds in one episode, since {start:%Y-%m-%d %H:%M:%S} UTC.
+
+Account: {account}
+The seconds: homing availability seconds, or GET /api/v1/availability/seconds
+
+Whoever is on call was woken.
+"""
 _WARNING = """{seconds} Unavailable seconds within an hour, since {start:%Y-%m-%d %H:%M:%S} UTC.
 That is at least half of what the month allows.
 
@@ -71,25 +80,33 @@ class Alarms:
     async def _tell(self, connection: db.Executor, one: Finding) -> None:
         now = self._clock.now()
         if one.rule is Rule.COSTLY:
-            await self._warn(connection, one)
-        elif now - one.reached_at < STALE:
+            await self._write(connection, one, "Half of a month's downtime within an hour", _WARNING)
+            return
+        if now - one.reached_at >= STALE:
+            return
+        if not await runs.going(connection, _LADDER):
             await runs.start_ladder(
                 connection,
-                f"unavailability {one.account_id} {one.rule} {one.start:%Y-%m-%dT%H:%M:%S}",
+                f"{_LADDER} {one.account_id} {one.rule} {one.start:%Y-%m-%dT%H:%M:%S}",
                 account_id=one.account_id,
                 reference=f"persistent Unavailability since {one.start:%H:%M:%S} UTC",
                 now=now,
             )
+        await self._write(connection, one, "Persistent Unavailability", _PERSISTENT)
 
-    async def _warn(self, connection: db.Executor, one: Finding) -> None:
-        """Write to the TAM, and to who stands in. A warning is no reason to wake anybody."""
-        assert self._mail is not None
+    async def _write(self, connection: db.Executor, one: Finding, subject: str, words: str) -> None:
+        """Write to the TAM, and to who stands in."""
+        if self._mail is None:
+            return
         tam = await contracts.tam_at(connection, one.account_id, self._clock.now())
-        text = _WARNING.format(seconds=one.seconds, start=one.start, account=one.account_id)
+        text = words.format(seconds=one.seconds, start=one.start, account=one.account_id)
         people = {} if tam is None else {who.email for who in (tam.primary, tam.acting) if who.left_at is None}
-        sent = [
-            await self._mail.send(to, subject="Half of a month's downtime within an hour", text=text) for to in sorted(people)
-        ]
+        sent = [await self._mail.send(to, subject=subject, text=text) for to in sorted(people)]
         _log.log(
-            30 if any(sent) else 40, "budget_half_gone", account_id=one.account_id, seconds=one.seconds, written_to=sum(sent)
+            30 if any(sent) else 40,
+            "finding_written",
+            rule=one.rule.value,
+            account_id=one.account_id,
+            seconds=one.seconds,
+            written_to=sum(sent),
         )

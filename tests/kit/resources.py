@@ -65,6 +65,9 @@ from homing.queue.tell import tell
 from homing.recipients.importer import Importer
 from homing.simulator.dns import DnsServer, Zones
 from homing.spool.css import Inliner
+from homing.support.cases.calls import Calls
+from homing.support.cases.desk import Desk as Cases
+from homing.support.clocks.store import ServerClock
 from homing.templates.book import SnippetBook
 from homing.validation.judge import Judge
 from homing.validation.rules.names import Names
@@ -130,7 +133,11 @@ async def resource_door(
     inliner = Inliner()
     async with contextlib.AsyncExitStack() as ending, DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
         ending.callback(inliner.close)
-        line_settings = Settings(data=folder, sev1_url="https://line.homing.test")
+        legal = ServerClock()
+        calls = Calls(Cases(pool, legal), legal)
+        line = Line(
+            Settings(data=folder, sev1_url="https://line.homing.test"), pool, clock, MASTER_KEY, mail=notices, calls=calls
+        )
         settings = Settings(dns=HostPort(dns.where.host, dns.where.port), allow_private_mx=True)
         resolver = resolver_of(settings, clock)
         judge = Judge(pool, DnsDomains(resolver), Names.from_package())
@@ -161,7 +168,7 @@ async def resource_door(
                     poster=Poster(http, clock),
                     forget=lambda: None,
                 ),
-                *Line(line_settings, pool, clock, MASTER_KEY, mail=notices).routes(bodies),
+                *line.routes(bodies),
                 *alerts.routes(alerts=Alerts(pool, MASTER_KEY), http=http, bodies=bodies, mail=True),
                 *recipient_validation.routes(
                     pool=pool,
@@ -175,8 +182,8 @@ async def resource_door(
                 *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=lambda: None),
                 *ingest.routes(pool=pool, bodies=bodies, clock=clock, batches=Batches(pool), refuse_new=lambda: None),
                 *availability.routes(pool=pool, bodies=bodies, clock=clock, master_key=MASTER_KEY, target=Decimal("99.99")),
-                *support_oncall.routes(pool=pool, clock=clock),
                 *seeds.routes(),
+                *support_oncall.routes(pool=pool, clock=clock, answer=line.answering.answer),
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),

@@ -254,6 +254,7 @@ OPEN = {
     "POST /sev1",
     "POST /telephony/v1/{carrier}/calls/{step}",  # carriers sign what they ask
     "POST /telephony/v1/{carrier}/attempts/{attempt_id}/{leg}",
+    "POST /telephony/v1/{carrier}/pages/{page_id}/{leg}",
     "GET /health/live",
     "GET /health/ready",
     "GET /metrics",

@@ -124,7 +124,7 @@ def resources(
         *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.pools.forget),
         *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=worker.ab_tests.forget),
         *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=worker.services.clerk.news),
-        *support_oncall.routes(pool=pool, clock=clock),
+        *support_oncall.routes(pool=pool, clock=clock, answer=worker.line.answering.answer),
         *ingest.routes(
             pool=pool,
             bodies=bodies,

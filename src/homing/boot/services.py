@@ -9,6 +9,7 @@ from homing.abtests.book import AbTestBook
 from homing.abtests.fold import AbTestFollower
 from homing.abtests.keeper import Keeper
 from homing.accounts.grants import read_masks
+from homing.boot.alarms import Alarms
 from homing.boot.domains import DnsDomains, resolver_of
 from homing.boot.names import tracking_base, tracking_hosts
 from homing.boot.support import Support
@@ -37,7 +38,7 @@ from homing.queue.owner import Owner
 from homing.queue.tell import tell
 from homing.recipients.importer import FOLDER, Importer
 from homing.spool.marks import Marking
-from homing.support.oncall.channels import Channels, Relay
+from homing.support.oncall.channels import Channels
 from homing.support.oncall.engine import Engine as OnCall
 from homing.validation.judge import Judge
 from homing.validation.rules.names import Names
@@ -67,19 +68,6 @@ def marking_of(settings: Settings, master_key: MasterKey) -> Marking:
     )
 
 
-def relay_of(settings: Settings) -> Relay | None:
-    """Return the mail server that pages leave by."""
-    if settings.oncall_smtp is None:
-        return None
-    return Relay(
-        where=settings.oncall_smtp,
-        sender=settings.oncall_smtp_from,
-        security=settings.oncall_smtp_security,
-        user=settings.oncall_smtp_user,
-        password=settings.oncall_smtp_password,
-    )
-
-
 class Services:
     """The followers of the log and what they feed, wired. One for a worker."""
 
@@ -97,6 +85,7 @@ class Services:
         mail: Mail,
         tracking: TrackingBook,
         support: Support,
+        channels: Channels,
         forget_domains: Callable[[], None],
     ) -> None:
         policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
@@ -119,10 +108,11 @@ class Services:
         self.oncall = OnCall(
             pool,
             clock,
-            Channels(master_key, self.http, relay=relay_of(settings)),
+            channels,
             self.http,
             heartbeat_url=settings.heartbeat_url,
         )
+        self.alarms = Alarms(pool, clock, mail)
         self.importer = Importer(pool, clock, settings.data / FOLDER, worker_id)
         self.resolver = resolver_of(settings, clock)
         self.judge = Judge(pool, DnsDomains(self.resolver), Names.from_package())
@@ -160,6 +150,7 @@ class Services:
             tasks.create_task(self.clerk.run(), name="privacy")
             tasks.create_task(self.oncall.run(), name="oncall")
             tasks.create_task(self.certificates.run(), name="certificates")
+            tasks.create_task(self.alarms.run(), name="alarms of the ledger")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""

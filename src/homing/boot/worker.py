@@ -216,6 +216,7 @@ class Worker:
         )
         self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self.refuse_new, clock=clock)
         self.support = Support(settings, pool, clock, master_key, self.notices)
+        self.line = Line(settings, pool, clock, master_key, mail=self.notices, calls=self.support.calls)
         self.services = Services(
             settings,
             pool,
@@ -228,9 +229,9 @@ class Worker:
             mail=self.notices,
             tracking=self.tracking,
             support=self.support,
+            channels=self.line.channels,
             forget_domains=self.forget_domains,
         )
-        self.line = Line(settings, pool, clock, master_key, mail=self.notices)
         slate = attachment.files.get(SLATE)
         evidence, worker_id = settings.data / "evidence", attachment.worker_id
         self.journal = Journal(evidence, worker_id, slate=None if slate is None else Slate(slate))

@@ -5,6 +5,9 @@ from typing import Any
 
 import httpx
 
+# What the documents seen so far describe, by path. All doors of a test process describe an operation alike.
+_described: dict[str, dict[str, Any]] = {}
+
 
 class Declared:
     """Remembers the errors that a client gets."""
@@ -22,7 +25,10 @@ class Declared:
         """Return what the document does not declare, in words."""
         if not self._seen:
             return set()
-        known = operations((await self._client.get("/api/openapi.json")).json())
+        known = operations(_described)
+        if any(_operation(known, seen.request.method, seen.request.url.path) is None for seen in self._seen):
+            _described.update((await self._client.get("/api/openapi.json")).json()["paths"])
+            known = operations(_described)
         found = set()
         for response in self._seen:
             operation = _operation(known, response.request.method, response.request.url.path)
@@ -42,10 +48,10 @@ def errors_of(found: Any) -> list[dict[str, Any]]:
     return [found] if isinstance(found, dict) else found
 
 
-def operations(document: dict[str, Any]) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
-    """Return the paths of a document as patterns, those that say most without their parameters first."""
-    paths = sorted(document["paths"], key=lambda path: -len(re.sub(r"{\w+}", "", path)))
-    return [(re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(path))), document["paths"][path]) for path in paths]
+def operations(described: dict[str, dict[str, Any]]) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+    """Return paths as patterns, those that say most without their parameters first."""
+    paths = sorted(described, key=lambda path: -len(re.sub(r"{\w+}", "", path)))
+    return [(re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(path))), described[path]) for path in paths]
 
 
 def _operation(known: list[tuple[re.Pattern[str], dict[str, Any]]], method: str, path: str) -> dict[str, Any] | None:

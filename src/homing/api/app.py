@@ -53,8 +53,13 @@ class Deps:
 
 def make_app(deps: Deps) -> Frame:
     """Return the ASGI application."""
+    return framed(deps, routes_of(deps))
+
+
+def routes_of(deps: Deps) -> list[HTTPRouteHandler]:
+    """Return the handlers of all routes, with the document that describes them and its pages."""
     bodies = Bodies(most=deps.max_body_bytes, in_memory=deps.bodies_in_memory, folder=deps.spool_folder)
-    handlers = [
+    described = [
         *transmissions.routes(accept=deps.accept, bodies=bodies, refuse_new=deps.refuse_new, clock=deps.clock),
         *events.routes(pool=deps.pool, clock=deps.clock),
         *message_events.routes(pool=deps.pool, clock=deps.clock),
@@ -62,15 +67,19 @@ def make_app(deps: Deps) -> Frame:
         *deps.more_routes(bodies),
     ]
     common = openapi.Common(body_bytes=deps.max_body_bytes, answer_s=deps.timeout_s, uri_bytes=LONGEST_URI)
-    described: list[HTTPRouteHandler] = [*handlers]
 
     @cache
     def document() -> dict[str, Any]:
         return openapi.document(described, common)
 
     described += [openapi.route(document), *docs.routes(document)]
+    return described
+
+
+def framed(deps: Deps, handlers: Sequence[HTTPRouteHandler]) -> Frame:
+    """Return an application that serves these handlers, behind the gate and in the frame."""
     inner = Litestar(
-        route_handlers=described,
+        route_handlers=handlers,
         guards=[Gate(deps.authenticate, partial(people.by_token, deps.pool))],
         exception_handlers={Exception: handle},
         openapi_config=None,

@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -59,13 +60,19 @@ class Refused(Exception):
     """A target that must not be posted to; the text is a sentence for whoever named it."""
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """Return the one context of this process: reading the authorities of the system takes 20 ms and a megabyte."""
+    return ssl.create_default_context()
+
+
 class OutboundHttp:
     """Posts. One for a worker."""
 
     def __init__(self, policy: TargetPolicy, *, resolve: Resolve | None = None) -> None:
         self._policy = policy
         self._resolve = resolve or _system_addresses
-        self._tls = ssl.create_default_context()
+        self._tls = _trust()
 
     @classmethod
     def over(cls, policy: TargetPolicy, server: HostPort | None) -> "OutboundHttp":

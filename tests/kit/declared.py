@@ -5,15 +5,16 @@ from typing import Any
 
 import httpx
 
-# What the documents seen so far describe, by path. All doors of a test process describe an operation alike.
-_described: dict[str, dict[str, Any]] = {}
+# The documents seen so far, by the routes they describe. All doors of a test process describe an operation alike.
+_documents: dict[frozenset[str], list[tuple[re.Pattern[str], dict[str, Any]]]] = {}
 
 
 class Declared:
     """Remembers the errors that a client gets."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, routes: frozenset[str]) -> None:
         self._client = client
+        self._routes = routes
         self._seen: list[httpx.Response] = []
         client.event_hooks["response"].append(self._keep)
 
@@ -25,10 +26,9 @@ class Declared:
         """Return what the document does not declare, in words."""
         if not self._seen:
             return set()
-        known = operations(_described)
-        if any(_operation(known, seen.request.method, seen.request.url.path) is None for seen in self._seen):
-            _described.update((await self._client.get("/api/openapi.json")).json()["paths"])
-            known = operations(_described)
+        if self._routes not in _documents:
+            _documents[self._routes] = operations((await self._client.get("/api/openapi.json")).json()["paths"])
+        known = _documents[self._routes]
         found = set()
         for response in self._seen:
             operation = _operation(known, response.request.method, response.request.url.path)

@@ -90,6 +90,7 @@ class ByResource:
         self._deps = deps
         self._handlers = routes_of(deps)
         self._made: dict[str, Frame] = {}
+        self.routes = frozenset(path for handler in self._handlers for path in handler.paths)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
@@ -223,11 +224,12 @@ async def http_door(
     sock = socket.create_server(("127.0.0.1", 0))
     door.port = sock.getsockname()[1]
     scheme = "https" if "cert" in serve else "http"
-    async with serving(ByResource(deps), sock, drain_s=drain_s, begin=deps.begin, **serve):
+    app = ByResource(deps)
+    async with serving(app, sock, drain_s=drain_s, begin=deps.begin, **serve):
         base = f"{scheme}://127.0.0.1:{door.port}"
         async with httpx.AsyncClient(base_url=base, headers={"Authorization": key.clear}, timeout=20.0, verify=False) as client:
             door.client = client
-            declared = Declared(client)
+            declared = Declared(client, app.routes)
             yield door
             undeclared = await declared.undeclared()
             assert not undeclared, f"errors that the endpoints do not declare: {sorted(undeclared)}"

@@ -44,7 +44,7 @@ def test_a_customer_is_promised_something_by_somebody(homing: Shell, house: Hous
     homing("contract", "add", *of, "--zone", "UK", "--plan", "Enterprise", "--from", "2025-01-01T00:00Z", code=2)
     assert "begins at that time or later" in homing.err
     homing("contract", "add", *of, "--zone", "ET", "--plan", "x", "--holidays", "GB-SCT", code=2)
-    assert "no holiday set of ET" in homing.err
+    assert "does not fit zone ET" in homing.err
     homing("contract", "add", *of, "--zone", "ET", "--plan", "x", "--from", "tomorrow", code=2)
     assert "is no time" in homing.err
     homing("contract", "add", *of, "--zone", "ET", "--plan", "x", "--uptime", "101", code=2)

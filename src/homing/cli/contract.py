@@ -1,8 +1,6 @@
 """`homing contract`: what a customer was promised, who its TAM is, and whom we may talk to."""
 
-import secrets
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import typer
@@ -12,20 +10,15 @@ from homing.cli.domains import master_key
 from homing.cli.keys import AccountOption, JsonOption
 from homing.cli.people import ACTOR, somebody
 from homing.contracts import contacts, store
-from homing.contracts.rules import read_email, read_phone
+from homing.contracts.rules import read_email, read_name, read_percent, read_phone
 from homing.contracts.types import EMAIL, Contact, ContactRole, Objectives, OrderForm, Phone, Tam
 from homing.ground.errors import Misuse
+from homing.hours.rules.contract import calendar_of
 from homing.hours.types import HolidaySet, ServiceZone
 
 app = typer.Typer(help="Order Forms, TAM, contacts, PIN and audit of a customer.", no_args_is_help=True)
 
 FromOption = Annotated[str, typer.Option("--from", metavar="TIME", help="now, or a time with offset such as 2026-12-01T00:00Z.")]
-_SETS = {
-    ServiceZone.ET: (HolidaySet.US_FRB, HolidaySet.US_FED),
-    ServiceZone.PT: (HolidaySet.US_FRB, HolidaySet.US_FED),
-    ServiceZone.UK: (HolidaySet.GB_EAW, HolidaySet.GB_SCT, HolidaySet.GB_NIR),
-}
-_PIN_TRIES = 20
 
 
 @app.command("show")
@@ -95,9 +88,7 @@ def add(
     account: AccountOption = None,
 ) -> None:
     """Record an Order Form. The one in force for the same service ends when it begins."""
-    chosen = holidays or _SETS[zone][0]
-    if chosen not in _SETS[zone]:
-        raise Misuse(f"{chosen} is no holiday set of {zone}; there are {', '.join(_SETS[zone])}")
+    chosen = calendar_of(zone, holidays).holiday_set
     if not plan.strip() or not service.strip() or "\0" in plan + service:
         raise Misuse("--plan and --service must say something")
     form = OrderForm(
@@ -110,7 +101,7 @@ def add(
         sev1_entitled=sev1,
         objectives=Objectives(first_response_s=first_response),
         cadence_s=cadence,
-        target_uptime=_percent(uptime),
+        target_uptime=read_percent(uptime),
         begins_at=_moment(begins),
         ends_at=None,
         recorded_at=datetime.now(UTC),
@@ -193,7 +184,7 @@ def contact(
     wanted = Contact(
         contact_id=0,
         account_id=0,
-        name=name.strip(),
+        name=read_name(name),
         email=read_email(email),
         email_verified_at=None,
         role=ContactRole.VIEWER if viewer else ContactRole.AUTHORISED,
@@ -202,8 +193,6 @@ def contact(
         language="en",
         phones=tuple(Phone(number) for number in dict.fromkeys(read_phone(one) for one in phone or [])),
     )
-    if not wanted.name or not wanted.name.isprintable():
-        raise Misuse("--name must be printable")
 
     async def work() -> Contact | None:
         async with reach.database(reach.settings()) as pool:
@@ -224,11 +213,7 @@ def pin(account: AccountOption = None) -> None:
         chosen = reach.settings()
         async with reach.database(chosen) as pool:
             owner = await reach.account(pool, account)
-            for _ in range(_PIN_TRIES):
-                made = f"{secrets.randbelow(10**8):08d}"
-                if await contacts.set_pin(pool, master_key(chosen), owner.account_id, made, actor=ACTOR):
-                    return made
-            raise Misuse("no PIN was free; try again")
+            return await contacts.new_pin(pool, master_key(chosen), owner.account_id, actor=ACTOR)
 
     typer.echo(reach.run(work()))
 
@@ -273,13 +258,3 @@ def _moment(text: str) -> datetime:
     if abs(moment - datetime.now(UTC)) > timedelta(days=36_500):
         raise Misuse(f"'{text[:40]}' is more than a hundred years away")
     return moment
-
-
-def _percent(text: str) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal(-1)
-    if not 0 < value <= 100:
-        raise Misuse("--uptime must be a percentage such as 99.99")
-    return value

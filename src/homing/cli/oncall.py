@@ -10,13 +10,14 @@ import typer
 
 from homing.cli import output, reach
 from homing.cli.domains import master_key
-from homing.cli.hours_args import LONGEST_TEXT, misuse
+from homing.cli.hours_args import misuse
 from homing.cli.keys import JsonOption
 from homing.cli.people import ACTOR, somebody
 from homing.contracts import people
 from homing.contracts.types import StaffMember
 from homing.ground.errors import Misuse
 from homing.ground.http import MOST_URL, OutboundHttp, Refused, TargetPolicy
+from homing.hours.rules.record import LONGEST_TEXT
 from homing.hours.rules.text import read_date, read_instant, read_week, show_week
 from homing.support.oncall import runs, store
 from homing.support.oncall.channels import understands

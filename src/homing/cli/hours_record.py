@@ -16,8 +16,7 @@ from homing.cli.keys import JsonOption
 from homing.ground.errors import Misuse
 from homing.hours import store
 from homing.hours.rules import text
-from homing.hours.rules.contract import LAST_DAY
-from homing.hours.rules.days import Day, changed_days, today
+from homing.hours.rules.days import Day, changed_from, today
 from homing.hours.rules.measure import HORIZON_DAYS
 from homing.hours.rules.published import SOURCE, Difference, differences, read_published
 from homing.hours.rules.record import Wish, check_holiday, plan, read_day, zone_of
@@ -103,8 +102,7 @@ def record(
         made = reach.run(work())
     with args.misuse():
         after = structs.replace(calendar, versions=(*calendar.versions, made))
-        first = today(calendar, begin)
-        changes = list(changed_days(calendar, after, first, min(HORIZON_DAYS, (LAST_DAY - first).days)))
+        changes = changed_from(calendar, after, begin)
     if json:
         output.print_json({"recorded": not dry_run, **version_facts(made), "based_on": number, "days": changed_facts(changes)})
         return

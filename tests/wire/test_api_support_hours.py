@@ -1,13 +1,11 @@
 """/api/v1/support/hours: when Business Hours run, what is due in them and why, and what an admin records about them."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from homing.contracts.types import Role
-from homing.ground import db
 from tests.wire.test_api_support_contract import FORM, NUL, Town, town  # noqa: F401
 
 VERSION = {"zone": "UK", "days": {"2099-12-24": "08:30-12:30"}, "reason": "Christmas Eve", "follows": 0}
@@ -17,9 +15,9 @@ HOLIDAY = {
 
 
 @pytest.fixture
-async def house(town: Town, pool: db.Pool) -> AsyncIterator[Town]:  # noqa: F811
+async def house(town: Town) -> Town:  # noqa: F811
     await town.ask("POST", "contract/order-forms", by="ada", body=FORM)
-    yield town
+    return town
 
 
 async def test_a_customer_sees_the_hours_of_his_order_form(house: Town):

@@ -30,6 +30,12 @@ WHERE account_id = :account_id ORDER BY service, lower(period);
 -- reads: order_forms
 SELECT *, lower(period) AS begins_at, upper(period) AS ends_at FROM order_forms WHERE order_form_id = :order_form_id;
 
+-- name: targets_at
+-- The target of availability of each account at an instant. account_id NULL: of all.
+-- reads: order_forms
+SELECT account_id, target_uptime FROM order_forms
+WHERE service = :service AND period @> :at::timestamptz AND (:account_id::integer IS NULL OR account_id = :account_id);
+
 -- name: end_tam!
 -- Let whoever is an account's TAM be it no more.
 -- writes: tam_assignments

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from homing.contracts import people
-from homing.contracts.types import Assignment, Cover, Entry, Objectives, OrderForm, Tam
+from homing.contracts.types import EMAIL, Assignment, Cover, Entry, Objectives, OrderForm, Tam
 from homing.ground import db
 from homing.hours.types import HolidaySet, ServiceZone
 
@@ -73,6 +73,13 @@ async def order_forms_of(executor: db.Executor, account_id: int) -> list[OrderFo
     """Return every Order Form of an account, oldest first."""
     with db.trouble_is_temporary():
         return [_order_form(row) async for row in _sql.order_forms_of(executor, account_id=account_id)]
+
+
+async def targets_at(executor: db.Executor, at: datetime, *, account_id: int | None = None) -> dict[int, Decimal]:
+    """Return the target of a month's availability that Order Forms name at an instant, by account; None: of all."""
+    with db.trouble_is_temporary():
+        rows = _sql.targets_at(executor, service=EMAIL, at=at, account_id=account_id)
+        return {row["account_id"]: Decimal(row["target_uptime"]).normalize() async for row in rows}
 
 
 async def assign_tam(pool: db.Pool, account_id: int, person_id: int, *, begins_at: datetime, actor: str) -> bool:

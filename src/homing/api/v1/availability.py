@@ -27,23 +27,25 @@ from homing.api.v1.availability_wire import (
     month_in,
     range_in,
     reports_in,
+    section_in,
     show_listed,
     show_witness,
     witness_in,
 )
 from homing.availability import store, witnesses
 from homing.availability.export import NotSealed, exported
-from homing.availability.pages import csv_of, html_of
+from homing.availability.pages import SECTIONS, csv_of, html_of
 from homing.availability.rules.outside import Unusable
 from homing.availability.rules.statement import Statement
 from homing.availability.statement import Nothing, link_of, statement
-from homing.availability.types import Month
+from homing.availability.types import Month, moment
 from homing.availability.views import extract, show
 from homing.availability.witnesses import Conflict
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
 from homing.ground.secrets import MasterKey
 from homing.ingress.rules.problem import Problem, bad_params, missing
+from homing.support.report.month import kept
 
 GRANTS = ("support/manage",)
 MOST_LISTED = 1_000
@@ -61,8 +63,10 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, master_key: MasterKey, t
         return found
 
     async def made(request: Request[Any, Any, Any], month: Month, now: datetime) -> Statement:
+        account = await account_of(request)
         try:
-            return await statement(pool, await account_of(request), month, master_key=master_key, now=now, target=target)
+            promised = await kept(pool, account.account_id, moment(month.start), moment(month.start + month.seconds))
+            return await statement(pool, account, month, master_key=master_key, now=now, target=target, kept=promised)
         except Nothing as nothing:
             raise ApiError(Problem(404, "Resource could not be found", str(nothing))) from None
 
@@ -75,11 +79,13 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, master_key: MasterKey, t
     @get(f"{PATH}/months/{{month:str}}", opt={"grants": GRANTS, "operation": MONTH})
     async def get_month(request: Request[Any, Any, Any], month: str) -> Response[bytes]:
         with refusals():
-            wanted, form = month_in(month), format_in(query_of(request))
+            query = query_of(request)
+            wanted, form, section = month_in(month), format_in(query), section_in(query)
         found = await made(request, wanted, clock.now())
         if form == "csv":
-            name = f'attachment; filename="availability-{found.month}.csv"'
-            return Response(csv_of(found).encode(), media_type="text/csv", headers={"content-disposition": name})
+            part = "" if section == "days" else f"-{section}"
+            name = f'attachment; filename="availability-{found.month}{part}.csv"'
+            return Response(csv_of(found, section).encode(), media_type="text/csv", headers={"content-disposition": name})
         if form == "html":
             return Response(html_of(found).encode(), media_type="text/html", headers={"content-security-policy": _NO_SCRIPTS})
         return await json_answer(request, _encode({"results": found}))
@@ -217,11 +223,18 @@ MONTH = Operation(
     errors=(bad_params("month must be YYYY-MM"), NOT_FOUND),
     description=(
         "Unavailable seconds gross, excluded and net, unknown seconds, uptime to six decimals, episodes, exclusions, amendments, "
-        "and for each sealed day the proof that it is in the ledger."
+        "and for each sealed day the proof that it is in the ledger. Beside it, in `kept`, how other promises were "
+        "kept: call-backs, responses and cadence, ends of cases, the TAM, and the Business Hours in force."
     ),
     parameters=(
         {"name": "month", "in": "path", "required": True, "schema": {"type": "string"}, "description": "YYYY-MM"},
         {"name": "format", "in": "query", "schema": {"type": "string", "enum": ["json", "csv", "html"], "default": "json"}},
+        {
+            "name": "section",
+            "in": "query",
+            "schema": {"type": "string", "enum": list(SECTIONS), "default": "days"},
+            "description": "of the CSV",
+        },
     ),
 )
 SECONDS = Operation(

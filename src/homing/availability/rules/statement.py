@@ -17,6 +17,7 @@ from homing.availability.rules.judging import FINAL_AFTER
 from homing.availability.rules.leaf import Amendment
 from homing.availability.rules.share import TARGET, Outcome, budget, outcome, uptime
 from homing.availability.types import Episode, Exclusion, ExclusionKind, Finding, Judged, Month, moment, start_of
+from homing.contracts.kept import Kept
 from homing.evidence.rules.seconds import Seconds, span
 from homing.evidence.types import DAY_S
 
@@ -75,6 +76,7 @@ class Facts(NamedTuple):
     links: Sequence[Link]
     unattributed: int
     measured_from: datetime
+    kept: Kept = Kept()
 
 
 class DayLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,9 +166,13 @@ class Uptime(msgspec.Struct, frozen=True, kw_only=True):
     target: str
 
 
-class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """The statement."""
+VERSION = 2  # of the statement's members; 1 had no `kept`. Sealed days are leaves of their own, and have a version of their own
 
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """The statement. kept: how the promises beside availability were kept."""
+
+    version: int
     account: str
     account_id: int
     pseudonym: str
@@ -185,6 +191,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     classifiers: list[int]
     clocks_off: list[str]
     ledger: list[Link]
+    kept: Kept
 
 
 def compose(month: Month, facts: Facts, *, now: datetime, target: Decimal = TARGET) -> Statement:
@@ -217,6 +224,7 @@ def compose(month: Month, facts: Facts, *, now: datetime, target: Decimal = TARG
         budget=budget(seconds, target),
     )
     return Statement(
+        version=VERSION,
         account=facts.account,
         account_id=facts.account_id,
         pseudonym=facts.pseudonym,
@@ -246,6 +254,7 @@ def compose(month: Month, facts: Facts, *, now: datetime, target: Decimal = TARG
         classifiers=sorted({day.classifier for day in facts.days if day.classifier}),
         clocks_off=sorted({node for link in facts.links for node in link.skewed}),
         ledger=list(facts.links),
+        kept=facts.kept,
     )
 
 

@@ -33,6 +33,14 @@ _NATURES = {
     "objective": "our own objective, not contractual",
 }
 
+_KINDS = {
+    "OWN": "a case is taken",
+    "FIRST_RESPONSE": "first response",
+    "UPDATE": "next word on a case",
+    "TAM_REPLY": "answer of the TAM",
+    "CADENCE": "status update on a Critical Issue",
+}
+
 
 def html_of(statement: Statement) -> str:
     """Return a statement as an HTML page."""
@@ -44,6 +52,8 @@ def html_of(statement: Statement) -> str:
         hours=show_duration,
         verdicts=_VERDICTS,
         natures=_NATURES,
+        kinds=_KINDS,
+        after=_after,
     )
 
 
@@ -104,6 +114,10 @@ def _cell(value: Any) -> Any:
 def _page() -> Template:
     text = resources.files("homing.availability").joinpath("data/statement.html").read_text(encoding="utf-8")
     return Environment(autoescape=True, trim_blocks=True).from_string(text)
+
+
+def _after(begin: datetime, end: datetime) -> int:
+    return int((end - begin).total_seconds())
 
 
 def _moment(at: datetime) -> str:

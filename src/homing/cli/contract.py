@@ -7,14 +7,18 @@ import typer
 
 from homing.cli import output, reach
 from homing.cli.domains import master_key
+from homing.cli.hours_args import words
 from homing.cli.keys import AccountOption, JsonOption
 from homing.cli.people import ACTOR, somebody
 from homing.contracts import contacts, store
 from homing.contracts.rules import read_email, read_name, read_percent, read_phone
 from homing.contracts.types import EMAIL, Contact, ContactRole, Objectives, OrderForm, Phone, Tam
+from homing.ground import db
 from homing.ground.errors import Misuse
 from homing.hours.rules.contract import calendar_of
 from homing.hours.types import HolidaySet, ServiceZone
+
+ContactArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The contact's address.", show_default=False)]
 
 app = typer.Typer(help="Order Forms, TAM, contacts, PIN and audit of a customer.", no_args_is_help=True)
 
@@ -205,6 +209,44 @@ def contact(
     output.console().print(f"contact {made.contact_id}: {made.name} <{made.email}>")
 
 
+@app.command("verify")
+def verify(
+    who: ContactArgument,
+    how: Annotated[str, typer.Option("--how", metavar="TEXT", help="What shows it; the audit keeps it.")],
+    phone: Annotated[
+        str, typer.Option("--phone", metavar="NUMBER", help="Which number. Default: his address.", show_default=False)
+    ] = "",
+    account: AccountOption = None,
+) -> None:
+    """Say that a contact's address is his, or a number of his."""
+    said, number = words(how, "--how"), read_phone(phone) if phone else ""
+
+    async def work() -> None:
+        async with reach.database(reach.settings()) as pool:
+            known = await _contact(pool, account, who)
+            if not number:
+                await contacts.verify_email(pool, known, actor=ACTOR, how=said)
+            elif not await contacts.verify_phone(pool, known, number, actor=ACTOR, how=said):
+                numbers = ", ".join(one.number for one in known.phones) or "none"
+                raise Misuse(f"{number} is no number of {known.name}; he has {numbers}")
+
+    reach.run(work())
+    output.console().print(f"verified: {number or who}")
+
+
+@app.command("remove")
+def remove(who: ContactArgument, account: AccountOption = None) -> None:
+    """Let somebody be a contact no more. What he signed stays."""
+
+    async def work() -> None:
+        async with reach.database(reach.settings()) as pool:
+            known = await _contact(pool, account, who)
+            await contacts.remove(pool, known.account_id, known.contact_id, actor=ACTOR)
+
+    reach.run(work())
+    output.console().print(f"{who} is a contact no more")
+
+
 @app.command("pin")
 def pin(account: AccountOption = None) -> None:
     """Make a new support PIN and print it, alone, on standard output. It cannot be shown again; the old one is void."""
@@ -240,6 +282,15 @@ def audit(
     for entry in found:
         rows.add_row(output.clock(entry.at), entry.actor, entry.action, entry.subject)
     output.console().print(rows if found else "nothing was changed yet")
+
+
+async def _contact(pool: db.Pool, account: str | None, email: str) -> Contact:
+    owner = await reach.account(pool, account)
+    found = await contacts.of_account(pool, owner.account_id)
+    for one in found:
+        if one.email == email.strip().lower():
+            return one
+    raise reach.NotFound(f"{owner.name} has no contact {email}; `homing contract show --account {owner.name}` lists them")
 
 
 def _of(thing: Any, account_id: int) -> Any:

@@ -133,12 +133,13 @@ async def may_ask(pool: db.Pool, contact: Contact, *, now: datetime, actor: str)
     return True
 
 
-async def verify_email(pool: db.Pool, contact: Contact, *, actor: str) -> None:
-    """Note that a contact's address is his."""
+async def verify_email(pool: db.Pool, contact: Contact, *, actor: str, how: str = "") -> None:
+    """Note that a contact's address is his. how: as of a number; '' where he showed the code."""
     with db.trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
             await _sql.verify_email(connection, contact_id=contact.contact_id, email=contact.email)
-            await _note(connection, contact.account_id, contact.contact_id, "address verified", actor, {"email": contact.email})
+            detail = {"email": contact.email, **({"how": how} if how else {})}
+            await _note(connection, contact.account_id, contact.contact_id, "address verified", actor, detail)
 
 
 async def verify_phone(pool: db.Pool, contact: Contact, number: str, *, actor: str, how: str = "") -> bool:

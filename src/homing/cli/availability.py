@@ -106,8 +106,8 @@ def _show(found: Statement) -> None:
     if found.episodes:
         rows = output.table("Episodes", "from", "until", "seconds", "excluded", "persistent at", right=("seconds", "excluded"))
         for one in found.episodes:
-            at = "" if one.persistent_at is None else output.clock(one.persistent_at)
-            rows.add_row(output.clock(one.since), output.clock(one.until), str(one.seconds), str(one.excluded), at)
+            at = "" if one.persistent_at is None else output.moment(one.persistent_at)
+            rows.add_row(output.moment(one.since), output.moment(one.until), str(one.seconds), str(one.excluded), at)
         output.console().print(rows)
     _show_kept(found.kept)
 
@@ -125,15 +125,15 @@ def _show_kept(found: Kept) -> None:
             rows.add_row(one.kind, one.nature, *(str(getattr(one, name)) for name in figures))
         console.print(rows)
     for miss in found.misses:
-        ended = "owed still" if miss.ended_at is None else f"ended {output.clock(miss.ended_at)}"
-        console.print(f"missed: {miss.kind} ({miss.nature}) of {miss.subject}, due {output.clock(miss.due_at)}, {ended}")
+        ended = "owed still" if miss.ended_at is None else f"ended {output.moment(miss.ended_at)}"
+        console.print(f"missed: {miss.kind} ({miss.nature}) of {miss.subject}, due {output.moment(miss.due_at)}, {ended}")
     console.print(
         f"Support Cases: opened {cases.opened}, critical {cases.critical}, resolved by both sides {cases.agreed}, "
         f"closed unconfirmed {cases.unconfirmed}, reopened {cases.reopened}"
     )
     for tam in found.tams:
-        until = f" until {output.clock(tam.ends_at)}" if tam.ends_at else ""
-        console.print(f"Technical Account Manager: {tam.name}, since {output.clock(tam.begins_at)}{until}")
+        until = f" until {output.moment(tam.ends_at)}" if tam.ends_at else ""
+        console.print(f"Technical Account Manager: {tam.name}, since {output.moment(tam.begins_at)}{until}")
     if not found.tams:
         console.print("Technical Account Manager: nobody")
     for calendar in found.calendars:
@@ -171,7 +171,7 @@ def seconds_command(
     for name in ("unavailable", "unknown", "contested"):
         runs: list[tuple[int, int]] = found[name]  # type: ignore[assignment]
         for first, length in runs:
-            rows.add_row(name, output.clock(datetime.fromtimestamp(first, UTC)), str(length))
+            rows.add_row(name, output.moment(datetime.fromtimestamp(first, UTC)), str(length))
     output.console().print(rows if rows.row_count else "nothing was Unavailable, unknown or contested")
 
 

@@ -47,7 +47,7 @@ def list_staff(json: JsonOption = False) -> None:
         return
     rows = output.table("Staff", "number", "name", "address", "phone", "roles", right=("number",))
     for one in found:
-        roles = "left " + output.clock(one.left_at) if one.left_at else ", ".join(sorted(one.roles))
+        roles = "left " + output.moment(one.left_at) if one.left_at else ", ".join(sorted(one.roles))
         rows.add_row(str(one.person_id), one.name, one.email, one.phone or "-", roles)
     output.console().print(rows if found else "there is nobody yet; `homing staff add` begins.")
 

@@ -26,6 +26,7 @@ from homing.api.v1 import (
     sending_ips,
     snippets,
     subaccounts,
+    support_clocks,
     support_contacts,
     support_contract,
     support_hours,
@@ -133,6 +134,7 @@ def resources(
             notices=worker.notices,
             hostname=settings.hostname,
         ),
+        *support_clocks.routes(pool=pool),
         *support_staff.routes(pool=pool, bodies=bodies, clock=clock),
         *support_hours.routes(pool=pool, bodies=bodies, clock=clock),
         *ingest.routes(

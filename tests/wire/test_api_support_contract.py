@@ -311,7 +311,8 @@ async def test_the_audit_is_read_page_by_page_and_an_admin_reads_all_of_it(town:
 async def test_staff_sees_what_the_nightly_audits_found(town: Town):
     assert await town.ask("GET", "clock-audits", by="tim") == []
     await town.pool.execute(
-        "INSERT INTO clock_audits (day, began_at, ended_at, subjects, clocks, findings) VALUES ('2026-06-15', now(), now(), 2, 3, $1)",
+        "INSERT INTO clock_audits (day, began_at, ended_at, subjects, clocks, findings) "
+        "VALUES ('2026-06-15', now(), now(), 2, 3, $1)",
         '[{"subject": "case", "subject_id": 1001, "clock": 1, "what": "x"}]',
     )
     (night,) = await town.ask("GET", "clock-audits", by="ada")

@@ -18,6 +18,7 @@ CODE_PURPOSE = "contact address"
 CODE_DAYS = 3  # that a code is good for, the day of its mail included
 CODE_SENT = "code mailed"
 MOST_CODES = 5  # to a contact within a day
+MOST_CODES_OF_ACCOUNT = 50  # to all of them, also those that are none any more
 LEAST_AUTHORISED = 2  # contacts of an account before it goes live (model, section 3.1)
 
 
@@ -118,7 +119,7 @@ def is_code_of(master_key: MasterKey, contact: Contact, code: str, *, today: dat
 
 
 async def may_ask(pool: db.Pool, contact: Contact, *, now: datetime, actor: str) -> bool:
-    """Note that a contact is sent a code. False: he was sent too many within a day; let him be."""
+    """Note that a contact is sent a code. False: he, or the contacts of his account, were sent too many within a day."""
     subject = f"contact {contact.contact_id}"
     with db.trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
@@ -127,7 +128,7 @@ async def may_ask(pool: db.Pool, contact: Contact, *, now: datetime, actor: str)
             asked = await _sql.noted_since(
                 connection, account_id=contact.account_id, subject=subject, action=CODE_SENT, since=now - timedelta(days=1)
             )
-            if asked >= MOST_CODES:
+            if asked["of_subject"] >= MOST_CODES or asked["of_account"] >= MOST_CODES_OF_ACCOUNT:
                 return False
             await _note(connection, contact.account_id, contact.contact_id, CODE_SENT, actor, {"email": contact.email})
     return True

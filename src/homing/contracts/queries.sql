@@ -107,10 +107,11 @@ SELECT audit_id, account_id, at, actor, action, subject, detail FROM audit
 WHERE (:account_id::integer IS NULL OR account_id = :account_id) AND (:before::bigint IS NULL OR audit_id < :before)
 ORDER BY audit_id DESC LIMIT :limit;
 
--- name: noted_since$
--- How often something was done to a subject since a moment.
+-- name: noted_since^
+-- How often something was done to a subject, and to all of an account, since a moment.
 -- reads: audit
-SELECT count(*) FROM audit WHERE account_id = :account_id AND subject = :subject AND action = :action AND at > :since;
+SELECT count(*) FILTER (WHERE subject = :subject) AS of_subject, count(*) AS of_account
+FROM audit WHERE account_id = :account_id AND action = :action AND at > :since;
 
 -- name: add_person^
 -- A new member of the staff; nothing comes back where the address is taken.

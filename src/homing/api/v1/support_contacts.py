@@ -53,7 +53,10 @@ MOST_CONTACTS = 200  # of an account
 CANNOT = Problem(503, "Service unavailable", "mail to contacts cannot be sent now; the operator's log says why")
 NOT_OFFERED = bad_params("no mail is sent to contacts here; staff can verify an address")
 TOO_OFTEN = Problem(
-    429, "too many requests", f"this contact was sent {contacts.MOST_CODES} codes within a day; use the last one, or try tomorrow"
+    429,
+    "too many requests",
+    f"a contact is sent {contacts.MOST_CODES} codes a day, all of an account's {contacts.MOST_CODES_OF_ACCOUNT}; "
+    "use the last one, or try tomorrow",
 )
 WRONG_CODE = bad_params("code: it is not what this contact was mailed in the last days")
 _encode = msgspec.json.Encoder().encode
@@ -235,7 +238,10 @@ ASK = Operation(
     "Mail a contact a code that shows that his address is his",
     {200: ("the contact; of a verified address none is mailed", RESULTS)},
     errors=(*_WHO, NOT_OFFERED, TOO_OFTEN, CANNOT),
-    limits=(Limit("codes to a contact within a day", contacts.MOST_CODES, "mails", "429"),),
+    limits=(
+        Limit("codes to a contact within a day", contacts.MOST_CODES, "mails", "429"),
+        Limit("codes to all contacts of an account within a day", contacts.MOST_CODES_OF_ACCOUNT, "mails", "429"),
+    ),
     parameters=_ID,
 )
 SHOW_CODE = Operation(

@@ -108,7 +108,8 @@ def show_contact(one: Contact) -> dict[str, Any]:
 
 def letter(one: Contact, code: str, *, hostname: str, now: datetime, days: int) -> tuple[str, str]:
     """Return subject and text of the mail that asks whether an address is somebody's."""
-    text = f"""Hello {one.name},
+    # Nothing that whoever asked has typed stands in it, but for the address itself.
+    text = f"""Hello,
 
 you are named as a contact for support at {hostname}. If this address is yours,
 pass this code on to whoever asked you to:

@@ -254,6 +254,17 @@ async def test_whoever_reads_mail_to_an_address_shows_its_code_and_the_address_i
     assert "tomorrow" in (await town.ask("POST", path, 429))["description"]
 
 
+async def test_staff_says_what_else_shows_that_an_address_is_his(town: Town):
+    made = await town.ask("POST", "contacts", body=KIM)
+    path = f"contacts/{made['contact_id']}/email-verification"
+    assert (await town.ask("PUT", path, 422, body={"how": "trust me"}))["code"] == "1400", "a key cannot"
+    assert (await town.ask("PUT", path, 422, by="cia", body={"how": NUL}))["code"] == "1300"
+    done = await town.ask("PUT", path, by="cia", body={"how": "wrote to us, signed by his domain"})
+    assert done["email_verified_at"] is not None
+    (entry, *_) = await town.ask("GET", "audit")
+    assert (entry["action"], entry["detail"]["how"]) == ("address verified", "wrote to us, signed by his domain")
+
+
 async def test_a_code_is_good_for_three_days_and_no_longer(town: Town):
     made = await town.ask("POST", "contacts", body=KIM)
     known = await contacts.one(town.pool, town.account_id, made["contact_id"])

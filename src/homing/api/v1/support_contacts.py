@@ -33,6 +33,7 @@ from homing.api.v1.support_contacts_wire import (
     PhoneIn,
     code_in,
     contact_in,
+    how_in,
     is_same,
     letter,
     phone_in,
@@ -154,12 +155,14 @@ def routes(
         async with bodies.json(request) as body:
             with refusals():
                 who = await asker(pool, request, query_of(request))
-                code = code_in(read_body(body, CodeIn))
+                given = read_body(body, CodeIn)
+                how = "" if who.staff is None or given.how is None else how_in(given.how)
+                code = "" if how else code_in(given)
                 known = await found(who, contact_id)
-        if not contacts.is_code_of(master_key, known, code, today=clock.now().date()):
+        if not how and not contacts.is_code_of(master_key, known, code, today=clock.now().date()):
             raise ApiError(WRONG_CODE)
         if known.email_verified_at is None:
-            await contacts.verify_email(pool, known, actor=who.actor)
+            await contacts.verify_email(pool, known, actor=who.actor, how=how)
         return await shown(request, await found(who, contact_id))
 
     @put(f"{ONE}/phone-verification", opt={"staff": DESK, "operation": VERIFY_PHONE})
@@ -247,10 +250,19 @@ ASK = Operation(
 SHOW_CODE = Operation(
     "Show the code that a contact was mailed",
     {200: ("the contact, his address verified", RESULTS)},
-    errors=(*_WHO, missing("code is a required field"), WRONG_CODE),
-    description=f"A code is good for {contacts.CODE_DAYS} days, and for the address that it was mailed to.",
+    errors=(*_WHO, missing("code is a required field"), bad_type("how must be 1 to 255 printable characters"), WRONG_CODE),
+    description=(
+        f"A code is good for {contacts.CODE_DAYS} days, and for the address that it was mailed to. Staff may say `how` else the "
+        "address was shown to be his; that goes into the audit."
+    ),
     parameters=_ID,
-    body={"type": "object", "required": ["code"], "properties": {"code": {"type": "string", "maxLength": 100}}},
+    body={
+        "type": "object",
+        "properties": {
+            "code": {"type": "string", "maxLength": 100},
+            "how": {"type": "string", "maxLength": MOST_HOW, "description": "staff, instead of a code"},
+        },
+    },
     example={"code": "0123456789abcdef0123"},
 )
 VERIFY_PHONE = Operation(

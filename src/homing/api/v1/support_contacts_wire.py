@@ -28,9 +28,10 @@ class ContactIn(msgspec.Struct, kw_only=True):
 
 
 class CodeIn(msgspec.Struct, kw_only=True):
-    """What a contact was mailed."""
+    """What a contact was mailed; or, by staff, what else shows that the address is his."""
 
     code: str | None = None
+    how: str | None = None
 
 
 class PhoneIn(msgspec.Struct, kw_only=True):
@@ -79,16 +80,21 @@ def code_in(given: CodeIn) -> str:
     return given.code[:100]
 
 
+def how_in(text: str) -> str:
+    """Return what shows that something is somebody's. Raises Wrong."""
+    how = text.strip()
+    if not how or len(how) > MOST_HOW or not how.isprintable():
+        raise Wrong(bad_type(f"how must be 1 to {MOST_HOW} printable characters"))
+    return how
+
+
 def phone_in(given: PhoneIn) -> tuple[str, str]:
     """Return a number, and what shows that it is somebody's. Raises Wrong."""
     if not given.number or not given.how or not given.how.strip():
         raise Wrong(missing("number and how are required fields"))
     with reads("number"):
         number = read_phone(given.number)
-    how = given.how.strip()
-    if len(how) > MOST_HOW or not how.isprintable():
-        raise Wrong(bad_type(f"how must be 1 to {MOST_HOW} printable characters"))
-    return number, how
+    return number, how_in(given.how)
 
 
 def show_contact(one: Contact) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from homing.support.clocks.types import Kind, Nature, Reading, State
 from homing.support.line.types import Entitlement, Outcome
 
 TOLD = (Nature.CONTRACTUAL, Nature.PROVISIONAL, Nature.OBJECTIVE)  # what is internal or a courtesy is nobody else's business
+MOST_LISTED = 1_000  # call-backs and misses; more are counted, and the first are listed
 _PROMISED = ("met", "missed", "owed")
 
 
@@ -45,7 +46,7 @@ def call_backs(calls: Sequence[CallBack]) -> CallBacks:
     for one in calls:
         counts[one.counted_as] += 1
     connected = sum(one.connected_at is not None and one.counted_as in _PROMISED for one in calls)
-    return CallBacks(count=len(calls), connected=connected, calls=list(calls), **counts)
+    return CallBacks(count=len(calls), connected=connected, calls=list(calls[:MOST_LISTED]), **counts)
 
 
 def promises(readings: Iterable[Reading]) -> list[Promise]:
@@ -69,7 +70,7 @@ def misses(readings: Iterable[tuple[str, Reading]]) -> list[Miss]:
         and one.outcome is State.MISSED
         and one.outcome_at is not None
     ]
-    return sorted(found, key=lambda one: (one.due_at, one.subject, one.kind))
+    return sorted(found, key=lambda one: (one.due_at, one.subject, one.kind))[:MOST_LISTED]
 
 
 def tams(

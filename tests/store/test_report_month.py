@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from homing.accounts import store as accounts
 from homing.accounts.types import Account
@@ -23,6 +24,7 @@ from homing.support.line.rules.callback import attainment
 from homing.support.report.month import kept
 from tests.kit.cases import Bench, bench
 from tests.kit.hours import at
+from tests.kit.ledger import FAIL, Ledger
 
 MAY, JUNE = at("2026-05-01T00:00Z"), at("2026-06-01T00:00Z")
 
@@ -148,6 +150,24 @@ async def test_the_statement_holds_it_in_every_form_and_takes_its_target_from_th
     told = [one for one in started if one.reading.nature.value in ("contractual", "objective", "provisional")]
     column = tables["promises"][0].index("started")
     assert sum(int(row[column]) for row in tables["promises"][1:]) == len([one for one in told if one.reading.kind != "CALLBACK"])
+
+
+async def test_an_episode_names_the_critical_case_that_was_opened_about_it(pool: db.Pool, tmp_path: Path):
+    town = await lived(pool)
+    await pool.execute("UPDATE accounts SET created_at = '2026-01-01T00:00:00Z'")
+    (case,) = await pool.fetch("SELECT case_id, opened_at FROM cases WHERE severity = 'critical'")
+    ledger = Ledger(pool, tmp_path, case["opened_at"])
+    opened = int(case["opened_at"].timestamp())
+    for second in (opened - 90_000, opened - 600):
+        ledger.node().note(second, town.account_id, FAIL)
+        ledger.node().watch(second, second + 2)
+    await ledger.go(case["opened_at"] + timedelta(minutes=5))
+    promised = await kept(pool, town.account_id, MAY, JUNE)
+    made = await statement(
+        pool, await account_of(town), Month(2026, 5), master_key=MasterKey(b"k" * 32), now=ledger.now, kept=promised
+    )  # fmt: skip
+    assert [one.cases for one in made.episodes] == [[], [case["case_id"]]]
+    assert f"<td>{case['case_id']}</td>" in html_of(made)
 
 
 async def test_what_somebody_typed_is_no_formula_in_a_spreadsheet(pool: db.Pool):

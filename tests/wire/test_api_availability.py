@@ -95,6 +95,7 @@ async def test_the_statement_of_a_month(town: Town):
     assert found["verdict"] == "open"
     assert found["episodes"][0] == {
         "since": "2026-03-10T00:01:40Z", "until": "2026-03-10T00:01:45Z", "seconds": 5, "excluded": 0, "persistent_at": None,
+        "cases": [],
     }  # fmt: skip
 
 

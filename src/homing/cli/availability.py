@@ -104,10 +104,13 @@ def _show(found: Statement) -> None:
         rows.add_row(name, value)
     output.console().print(rows)
     if found.episodes:
-        rows = output.table("Episodes", "from", "until", "seconds", "excluded", "persistent at", right=("seconds", "excluded"))
+        rows = output.table(
+            "Episodes", "from", "until", "seconds", "excluded", "persistent at", "cases", right=("seconds", "excluded")
+        )
         for one in found.episodes:
             at = "" if one.persistent_at is None else output.moment(one.persistent_at)
-            rows.add_row(output.moment(one.since), output.moment(one.until), str(one.seconds), str(one.excluded), at)
+            about = ", ".join(map(str, one.cases))
+            rows.add_row(output.moment(one.since), output.moment(one.until), str(one.seconds), str(one.excluded), at, about)
         output.console().print(rows)
     _show_kept(found.kept)
 

@@ -85,6 +85,14 @@ class Cases(msgspec.Struct, frozen=True, kw_only=True):
     by_tam: int = 0
 
 
+class CriticalCase(msgspec.Struct, frozen=True, kw_only=True):
+    """A case that is critical, and was open in the month. ended_at: None, it is open."""
+
+    case: int
+    opened_at: datetime
+    ended_at: datetime | None
+
+
 class Stand(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody stood in for the TAM."""
 
@@ -141,6 +149,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     promises: list[Promise] = []
     misses: list[Miss] = []
     cases: Cases = Cases()
+    critical: list[CriticalCase] = []
     tams: list[TamOfMonth] = []
     without_tam_s: int = 0
     calendars: list[CalendarOfMonth] = []

@@ -5,7 +5,7 @@ are never silently good: both are numbers of their own, and where the unknown on
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -17,9 +17,11 @@ from homing.availability.rules.judging import FINAL_AFTER
 from homing.availability.rules.leaf import Amendment
 from homing.availability.rules.share import TARGET, Outcome, budget, outcome, uptime
 from homing.availability.types import Episode, Exclusion, ExclusionKind, Finding, Judged, Month, moment, start_of
-from homing.contracts.kept import Kept
+from homing.contracts.kept import CriticalCase, Kept
 from homing.evidence.rules.seconds import Seconds, span
 from homing.evidence.types import DAY_S
+
+_CALLED_WITHIN = timedelta(hours=1)  # after an episode, a customer may still open the case about it
 
 
 class DayFacts(NamedTuple):
@@ -98,13 +100,17 @@ class DayLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EpisodeLine(msgspec.Struct, frozen=True, kw_only=True):
-    """Unavailable seconds that belong together. until: the first second after it; persistent_at: None, it was not."""
+    """Unavailable seconds that belong together. until: the first second after it; persistent_at: None, it was not.
+
+    cases   critical cases that were open in it, or opened within an hour after it
+    """
 
     since: datetime
     until: datetime
     seconds: int
     excluded: int
     persistent_at: datetime | None
+    cases: list[int]
 
 
 class ExclusionLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,7 +247,9 @@ def compose(month: Month, facts: Facts, *, now: datetime, target: Decimal = TARG
         ),
         verdict=outcome(net, unknown, seconds=seconds, target=target, over=is_final),
         days=[_day(day, taken_out >> (start_of(day.day) - start)) for day in facts.days],
-        episodes=[_episode(one, whole.unavailable, taken_out, start) for one in episodes(whole, gap_s=GAP_S)],
+        episodes=[
+            _episode(one, whole.unavailable, taken_out, start, facts.kept.critical) for one in episodes(whole, gap_s=GAP_S)
+        ],
         exclusions=[
             _exclusion(one.exclusion, one.seconds)
             for one in excluded(whole.unavailable, facts.exclusions, account_id=facts.account_id, start=start, seconds=seconds)
@@ -304,11 +312,17 @@ def _day(day: DayFacts, taken_out: Seconds) -> DayLine:
     )
 
 
-def _episode(one: Episode, unavailable: Seconds, taken_out: Seconds, start: int) -> EpisodeLine:
+def _episode(one: Episode, unavailable: Seconds, taken_out: Seconds, start: int, critical: Sequence[CriticalCase]) -> EpisodeLine:
     at = reached(unavailable, one, seconds=PERSISTENT_S)
+    since, until = moment(start + one.start), moment(start + one.end)
     return EpisodeLine(
-        since=moment(start + one.start),
-        until=moment(start + one.end),
+        since=since,
+        until=until,
+        cases=[
+            case.case
+            for case in critical
+            if case.opened_at <= until + _CALLED_WITHIN and (case.ended_at is None or case.ended_at >= since)
+        ],
         seconds=one.seconds,
         excluded=(taken_out & span(one.start, one.end)).bit_count(),
         persistent_at=None if at is None else moment(start + at),

@@ -277,3 +277,10 @@ SELECT count(*) FILTER (WHERE e.event = 'opened') AS opened,
 FROM (SELECT payload::jsonb AS whole, payload::jsonb ->> 'event' AS event
       FROM case_events JOIN cases USING (case_id)
       WHERE account_id = :account_id AND at >= :since AND at < :until) AS e;
+
+-- name: critical_in
+-- The cases of an account that are critical and were open in a stretch of time, by their begin.
+-- reads: cases
+SELECT case_id AS case, opened_at, ended_at FROM cases
+WHERE account_id = :account_id AND severity = 'critical' AND opened_at < :until AND (ended_at IS NULL OR ended_at >= :since)
+ORDER BY opened_at, case_id LIMIT :limit;

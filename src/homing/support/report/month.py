@@ -4,7 +4,7 @@ from datetime import datetime
 
 from homing.contracts import people
 from homing.contracts import store as contracts
-from homing.contracts.kept import CalendarOfMonth, CallBack, Cases, Kept, Stand
+from homing.contracts.kept import CalendarOfMonth, CallBack, Cases, CriticalCase, Kept, Stand
 from homing.contracts.types import Assignment
 from homing.ground import db
 from homing.hours import store as hours
@@ -40,6 +40,10 @@ async def kept(executor: db.Executor, account_id: int, since: datetime, until: d
             promises=counting.promises([one.reading for one in started]),
             misses=counting.misses([(f"{one.subject} {one.subject_id}", one.reading) for one in started]),
             cases=Cases(**counts),
+            critical=[
+                CriticalCase(case=number, opened_at=begin, ended_at=end)
+                for number, begin, end in await cases.critical_in(executor, account_id, since=since, until=until)
+            ],
             tams=tams,
             without_tam_s=without,
             calendars=await _calendars(executor, account_id, since, until),

@@ -98,7 +98,7 @@ def test_the_statement_of_a_customer_in_every_form(homing: Shell, tmp_path: Path
     assert next(row for row in rows if row["day"] == DAY)["unavailable"] == "9"
     page = tmp_path / "page.html"
     homing("availability", "month", MONTH, "--account", "acme", "--html", str(page))
-    assert "Availability of acme" in page.read_text()
+    assert "Monthly statement for acme" in page.read_text()
 
 
 def test_single_seconds(homing: Shell):

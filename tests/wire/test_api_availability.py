@@ -16,6 +16,8 @@ from homing.availability import decisions
 from homing.availability.rules import outside
 from homing.availability.rules.outside import FIRST, Saw
 from homing.availability.types import Doors, ExclusionKind
+from homing.contracts import people
+from homing.contracts.types import Role, StaffMember
 from homing.evidence.rules.seconds import span
 from tests.kit.ledger import FAIL, OK, Ledger, at, unix
 from tests.kit.moved_clock import MovedClock
@@ -93,6 +95,7 @@ async def test_the_statement_of_a_month(town: Town):
     assert found["verdict"] == "open"
     assert found["episodes"][0] == {
         "since": "2026-03-10T00:01:40Z", "until": "2026-03-10T00:01:45Z", "seconds": 5, "excluded": 0, "persistent_at": None,
+        "cases": [],
     }  # fmt: skip
 
 
@@ -305,12 +308,36 @@ async def test_another_account_sees_and_decides_nothing_of_this_one(town: Town):
 
 
 async def test_the_grant_is_needed_and_a_subaccount_cannot_hold_it(town: Town):
-    without = await town.door.door.key_with(*sorted(KEY_GRANTS - {"support/manage"}))
+    without = await town.door.door.key_with(*sorted(KEY_GRANTS - {"support/manage", "support/view"}))
     paths = ["", "/months/2026-03", "/seconds", "/days/2026-03-10", "/witnesses", "/evidence"]
     for path in paths:
         assert await town.get(path, 403, key=without) == {"message": "Forbidden."}
         assert await town.get(path, 401, key="f" * 40) == {"message": "Unauthorized."}
     assert "support/manage" not in SUBACCOUNT_KEY_GRANTS
+    reads = await town.door.door.key_with("support/view")
+    assert (await town.get("/months/2026-03", key=reads))["account"] == "acme"
+    assert (await town.post("/witnesses", {"name": "w", "public_key": PUBLIC}, 403, key=reads))["message"] == "Forbidden."
+
+
+async def test_staff_reads_the_statement_of_an_account_that_it_names(town: Town):
+    wanted = StaffMember(person_id=0, name="tim", email="tim@provider.test", phone="", roles=frozenset({Role.TAM}))
+    made = await people.add(town.door.pool, wanted, actor="operator")
+    assert made is not None
+    token = await people.new_token(town.door.pool, made.person_id, label="t", actor="operator")
+    whose = f"account_id={town.door.account_id}"
+    shown = await town.get(f"/months/2026-03?{whose}", key=token)
+    assert (shown["account"], shown["version"], shown["kept"]["without_tam_s"]) == ("acme", 2, 31 * 86_400)
+    assert (await town.get(f"/seconds?{whose}", key=token))["api"]["failed"] == []
+    assert "account_id" in (await town.get("/months/2026-03", 400, key=token))["description"]
+    await town.get("/months/2026-03?account_id=999", 404, key=token)
+
+
+async def test_one_section_of_a_statement_as_csv(town: Town):
+    answer = await town.door.call("GET", "availability/months/2026-03?format=csv&section=cases")
+    assert 'filename="availability-2026-03-cases.csv"' in answer.headers["content-disposition"]
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert row["opened"] == "0"
+    assert (await town.get("/months/2026-03?format=csv&section=x", 400))["code"] == "1200"
 
 
 async def test_sealing_a_second_day_chains_the_roots_that_everybody_sees(town: Town):

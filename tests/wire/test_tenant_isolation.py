@@ -16,6 +16,8 @@ import pytest
 
 from homing.accounts import store as accounts
 from homing.accounts.grants import KEY_GRANTS, SUBACCOUNT_KEY_GRANTS
+from homing.api.v1.support_contract_wire import OrderFormIn, order_form_in
+from homing.contracts import store as contracts
 from homing.egress import store as egress
 from homing.egress.types import SendingIp
 from homing.events import store as events
@@ -194,6 +196,24 @@ WALK: dict[str, Way] = {
     "POST /api/v1/support/sev1": Way(bodies=({"description": "{template}", "email": "kim@there.test"},)),
     "GET /api/v1/support/sev1": Way(),
     "GET /api/v1/support/sev1/{reference}": Way("sev1"),
+    "GET /api/v1/support/contract": Way(),
+    "GET /api/v1/support/contract/order-forms": Way(),
+    "GET /api/v1/support/contract/order-forms/{order_form_id}": Way("form"),
+    "GET /api/v1/support/contract/tam": Way(),
+    "POST /api/v1/support/contract/pin": Way(),
+    "GET /api/v1/support/audit": Way(),
+    "GET /api/v1/support/contacts": Way(),
+    "POST /api/v1/support/contacts": Way(bodies=({"name": "Kim", "email": "{contact_address}"},)),
+    "GET /api/v1/support/contacts/{contact_id}": Way("contact"),
+    "PUT /api/v1/support/contacts/{contact_id}": Way("contact", bodies=({"name": "x"},)),
+    "DELETE /api/v1/support/contacts/{contact_id}": Way("contact"),
+    "POST /api/v1/support/contacts/{contact_id}/email-verification": Way("contact"),
+    "PUT /api/v1/support/contacts/{contact_id}/email-verification": Way("contact", bodies=({"code": "x"},)),
+    "GET /api/v1/support/hours": Way(),
+    "GET /api/v1/support/hours/due": Way(queries=("duration=1h",)),
+    "GET /api/v1/support/hours/explain": Way(queries=("duration=1h",)),
+    "GET /api/v1/support/hours/holidays": Way(),
+    "GET /api/v1/support/hours/versions": Way(),
     "GET /api/v1/availability": Way(),
     "GET /api/v1/availability/months/{month}": Way("month"),
     "GET /api/v1/availability/seconds": Way(),
@@ -381,6 +401,10 @@ async def settle(door: ResourceDoor, app: Target, mark: str, key: str, account_i
     given = SendingIp(address=things["address"], hostname=f"{mark}.test", account_id=account_id, pool_id=things["pool"])
     await egress.assign(door.pool, given, today=NOW.date())
     reported = {"description": mark, "company": mark, "name": mark, "email": f"kim@{mark}.test"}
+    kim = {"name": mark, "email": f"contact@{mark}.test"}
+    things["contact"] = str((await made("POST", "support/contacts", kim))["contact_id"])
+    things["contact_address"] = kim["email"]
+    things["form"] = str(await order_form(door.pool, account_id, mark))
     things["sev1"] = (await made("POST", "support/sev1", reported))["reference"]
     await made("POST", "inbound-domains", {"domain": things["inbound"]})
     relay = {"name": mark, "target": app.url, "match": {"domain": things["inbound"]}}
@@ -424,6 +448,17 @@ async def settle(door: ResourceDoor, app: Target, mark: str, key: str, account_i
     return Tenant(mark, account_id, number, things)
 
 
+async def order_form(pool: db.Pool, account_id: int, mark: str) -> int:
+    """Return the number of an account's Order Form."""
+    known = await contracts.order_forms_of(pool, account_id)
+    if known:
+        return known[0].order_form_id
+    given = OrderFormIn(plan=mark, zone="PT")
+    made = await contracts.add_order_form(pool, order_form_in(given, account_id=account_id, now=NOW), actor=mark)
+    assert made is not None
+    return made.order_form_id
+
+
 async def intruder(town: Town, name: str) -> Intruder:
     door = town.door.door
     if name == "stranger":
@@ -463,6 +498,9 @@ class Trial:
             "day": "2026-01-01",
             "witness": str(uuid.uuid4()),
             "sev1": f"S1-{9_000_000 + n}",
+            "contact": str(9_000_000 + n),
+            "contact_address": f"contact@nobody{n}.test",
+            "form": str(9_000_000 + n),
             "ab_test": f"nobody{n}-test",
             "draft": f"nobody{n}-draft",
             "batch": str(uuid.uuid4()),
@@ -545,11 +583,11 @@ def filled(value: Any, values: dict[str, str]) -> Any:
 def without_own_ids(text: str) -> str:
     """Return an answer without what differs by chance: ids and keys that were just made, moments."""
     text = re.sub(
-        r'"(id|key|short_key|href|reference|signing_secret|webhook_id|dkim|public|value|updated|created|timestamp)":"[^"]*"',
+        r'"(id|key|short_key|href|reference|pin|signing_secret|webhook_id|dkim|public|value|updated|created|timestamp)":"[^"]*"',
         r'"\1":""',
         text,
     )
-    text = re.sub(r'"(subaccount_id|id)":\d+', r'"\1":0', text)
+    text = re.sub(r'"(subaccount_id|contact_id|id)":\d+', r'"\1":0', text)
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)", "", text)
 
 

@@ -17,6 +17,8 @@ from homing.availability.rules.statement import DayFacts, Facts, Link, Statement
 from homing.availability.seal import pseudonym
 from homing.availability.store import Figures, Root, SealedDay
 from homing.availability.types import Month, moment
+from homing.contracts import store as contracts
+from homing.contracts.kept import Kept
 from homing.evidence import store as evidence
 from homing.evidence.rules.classify import VERSION
 from homing.evidence.rules.seconds import Seconds
@@ -50,9 +52,12 @@ async def statement(
     master_key: MasterKey,
     now: datetime,
     target: Decimal = TARGET,
+    kept: Kept | None = None,
 ) -> Statement:
     """Return the statement of an account's month.
 
+    target   where no Order Form names one
+    kept     how other promises were kept in that month (support.report)
     raises   Nothing; StoreUnavailable
     """
     first = await _first(executor, month, now)
@@ -75,8 +80,10 @@ async def statement(
         links=[link_of(root) for root in await store.roots(executor, month.first, last)],
         unattributed=sum(one.figures.unavailable.bit_count() for one in nobodys),
         measured_from=max(first, account.created_at),
+        kept=kept or Kept(),
     )
-    return compose(month, facts, now=now, target=target)
+    targets = await contracts.targets_at(executor, min(now, until - timedelta(seconds=1)), account_id=account.account_id)
+    return compose(month, facts, now=now, target=targets.get(account.account_id, target))
 
 
 async def lines(executor: db.Executor, month: Month, *, now: datetime, target: Decimal = TARGET) -> list[Line]:
@@ -99,6 +106,7 @@ async def lines(executor: db.Executor, month: Month, *, now: datetime, target: D
             sealed[number][day] = store.figures_of(one.seen, classifier=VERSION)
     since, until = moment(month.start), moment(month.start + month.seconds)
     exclusions = await decisions.exclusions(executor, None, since=since, until=until)
+    targets = await contracts.targets_at(executor, min(now, until - timedelta(seconds=1)))
     over = now >= until + FINAL_AFTER and all(day in roots for day in _measured(month, first, now))
     found = []
     for account in sorted(everybody, key=lambda one: one.name):
@@ -117,7 +125,7 @@ async def lines(executor: db.Executor, month: Month, *, now: datetime, target: D
                 unavailable_strict=sum(figures.strict.bit_count() for figures in mine.values() if figures.strict),
                 unknown=unknown,
                 uptime_net=str(uptime(net, month.seconds)),
-                verdict=outcome(net, unknown, seconds=month.seconds, target=target, over=over),
+                verdict=outcome(net, unknown, seconds=month.seconds, target=targets.get(account.account_id, target), over=over),
             )
         )
     return found

@@ -7,15 +7,19 @@ from typing import Annotated
 import typer
 
 from homing.availability import export
-from homing.availability.pages import csv_of, html_of
+from homing.availability.pages import SECTIONS, csv_of, html_of
 from homing.availability.rules.statement import Statement
 from homing.availability.statement import Line, lines, statement
+from homing.availability.types import moment
 from homing.availability.views import Extract, extract, show
 from homing.cli import availability_desk, availability_ledger, output, reach, typed
 from homing.cli.domains import master_key
 from homing.cli.keys import AccountOption, JsonOption
 from homing.cli.typed import DayArgument, MonthArgument
+from homing.contracts.kept import Kept
 from homing.ground.errors import Misuse
+from homing.hours.rules.text import show_duration
+from homing.support.report.month import kept
 
 app = typer.Typer(help="How available the platform was, for whom, and what proves it.", no_args_is_help=True)
 
@@ -47,7 +51,8 @@ def month_command(
     month: MonthArgument = None,
     account: AccountOption = None,
     json: JsonOption = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print the days as CSV.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print one section as CSV.")] = False,
+    section: Annotated[str, typer.Option("--section", metavar="NAME", help=f"Of --csv: {', '.join(SECTIONS)}.")] = SECTIONS[0],
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page to print.", show_default=False)
     ] = None,
@@ -55,19 +60,23 @@ def month_command(
     """Show the statement of a customer's month."""
     chosen = reach.settings()
     wanted = typed.month(month)
+    if section not in SECTIONS:
+        raise Misuse(f"--section is one of {', '.join(SECTIONS)}")
 
     async def work() -> Statement:
         async with reach.database(chosen) as pool:
             owner = await reach.account(pool, account)
             target = typed.target(chosen.availability_target)
-            return await statement(pool, owner, wanted, master_key=master_key(chosen), now=typed.now(), target=target)
+            promised = await kept(pool, owner.account_id, moment(wanted.start), moment(wanted.start + wanted.seconds))
+            key = master_key(chosen)
+            return await statement(pool, owner, wanted, master_key=key, now=typed.now(), target=target, kept=promised)
 
     found = reach.run(typed.told(work()))
     if html is not None:
         html.write_text(html_of(found), encoding="utf-8")
         output.remark(f"written: {html}")
     elif csv:
-        typer.echo(csv_of(found), nl=False)
+        typer.echo(csv_of(found, section), nl=False)
     elif json:
         output.print_json(found)
     else:
@@ -95,11 +104,44 @@ def _show(found: Statement) -> None:
         rows.add_row(name, value)
     output.console().print(rows)
     if found.episodes:
-        rows = output.table("Episodes", "from", "until", "seconds", "excluded", "persistent at", right=("seconds", "excluded"))
+        rows = output.table(
+            "Episodes", "from", "until", "seconds", "excluded", "persistent at", "cases", right=("seconds", "excluded")
+        )
         for one in found.episodes:
-            at = "" if one.persistent_at is None else output.clock(one.persistent_at)
-            rows.add_row(output.clock(one.since), output.clock(one.until), str(one.seconds), str(one.excluded), at)
+            at = "" if one.persistent_at is None else output.moment(one.persistent_at)
+            about = ", ".join(map(str, one.cases))
+            rows.add_row(output.moment(one.since), output.moment(one.until), str(one.seconds), str(one.excluded), at, about)
         output.console().print(rows)
+    _show_kept(found.kept)
+
+
+def _show_kept(found: Kept) -> None:
+    console, calls, cases = output.console(), found.call_backs, found.cases
+    console.print(
+        f"Severity 1 call-backs: {calls.count}; in time {calls.met}, missed {calls.missed}, connected {calls.connected}, "
+        f"still owed {calls.owed}, not entitled {calls.not_entitled}, undecided {calls.undecided}, void {calls.void}"
+    )
+    if found.promises:
+        figures = ("started", "met", "missed", "running", "superseded", "void")
+        rows = output.table("Promises whose clocks started in the month", "promise", "worth", *figures, right=figures)
+        for one in found.promises:
+            rows.add_row(one.kind, one.nature, *(str(getattr(one, name)) for name in figures))
+        console.print(rows)
+    for miss in found.misses:
+        ended = "owed still" if miss.ended_at is None else f"ended {output.moment(miss.ended_at)}"
+        console.print(f"missed: {miss.kind} ({miss.nature}) of {miss.subject}, due {output.moment(miss.due_at)}, {ended}")
+    console.print(
+        f"Support Cases: opened {cases.opened}, critical {cases.critical}, resolved by both sides {cases.agreed}, "
+        f"closed unconfirmed {cases.unconfirmed}, reopened {cases.reopened}"
+    )
+    for tam in found.tams:
+        until = f" until {output.moment(tam.ends_at)}" if tam.ends_at else ""
+        console.print(f"Technical Account Manager: {tam.name}, since {output.moment(tam.begins_at)}{until}")
+    if not found.tams:
+        console.print("Technical Account Manager: nobody")
+    for calendar in found.calendars:
+        versions = ", ".join(f"version {one.version}" if one.version else "the contract" for one in calendar.versions)
+        console.print(f"Business Hours: {calendar.calendar} ({calendar.plan}), {show_duration(calendar.seconds)}, by {versions}")
 
 
 @app.command("seconds")
@@ -132,7 +174,7 @@ def seconds_command(
     for name in ("unavailable", "unknown", "contested"):
         runs: list[tuple[int, int]] = found[name]  # type: ignore[assignment]
         for first, length in runs:
-            rows.add_row(name, output.clock(datetime.fromtimestamp(first, UTC)), str(length))
+            rows.add_row(name, output.moment(datetime.fromtimestamp(first, UTC)), str(length))
     output.console().print(rows if rows.row_count else "nothing was Unavailable, unknown or contested")
 
 

@@ -131,8 +131,8 @@ def list_exclusions(month: MonthArgument = None, json: JsonOption = False) -> No
         rows.add_row(
             str(one.exclusion_id),
             "all" if one.account_id is None else str(one.account_id),
-            output.clock(one.since),
-            output.clock(one.until),
+            output.moment(one.since),
+            output.moment(one.until),
             one.kind.value,
             one.reason,
             one.proposed_by,
@@ -179,7 +179,7 @@ def list_witnesses(json: JsonOption = False) -> None:
     for one in found:
         whose = "ours" if one.account_id is None else str(one.account_id)
         rows.add_row(
-            str(one.witness_id), whose, one.name, one.public_key[:16], "" if one.ended_at is None else output.clock(one.ended_at)
+            str(one.witness_id), whose, one.name, one.public_key[:16], "" if one.ended_at is None else output.moment(one.ended_at)
         )
     output.console().print(rows if found else "there is no witness")
 
@@ -222,7 +222,7 @@ def list_reports(
         return
     rows = output.table("Reports", "number", "witness", "from", "seconds", "decision", "by", right=("seconds",))
     for one in found:
-        since = output.clock(datetime.fromtimestamp(one.since, UTC))
+        since = output.moment(datetime.fromtimestamp(one.since, UTC))
         rows.add_row(str(one.report_id), one.name, since, str(one.until - one.since), one.decision.value, one.decided_by)
     output.console().print(rows if found else "there is no report")
 

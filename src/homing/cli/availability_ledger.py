@@ -105,8 +105,8 @@ def list_nodes(json: JsonOption = False) -> None:
         return
     rows = output.table("Nodes", "node", "since", "retired", "folded until")
     for one in found:
-        retired = "" if one.until is None else output.clock(one.until)
-        rows.add_row(one.node, output.clock(one.since), retired, output.relative(one.folded_until, now))
+        retired = "" if one.until is None else output.moment(one.until)
+        rows.add_row(one.node, output.moment(one.since), retired, output.relative(one.folded_until, now))
     output.console().print(rows if found else "no node has watched yet")
 
 

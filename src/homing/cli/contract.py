@@ -1,38 +1,37 @@
 """`homing contract`: what a customer was promised, who its TAM is, and whom we may talk to."""
 
-import secrets
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import typer
 
 from homing.cli import output, reach
 from homing.cli.domains import master_key
+from homing.cli.hours_args import words
 from homing.cli.keys import AccountOption, JsonOption
 from homing.cli.people import ACTOR, somebody
 from homing.contracts import contacts, store
-from homing.contracts.rules import read_email, read_phone
+from homing.contracts.rules import read_email, read_name, read_percent, read_phone
 from homing.contracts.types import EMAIL, Contact, ContactRole, Objectives, OrderForm, Phone, Tam
+from homing.ground import db
 from homing.ground.errors import Misuse
+from homing.hours.rules.contract import calendar_of
 from homing.hours.types import HolidaySet, ServiceZone
+
+ContactArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The contact's address.", show_default=False)]
 
 app = typer.Typer(help="Order Forms, TAM, contacts, PIN and audit of a customer.", no_args_is_help=True)
 
+MOST_SHOWN = 100  # characters of a detail in a table
+MOST_S = 31_536_000  # of an objective: a year
 FromOption = Annotated[str, typer.Option("--from", metavar="TIME", help="now, or a time with offset such as 2026-12-01T00:00Z.")]
-_SETS = {
-    ServiceZone.ET: (HolidaySet.US_FRB, HolidaySet.US_FED),
-    ServiceZone.PT: (HolidaySet.US_FRB, HolidaySet.US_FED),
-    ServiceZone.UK: (HolidaySet.GB_EAW, HolidaySet.GB_SCT, HolidaySet.GB_NIR),
-}
-_PIN_TRIES = 20
 
 
 @app.command("show")
 def show(account: AccountOption = None, json: JsonOption = False) -> None:
     """Show what a customer was promised, by whom it is kept, and whom we may talk to."""
 
-    async def work() -> tuple[str, list[OrderForm], Tam | None, list[Contact]]:
+    async def work() -> tuple[str, list[OrderForm], Tam | None, list[Contact], datetime | None]:
         async with reach.database(reach.settings()) as pool:
             owner = await reach.account(pool, account)
             number = owner.account_id
@@ -41,11 +40,14 @@ def show(account: AccountOption = None, json: JsonOption = False) -> None:
                 await store.order_forms_of(pool, number),
                 await store.tam_at(pool, number, datetime.now(UTC)),
                 await contacts.of_account(pool, number),
+                await contacts.pin_set_at(pool, number),
             )
 
-    name, forms, tam, people = reach.run(work())
+    name, forms, tam, people, pin_set_at = reach.run(work())
     if json:
-        output.print_json({"account": name, "order_forms": forms, "tam": tam, "contacts": people})
+        output.print_json(
+            {"account": name, "order_forms": forms, "tam": tam, "contacts": people, "support_pin_set_at": pin_set_at}
+        )
         return
     rows = output.table(f"Order Forms of {name}", "service", "plan", "hours", "Severity 1", "from", "until", "uptime")
     for form in forms:
@@ -54,8 +56,8 @@ def show(account: AccountOption = None, json: JsonOption = False) -> None:
             form.plan,
             f"{form.zone}/{form.holiday_set}",
             "yes" if form.sev1_entitled else "no",
-            output.clock(form.begins_at),
-            output.clock(form.ends_at) if form.ends_at else "-",
+            output.moment(form.begins_at),
+            output.moment(form.ends_at) if form.ends_at else "-",
             f"{form.target_uptime.normalize():f} %",
         )
     console = output.console()
@@ -73,9 +75,15 @@ def show(account: AccountOption = None, json: JsonOption = False) -> None:
             address = one.email + ("" if one.email_verified_at else " (not verified)")
             table.add_row(str(one.contact_id), one.name, address, phones or "-", ", ".join(may))
         console.print(table)
+    console.print(
+        f"support PIN: set at {output.moment(pin_set_at)}" if pin_set_at else "support PIN: none; `homing contract pin` makes one"
+    )
     authorised = sum(one.role is ContactRole.AUTHORISED for one in people)
     if authorised < contacts.LEAST_AUTHORISED:
-        console.print(f"{authorised} authorised contacts: before going live there must be {contacts.LEAST_AUTHORISED}")
+        console.print(
+            f"authorised contacts: {authorised} of the {contacts.LEAST_AUTHORISED} that there must be before going live; "
+            "`homing contract contact` adds one"
+        )
 
 
 @app.command("add")
@@ -89,17 +97,26 @@ def add(
     sev1: Annotated[bool, typer.Option("--sev1/--no-sev1", help="May call the Severity 1 Line.")] = True,
     service: Annotated[str, typer.Option("--service", metavar="NAME", help="Where a part has an Order Form of its own.")] = EMAIL,
     begins: FromOption = "now",
-    first_response: Annotated[int, typer.Option(min=60, help="Objective in seconds of Business Hours.")] = 14_400,
-    cadence: Annotated[int, typer.Option(min=60, help="Seconds between updates before a cadence is agreed.")] = 3_600,
+    until: Annotated[
+        str, typer.Option("--until", metavar="TIME", help="Default: until another one begins.", show_default=False)
+    ] = "",
+    first_response: Annotated[
+        int, typer.Option(min=60, max=MOST_S, help="Our objective for the first answer, in seconds of Business Hours.")
+    ] = 14_400,
+    update: Annotated[int, typer.Option(min=60, max=MOST_S, help="Our objective between two answers, likewise.")] = 28_800,
+    own: Annotated[int, typer.Option(min=60, max=MOST_S, help="Our objective until somebody takes a case.")] = 3_600,
+    tam_reply: Annotated[int, typer.Option(min=60, max=MOST_S, help="Our objective for answers of the TAM.")] = 14_400,
+    cadence: Annotated[int, typer.Option(min=60, max=MOST_S, help="Seconds between updates before a cadence is agreed.")] = 3_600,
     uptime: Annotated[str, typer.Option(metavar="PERCENT", help="Target of a month.")] = "99.99",
     account: AccountOption = None,
 ) -> None:
     """Record an Order Form. The one in force for the same service ends when it begins."""
-    chosen = holidays or _SETS[zone][0]
-    if chosen not in _SETS[zone]:
-        raise Misuse(f"{chosen} is no holiday set of {zone}; there are {', '.join(_SETS[zone])}")
+    chosen = calendar_of(zone, holidays).holiday_set
     if not plan.strip() or not service.strip() or "\0" in plan + service:
         raise Misuse("--plan and --service must say something")
+    starts, ends = _moment(begins), _moment(until) if until else None
+    if ends is not None and ends <= starts:
+        raise Misuse("--until must be later than --from")
     form = OrderForm(
         order_form_id=0,
         account_id=0,
@@ -108,11 +125,11 @@ def add(
         zone=zone,
         holiday_set=chosen,
         sev1_entitled=sev1,
-        objectives=Objectives(first_response_s=first_response),
+        objectives=Objectives(first_response_s=first_response, update_s=update, own_s=own, tam_reply_s=tam_reply),
         cadence_s=cadence,
-        target_uptime=_percent(uptime),
-        begins_at=_moment(begins),
-        ends_at=None,
+        target_uptime=read_percent(uptime),
+        begins_at=starts,
+        ends_at=ends,
         recorded_at=datetime.now(UTC),
         recorded_by=ACTOR,
     )
@@ -125,7 +142,7 @@ def add(
     made = reach.run(work())
     if made is None:
         raise Misuse("an Order Form of that service begins at that time or later already; `homing contract show` lists them")
-    output.console().print(f"Order Form {made.order_form_id}: {made.plan}, {zone}/{chosen}, from {output.clock(made.begins_at)}")
+    output.console().print(f"Order Form {made.order_form_id}: {made.plan}, {zone}/{chosen}, from {output.moment(made.begins_at)}")
 
 
 @app.command("tam")
@@ -141,12 +158,13 @@ def tam(
         async with reach.database(reach.settings()) as pool:
             owner, member = await reach.account(pool, account), await somebody(pool, who)
             if "tam" not in member.roles:
-                raise Misuse(f"{member.name} does not hold the role tam; `homing staff change {who} --role tam` gives it")
+                roles = " ".join(f"--role {one}" for one in sorted({*member.roles, "tam"}))
+                raise Misuse(f"{member.name} does not hold the role tam; `homing staff change {who} {roles}` gives it")
             return await store.assign_tam(pool, owner.account_id, member.person_id, begins_at=moment, actor=ACTOR)
 
     if not reach.run(work()):
         raise Misuse("somebody is assigned from that time or later already")
-    output.console().print(f"{who} is the Technical Account Manager from {output.clock(moment)}")
+    output.console().print(f"{who} is the Technical Account Manager from {output.moment(moment)}")
 
 
 @app.command("cover")
@@ -173,7 +191,7 @@ def cover(
 
     if not reach.run(work()):
         raise Misuse("somebody stands in within that time already")
-    output.console().print(f"{by} stands in for {who} until {output.clock(end)}")
+    output.console().print(f"{by} stands in for {who} until {output.moment(end)}")
 
 
 @app.command("contact")
@@ -193,7 +211,7 @@ def contact(
     wanted = Contact(
         contact_id=0,
         account_id=0,
-        name=name.strip(),
+        name=read_name(name),
         email=read_email(email),
         email_verified_at=None,
         role=ContactRole.VIEWER if viewer else ContactRole.AUTHORISED,
@@ -202,8 +220,6 @@ def contact(
         language="en",
         phones=tuple(Phone(number) for number in dict.fromkeys(read_phone(one) for one in phone or [])),
     )
-    if not wanted.name or not wanted.name.isprintable():
-        raise Misuse("--name must be printable")
 
     async def work() -> Contact | None:
         async with reach.database(reach.settings()) as pool:
@@ -213,7 +229,47 @@ def contact(
     made = reach.run(work())
     if made is None:
         raise Misuse(f"the customer has a contact {wanted.email} already")
-    output.console().print(f"contact {made.contact_id}: {made.name} <{made.email}>")
+    output.console().print(
+        f"contact {made.contact_id}: {made.name} <{made.email}>, not verified yet (`homing contract verify {made.email}`)"
+    )
+
+
+@app.command("verify")
+def verify(
+    who: ContactArgument,
+    how: Annotated[str, typer.Option("--how", metavar="TEXT", help="What shows it; the audit keeps it.")],
+    phone: Annotated[
+        str, typer.Option("--phone", metavar="NUMBER", help="Which number. Default: his address.", show_default=False)
+    ] = "",
+    account: AccountOption = None,
+) -> None:
+    """Say that a contact's address is his, or a number of his."""
+    said, number = words(how, "--how"), read_phone(phone) if phone else ""
+
+    async def work() -> None:
+        async with reach.database(reach.settings()) as pool:
+            known = await _contact(pool, account, who)
+            if not number:
+                await contacts.verify_email(pool, known, actor=ACTOR, how=said)
+            elif not await contacts.verify_phone(pool, known, number, actor=ACTOR, how=said):
+                numbers = ", ".join(one.number for one in known.phones) or "none"
+                raise Misuse(f"{number} is no number of {known.name}; he has {numbers}")
+
+    reach.run(work())
+    output.console().print(f"verified: {number or who}")
+
+
+@app.command("remove")
+def remove(who: ContactArgument, account: AccountOption = None) -> None:
+    """Let somebody be a contact no more. What he signed stays."""
+
+    async def work() -> None:
+        async with reach.database(reach.settings()) as pool:
+            known = await _contact(pool, account, who)
+            await contacts.remove(pool, known.account_id, known.contact_id, actor=ACTOR)
+
+    reach.run(work())
+    output.console().print(f"{who} is a contact no more")
 
 
 @app.command("pin")
@@ -224,11 +280,7 @@ def pin(account: AccountOption = None) -> None:
         chosen = reach.settings()
         async with reach.database(chosen) as pool:
             owner = await reach.account(pool, account)
-            for _ in range(_PIN_TRIES):
-                made = f"{secrets.randbelow(10**8):08d}"
-                if await contacts.set_pin(pool, master_key(chosen), owner.account_id, made, actor=ACTOR):
-                    return made
-            raise Misuse("no PIN was free; try again")
+            return await contacts.new_pin(pool, master_key(chosen), owner.account_id, actor=ACTOR)
 
     typer.echo(reach.run(work()))
 
@@ -251,10 +303,26 @@ def audit(
     if json:
         output.print_json(found)
         return
-    rows = output.table("Audit", "at", "who", "did", "to")
+    rows = output.table("Audit", "at", "who", "did", "to", "what")
     for entry in found:
-        rows.add_row(output.clock(entry.at), entry.actor, entry.action, entry.subject)
+        what = ", ".join(f"{name} {_plain(value)}" for name, value in entry.detail.items())
+        rows.add_row(output.moment(entry.at), entry.actor, entry.action, entry.subject, output.shortened(what, MOST_SHOWN))
     output.console().print(rows if found else "nothing was changed yet")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+async def _contact(pool: db.Pool, account: str | None, email: str) -> Contact:
+    owner = await reach.account(pool, account)
+    found = await contacts.of_account(pool, owner.account_id)
+    for one in found:
+        if one.email == email.strip().lower():
+            return one
+    raise reach.NotFound(f"{owner.name} has no contact {email}; `homing contract show --account {owner.name}` lists them")
 
 
 def _of(thing: Any, account_id: int) -> Any:
@@ -273,13 +341,3 @@ def _moment(text: str) -> datetime:
     if abs(moment - datetime.now(UTC)) > timedelta(days=36_500):
         raise Misuse(f"'{text[:40]}' is more than a hundred years away")
     return moment
-
-
-def _percent(text: str) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal(-1)
-    if not 0 < value <= 100:
-        raise Misuse("--uptime must be a percentage such as 99.99")
-    return value

@@ -16,6 +16,7 @@ from homing.hours.rules.contract import FIRST_DAY, LAST_DAY, SET_WORDS
 from homing.hours.rules.days import observed, today
 from homing.hours.rules.explain import explain, moves
 from homing.hours.rules.measure import HORIZON_DAYS, due
+from homing.hours.rules.shown import due_facts, explanation_facts, local
 from homing.hours.types import ServiceZone
 
 app = typer.Typer(help="Business Hours: when they run, what is due in them, and why; record changes.", no_args_is_help=True)
@@ -68,20 +69,12 @@ def show_due(
         found = due(calendar, begin, seconds)
         moved = moves(calendar, begin, seconds)
     if json:
-        output.print_json(
-            {
-                "calendar": calendar.name,
-                "seconds": seconds,
-                **args.both(calendar, "start", begin),
-                **args.both(calendar, "due", found),
-                "moves": [view.move_facts(calendar, one) for one in moved],
-            }
-        )
+        output.print_json(due_facts(calendar, begin, seconds, found, moved))
         return
     console = output.console()
     console.print(f"{text.show_duration(seconds)} of Business Hours of {calendar.name}")
-    console.print(f"begin  {args.local(calendar, begin)}")
-    console.print(Text.assemble("due    ", (args.local(calendar, found), "bold"), f"  = {found:%Y-%m-%dT%H:%M:%SZ}"))
+    console.print(f"begin  {local(calendar, begin)}")
+    console.print(Text.assemble("due    ", (local(calendar, found), "bold"), f"  = {found:%Y-%m-%dT%H:%M:%SZ}"))
     view.print_moves(console, calendar, moved)
 
 
@@ -109,13 +102,13 @@ def show_explanation(
     with args.misuse():
         found = explain(calendar, begin, due(calendar, begin, seconds or 0) if end is None else end)
     if json:
-        output.print_json(view.explanation_facts(calendar, found))
+        output.print_json(explanation_facts(calendar, found))
         return
     rows = output.table(f"{calendar.name}: what counts", "from", "until", "lasts", "counts", "why", right=("lasts",))
     for one in found.stretches:
         rows.add_row(
-            args.local(calendar, one.start),
-            args.local(calendar, one.end),
+            local(calendar, one.start),
+            local(calendar, one.end),
             text.show_duration(one.seconds),
             Text("yes", style="green") if one.why.counts else Text("no", style="dim"),
             view.why_of(one, calendar),

@@ -1,10 +1,9 @@
 """What the commands of `homing hours` take: a zone, a holiday set, instants; and how a calendar is fetched for them."""
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -13,11 +12,10 @@ from homing.ground.errors import Misuse
 from homing.hours import store
 from homing.hours.rules import text
 from homing.hours.rules.contract import calendar_of, zone_info
+from homing.hours.rules.record import read_words
 from homing.hours.types import Calendar, HolidaySet, ServiceZone
 
 T = TypeVar("T")
-LONGEST_TEXT = 1_000
-_BAD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 ZoneOption = Annotated[
     ServiceZone,
@@ -84,10 +82,8 @@ def words(value: str, option: str) -> str:
 
     raises   Misuse
     """
-    said = value.strip()
-    if not said or len(said) > LONGEST_TEXT or _BAD.search(said):
-        raise Misuse(f"{option} needs a text of one line, up to {LONGEST_TEXT} characters")
-    return said
+    with misuse():
+        return read_words(value, option)
 
 
 def fetch(zone: ServiceZone, holiday_set: HolidaySet | None, known_at: str | None = None, *, contract: bool = False) -> Calendar:
@@ -106,13 +102,3 @@ def fetch(zone: ServiceZone, holiday_set: HolidaySet | None, known_at: str | Non
 
     found = reach.run(work())
     return found if moment is None else found.as_known_at(moment)
-
-
-def local(calendar: Calendar, moment: datetime | None) -> str:
-    """Return an instant as the calendar's clocks show it."""
-    return "" if moment is None else text.show_instant(moment, zone_info(calendar.zone))
-
-
-def both(calendar: Calendar, name: str, moment: datetime | None) -> dict[str, Any]:
-    """Return an instant for JSON, in UTC and as the calendar's clocks show it."""
-    return {name: moment, f"{name}_local": None if moment is None else local(calendar, moment)}

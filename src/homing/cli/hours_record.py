@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from msgspec import structs
@@ -16,11 +16,11 @@ from homing.cli.keys import JsonOption
 from homing.ground.errors import Misuse
 from homing.hours import store
 from homing.hours.rules import text
-from homing.hours.rules.contract import FIRST_DAY, LAST_DAY, TERMS
-from homing.hours.rules.days import Day, changed_days, today
-from homing.hours.rules.measure import HORIZON_DAYS, in_force
+from homing.hours.rules.days import Day, changed_from, today
+from homing.hours.rules.measure import HORIZON_DAYS
 from homing.hours.rules.published import SOURCE, Difference, differences, read_published
-from homing.hours.rules.record import hidden_turn, next_hours
+from homing.hours.rules.record import Wish, check_holiday, plan, read_day, zone_of
+from homing.hours.rules.shown import changed_facts, local, version_facts
 from homing.hours.types import Calendar, HolidayChange, HolidaySet, ServiceZone, Version, Windows
 
 MOST_LISTED = 40
@@ -64,33 +64,25 @@ def record(
     new_week = None if week is None else args.read(text.read_week, week, "--week")
     new_days = dict(args.read(_read_day, one, "--on") for one in on or [])
     calendar = args.fetch(zone, None)
-    now = max([datetime.now(UTC), *(one.recorded_at for one in calendar.versions)])  # the server's clock may be ahead of ours
-    effective_from = now if begins == "now" else args.instant(begins, zone, "--from")
-    effective_to = None if until is None else args.instant(until, zone, "--until")
-    notice_sent_at = None if notice is None else args.instant(notice, zone, "--notice-sent")
-    if effective_to is not None and effective_to <= max(effective_from, now):
-        raise Misuse("--until must be later than now and than --from")
+    wish = Wish(
+        week=new_week,
+        days=new_days,
+        author=author,
+        reason=why,
+        effective_from=None if begins == "now" else args.instant(begins, zone, "--from"),
+        effective_to=None if until is None else args.instant(until, zone, "--until"),
+        notice_sent_at=None if notice is None else args.instant(notice, zone, "--notice-sent"),
+    )
+    if wish.effective_to is not None and wish.effective_to <= datetime.now(UTC):
+        raise Misuse("--until must be later than now")
     with args.misuse():
-        # A second later, so that what was recorded just now is followed too.
-        number, base = in_force(calendar, max(effective_from, now) + timedelta(seconds=1))
-        hours = next_hours(base, new_week, new_days, today=today(calendar, now))
-        made = Version(
-            number=len(calendar.versions) + 1,
-            zone=zone,
-            hours=hours,
-            effective_from=effective_from,
-            effective_to=effective_to,
-            recorded_at=now,
-            author=author,
-            reason=why,
-            notice_sent_at=notice_sent_at,
-        )
-        turn = hidden_turn(calendar, made)
+        made, number, turn = plan(calendar, wish, now=datetime.now(UTC))
     if turn is not None and not override:
         raise Misuse(
-            f"another version begins or ends on {args.local(calendar, turn)}, and this one would hide that: "
+            f"another version begins or ends on {local(calendar, turn)}, and this one would hide that: "
             f"end it before with --until, or say --override (`homing hours show --zone {zone}` lists the versions)"
         )
+    hours, begin = made.hours, max(made.effective_from, made.recorded_at)
     if not dry_run:
 
         async def work() -> Version:
@@ -102,20 +94,19 @@ def record(
                     follows=len(calendar.versions),
                     author=author,
                     reason=why,
-                    effective_from=None if begins == "now" else effective_from,
-                    effective_to=effective_to,
-                    notice_sent_at=notice_sent_at,
+                    effective_from=wish.effective_from,
+                    effective_to=wish.effective_to,
+                    notice_sent_at=wish.notice_sent_at,
                 )
 
         made = reach.run(work())
     with args.misuse():
         after = structs.replace(calendar, versions=(*calendar.versions, made))
-        first = today(calendar, max(effective_from, now))
-        changes = list(changed_days(calendar, after, first, min(HORIZON_DAYS, (LAST_DAY - first).days)))
+        changes = changed_from(calendar, after, begin)
     if json:
-        output.print_json({"recorded": not dry_run, **view.version_facts(made), "based_on": number, "days": _facts(changes)})
+        output.print_json({"recorded": not dry_run, **version_facts(made), "based_on": number, "days": changed_facts(changes)})
         return
-    said = "would be recorded" if dry_run else f"is recorded, at {args.local(calendar, made.recorded_at)}"
+    said = "would be recorded" if dry_run else f"is recorded, at {local(calendar, made.recorded_at)}"
     output.console().print(
         f"version {made.number} of {zone} {said}; it follows {'the contract' if not number else f'version {number}'}"
     )
@@ -140,8 +131,9 @@ def holiday(
     """Record a bank holiday that was proclaimed, or that one is none after all. It counts from now on."""
     chosen = args.day(day, "DATE")
     for_day = None if instead_of is None else args.day(instead_of, "--instead-of")
-    calendar = args.fetch(_zone_of(holidays), holidays)
-    _check_day(calendar, chosen)
+    calendar = args.fetch(zone_of(holidays), holidays)
+    with args.misuse():
+        check_holiday(calendar, chosen, now=datetime.now(UTC))
     author, why = args.words(by, "--by"), args.words(reason, "--reason")
     called, said = args.words(name, "--name"), args.words(source, "--source")
 
@@ -164,9 +156,7 @@ def holiday(
         output.print_json(made)
         return
     what = "is no holiday of" if remove else "is a holiday of"
-    output.console().print(
-        f"{chosen:%a} {chosen} ({called}) {what} {holidays}, recorded at {args.local(calendar, made.recorded_at)}"
-    )
+    output.console().print(f"{chosen:%a} {chosen} ({called}) {what} {holidays}, recorded at {local(calendar, made.recorded_at)}")
 
 
 def import_list(
@@ -228,21 +218,7 @@ def _read_day(value: str) -> tuple[date, Windows | None]:
     day, equals, windows = value.partition("=")
     if not equals:
         raise ValueError(f"{value!r}: write for example 2026-12-24=09:00-11:00")
-    return text.read_date(day), None if windows.strip().lower() == "usual" else text.read_windows(windows)
-
-
-def _zone_of(holiday_set: HolidaySet) -> ServiceZone:
-    """Return the zone of a set whose days end last."""
-    return [zone for zone, terms in TERMS.items() if holiday_set in terms.holiday_sets][-1]
-
-
-def _check_day(calendar: Calendar, day: date) -> None:
-    if not max(FIRST_DAY, today(calendar, datetime.now(UTC))) <= day <= LAST_DAY - timedelta(days=1):
-        raise Misuse(f"DATE: {day} is over, or out of reach; the past is not measured anew")
-
-
-def _facts(changes: Sequence[tuple[Day, Day]]) -> list[dict[str, Any]]:
-    return [{"date": after.day, "before_s": before.seconds, "after_s": after.seconds} for before, after in changes]
+    return read_day(day, windows)
 
 
 def _print_changes(calendar: Calendar, changes: Sequence[tuple[Day, Day]]) -> None:

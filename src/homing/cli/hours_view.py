@@ -2,25 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from homing.cli import hours_args as args
 from homing.cli import output
 from homing.hours.rules import text
 from homing.hours.rules.contract import SET_WORDS, TERMS, zone_info
 from homing.hours.rules.days import Day, days, today
-from homing.hours.rules.explain import Explanation, Move
+from homing.hours.rules.explain import Move
 from homing.hours.rules.measure import in_force, status
+from homing.hours.rules.shown import day_facts, local, state_facts, version_facts
 from homing.hours.types import Calendar, Open, Stretch, Version
 
 
 def show_all(found: Sequence[tuple[Calendar, datetime]], *, json: bool) -> None:
     """Show the state of several calendars."""
     if json:
-        output.print_json([_state_facts(calendar, at) for calendar, at in found])
+        output.print_json([state_facts(calendar, at) for calendar, at in found])
         return
     rows = output.table("Business Hours", "zone", "holidays", "week", "state", "until")
     for calendar, at in found:
@@ -32,7 +31,7 @@ def show_all(found: Sequence[tuple[Calendar, datetime]], *, json: bool) -> None:
             f"{calendar.holiday_set} ({SET_WORDS[calendar.holiday_set]})",
             text.show_week(hours.weekly) or text.CLOSED,
             Text("open", style="green") if isinstance(state, Open) else Text(f"closed: {state.holiday or state.why}"),
-            args.local(calendar, state.closes_at if isinstance(state, Open) else state.opens_at) or ("" if is_open else "never"),
+            local(calendar, state.closes_at if isinstance(state, Open) else state.opens_at) or ("" if is_open else "never"),
         )
     output.console().print(rows)
 
@@ -41,8 +40,8 @@ def show_one(calendar: Calendar, at: datetime, count: int, *, json: bool) -> Non
     """Show one calendar day by day, and what was recorded about it."""
     listed = days(calendar, today(calendar, at), count)
     if json:
-        facts = _state_facts(calendar, at)
-        facts["days"] = [_day_facts(calendar, one) for one in listed]
+        facts = state_facts(calendar, at)
+        facts["days"] = [day_facts(calendar, one) for one in listed]
         facts["versions"] = [version_facts(one) for one in calendar.versions]
         facts["holiday_changes"] = list(calendar.holiday_changes)
         output.print_json(facts)
@@ -56,7 +55,7 @@ def show_one(calendar: Calendar, at: datetime, count: int, *, json: bool) -> Non
         else (f"closed: {state.holiday or state.why}", "opens", state.opens_at)
     )
     console.print(Text.assemble((calendar.name, "bold"), f"  {terms.words} ({terms.tz}), {SET_WORDS[calendar.holiday_set]}"))
-    console.print(f"{args.local(calendar, at)}: {said[0]}, {said[1]} {args.local(calendar, said[2]) or 'never'}")
+    console.print(f"{local(calendar, at)}: {said[0]}, {said[1]} {local(calendar, said[2]) or 'never'}")
     console.print(
         f"week: {text.show_week(hours.weekly) or text.CLOSED} ({'the contract' if not number else f'version {number}'})"
     )
@@ -80,9 +79,9 @@ def _print_records(console: Console, calendar: Calendar) -> None:
             exceptions = "; ".join(f"{day} {windows}" for day, windows in text.show_exceptions(one.hours.exceptions).items())
             rows.add_row(
                 str(one.number),
-                args.local(calendar, one.recorded_at),
-                args.local(calendar, one.effective_from),
-                args.local(calendar, one.effective_to),
+                local(calendar, one.recorded_at),
+                local(calendar, one.effective_from),
+                local(calendar, one.effective_to),
                 "; ".join(filter(None, [text.show_week(one.hours.weekly) or text.CLOSED, exceptions])),
                 one.author,
                 one.reason,
@@ -95,7 +94,7 @@ def _print_records(console: Console, calendar: Calendar) -> None:
                 change.day.isoformat(),
                 "added" if change.active else "taken out",
                 change.name,
-                args.local(calendar, change.recorded_at),
+                local(calendar, change.recorded_at),
                 change.author,
                 change.source,
             )
@@ -106,11 +105,11 @@ def print_moves(console: Console, calendar: Calendar, moved: Sequence[Move]) -> 
     """Say what has moved a due time, and whose reason it was."""
     for one in moved:
         what = f"version {one.record.number}" if isinstance(one.record, Version) else f"a change of {one.record.holiday_set}"
-        before, after = (args.local(calendar, moment) or "never" for moment in (one.before, one.after))
+        before, after = (local(calendar, moment) or "never" for moment in (one.before, one.after))
         later = one.after is None or (one.before is not None and one.after > one.before)
         console.print(
             Text(
-                f"moved {'later' if later else 'earlier'} by {what}, recorded {args.local(calendar, one.record.recorded_at)} "
+                f"moved {'later' if later else 'earlier'} by {what}, recorded {local(calendar, one.record.recorded_at)} "
                 f"by {one.record.author} ({one.record.reason}): {before} -> {after}",
                 style="yellow" if later else "green",
             )
@@ -135,77 +134,3 @@ def spans_of(calendar: Calendar, day: Day) -> str:
     return (
         ", ".join(f"{start.astimezone(zone):%H:%M %Z} - {end.astimezone(zone):%H:%M %Z}" for start, end in day.spans) or "closed"
     )
-
-
-def _state_facts(calendar: Calendar, at: datetime) -> dict[str, Any]:
-    state = status(calendar, at)
-    number, hours = in_force(calendar, at)
-    facts: dict[str, Any] = {
-        "calendar": calendar.name,
-        "zone": calendar.zone,
-        "tz": TERMS[calendar.zone].tz,
-        "holidays": calendar.holiday_set,
-        **args.both(calendar, "at", at),
-        "open": isinstance(state, Open),
-        "version": number,
-        "week": text.show_week(hours.weekly),
-        "exceptions": text.show_exceptions(hours.exceptions),
-    }
-    if isinstance(state, Open):
-        return facts | args.both(calendar, "closes_at", state.closes_at)
-    return facts | {"why": state.why, "holiday": state.holiday, **args.both(calendar, "opens_at", state.opens_at)}
-
-
-def _day_facts(calendar: Calendar, day: Day) -> dict[str, Any]:
-    return {
-        "date": day.day,
-        "spans": [{**args.both(calendar, "start", start), **args.both(calendar, "end", end)} for start, end in day.spans],
-        "seconds": day.seconds,
-        "why": day.why,
-        "holiday": day.holiday,
-        "version": day.version,
-    }
-
-
-def version_facts(version: Version) -> dict[str, Any]:
-    """Return a version for JSON."""
-    return {
-        "version": version.number,
-        "week": text.show_week(version.hours.weekly),
-        "exceptions": text.show_exceptions(version.hours.exceptions),
-        "effective_from": version.effective_from,
-        "effective_to": version.effective_to,
-        "recorded_at": version.recorded_at,
-        "author": version.author,
-        "reason": version.reason,
-        "notice_sent_at": version.notice_sent_at,
-    }
-
-
-def move_facts(calendar: Calendar, move: Move) -> dict[str, Any]:
-    """Return what moved a due time, for JSON."""
-    record = version_facts(move.record) if isinstance(move.record, Version) else move.record
-    return {**args.both(calendar, "before", move.before), **args.both(calendar, "after", move.after), "record": record}
-
-
-def explanation_facts(calendar: Calendar, found: Explanation) -> dict[str, Any]:
-    """Return an explanation for JSON."""
-    return {
-        "calendar": found.calendar,
-        **args.both(calendar, "start", found.start),
-        **args.both(calendar, "end", found.end),
-        "counted_s": found.counted_s,
-        "skipped_s": found.skipped_s,
-        "stretches": [
-            {
-                **args.both(calendar, "start", one.start),
-                **args.both(calendar, "end", one.end),
-                "seconds": one.seconds,
-                "counts": one.why.counts,
-                "why": one.why,
-                "holiday": one.holiday,
-                "version": one.version,
-            }
-            for one in found.stretches
-        ],
-    }

@@ -58,7 +58,9 @@ def list_carriers(json: Annotated[bool, typer.Option("--json", help="Print JSON.
     )
     for row in rows:
         table.add_row(*row)
-    output.console().print(table if rows else "none; HOMING_SEV1_CARRIERS names no file")
+    output.console().print(
+        table if rows else "there is no carrier; HOMING_SEV1_CARRIERS must name a file of carriers (docs/severity1.md shows one)"
+    )
 
 
 @app.command("test")

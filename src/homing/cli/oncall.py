@@ -10,13 +10,14 @@ import typer
 
 from homing.cli import output, reach
 from homing.cli.domains import master_key
-from homing.cli.hours_args import LONGEST_TEXT, misuse
+from homing.cli.hours_args import misuse
 from homing.cli.keys import JsonOption
 from homing.cli.people import ACTOR, somebody
 from homing.contracts import people
 from homing.contracts.types import StaffMember
 from homing.ground.errors import Misuse
 from homing.ground.http import MOST_URL, OutboundHttp, Refused, TargetPolicy
+from homing.hours.rules.record import LONGEST_TEXT
 from homing.hours.rules.text import read_date, read_instant, read_week, show_week
 from homing.support.oncall import runs, store
 from homing.support.oncall.channels import understands
@@ -30,7 +31,9 @@ from homing.support.oncall.types import ChannelKind, Ladder, Override, Rotation,
 app = typer.Typer(help="Who is on duty, whom a ladder wakes, and whether a page arrives.", no_args_is_help=True)
 PATIENCE_S = 60.0
 FIRST, LAST = date(2000, 1, 1), date(2200, 1, 1)
-RemoveOption = Annotated[int, typer.Option("--remove", metavar="NUMBER", help="Forget the one of this number instead.")]
+RemoveOption = Annotated[
+    int, typer.Option("--remove", metavar="NUMBER", help="Forget the one of this number instead.", show_default=False)
+]
 
 
 @app.command("show")
@@ -62,7 +65,7 @@ def show(
     for plan in plans:
         rows = output.table(f"{plan.name}: {_said(on_duty(plan, now), names)} now", "from", "until", "on duty")
         for shift in ahead[plan.name]:
-            rows.add_row(output.clock(shift.begins_at), output.clock(shift.ends_at), _said(shift.people, names))
+            rows.add_row(output.moment(shift.begins_at), output.moment(shift.ends_at), _said(shift.people, names))
         console.print(rows)
         for rotation in plan.rotations:
             week = f", {show_week(rotation.weekly)}" if rotation.weekly else ""
@@ -71,7 +74,7 @@ def show(
             console.print(f"rotation {rotation.rotation_id}: {_said(rotation.people, names)}, {turns}")
         for one in plan.overrides:
             who = _said(() if one.person_id is None else (one.person_id,), names)
-            until = f"{output.clock(one.begins_at)} to {output.clock(one.ends_at)}"
+            until = f"{output.moment(one.begins_at)} to {output.moment(one.ends_at)}"
             console.print(f"override {one.override_id}: {who}, {until}, {one.reason or 'no reason given'}")
     if not plans:
         console.print("there is no schedule; `homing oncall schedule primary` makes one")
@@ -105,9 +108,12 @@ def schedule(
 
 @app.command("rotation")
 def rotation(
-    schedule_name: Annotated[str, typer.Argument(metavar="SCHEDULE", show_default=False)] = "",
+    schedule_name: Annotated[
+        str, typer.Argument(metavar="SCHEDULE", help="Its name, as `homing oncall show` lists it.", show_default=False)
+    ] = "",
     who: Annotated[
-        list[str] | None, typer.Argument(metavar="EMAIL...", help="In the order of turns.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="EMAIL...", help="Members of the staff, in the order of turns.", show_default=False),
     ] = None,
     zone: Annotated[str, typer.Option("--zone", metavar="IANA", help="Whose clock on the wall counts.")] = "UTC",
     starts: Annotated[str, typer.Option("--from", metavar="DATE", help="Local date of the first turn.")] = "today",
@@ -116,7 +122,7 @@ def rotation(
     windows: Annotated[str, typer.Option("--windows", metavar="WEEK", help="On duty only then: 'mon-fri 09:00-17:00'.")] = "",
     remove: RemoveOption = 0,
 ) -> None:
-    """Let people take turns in a schedule."""
+    """Let people take turns in a schedule: `homing oncall rotation primary ann@... bob@...`, or forget a rotation."""
     if not remove and (not schedule_name or not who):
         raise Misuse("say the schedule and at least one address; or --remove NUMBER")
     with misuse():
@@ -150,7 +156,9 @@ def rotation(
 
 @app.command("override")
 def override(
-    schedule_name: Annotated[str, typer.Argument(metavar="SCHEDULE", show_default=False)] = "",
+    schedule_name: Annotated[
+        str, typer.Argument(metavar="SCHEDULE", help="Its name, as `homing oncall show` lists it.", show_default=False)
+    ] = "",
     who: Annotated[str, typer.Argument(metavar="EMAIL", help="Left out: nobody is on duty.", show_default=False)] = "",
     begins: Annotated[str, typer.Option("--from", metavar="TIME", help="now, or a time with offset.")] = "now",
     until: Annotated[str, typer.Option("--until", metavar="TIME", help="A time with offset; UTC without one.")] = "",
@@ -180,7 +188,7 @@ def override(
     made = reach.run(work())
     if made is None:
         raise reach.NotFound(f"there is no override {remove}" if remove else f"there is no schedule {schedule_name!r}")
-    told = f"override {made}: {who or 'nobody'} until {output.clock(end)}"
+    told = f"override {made}: {who or 'nobody'} until {output.moment(end)}"
     output.console().print(f"override {remove} is gone" if remove else told)
 
 
@@ -217,7 +225,7 @@ def ladder(
 
 @app.command("channel")
 def channel(
-    who: Annotated[str, typer.Argument(metavar="EMAIL", show_default=False)] = "",
+    who: Annotated[str, typer.Argument(metavar="EMAIL", help="A member of the staff.", show_default=False)] = "",
     webhook: Annotated[str, typer.Option("--webhook", metavar="URL", help="Is posted to.")] = "",
     service: Annotated[str, typer.Option("--service", metavar="URL", help="Of the library apprise: ntfy://topic.")] = "",
     label: Annotated[str, typer.Option("--label", metavar="TEXT", help="What is shown of it; the URL never is.")] = "",
@@ -256,8 +264,8 @@ def channel(
 
 @app.command("test")
 def try_out(
-    who: Annotated[str, typer.Argument(metavar="EMAIL", show_default=False)],
-    patience: Annotated[float, typer.Option("--wait", min=1, max=600, help="Seconds.")] = PATIENCE_S,
+    who: Annotated[str, typer.Argument(metavar="EMAIL", help="A member of the staff.", show_default=False)],
+    patience: Annotated[float, typer.Option("--wait", min=1, max=600, help="Seconds to wait for the outcome.")] = PATIENCE_S,
     json: JsonOption = False,
 ) -> None:
     """Page somebody by all his channels, through the running house, and show what became of it."""

@@ -84,6 +84,11 @@ def clock(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
 
 
+def moment(at: datetime) -> str:
+    """Return a moment to the second with its zone: `2026-03-09 14:05:11 UTC`, for what people agree on."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def shortened(text: str, most: int) -> str:
     """Return a text cut to so many characters."""
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -8,7 +8,7 @@ import typer
 from homing.cli import output, reach
 from homing.cli.keys import JsonOption
 from homing.contracts import people
-from homing.contracts.rules import read_email, read_phone, read_roles
+from homing.contracts.rules import read_email, read_name, read_phone, read_roles
 from homing.contracts.types import StaffMember
 from homing.ground import db
 from homing.ground.errors import Misuse
@@ -47,7 +47,7 @@ def list_staff(json: JsonOption = False) -> None:
         return
     rows = output.table("Staff", "number", "name", "address", "phone", "roles", right=("number",))
     for one in found:
-        roles = "left " + output.clock(one.left_at) if one.left_at else ", ".join(sorted(one.roles))
+        roles = "left " + output.moment(one.left_at) if one.left_at else ", ".join(sorted(one.roles))
         rows.add_row(str(one.person_id), one.name, one.email, one.phone or "-", roles)
     output.console().print(rows if found else "there is nobody yet; `homing staff add` begins.")
 
@@ -62,7 +62,7 @@ def add(
     """Add somebody. He needs a token next: `homing staff token EMAIL`."""
     wanted = StaffMember(
         person_id=0,
-        name=_name(name),
+        name=read_name(name),
         email=read_email(email),
         phone=read_phone(phone) if phone else "",
         roles=read_roles(role),
@@ -141,10 +141,3 @@ def shown(one: StaffMember) -> dict[str, object]:
         "roles": sorted(one.roles),
         "left_at": one.left_at,
     }
-
-
-def _name(name: str) -> str:
-    wanted = name.strip()
-    if not wanted or len(wanted) > 255 or not wanted.isprintable():
-        raise Misuse("--name must be 1 to 255 printable characters")
-    return wanted

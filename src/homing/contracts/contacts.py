@@ -1,6 +1,9 @@
 """Contacts and support PINs in PostgreSQL. Whoever changes something is named, in the same transaction."""
 
+import hmac
+import secrets
 from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from homing.contracts import store
@@ -10,6 +13,12 @@ from homing.ground.secrets import MasterKey
 
 _sql = db.queries("homing.contracts")
 PIN_PURPOSE = "support pin"
+PIN_DIGITS = 8
+CODE_PURPOSE = "contact address"
+CODE_DAYS = 3  # that a code is good for, the day of its mail included
+CODE_SENT = "code mailed"
+MOST_CODES = 5  # to a contact within a day
+MOST_CODES_OF_ACCOUNT = 50  # to all of them, also those that are none any more
 LEAST_AUTHORISED = 2  # contacts of an account before it goes live (model, section 3.1)
 
 
@@ -95,20 +104,57 @@ async def by_phone(executor: db.Executor, number: str) -> list[Contact]:
         return await _with_phones(executor, [row async for row in _sql.contacts_by_phone(executor, number=number)])
 
 
-async def verify_email(pool: db.Pool, contact: Contact, *, actor: str) -> None:
-    """Note that a contact's address is his."""
+def code_of(master_key: MasterKey, contact: Contact, *, day: date) -> str:
+    """Return the code that is mailed to a contact on a day: whoever shows it reads mail to that address."""
+    said = f"{contact.contact_id} {contact.email} {day.isoformat()}"
+    return master_key.token(said.encode(), purpose=CODE_PURPOSE, size=10).hex()
+
+
+def is_code_of(master_key: MasterKey, contact: Contact, code: str, *, today: date) -> bool:
+    """Return whether a code was mailed to a contact lately, at the address that he has now."""
+    given = code.strip().lower().encode("utf-8", "surrogateescape")
+    days = (today - timedelta(days=past) for past in range(CODE_DAYS))
+    found = [hmac.compare_digest(given, code_of(master_key, contact, day=day).encode()) for day in days]
+    return any(found)
+
+
+async def may_ask(pool: db.Pool, contact: Contact, *, now: datetime, actor: str) -> bool:
+    """Note that a contact is sent a code. False: he, or the contacts of his account, were sent too many within a day."""
+    subject = f"contact {contact.contact_id}"
+    with db.trouble_is_temporary():
+        async with pool.acquire() as connection, connection.transaction():
+            if await _sql.lock_contact(connection, account_id=contact.account_id, contact_id=contact.contact_id) is None:
+                return False
+            asked = await _sql.noted_since(
+                connection, account_id=contact.account_id, subject=subject, action=CODE_SENT, since=now - timedelta(days=1)
+            )
+            if asked["of_subject"] >= MOST_CODES or asked["of_account"] >= MOST_CODES_OF_ACCOUNT:
+                return False
+            await _note(connection, contact.account_id, contact.contact_id, CODE_SENT, actor, {"email": contact.email})
+    return True
+
+
+async def verify_email(pool: db.Pool, contact: Contact, *, actor: str, how: str = "") -> None:
+    """Note that a contact's address is his. how: as of a number; '' where he showed the code."""
     with db.trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
             await _sql.verify_email(connection, contact_id=contact.contact_id, email=contact.email)
-            await _note(connection, contact.account_id, contact.contact_id, "address verified", actor, {"email": contact.email})
+            detail = {"email": contact.email, **({"how": how} if how else {})}
+            await _note(connection, contact.account_id, contact.contact_id, "address verified", actor, detail)
 
 
-async def verify_phone(pool: db.Pool, contact: Contact, number: str, *, actor: str) -> None:
-    """Note that a number is a contact's."""
+async def verify_phone(pool: db.Pool, contact: Contact, number: str, *, actor: str, how: str = "") -> bool:
+    """Note that a number is a contact's. False: it is none of his.
+
+    how   what somebody saw or heard that shows it
+    """
     with db.trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
-            await _sql.verify_phone(connection, contact_id=contact.contact_id, number=number)
-            await _note(connection, contact.account_id, contact.contact_id, "number verified", actor, {"number": number})
+            if await _sql.verify_phone(connection, contact_id=contact.contact_id, number=number) is None:
+                return False
+            detail = {"number": number, **({"how": how} if how else {})}
+            await _note(connection, contact.account_id, contact.contact_id, "number verified", actor, detail)
+    return True
 
 
 async def set_pin(pool: db.Pool, master_key: MasterKey, account_id: int, pin: str, *, actor: str) -> bool:
@@ -125,6 +171,24 @@ async def set_pin(pool: db.Pool, master_key: MasterKey, account_id: int, pin: st
             except db.UniqueViolation:
                 return False
     return True
+
+
+async def pin_set_at(executor: db.Executor, account_id: int) -> datetime | None:
+    """Return when an account's PIN was set; None: it has none."""
+    with db.trouble_is_temporary():
+        found: datetime | None = await _sql.pin_set_at(executor, account_id=account_id)
+    return found
+
+
+async def new_pin(pool: db.Pool, master_key: MasterKey, account_id: int, *, actor: str) -> str:
+    """Make an account's support PIN anew and return it; it cannot be read again, and the old one is void.
+
+    Nobody chooses one: that another account has a PIN already would be told to whoever tried it.
+    """
+    while True:  # one in a hundred million is taken by each account
+        made = f"{secrets.randbelow(10**PIN_DIGITS):0{PIN_DIGITS}d}"
+        if await set_pin(pool, master_key, account_id, made, actor=actor):
+            return made
 
 
 async def account_by_pin(executor: db.Executor, master_key: MasterKey, pin: str) -> int | None:

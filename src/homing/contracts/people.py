@@ -22,7 +22,7 @@ async def add(pool: db.Pool, member: StaffMember, *, actor: str) -> StaffMember 
             )
             if row is None:
                 return None
-            made = _member(row)
+            made = read_member(row)
             await store.note(
                 connection,
                 actor=actor,
@@ -58,27 +58,27 @@ async def change(pool: db.Pool, member: StaffMember, *, actor: str) -> StaffMemb
                 subject=f"staff {member.person_id}",
                 detail={"roles": sorted(member.roles)},
             )
-    return _member(row)
+    return read_member(row)
 
 
 async def everybody(executor: db.Executor) -> list[StaffMember]:
     """Return the staff; who has left comes last."""
     with db.trouble_is_temporary():
-        return [_member(row) async for row in _sql.people(executor)]
+        return [read_member(row) async for row in _sql.people(executor)]
 
 
 async def one(executor: db.Executor, person_id: int) -> StaffMember | None:
     """Return a member of the staff, also one who has left."""
     with db.trouble_is_temporary():
         row = await _sql.person(executor, person_id=person_id)
-    return None if row is None else _member(row)
+    return None if row is None else read_member(row)
 
 
 async def by_email(executor: db.Executor, email: str) -> StaffMember | None:
     """Return a member of the staff by his address."""
     with db.trouble_is_temporary():
         row = await _sql.person_by_email(executor, email=email.lower())
-    return None if row is None else _member(row)
+    return None if row is None else read_member(row)
 
 
 async def new_token(pool: db.Pool, person_id: int, *, label: str, actor: str) -> str:
@@ -105,7 +105,7 @@ async def by_token(executor: db.Executor, token: str) -> StaffMember | None:
         return None
     with db.trouble_is_temporary():
         row = await _sql.person_by_token(executor, token_hash=_hash(token))
-    return None if row is None else _member(row)
+    return None if row is None else read_member(row)
 
 
 def left(member: StaffMember, at: datetime) -> StaffMember:
@@ -125,7 +125,8 @@ def _hash(token: str) -> bytes:
     return hashlib.sha256(b"homing-staff-token:" + token.encode("utf-8", "surrogateescape")).digest()
 
 
-def _member(row: Any) -> StaffMember:
+def read_member(row: Any) -> StaffMember:
+    """Return the member of the staff that a row holds."""
     return StaffMember(
         person_id=row["person_id"],
         name=row["name"],

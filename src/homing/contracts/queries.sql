@@ -30,6 +30,12 @@ WHERE account_id = :account_id ORDER BY service, lower(period);
 -- reads: order_forms
 SELECT *, lower(period) AS begins_at, upper(period) AS ends_at FROM order_forms WHERE order_form_id = :order_form_id;
 
+-- name: targets_at
+-- The target of availability of each account at an instant. account_id NULL: of all.
+-- reads: order_forms
+SELECT account_id, target_uptime FROM order_forms
+WHERE service = :service AND period @> :at::timestamptz AND (:account_id::integer IS NULL OR account_id = :account_id);
+
 -- name: end_tam!
 -- Let whoever is an account's TAM be it no more.
 -- writes: tam_assignments
@@ -64,6 +70,31 @@ INSERT INTO covers (person_id, delegate_id, period, reason, recorded_by)
 VALUES (:person_id, :delegate_id, tstzrange(:begins_at, :ends_at), :reason, :recorded_by)
 RETURNING cover_id;
 
+-- name: tams_of
+-- Everybody who was, is or will be an account's TAM, oldest first.
+-- reads: tam_assignments, staff
+SELECT s.*, lower(t.period) AS begins_at, upper(t.period) AS ends_at, t.recorded_at, t.recorded_by
+FROM tam_assignments t JOIN staff s USING (person_id)
+WHERE t.account_id = :account_id ORDER BY lower(t.period);
+
+-- name: covers_of
+-- Who stood, stands or will stand in for somebody, oldest first.
+-- reads: covers
+SELECT cover_id, person_id, delegate_id, lower(period) AS begins_at, upper(period) AS ends_at, reason, recorded_by
+FROM covers WHERE person_id = :person_id ORDER BY lower(period);
+
+-- name: end_cover$
+-- Let a cover end now; one that has not begun never was.
+-- writes: covers
+WITH gone AS (
+    DELETE FROM covers WHERE cover_id = :cover_id AND person_id = :person_id AND lower(period) >= :now RETURNING cover_id
+), ended AS (
+    UPDATE covers SET period = tstzrange(lower(period), :now)
+    WHERE cover_id = :cover_id AND person_id = :person_id AND lower(period) < :now AND upper(period) > :now
+    RETURNING cover_id
+)
+SELECT cover_id FROM gone UNION ALL SELECT cover_id FROM ended;
+
 -- name: note!
 -- Add a row to the audit.
 -- writes: audit
@@ -72,9 +103,15 @@ INSERT INTO audit (actor, action, account_id, subject, detail) VALUES (:actor, :
 -- name: audit_of
 -- What was changed, the latest first. account_id NULL: of all.
 -- reads: audit
-SELECT at, actor, action, subject, detail FROM audit
-WHERE :account_id::integer IS NULL OR account_id = :account_id
+SELECT audit_id, account_id, at, actor, action, subject, detail FROM audit
+WHERE (:account_id::integer IS NULL OR account_id = :account_id) AND (:before::bigint IS NULL OR audit_id < :before)
 ORDER BY audit_id DESC LIMIT :limit;
+
+-- name: noted_since^
+-- How often something was done to a subject, and to all of an account, since a moment.
+-- reads: audit
+SELECT count(*) FILTER (WHERE subject = :subject) AS of_subject, count(*) AS of_account
+FROM audit WHERE account_id = :account_id AND action = :action AND at > :since;
 
 -- name: add_person^
 -- A new member of the staff; nothing comes back where the address is taken.
@@ -184,10 +221,15 @@ INSERT INTO contact_phones (contact_id, number, place)
 SELECT :contact_id, number, place FROM unnest(:numbers::text[]) WITH ORDINALITY AS n (number, place)
 ON CONFLICT (contact_id, number) DO UPDATE SET place = excluded.place;
 
--- name: verify_phone!
--- Note that a number is a contact's.
+-- name: verify_phone$
+-- Note that a number is a contact's; nothing comes back where it is none of his.
 -- writes: contact_phones
-UPDATE contact_phones SET verified_at = now() WHERE contact_id = :contact_id AND number = :number;
+UPDATE contact_phones SET verified_at = now() WHERE contact_id = :contact_id AND number = :number RETURNING contact_id;
+
+-- name: lock_contact$
+-- Let one ask for a code at a time.
+-- reads: contacts
+SELECT contact_id FROM contacts WHERE contact_id = :contact_id AND account_id = :account_id AND removed_at IS NULL FOR UPDATE;
 
 -- name: put_pin!
 -- Keep an account's support PIN in the place of the old one.
@@ -199,3 +241,8 @@ ON CONFLICT (account_id) DO UPDATE SET pin_digest = excluded.pin_digest, set_at 
 -- Whose PIN this is.
 -- reads: support_pins
 SELECT account_id FROM support_pins WHERE pin_digest = :pin_digest;
+
+-- name: pin_set_at$
+-- When an account's PIN was set; the PIN itself is read by nobody.
+-- reads: support_pins
+SELECT set_at FROM support_pins WHERE account_id = :account_id;

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
 
 from homing.contracts.types import Role
 from homing.ground.errors import Misuse
@@ -10,6 +11,9 @@ from homing.message.addresses import BadAddress, parse_address
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _FILLING = re.compile(r"[\s().\-/]")
 PIN = re.compile(r"[0-9]{6,12}")
+_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+MOST_NAME = 255
+MOST_TAG = 35
 
 
 def read_phone(text: str) -> str:
@@ -57,3 +61,38 @@ def read_pin(text: str) -> str:
     if not PIN.fullmatch(text):
         raise Misuse("a support PIN has 6 to 12 digits")
     return text
+
+
+def read_name(text: str) -> str:
+    """Return somebody's name.
+
+    raises   Misuse
+    """
+    name = text.strip()
+    if not name or len(name) > MOST_NAME or not name.isprintable():
+        raise Misuse(f"a name has 1 to {MOST_NAME} printable characters")
+    return name
+
+
+def read_language(text: str) -> str:
+    """Return a language as its tag (BCP 47): `en`, `pt-BR`.
+
+    raises   Misuse
+    """
+    if len(text) > MOST_TAG or not _TAG.fullmatch(text):
+        raise Misuse(f"'{text[:MOST_TAG]}' is no tag of a language; write for example en, or pt-BR")
+    return text
+
+
+def read_percent(text: str) -> Decimal:
+    """Return a share in per cent, above 0 and up to 100, with six decimals at most.
+
+    raises   Misuse
+    """
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or not 0 < value <= 100 or value != round(value, 6):
+        raise Misuse("a target is a percentage such as 99.99, with six decimals at most")
+    return value

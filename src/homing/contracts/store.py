@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from homing.contracts import people
-from homing.contracts.types import Entry, Objectives, OrderForm, Tam
+from homing.contracts.types import EMAIL, Assignment, Cover, Entry, Objectives, OrderForm, Tam
 from homing.ground import db
 from homing.hours.types import HolidaySet, ServiceZone
 
@@ -73,6 +73,13 @@ async def order_forms_of(executor: db.Executor, account_id: int) -> list[OrderFo
     """Return every Order Form of an account, oldest first."""
     with db.trouble_is_temporary():
         return [_order_form(row) async for row in _sql.order_forms_of(executor, account_id=account_id)]
+
+
+async def targets_at(executor: db.Executor, at: datetime, *, account_id: int | None = None) -> dict[int, Decimal]:
+    """Return the target of a month's availability that Order Forms name at an instant, by account; None: of all."""
+    with db.trouble_is_temporary():
+        rows = _sql.targets_at(executor, service=EMAIL, at=at, account_id=account_id)
+        return {row["account_id"]: Decimal(row["target_uptime"]).normalize() async for row in rows}
 
 
 async def assign_tam(pool: db.Pool, account_id: int, person_id: int, *, begins_at: datetime, actor: str) -> bool:
@@ -154,6 +161,39 @@ async def add_cover(
     return True
 
 
+async def tams_of(executor: db.Executor, account_id: int) -> list[Assignment]:
+    """Return everybody who was, is or will be an account's TAM, oldest first."""
+    with db.trouble_is_temporary():
+        return [
+            Assignment(
+                person=people.read_member(row),
+                begins_at=row["begins_at"],
+                ends_at=row["ends_at"],
+                recorded_at=row["recorded_at"],
+                recorded_by=row["recorded_by"],
+            )
+            async for row in _sql.tams_of(executor, account_id=account_id)
+        ]
+
+
+async def covers_of(executor: db.Executor, person_id: int) -> list[Cover]:
+    """Return who stood, stands or will stand in for somebody, oldest first."""
+    with db.trouble_is_temporary():
+        return [msgspec.convert(dict(row), Cover) async for row in _sql.covers_of(executor, person_id=person_id)]
+
+
+async def end_cover(pool: db.Pool, person_id: int, cover_id: int, *, now: datetime, actor: str) -> bool:
+    """Let a cover end now, because the TAM is back. False: there is none that runs or will."""
+    with db.trouble_is_temporary():
+        async with pool.acquire() as connection, connection.transaction():
+            if await _sql.end_cover(connection, person_id=person_id, cover_id=cover_id, now=now) is None:
+                return False
+            detail = {"cover": cover_id}
+            subject = f"staff {person_id}"
+            await note(connection, actor=actor, action="cover ended", account_id=None, subject=subject, detail=detail)
+    return True
+
+
 async def note(
     executor: db.Executor, *, actor: str, action: str, account_id: int | None, subject: str, detail: dict[str, Any] | None = None
 ) -> None:
@@ -163,12 +203,14 @@ async def note(
     )
 
 
-async def audit_of(executor: db.Executor, account_id: int | None, *, limit: int = 200) -> list[Entry]:
-    """Return what was changed, the latest first; None: of every account and of the staff."""
+async def audit_of(executor: db.Executor, account_id: int | None, *, before: int | None = None, limit: int = 200) -> list[Entry]:
+    """Return what was changed, the latest first; None: of every account and of the staff. before: the number of a row."""
     with db.trouble_is_temporary():
-        rows = _sql.audit_of(executor, account_id=account_id, limit=limit)
+        rows = _sql.audit_of(executor, account_id=account_id, before=before, limit=limit)
         return [
             Entry(
+                audit_id=row["audit_id"],
+                account_id=row["account_id"],
                 at=row["at"],
                 actor=row["actor"],
                 action=row["action"],

@@ -108,9 +108,33 @@ class Tam(msgspec.Struct, frozen=True, kw_only=True):
     away_because: str = ""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the audit."""
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody is an account's TAM for a time. ends_at: exclusive; None: until another one follows."""
 
+    person: StaffMember
+    begins_at: datetime
+    ends_at: datetime | None
+    recorded_at: datetime
+    recorded_by: str
+
+
+class Cover(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody stands in for a member of the staff for a time. ends_at: exclusive."""
+
+    cover_id: int
+    person_id: int
+    delegate_id: int
+    begins_at: datetime
+    ends_at: datetime
+    reason: str
+    recorded_by: str
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the audit. account_id: None where it is nobody's."""
+
+    audit_id: int
+    account_id: int | None
     at: datetime
     actor: str
     action: str

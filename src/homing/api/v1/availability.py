@@ -27,23 +27,26 @@ from homing.api.v1.availability_wire import (
     month_in,
     range_in,
     reports_in,
+    section_in,
     show_listed,
     show_witness,
     witness_in,
 )
+from homing.api.v1.support_askers import ANYBODY, NOT_SAID, VIEW, WHOSE, asker
 from homing.availability import store, witnesses
 from homing.availability.export import NotSealed, exported
-from homing.availability.pages import csv_of, html_of
+from homing.availability.pages import SECTIONS, csv_of, html_of
 from homing.availability.rules.outside import Unusable
 from homing.availability.rules.statement import Statement
 from homing.availability.statement import Nothing, link_of, statement
-from homing.availability.types import Month
+from homing.availability.types import Month, moment
 from homing.availability.views import extract, show
 from homing.availability.witnesses import Conflict
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
 from homing.ground.secrets import MasterKey
 from homing.ingress.rules.problem import Problem, bad_params, missing
+from homing.support.report.month import kept
 
 GRANTS = ("support/manage",)
 MOST_LISTED = 1_000
@@ -55,36 +58,42 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, master_key: MasterKey, t
     """Return the routes. target: percentage that statements are judged by."""
 
     async def account_of(request: Request[Any, Any, Any]) -> Account:
-        found = await accounts.account_by_id(pool, sender_of(request).account_id)
+        with refusals():
+            who = await asker(pool, request, query_of(request))
+        found = await accounts.account_by_id(pool, who.account_id)
         if found is None:  # accounts are never deleted
             raise ApiError(_NOT_FOUND)
         return found
 
     async def made(request: Request[Any, Any, Any], month: Month, now: datetime) -> Statement:
+        account = await account_of(request)
         try:
-            return await statement(pool, await account_of(request), month, master_key=master_key, now=now, target=target)
+            promised = await kept(pool, account.account_id, moment(month.start), moment(month.start + month.seconds))
+            return await statement(pool, account, month, master_key=master_key, now=now, target=target, kept=promised)
         except Nothing as nothing:
             raise ApiError(Problem(404, "Resource could not be found", str(nothing))) from None
 
-    @get(PATH, opt={"grants": GRANTS, "operation": ROOT})
+    @get(PATH, opt={"grants": VIEW, "operation": ROOT})
     async def show_availability(request: Request[Any, Any, Any]) -> Response[bytes]:
         now = clock.now()
         links = {name: f"{PATH}/{name}" for name in ("months", "seconds", "days", "roots", "witnesses", "evidence")}
         return await json_answer(request, _encode({"results": {"now": int(now.timestamp()), "zone": "UTC", "links": links}}))
 
-    @get(f"{PATH}/months/{{month:str}}", opt={"grants": GRANTS, "operation": MONTH})
+    @get(f"{PATH}/months/{{month:str}}", opt={"grants": VIEW, "staff": ANYBODY, "operation": MONTH})
     async def get_month(request: Request[Any, Any, Any], month: str) -> Response[bytes]:
         with refusals():
-            wanted, form = month_in(month), format_in(query_of(request))
+            query = query_of(request)
+            wanted, form, section = month_in(month), format_in(query), section_in(query)
         found = await made(request, wanted, clock.now())
         if form == "csv":
-            name = f'attachment; filename="availability-{found.month}.csv"'
-            return Response(csv_of(found).encode(), media_type="text/csv", headers={"content-disposition": name})
+            part = "" if section == "days" else f"-{section}"
+            name = f'attachment; filename="availability-{found.month}{part}.csv"'
+            return Response(csv_of(found, section).encode(), media_type="text/csv", headers={"content-disposition": name})
         if form == "html":
             return Response(html_of(found).encode(), media_type="text/html", headers={"content-security-policy": _NO_SCRIPTS})
         return await json_answer(request, _encode({"results": found}))
 
-    @get(f"{PATH}/seconds", opt={"grants": GRANTS, "operation": SECONDS})
+    @get(f"{PATH}/seconds", opt={"grants": VIEW, "staff": ANYBODY, "operation": SECONDS})
     async def get_seconds(request: Request[Any, Any, Any]) -> Response[bytes]:
         now = clock.now()
         with refusals():
@@ -92,7 +101,7 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, master_key: MasterKey, t
         found = await extract(pool, await account_of(request), since=since, until=until, now=now)
         return await json_answer(request, _encode({"results": show(found)}))
 
-    @get(f"{PATH}/days/{{day:str}}", opt={"grants": GRANTS, "operation": DAY})
+    @get(f"{PATH}/days/{{day:str}}", opt={"grants": VIEW, "staff": ANYBODY, "operation": DAY})
     async def get_day(request: Request[Any, Any, Any], day: str) -> Response[bytes]:
         with refusals():
             wanted = day_in(day)
@@ -125,7 +134,7 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, master_key: MasterKey, t
             raise ApiError(Problem(409, "resource conflict", text, "1602"))
         return await json_answer(request, _encode({"results": show_witness(added)}))
 
-    @get(f"{PATH}/witnesses", opt={"grants": GRANTS, "operation": LIST_WITNESSES})
+    @get(f"{PATH}/witnesses", opt={"grants": VIEW, "operation": LIST_WITNESSES})
     async def list_witnesses(request: Request[Any, Any, Any]) -> Response[bytes]:
         found = await witnesses.of_account(pool, sender_of(request).account_id)
         return await json_answer(request, _encode({"results": [show_witness(one) for one in found]}))
@@ -153,7 +162,7 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, master_key: MasterKey, t
             new += taken.is_new
         return await json_answer(request, _encode({"results": {"taken": new, "known": len(reports) - new}}))
 
-    @get(f"{PATH}/evidence", opt={"grants": GRANTS, "operation": LIST_EVIDENCE})
+    @get(f"{PATH}/evidence", opt={"grants": VIEW, "operation": LIST_EVIDENCE})
     async def list_evidence(request: Request[Any, Any, Any]) -> Response[bytes]:
         found = await witnesses.listed(pool, sender_of(request).account_id, limit=MOST_LISTED)
         return await json_answer(request, _encode({"results": [show_listed(one) for one in found]}))
@@ -214,29 +223,40 @@ MONTH = Operation(
     {
         200: ("the statement; with `format` a page or lines for a spreadsheet", _RESULTS),
     },
-    errors=(bad_params("month must be YYYY-MM"), NOT_FOUND),
+    errors=(bad_params("month must be YYYY-MM"), NOT_SAID, NOT_FOUND),
     description=(
         "Unavailable seconds gross, excluded and net, unknown seconds, uptime to six decimals, episodes, exclusions, amendments, "
-        "and for each sealed day the proof that it is in the ledger."
+        "and for each sealed day the proof that it is in the ledger. Beside it, in `kept`, how other promises were "
+        "kept: call-backs, responses and cadence, ends of cases, the TAM, and the Business Hours in force."
     ),
     parameters=(
+        WHOSE,
         {"name": "month", "in": "path", "required": True, "schema": {"type": "string"}, "description": "YYYY-MM"},
         {"name": "format", "in": "query", "schema": {"type": "string", "enum": ["json", "csv", "html"], "default": "json"}},
+        {
+            "name": "section",
+            "in": "query",
+            "schema": {"type": "string", "enum": list(SECTIONS), "default": "days"},
+            "description": "of the CSV",
+        },
     ),
 )
 SECONDS = Operation(
     "Single seconds",
     {200: ("runs of seconds", _EXTRACT)},
-    errors=(bad_params("from must not be later than to"),),
+    errors=(bad_params("from must not be later than to"), NOT_SAID, NOT_FOUND),
     description="Of at most a day; by default the last hour. The last minutes may still change.",
-    parameters=(_FROM, _TO),
+    parameters=(WHOSE, _FROM, _TO),
 )
 DAY = Operation(
     "A sealed day, to be verified without us",
     {200: ("each leaf and how it leads to a signed root", _RESULTS)},
-    errors=(bad_params("day must be YYYY-MM-DD"), NOT_FOUND),
+    errors=(bad_params("day must be YYYY-MM-DD"), NOT_SAID, NOT_FOUND),
     description="Keep `results` as a file, and run `docs/verify_day.py` on it.",
-    parameters=({"name": "day", "in": "path", "required": True, "schema": {"type": "string"}, "description": "YYYY-MM-DD"},),
+    parameters=(
+        WHOSE,
+        {"name": "day", "in": "path", "required": True, "schema": {"type": "string"}, "description": "YYYY-MM-DD"},
+    ),
 )
 ROOTS = Operation(
     "The roots of the ledger, day by day",

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from homing.availability.pages import SECTIONS
 from homing.availability.rules.statement import read_month
 from homing.availability.types import Month
 from homing.availability.views import LONGEST
@@ -64,6 +65,14 @@ def format_in(query: Mapping[str, str]) -> str:
     wanted = query.get("format") or "json"
     if wanted not in ("json", "csv", "html"):
         raise Wrong(bad_params("format must be json, csv or html"))
+    return wanted
+
+
+def section_in(query: Mapping[str, str]) -> str:
+    """Return which part of a statement is wanted as CSV. Raises Wrong."""
+    wanted = query.get("section") or SECTIONS[0]
+    if wanted not in SECTIONS:
+        raise Wrong(bad_params(f"section must be one of {', '.join(SECTIONS)}"))
     return wanted
 
 

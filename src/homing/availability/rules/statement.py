@@ -5,7 +5,7 @@ are never silently good: both are numbers of their own, and where the unknown on
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -17,8 +17,11 @@ from homing.availability.rules.judging import FINAL_AFTER
 from homing.availability.rules.leaf import Amendment
 from homing.availability.rules.share import TARGET, Outcome, budget, outcome, uptime
 from homing.availability.types import Episode, Exclusion, ExclusionKind, Finding, Judged, Month, moment, start_of
+from homing.contracts.kept import CriticalCase, Kept
 from homing.evidence.rules.seconds import Seconds, span
 from homing.evidence.types import DAY_S
+
+_CALLED_WITHIN = timedelta(hours=1)  # after an episode, a customer may still open the case about it
 
 
 class DayFacts(NamedTuple):
@@ -75,6 +78,7 @@ class Facts(NamedTuple):
     links: Sequence[Link]
     unattributed: int
     measured_from: datetime
+    kept: Kept = Kept()
 
 
 class DayLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,13 +100,17 @@ class DayLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EpisodeLine(msgspec.Struct, frozen=True, kw_only=True):
-    """Unavailable seconds that belong together. until: the first second after it; persistent_at: None, it was not."""
+    """Unavailable seconds that belong together. until: the first second after it; persistent_at: None, it was not.
+
+    cases   critical cases that were open in it, or opened within an hour after it
+    """
 
     since: datetime
     until: datetime
     seconds: int
     excluded: int
     persistent_at: datetime | None
+    cases: list[int]
 
 
 class ExclusionLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,9 +172,13 @@ class Uptime(msgspec.Struct, frozen=True, kw_only=True):
     target: str
 
 
-class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """The statement."""
+VERSION = 2  # of the statement's members; 1 had no `kept`. Sealed days are leaves of their own, and have a version of their own
 
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """The statement. kept: how the promises beside availability were kept."""
+
+    version: int
     account: str
     account_id: int
     pseudonym: str
@@ -185,6 +197,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     classifiers: list[int]
     clocks_off: list[str]
     ledger: list[Link]
+    kept: Kept
 
 
 def compose(month: Month, facts: Facts, *, now: datetime, target: Decimal = TARGET) -> Statement:
@@ -217,6 +230,7 @@ def compose(month: Month, facts: Facts, *, now: datetime, target: Decimal = TARG
         budget=budget(seconds, target),
     )
     return Statement(
+        version=VERSION,
         account=facts.account,
         account_id=facts.account_id,
         pseudonym=facts.pseudonym,
@@ -233,7 +247,9 @@ def compose(month: Month, facts: Facts, *, now: datetime, target: Decimal = TARG
         ),
         verdict=outcome(net, unknown, seconds=seconds, target=target, over=is_final),
         days=[_day(day, taken_out >> (start_of(day.day) - start)) for day in facts.days],
-        episodes=[_episode(one, whole.unavailable, taken_out, start) for one in episodes(whole, gap_s=GAP_S)],
+        episodes=[
+            _episode(one, whole.unavailable, taken_out, start, facts.kept.critical) for one in episodes(whole, gap_s=GAP_S)
+        ],
         exclusions=[
             _exclusion(one.exclusion, one.seconds)
             for one in excluded(whole.unavailable, facts.exclusions, account_id=facts.account_id, start=start, seconds=seconds)
@@ -246,6 +262,7 @@ def compose(month: Month, facts: Facts, *, now: datetime, target: Decimal = TARG
         classifiers=sorted({day.classifier for day in facts.days if day.classifier}),
         clocks_off=sorted({node for link in facts.links for node in link.skewed}),
         ledger=list(facts.links),
+        kept=facts.kept,
     )
 
 
@@ -295,11 +312,17 @@ def _day(day: DayFacts, taken_out: Seconds) -> DayLine:
     )
 
 
-def _episode(one: Episode, unavailable: Seconds, taken_out: Seconds, start: int) -> EpisodeLine:
+def _episode(one: Episode, unavailable: Seconds, taken_out: Seconds, start: int, critical: Sequence[CriticalCase]) -> EpisodeLine:
     at = reached(unavailable, one, seconds=PERSISTENT_S)
+    since, until = moment(start + one.start), moment(start + one.end)
     return EpisodeLine(
-        since=moment(start + one.start),
-        until=moment(start + one.end),
+        since=since,
+        until=until,
+        cases=[
+            case.case
+            for case in critical
+            if case.opened_at <= until + _CALLED_WITHIN and (case.ended_at is None or case.ended_at >= since)
+        ],
         seconds=one.seconds,
         excluded=(taken_out & span(one.start, one.end)).bit_count(),
         persistent_at=None if at is None else moment(start + at),

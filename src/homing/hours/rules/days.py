@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from homing.hours.rules import wall
-from homing.hours.rules.contract import zone_info
+from homing.hours.rules.contract import LAST_DAY, zone_info
 from homing.hours.rules.holidays import holidays_of
-from homing.hours.rules.measure import stretches
+from homing.hours.rules.measure import HORIZON_DAYS, stretches
 from homing.hours.types import Calendar, Holiday, Why
 
 _DAY = timedelta(days=1)
@@ -47,6 +47,13 @@ def changed_days(before: Calendar, after: Calendar, first: date, count: int) -> 
     for one, other in zip(days(before, first, count), days(after, first, count), strict=True):
         if one.spans != other.spans:
             yield one, other
+
+
+def changed_from(before: Calendar, after: Calendar, moment: datetime) -> list[tuple[Day, Day]]:
+    """Return the dates of a horizon after a moment of which other spans count, as far as calendars know years."""
+    first = today(after, moment)
+    count = max(0, min(HORIZON_DAYS, (LAST_DAY - first).days - 1))
+    return list(changed_days(before, after, first, count))
 
 
 def today(calendar: Calendar, now: datetime) -> date:

@@ -261,6 +261,30 @@ WHERE c.ended_at IS NULL AND s.left_at IS NOT NULL ORDER BY c.case_id LIMIT :lim
 SELECT count(*) FROM case_messages
 WHERE case_id = :case_id AND side = 'customer' AND NOT automatic AND received_at > :start AND received_at < :end;
 
+-- name: happened_in^
+-- How often things happened to the cases of an account in a stretch of time. What happened is never changed, so neither is this.
+-- reads: cases, case_events
+SELECT count(*) FILTER (WHERE e.event = 'opened') AS opened,
+       count(*) FILTER (WHERE e.event = 'escalated' OR e.event = 'opened' AND e.whole ->> 'severity' = 'critical') AS critical,
+       count(*) FILTER (WHERE e.event = 'cadenceaccepted') AS cadences_agreed,
+       count(*) FILTER (WHERE e.event = 'resolved') AS agreed,
+       count(*) FILTER (WHERE e.event = 'closed') AS unconfirmed,
+       count(*) FILTER (WHERE e.event = 'withdrawn') AS withdrawn,
+       count(*) FILTER (WHERE e.event = 'merged') AS merged,
+       count(*) FILTER (WHERE e.event = 'reopened') AS reopened,
+       count(*) FILTER (WHERE e.event = 'tamcalled') AS tam_called,
+       count(*) FILTER (WHERE e.event = 'wrote' AND e.whole -> 'by_tam' = 'true') AS by_tam
+FROM (SELECT payload::jsonb AS whole, payload::jsonb ->> 'event' AS event
+      FROM case_events JOIN cases USING (case_id)
+      WHERE account_id = :account_id AND at >= :since AND at < :until) AS e;
+
+-- name: critical_in
+-- The cases of an account that are critical and were open in a stretch of time, by their begin.
+-- reads: cases
+SELECT case_id AS case, opened_at, ended_at FROM cases
+WHERE account_id = :account_id AND severity = 'critical' AND opened_at < :until AND (ended_at IS NULL OR ended_at >= :since)
+ORDER BY opened_at, case_id LIMIT :limit;
+
 -- name: add_extracts!
 -- Owe extracts of the ledger; nothing happens while some are owed.
 -- writes: case_extracts

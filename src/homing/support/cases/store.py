@@ -125,6 +125,20 @@ async def chain_complaints(executor: db.Executor, case_id: int) -> list[str]:
     return found
 
 
+async def happened_in(executor: db.Executor, account_id: int, *, since: datetime, until: datetime) -> dict[str, int]:
+    """Return how often things happened to the cases of an account in a stretch of time, by name."""
+    row = await _sql.happened_in(executor, account_id=account_id, since=since, until=until)
+    return dict(row)
+
+
+async def critical_in(
+    executor: db.Executor, account_id: int, *, since: datetime, until: datetime, limit: int = 1_000
+) -> list[tuple[int, datetime, datetime | None]]:
+    """Return the cases that are critical and were open in a stretch of time: number, begin, end."""
+    rows = _sql.critical_in(executor, account_id=account_id, since=since, until=until, limit=limit)
+    return [(row["case"], row["opened_at"], row["ended_at"]) async for row in rows]
+
+
 async def append(executor: db.Executor, events: Sequence[Event]) -> None:
     """Add events."""
     for one in events:

@@ -442,6 +442,26 @@ SELECT call_id FROM line_calls WHERE carrier = :carrier AND call_id = ANY(:call_
 SELECT o.outcome, o.voided_at, c.entitlement FROM line_obligations o JOIN line_calls c USING (intake_id)
 WHERE o.due_at >= :since AND o.due_at < :until AND (:account_id::integer IS NULL OR c.account_id = :account_id);
 
+-- name: intakes_after
+-- The next calls, in the order of their numbers.
+-- reads: line_calls
+SELECT intake_id FROM line_calls WHERE intake_id > :after ORDER BY intake_id LIMIT :limit;
+
+-- name: was_placed$
+-- Whether an attempt was placed at an instant: for this call-back, or for another one of the same account.
+-- reads: line_attempts, line_obligations, line_calls
+SELECT EXISTS (
+    SELECT FROM line_attempts a JOIN line_obligations o USING (obligation_id) JOIN line_calls c USING (intake_id)
+    WHERE a.placed_at = :at AND (o.obligation_id = :obligation_id OR c.account_id IS NOT DISTINCT FROM :account_id));
+
+-- name: returned
+-- The call-backs of an account that fell due in a stretch of time, in that order.
+-- reads: line_obligations, line_calls
+SELECT c.reference, c.source, c.first_ring_at, o.due_at, o.returned_at, o.connected_at, o.outcome, c.entitlement,
+       o.voided_at IS NOT NULL AS voided
+FROM line_obligations o JOIN line_calls c USING (intake_id)
+WHERE c.account_id = :account_id AND o.due_at >= :since AND o.due_at < :until ORDER BY o.due_at, c.intake_id;
+
 -- name: add_page!
 -- Note that everybody must be written to. once: not again for the same reason.
 -- writes: line_pages

@@ -265,6 +265,26 @@ async def counted(executor: db.Executor, *, since: datetime, until: datetime, ac
     ]
 
 
+class Returned(msgspec.Struct, frozen=True, kw_only=True):
+    """A call-back as statements tell it."""
+
+    reference: str
+    source: Source
+    first_ring_at: datetime
+    due_at: datetime
+    returned_at: datetime | None
+    connected_at: datetime | None
+    outcome: Outcome | None
+    entitlement: Entitlement
+    voided: bool
+
+
+async def returned(executor: db.Executor, account_id: int, *, since: datetime, until: datetime) -> list[Returned]:
+    """Return the call-backs of an account that fell due in a stretch of time, in that order."""
+    rows = sql.returned(executor, account_id=account_id, since=since, until=until)
+    return [msgspec.convert(dict(row), Returned) async for row in rows]
+
+
 def voids_text(voids: Sequence[Void]) -> str:
     """Return who wants a call-back void, as it is kept."""
     return _encode(voids).decode()

@@ -1,0 +1,155 @@
+"""How what was promised to an account was kept in a month: what statements say of it beside availability (model, section 5.7)."""
+
+from datetime import date, datetime
+
+import msgspec
+
+
+class CallBack(msgspec.Struct, frozen=True, kw_only=True):
+    """A call to the Severity 1 Line, and how it was returned (clause F4).
+
+    counted_as   met or missed; owed: not decided yet; not_entitled, undecided (whether he is entitled) and void stand apart
+    """
+
+    reference: str
+    source: str
+    first_ring_at: datetime
+    due_at: datetime
+    returned_at: datetime | None
+    connected_at: datetime | None
+    counted_as: str
+
+
+class CallBacks(msgspec.Struct, frozen=True, kw_only=True):
+    """The call-backs that fell due in the month. connected: of those met, missed or owed, in how many somebody was reached.
+
+    calls   the first 1,000
+    """
+
+    count: int = 0
+    met: int = 0
+    missed: int = 0
+    owed: int = 0
+    connected: int = 0
+    not_entitled: int = 0
+    undecided: int = 0
+    void: int = 0
+    calls: list[CallBack] = []
+
+
+class Promise(msgspec.Struct, frozen=True, kw_only=True):
+    """The clocks of one kind that started in the month. Those of another nature are another line; they are never added up.
+
+    void         they should never have run; they are in no other figure but `started`
+    superseded   another clock took their place, or the matter ended before anything was decided
+    """
+
+    kind: str
+    nature: str
+    basis: str
+    started: int
+    met: int
+    missed: int
+    running: int
+    superseded: int
+    void: int
+
+
+class Miss(msgspec.Struct, frozen=True, kw_only=True):
+    """A promise that was missed. ended_at: when it was kept after all, or nothing was owed any more; None: it is owed still."""
+
+    kind: str
+    nature: str
+    subject: str
+    due_at: datetime
+    ended_at: datetime | None
+
+
+class Cases(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened to Support Cases within the month.
+
+    agreed        both sides signed that it is over (clauses E6 and F6)
+    unconfirmed   closed on silence: nobody agreed (reading R9)
+    by_tam        messages to the customer that the TAM wrote
+    """
+
+    opened: int = 0
+    critical: int = 0
+    cadences_agreed: int = 0
+    agreed: int = 0
+    unconfirmed: int = 0
+    withdrawn: int = 0
+    merged: int = 0
+    reopened: int = 0
+    tam_called: int = 0
+    by_tam: int = 0
+
+
+class CriticalCase(msgspec.Struct, frozen=True, kw_only=True):
+    """A case that is critical, and was open in the month. ended_at: None, it is open."""
+
+    case: int
+    opened_at: datetime
+    ended_at: datetime | None
+
+
+class Stand(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody stood in for the TAM."""
+
+    name: str
+    begins_at: datetime
+    ends_at: datetime
+    reason: str
+
+
+class TamOfMonth(msgspec.Struct, frozen=True, kw_only=True):
+    """Who was Technical Account Manager within the month (clause B1); None: it began before, or has not ended."""
+
+    name: str
+    email: str
+    begins_at: datetime
+    ends_at: datetime | None
+    covers: list[Stand]
+
+
+class HoursInForce(msgspec.Struct, frozen=True, kw_only=True):
+    """Hours that held from an instant of the month on. version 0: those of the contract."""
+
+    since: datetime
+    version: int
+    week: str
+    reason: str
+
+
+class Holiday(msgspec.Struct, frozen=True, kw_only=True):
+    """A bank holiday of the month."""
+
+    day: date
+    name: str
+
+
+class CalendarOfMonth(msgspec.Struct, frozen=True, kw_only=True):
+    """Business Hours of one Order Form, from since to until within the month. seconds: how many of them there were or will be."""
+
+    service: str
+    order_form_id: int
+    plan: str
+    calendar: str
+    since: datetime
+    until: datetime
+    seconds: int
+    versions: list[HoursInForce]
+    holidays: list[Holiday]
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it. misses: the first 1,000; without_tam_s: for how many seconds of the month nobody was TAM."""
+
+    call_backs: CallBacks = CallBacks()
+    promises: list[Promise] = []
+    misses: list[Miss] = []
+    cases: Cases = Cases()
+    critical: list[CriticalCase] = []
+    tams: list[TamOfMonth] = []
+    without_tam_s: int = 0
+    calendars: list[CalendarOfMonth] = []

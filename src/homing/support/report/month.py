@@ -1,0 +1,75 @@
+"""Gathers what a statement says of promises: call-backs, clocks, cases, the TAM, and the hours that were in force."""
+
+from datetime import datetime
+
+from homing.contracts import people
+from homing.contracts import store as contracts
+from homing.contracts.kept import CalendarOfMonth, CallBack, Cases, CriticalCase, Kept, Stand
+from homing.contracts.types import Assignment
+from homing.ground import db
+from homing.hours import store as hours
+from homing.support.cases import store as cases
+from homing.support.clocks import store as clocks
+from homing.support.line import store as line
+from homing.support.report.rules import counting
+
+
+async def kept(executor: db.Executor, account_id: int, since: datetime, until: datetime) -> Kept:
+    """Return how what was promised to an account was kept in [since, until).
+
+    raises   StoreUnavailable
+    """
+    with db.trouble_is_temporary():
+        calls = [
+            CallBack(
+                reference=one.reference,
+                source=one.source.value,
+                first_ring_at=one.first_ring_at,
+                due_at=one.due_at,
+                returned_at=one.returned_at,
+                connected_at=one.connected_at,
+                counted_as=counting.counted_as(one.outcome, one.entitlement, voided=one.voided),
+            )
+            for one in await line.returned(executor, account_id, since=since, until=until)
+        ]
+        started = await clocks.of_account(executor, account_id, since, until)
+        counts = await cases.happened_in(executor, account_id, since=since, until=until)
+        tams, without = counting.tams(await _tams(executor, account_id), since, until)
+        return Kept(
+            call_backs=counting.call_backs(calls),
+            promises=counting.promises([one.reading for one in started]),
+            misses=counting.misses([(f"{one.subject} {one.subject_id}", one.reading) for one in started]),
+            cases=Cases(**counts),
+            critical=[
+                CriticalCase(case=number, opened_at=begin, ended_at=end)
+                for number, begin, end in await cases.critical_in(executor, account_id, since=since, until=until)
+            ],
+            tams=tams,
+            without_tam_s=without,
+            calendars=await _calendars(executor, account_id, since, until),
+        )
+
+
+async def _tams(executor: db.Executor, account_id: int) -> list[tuple[Assignment, list[Stand]]]:
+    found = []
+    for one in await contracts.tams_of(executor, account_id):
+        covers = []
+        for cover in await contracts.covers_of(executor, one.person.person_id):
+            delegate = await people.one(executor, cover.delegate_id)
+            name = "" if delegate is None else delegate.name
+            covers.append(Stand(name=name, begins_at=cover.begins_at, ends_at=cover.ends_at, reason=cover.reason))
+        found.append((one, covers))
+    return found
+
+
+async def _calendars(executor: db.Executor, account_id: int, since: datetime, until: datetime) -> list[CalendarOfMonth]:
+    found = []
+    for form in await contracts.order_forms_of(executor, account_id):
+        known = await hours.calendar(executor, form.zone, form.holiday_set)
+        try:
+            one = counting.calendar(form, known, since, until)
+        except ValueError:  # a month of a year that calendars do not know
+            continue
+        if one is not None:
+            found.append(one)
+    return found

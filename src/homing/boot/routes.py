@@ -27,6 +27,8 @@ from homing.api.v1 import (
     snippets,
     subaccounts,
     support_oncall,
+    support_tam,
+    support_trends,
     suppression_imports,
     suppression_list,
     templates,
@@ -120,6 +122,8 @@ def resources(
         *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=worker.ab_tests.forget),
         *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=worker.services.clerk.news),
         *support_oncall.routes(pool=pool, clock=clock),
+        *support_tam.routes(office=worker.support.tam.office, bodies=bodies),
+        *support_trends.routes(office=worker.support.tam.office, bodies=bodies),
         *ingest.routes(
             pool=pool,
             bodies=bodies,

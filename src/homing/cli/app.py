@@ -29,6 +29,7 @@ from homing.cli import (
     queue,
     send,
     suppressions,
+    tam,
     templates,
     trace,
     up,
@@ -61,6 +62,7 @@ app.add_typer(people.app, name="staff")
 app.add_typer(contract.app, name="contract")
 app.add_typer(line.app, name="line")
 app.add_typer(oncall.app, name="oncall")
+app.add_typer(tam.app, name="tam")
 app.command("postmaster")(postmaster.postmaster)
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(availability.app, name="availability")

@@ -167,6 +167,9 @@ async def test_staff_writes_down_consent_with_evidence_and_nobody_agrees_for_bot
     assert "for both sides" in await tam.call("POST", path, by="kim", version=1, contact="tam@provider.test", expect=403)
     done = await tam.call("POST", path, version=1, contact="kim@acme.test", evidence="his mail of 19 May")
     assert done["versions"][0]["evidence"] == "his mail of 19 May"
+    (told,) = [mail for mail in await tam.post() if mail["To"] == "kim@acme.test" and "in your name" in mail["Subject"]]
+    assert "you agree to it" in told.get_content()
+    assert "his mail of 19 May" in told.get_content()
 
 
 async def test_the_customer_is_asked_again_after_two_five_and_nine_business_days(tam: Programme):

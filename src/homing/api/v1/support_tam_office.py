@@ -21,7 +21,7 @@ from homing.support.cases.types import Actor, Side
 from homing.support.clocks import store as clocks
 from homing.support.clocks.store import Calendars, LegalClock
 from homing.support.tam import store
-from homing.support.tam.desk import SUBJECT, Answer, Desk
+from homing.support.tam.desk import Answer, Desk
 from homing.support.tam.ports import Figures
 from homing.support.tam.types import Record, RecordKind, State
 
@@ -116,7 +116,7 @@ class TamOffice(msgspec.Struct, frozen=True, kw_only=True):
         """Return a record as either side sees it."""
         now = await self.legal.now(self.pool)
         calendars = Calendars(self.pool)
-        kept = await clocks.of_subject(self.pool, SUBJECT, record.record_id)
+        kept = await clocks.of_subject(self.pool, store.SUBJECT, record.record_id)
         return shown(
             record,
             staff=staff,

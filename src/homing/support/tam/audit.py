@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from homing.ground import db
 from homing.support.clocks.auditor import Replay
 from homing.support.tam import store
-from homing.support.tam.desk import SUBJECT
 from homing.support.tam.rules.clockwork import clocks_of
 from homing.support.tam.rules.fold import fold
 
@@ -16,7 +15,7 @@ class TamSource:
     @property
     def subject(self) -> str:
         """Return the name of records in the table of clocks."""
-        return SUBJECT
+        return store.SUBJECT
 
     async def ids_after(self, executor: db.Executor, subject_id: int, limit: int) -> Sequence[int]:
         """Return the next records."""

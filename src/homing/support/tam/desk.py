@@ -24,7 +24,6 @@ from homing.support.tam.rules.letters import Facts, Owed, compose, owed_for
 from homing.support.tam.rules.states import Decision, Refusal
 from homing.support.tam.types import Check, Content, Purpose, Record, RecordKind, State, Topic
 
-SUBJECT = "tam"  # of clocks
 _TOLD = frozenset({Purpose.PROPOSAL, Purpose.RECOMMENDATION, Purpose.EDUCATION, Purpose.MINUTES})  # whose sending is a step
 Answer = Record | No | None
 """None: there is no such record, or it is not the caller's."""
@@ -91,7 +90,7 @@ class Taken:
         logs = clocks_of(self.events)
         await clocks.put(
             self.connection,
-            SUBJECT,
+            store.SUBJECT,
             self.record_id,
             logs,
             account_id=self.account_id,

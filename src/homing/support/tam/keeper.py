@@ -10,7 +10,7 @@ from homing.support.clocks.rules.terms import REMINDERS_S
 from homing.support.clocks.store import Calendars, LegalClock
 from homing.support.clocks.types import Kind
 from homing.support.tam import measuring, store
-from homing.support.tam.desk import SUBJECT, Desk
+from homing.support.tam.desk import Desk
 from homing.support.tam.ports import Figures
 
 _log = log.get("tam")
@@ -59,7 +59,7 @@ class Keeper:
 
     async def _is_due(self, record_id: int, number: int) -> bool:
         """Return whether a reminder is due: after 2, 5 and 9 business days."""
-        kept = await clocks.of_subject(self._pool, SUBJECT, record_id)
+        kept = await clocks.of_subject(self._pool, store.SUBJECT, record_id)
         running = [one for one in kept if one.reading.kind is Kind.CONFIRM and one.reading.ended_at is None]
         if not running or number > len(REMINDERS_S):
             return False

@@ -40,10 +40,12 @@ ORDER BY record_id DESC LIMIT :limit;
 SELECT record_id FROM tam_records WHERE record_id > :record_id ORDER BY record_id LIMIT :limit;
 
 -- name: waiting_after
--- The next records that wait for the customer, by number.
--- reads: tam_records
-SELECT record_id FROM tam_records WHERE awaits = 'customer' AND ended_at IS NULL AND record_id > :record_id
-ORDER BY record_id LIMIT :limit;
+-- The next records that wait for the customer and have a clock that says since when, by number.
+-- reads: tam_records, clocks
+SELECT r.record_id FROM tam_records r
+WHERE r.awaits = 'customer' AND r.ended_at IS NULL AND r.record_id > :record_id
+  AND EXISTS (SELECT FROM clocks c WHERE c.subject = :subject AND c.subject_id = r.record_id AND c.kind = :clock AND c.ended_at IS NULL)
+ORDER BY r.record_id LIMIT :limit;
 
 -- name: claim_checks
 -- Records whose check is due; the next run is a day later, whatever becomes of this one.

@@ -9,6 +9,7 @@ import msgspec
 
 from homing.ground import db
 from homing.support.cases.types import Side
+from homing.support.clocks.types import Kind
 from homing.support.tam.happened import Event, Payload
 from homing.support.tam.rules.fold import fold
 from homing.support.tam.types import Record, RecordKind, Result, State
@@ -17,6 +18,7 @@ _sql = db.queries("homing.support.tam")
 _encode = msgspec.json.Encoder().encode
 _payload = msgspec.json.Decoder(Payload).decode
 _result = msgspec.json.Decoder(Result).decode
+SUBJECT = "tam"  # of clocks
 CHECKED = frozenset({State.ISSUED, State.ACKNOWLEDGED, State.FOLLOWED})  # a check is run again in these
 
 
@@ -147,9 +149,10 @@ async def ids_after(executor: db.Executor, record_id: int, limit: int) -> list[i
 
 
 async def waiting_after(executor: db.Executor, record_id: int, limit: int) -> list[int]:
-    """Return the next records that wait for the customer, by number."""
+    """Return the next records that wait for the customer while a CONFIRM runs, by number."""
     with db.trouble_is_temporary():
-        return [one["record_id"] async for one in _sql.waiting_after(executor, record_id=record_id, limit=limit)]
+        rows = _sql.waiting_after(executor, record_id=record_id, subject=SUBJECT, clock=Kind.CONFIRM.value, limit=limit)
+        return [one["record_id"] async for one in rows]
 
 
 async def claim_checks(executor: db.Executor, *, now: datetime, then: datetime, limit: int) -> list[int]:

@@ -357,5 +357,6 @@ class Purpose(StrEnum):
     RECOMMENDATION = "recommendation"
     EDUCATION = "education"
     REMINDER = "reminder"
+    CONSENT = "consent"  # "this was agreed in your name"
     TAM = "tam"  # to the TAM: the customer has moved
     TREND = "trend"

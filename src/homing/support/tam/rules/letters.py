@@ -80,6 +80,10 @@ def owed_for(record: Record, event: Event) -> list[Owed]:
             return [Owed(purpose=Purpose.PROPOSAL, side=customer, version=version)]
         case MinutesWritten(version=version):
             return [Owed(purpose=Purpose.MINUTES, side=customer, version=version)]
+        case Agreed(version=version, evidence=evidence) if evidence:
+            return [Owed(purpose=Purpose.CONSENT, side=customer, version=version)]
+        case Acknowledged(evidence=evidence) | Declined(evidence=evidence) if evidence:
+            return [Owed(purpose=Purpose.CONSENT, side=customer)]
         case Reminded():
             return [Owed(purpose=Purpose.REMINDER, side=customer)]
         case Versioned() | Objected() | Agreed() | Acknowledged() | Declined() | TopicAdded() if event.side is customer:
@@ -104,6 +108,8 @@ def compose(owed: Owed, record: Record, last: Payload, facts: Facts) -> Text:
             return _mail(record, facts, "planning review", _agenda(record, facts))
         case Purpose.MINUTES:
             return _mail(record, facts, "minutes", [record.minutes, *_actions(record.actions)])
+        case Purpose.CONSENT:
+            return _mail(record, facts, "written down in your name", _in_your_name(record, last))
         case Purpose.REMINDER:
             waiting = record.proposed
             how = _how_to_agree(record, waiting.number) if waiting is not None else [f"Please answer it: {_address(record)}."]
@@ -182,6 +188,17 @@ def _agenda(record: Record, facts: Facts) -> list[str]:
         *topics,
         "",
         f"Add what you need: POST {_address(record)}/topics.",
+    ]
+
+
+def _in_your_name(record: Record, last: Payload) -> list[str]:
+    what = {Agreed: "agree to it", Declined: "decline it"}.get(type(last), "acknowledge it")
+    evidence = last.evidence if isinstance(last, Agreed | Acknowledged | Declined) else ""
+    return [
+        f"We have written down that you {what}: {_WORDS[record.kind]} {record.record_id}, {record.title}.",
+        f"This is how we know: {evidence}",
+        "",
+        "If that is not so, say it in an answer to this mail.",
     ]
 
 

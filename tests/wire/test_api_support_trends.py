@@ -65,6 +65,15 @@ async def test_a_note_drawn_from_our_figures_has_rates_and_each_account_its_own_
     assert noted[0].action == "trend note sent"
 
 
+async def test_figures_across_accounts_are_those_of_each(tam: Programme, crowd: list[int]):  # noqa: F811
+    figures, days = tam.door.tam.figures, {"first": date(2026, 5, 1), "last": TODAY}
+    everywhere = await figures.everywhere(**days)
+    assert set(everywhere) == {"Gmail", "Yahoo"}
+    for account_id in crowd:
+        own = await figures.by_provider(account_id, **days)
+        assert own == {name: counts[account_id] for name, counts in everywhere.items() if account_id in counts}
+
+
 async def test_a_figure_that_few_stand_behind_is_not_drawn(tam: Programme, crowd: list[int]):  # noqa: F811
     body = {"title": "t", **WEEK}
     assert "needs 5 accounts" in await tam.call("POST", "trend-notes", provider="Yahoo", expect=409, **body)

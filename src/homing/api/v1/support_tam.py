@@ -284,7 +284,8 @@ def _checks(office: TamOffice) -> list[HTTPRouteHandler]:
     run = Operation(
         "Run the check of a recommendation now",
         {200: ("what it found", pages.RESULT)},
-        description="On our own data: what DNS last said of a domain, or the account's figures. Kept, as each daily run is.",
+        description="On our own data: what DNS last said of a domain, or the account's figures. Kept, as each daily run is; "
+        "a run of the last ten seconds is not repeated.",
         parameters=(pages.NUMBER,),
         errors=(NOT_FOUND, bad_params("the recommendation has no check; the TAM attests that it was followed")),
     )

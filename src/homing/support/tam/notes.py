@@ -13,6 +13,7 @@ from homing.accounts import store as accounts
 from homing.accounts.types import Account
 from homing.contracts import store as contracts
 from homing.ground import db
+from homing.support.cases.rules.reading import clean
 from homing.support.cases.rules.states import Bar, No
 from homing.support.cases.types import Actor, Side
 from homing.support.clocks.store import LegalClock
@@ -219,7 +220,7 @@ def _text(note: Note, own: Mapping[str, Counts], reader: str, tam: str) -> Text:
         lines += [f"- {line}" for line in trends.own_words(own)] or ["- you sent nothing there"]
     lines += ["", "Answers to this mail are read by a person.", ""]
     lines += [*([tam, "Technical Account Manager"] if tam else ["Your Customer Success Team"]), ""]
-    return Text(note.title[:LONGEST_SUBJECT], "\n".join(lines))
+    return Text(clean(note.title, LONGEST_SUBJECT), "\n".join(lines))
 
 
 async def sent(pool: db.Pool, letter: Letter, *, at: datetime, message_id: str) -> None:

@@ -95,7 +95,7 @@ class Post:
             await self._desk.sent(letter, message_id=message_id)
 
     async def _again(self, letter: Letter, now: datetime, trouble: str, *, give_up: bool = False) -> None:
-        wait = timedelta(seconds=min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(letter.attempts, 20)))
+        wait = timedelta(seconds=min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(letter.attempts - 1, 20)))
         if give_up:
             _log.error("letter_given_up", letter=letter.letter_id, record=letter.record_id, cause=trouble)
         else:

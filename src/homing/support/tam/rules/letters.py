@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from homing.hours.types import ServiceZone
+from homing.support.cases.rules.reading import clean
 from homing.support.cases.types import Side
 from homing.support.clocks.rules.words import in_service_zone
 from homing.support.tam.happened import (
@@ -116,7 +117,7 @@ def compose(owed: Owed, record: Record, last: Payload, facts: Facts) -> Text:
             return _mail(record, facts, "a reminder", [f"We asked you about the {_WORDS[record.kind]}.", "", *how])
         case _:
             return Text(
-                f"{facts.account}: {record.title}"[:LONGEST_SUBJECT],
+                clean(f"{facts.account}: {record.title}", LONGEST_SUBJECT),
                 f"{facts.account} has moved: {_moved(last)}.\n\n{_WORDS[record.kind]} {record.record_id}: {record.title}\n"
                 f"It is {record.state.value} now. {_address(record)}\n",
             )
@@ -126,7 +127,7 @@ def _mail(record: Record, facts: Facts, what: str, lines: Iterable[str]) -> Text
     hello = f"Hello {facts.reader}," if facts.reader else "Hello,"
     tam = f"{facts.tam}\nTechnical Account Manager" if facts.tam else "Your Customer Success Team"
     body = "\n".join([hello, "", *lines, "", "Answers to this mail are read by a person.", "", tam, ""])
-    return Text(f"{record.title}: {what}"[:LONGEST_SUBJECT], body)
+    return Text(clean(f"{record.title}: {what}", LONGEST_SUBJECT), body)
 
 
 def _address(record: Record) -> str:

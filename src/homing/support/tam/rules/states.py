@@ -304,7 +304,8 @@ def advance(record: Record, day: date, counts: Counts, *, now: datetime) -> Deci
     if no := cannot_be_judged(record, day, now=now):
         return no
     plan = record.in_force
-    assert plan is not None and isinstance(plan.content, Migration)  # noqa: PT018 - it runs, so it was agreed
+    if plan is None or not isinstance(plan.content, Migration):
+        return No(Bar.STATE, "no ramp is agreed")
     stages = plan.content.stages
     stage = stages[record.stage - 1]
     met, said = day_said(stage, plan.content, day, counts)

@@ -216,6 +216,20 @@ def test_the_last_task_completes_the_plan_and_ours_the_customer_cannot_call_done
     assert life.do(decision, KIM).record.ended_at == life.at
 
 
+def test_a_changed_plan_keeps_what_is_done_and_is_completed_where_nothing_is_left():
+    life = in_state(RecordKind.ONBOARDING, State.IN_PROGRESS)
+    life.do(states.do_task(life.record, 1, by=KIM), KIM)
+    other = msgspec.structs.replace(TASKS.tasks[0], title="Verify shop.acme.test")
+    life.do(states.revise(life.record, Onboarding(tasks=(other, TASKS.tasks[1])), by=TAM, promises={}), TAM)
+    assert life.record.done == {1}, "the change is not in force yet"
+    life.do(states.agree(life.record, 2, by=KIM, person="contact 7"), KIM)
+    assert life.record.done == frozenset(), "another task has that number now"
+    life.do(states.do_task(life.record, 2, by=TAM), TAM)
+    life.do(states.revise(life.record, Onboarding(tasks=TASKS.tasks[1:]), by=KIM, promises=OWED), KIM)
+    life.do(states.agree(life.record, 3, by=TAM, person="contact 7"), TAM)
+    assert (life.record.state, life.record.versions[2].person) == (State.COMPLETED, TAM.name)
+
+
 @pytest.mark.parametrize(
     ("counts", "said"),
     [

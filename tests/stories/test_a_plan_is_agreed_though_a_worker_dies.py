@@ -1,4 +1,4 @@
-"""A TAM and a customer: the mail that asks for agreement leaves though a worker dies, and a review shows what the metrics show."""
+"""A TAM and a customer: the mail that asks for agreement leaves though a worker dies; a review shows what the metrics show."""
 
 import asyncio
 import json

@@ -29,7 +29,7 @@ from homing.api.v1.support_tam_office import (
     number_in,
     states_of,
 )
-from homing.api.v1.support_tam_steps import STEPS
+from homing.api.v1.support_tam_steps import STEPS, StepRoute
 from homing.api.v1.support_tam_wire import (
     GivenIn,
     check_of,
@@ -228,7 +228,7 @@ async def make_record(office: TamOffice, caller: Caller, kind: RecordKind, given
     )
 
 
-def _step(office: TamOffice, bodies: Bodies, kind: RecordKind, one: Any) -> HTTPRouteHandler:
+def _step(office: TamOffice, bodies: Bodies, kind: RecordKind, one: StepRoute) -> HTTPRouteHandler:
     async def take(request: Request[Any, Any, Any], number: str) -> Response[bytes]:
         return await act(request, office, bodies, kind, number, one.take)
 

@@ -39,7 +39,19 @@ from homing.support.tam.happened import (
     TopicAdded,
     Versioned,
 )
-from homing.support.tam.types import Evidence, Judged, Migration, Purpose, Record, RecordKind, ScopeDecision, State, Version
+from homing.support.tam.types import (
+    Content,
+    Evidence,
+    Judged,
+    Migration,
+    Onboarding,
+    Purpose,
+    Record,
+    RecordKind,
+    ScopeDecision,
+    State,
+    Version,
+)
 
 _BEGINS = {
     RecordKind.ONBOARDING: State.DRAFT,
@@ -207,9 +219,19 @@ def _agreed(record: Record, agreed: Agreed, event: Event) -> dict[str, Any]:
     if record.state is State.DRAFT:
         made["state"] = State.AGREED
     content = versions[agreed.version - 1].content
+    made["done"] = still_done(record, content)
     if isinstance(content, Migration) and record.stage > len(content.stages):
         made["stage"] = len(content.stages)  # a shorter ramp: its last stage runs
     return made
+
+
+def still_done(record: Record, content: Content) -> frozenset[int]:
+    """Return the numbers of done tasks that stand in a changed plan as they were; another task of that number is not done."""
+    before = record.in_force
+    if before is None or not isinstance(before.content, Onboarding) or not isinstance(content, Onboarding):
+        return record.done
+    known = {task.number: (task.title, task.kind) for task in before.content.tasks if task.number in record.done}
+    return frozenset(task.number for task in content.tasks if known.get(task.number) == (task.title, task.kind))
 
 
 def _with(record: Record, version: int, **changes: Any) -> tuple[Version, ...]:

@@ -43,6 +43,7 @@ from homing.support.tam.happened import (
 )
 from homing.support.tam.rules import scope
 from homing.support.tam.rules.checks import day_said
+from homing.support.tam.rules.fold import still_done
 from homing.support.tam.types import (
     REQUIRED_TOPICS,
     Action,
@@ -237,7 +238,14 @@ def agree(record: Record, version: int, *, by: Actor, person: str, evidence: str
         return No(Bar.WHO, text)
     if not person:
         return No(Bar.WHO, "an authorised contact accepts a plan; name him as contact")
-    return [Agreed(version=version, sha256=found.sha256, person=person, evidence=evidence if entered else "")]
+    if by.side is Side.PROVIDER and not entered:
+        person = by.name
+    agreed = Agreed(version=version, sha256=found.sha256, person=person, evidence=evidence if entered else "")
+    if record.state is State.IN_PROGRESS and isinstance(found.content, Onboarding):
+        done = still_done(record, found.content)
+        if all(task.number in done for task in found.content.tasks):
+            return [agreed, Completed()]
+    return [agreed]
 
 
 def objected(record: Record, version: int, words: str, *, by: Actor, promises: Promises) -> Decision:

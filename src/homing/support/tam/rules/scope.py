@@ -24,7 +24,7 @@ EXCLUDED = MappingProxyType(
         ),
         TaskKind.TEMPLATE_TRANSLATION: Exclusion(
             "translating the Customer's templates",
-            "give the task to the customer; templates of other platforms are converted by `homing templates translate`",
+            "give the task to the customer; templates of other platforms are converted by `homing templates import`",
         ),
         TaskKind.CUSTOMER_PROJECT: Exclusion(
             "running the Customer's internal projects",

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from homing.api.v1 import metrics
+from homing.api.v1 import metrics, support_tam
 from homing.cli.app import COMMANDS, app
 from homing.webhooks.rules.signature import signature
 
@@ -114,8 +114,13 @@ def test_the_page_of_the_api_lists_the_routes_there_are():
 def routes() -> set[tuple[str, str]]:
     """Return (method, path) of every route, read from the decorators of the handlers; those made in a loop are asked for."""
     nothing: Any = None
-    made = metrics.routes(pool=nothing, clock=nothing, classes={})
-    found = {("GET", path) for handler in made for path in handler.paths}
+    made = [*metrics.routes(pool=nothing, clock=nothing, classes={}), *support_tam.routes(office=nothing, bodies=nothing)]
+    found = {
+        (method, re.sub(r"\{(\w+):\w+\}", r"{\1}", path))
+        for handler in made
+        for path in handler.paths
+        for method in handler.http_methods - {"HEAD", "OPTIONS"}
+    }
     for path in sorted((ROOT / "src" / "homing" / "api").rglob("*.py")):
         module = importlib.import_module(".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -180,14 +180,14 @@ class Life:
     # what follows -------------------------------------------------------------------------------------------------------
 
     def clocks(self) -> list[Reading]:
-        return [read(log, _calendar(log.started.pin), now=max(self.at, log.marks[-1].at)) for log in clocks_of(self.events)]
+        return [read(log, calendar_of_pin(log.started.pin), now=max(self.at, log.marks[-1].at)) for log in clocks_of(self.events)]
 
     def clock(self, kind: Kind) -> Reading:
         """Return the last clock of a kind."""
         return [one for one in self.clocks() if one.kind is kind][-1]
 
 
-def _calendar(pin: Pin | None) -> Calendar | None:
+def calendar_of_pin(pin: Pin | None) -> Calendar | None:
     return None if pin is None else calendar_of(pin.zone, pin.holiday_set)
 
 

@@ -42,6 +42,8 @@ from homing.api.v1 import (
     support_hours,
     support_oncall,
     support_staff,
+    support_tam,
+    support_trends,
     suppression_imports,
     suppression_list,
     templates,
@@ -50,6 +52,7 @@ from homing.api.v1 import (
 )
 from homing.boot.domains import DnsDomains, resolver_of
 from homing.boot.line import Line
+from homing.boot.tam import Tam
 from homing.domains.tracking import TrackingBook
 from homing.domains.verify import DomainDns
 from homing.egress.pools import PoolBook
@@ -72,7 +75,7 @@ from homing.simulator.dns import DnsServer, Zones
 from homing.spool.css import Inliner
 from homing.support.cases.calls import Calls
 from homing.support.cases.desk import Desk as Cases
-from homing.support.clocks.store import ServerClock
+from homing.support.clocks.store import LegalClock, ServerClock
 from homing.templates.book import SnippetBook
 from homing.validation.judge import Judge
 from homing.validation.rules.names import Names
@@ -87,7 +90,8 @@ BOUNCE_HOST = "bounce.homing.test"
 class ResourceDoor:
     """A door with its DNS zones; `call` answers as httpx does."""
 
-    def __init__(self, door: HttpDoor, zones: Zones, importer: Importer, runner: Runner) -> None:
+    def __init__(self, door: HttpDoor, zones: Zones, importer: Importer, runner: Runner, tam: Tam) -> None:
+        self.tam = tam
         self.door = door
         self.importer = importer
         self.runner = runner
@@ -121,6 +125,7 @@ async def resource_door(
     notice_from: str = "",
     clock: Clock | None = None,
     certificates: Certificates | None = None,
+    legal: LegalClock | None = None,
 ) -> AsyncIterator[ResourceDoor]:
     """Serve everything on loopback.
 
@@ -131,6 +136,7 @@ async def resource_door(
     notices = Notices(
         pool, make_accept(pool, written, AccountBook(pool, clock)), sender=notice_from, refuse_new=lambda: None, clock=clock
     )
+    tam = Tam(pool, legal or ServerClock(), notices, address=notice_from)
     http = OutboundHttp(TargetPolicy(allow_private=len(target_ports) == 1, ports=target_ports))
     made: list[ResourceDoor] = []
     folder = Path(tempfile.mkdtemp(prefix="homing-imports-"))
@@ -201,6 +207,8 @@ async def resource_door(
                 *support_clocks.routes(pool=pool),
                 *support_staff.routes(pool=pool, bodies=bodies, clock=clock),
                 *support_hours.routes(pool=pool, bodies=bodies, clock=clock),
+                *support_tam.routes(office=tam.office, bodies=bodies),
+                *support_trends.routes(office=tam.office, bodies=bodies),
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
@@ -248,7 +256,7 @@ async def resource_door(
             ]
 
         async with http_door(pool, more_routes=more, handover=handover) as door:
-            made.append(ResourceDoor(door, zones, importer, runner))
+            made.append(ResourceDoor(door, zones, importer, runner, tam))
             made[0].notices = written
             yield made[0]
         await resolver.close()

@@ -33,6 +33,8 @@ from homing.api.v1 import (
     support_hours,
     support_oncall,
     support_staff,
+    support_tam,
+    support_trends,
     suppression_imports,
     suppression_list,
     templates,
@@ -142,6 +144,8 @@ def resources(
         *support_clocks.routes(pool=pool),
         *support_staff.routes(pool=pool, bodies=bodies, clock=clock),
         *support_hours.routes(pool=pool, bodies=bodies, clock=clock),
+        *support_tam.routes(office=worker.support.tam.office, bodies=bodies),
+        *support_trends.routes(office=worker.support.tam.office, bodies=bodies),
         *ingest.routes(
             pool=pool,
             bodies=bodies,

@@ -6,6 +6,7 @@ from functools import partial
 
 from homing.accounts import store as accounts
 from homing.availability import views
+from homing.boot.tam import Tam
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import Clock
@@ -24,6 +25,7 @@ from homing.support.cases.post import Mail, Post
 from homing.support.clocks.keeper import Keeper as ClockKeeper
 from homing.support.clocks.store import LegalClock, ServerClock
 from homing.support.line.audit import LineSource
+from homing.support.tam.audit import TamSource
 
 PURPOSE = "support"  # purpose of the secret in reply addresses and links
 TOKEN_BYTES = 16
@@ -73,7 +75,8 @@ class Support:
         self._post = Post(pool, self.desk, legal, mail, address=self.address, base=support_base(settings), token=self.token)
         self.desk.news = self._post.look
         self._keeper = Keeper(pool, legal, self.desk)
-        self._clocks = ClockKeeper(pool, legal, clock, [CaseSource(), LineSource(legal)])
+        self._clocks = ClockKeeper(pool, legal, clock, [CaseSource(), TamSource(), LineSource(legal)])
+        self.tam = Tam(pool, legal, mail, address=self.address)
 
     def _mailroom(self, settings: Settings, pool: db.Pool, clock: Clock) -> Mailroom:
         dns = DomainDns(settings.dns)
@@ -108,5 +111,6 @@ class Support:
             tasks.create_task(self._clocks.run(), name="clocks")
             tasks.create_task(self._keeper.run(), name="cases")
             tasks.create_task(self._extracts.run(), name="extracts")
+            tasks.create_task(self.tam.run(), name="tam")
             if self.address:
                 tasks.create_task(self._post.run(), name="post")

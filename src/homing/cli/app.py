@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "contract": ("contract", "app"),
     "line": ("line", "app"),
     "oncall": ("oncall", "app"),
+    "tam": ("tam", "app"),
     "postmaster": ("postmaster", "postmaster"),
     "privacy": ("privacy", "app"),
     "availability": ("availability", "app"),

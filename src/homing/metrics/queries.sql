@@ -158,3 +158,19 @@ DELETE FROM metric_seen WHERE day < :before;
 -- Forget sets that nothing is counted under any more.
 -- writes: metric_sets
 DELETE FROM metric_sets WHERE month < :before;
+
+-- name: provider_totals
+-- Sums of whole days for every account and mailbox provider: each account's figures lie together, so each is read by itself.
+-- reads: accounts, metric_counts, metric_sets, metric_providers
+SELECT a.account_id, t.*
+FROM accounts a CROSS JOIN LATERAL (
+    SELECT p.provider, coalesce(sum(c.injected), 0)::bigint AS injected, coalesce(sum(c.delivered), 0)::bigint AS delivered,
+           coalesce(sum(c.inband_bounce), 0)::bigint AS inband_bounce,
+           coalesce(sum(c.outofband_bounce), 0)::bigint AS outofband_bounce,
+           coalesce(sum(c.hard_bounce), 0)::bigint AS hard_bounce, coalesce(sum(c.soft_bounce), 0)::bigint AS soft_bounce,
+           coalesce(sum(c.block_bounce), 0)::bigint AS block_bounce, coalesce(sum(c.delayed), 0)::bigint AS delayed,
+           coalesce(sum(c.spam_complaint), 0)::bigint AS spam_complaint
+    FROM metric_counts c JOIN metric_sets s USING (set_id) JOIN metric_providers p ON p.domain = s.domain
+    WHERE c.account_id = a.account_id AND c.grain = :grain AND c.scope = :scope AND c.ts >= :since AND c.ts < :until
+      AND p.provider <> ''
+    GROUP BY p.provider) t;

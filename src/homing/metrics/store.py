@@ -260,6 +260,23 @@ async def names(pool: db.Pool, question: Question, member: str, match: str) -> l
     return [row["name"] for row in await _rows(pool, text, asking.values)]
 
 
+async def by_account_and_provider(pool: db.Pool, *, since: datetime, until: datetime) -> list[Row]:
+    """Return sums of whole days, [since, until), with account_id and provider, of every account: for staff alone.
+
+    raises   TooSlow, StoreUnavailable
+    """
+    with db.trouble_is_temporary():
+        async with pool.acquire() as connection, connection.transaction(readonly=True):
+            await connection.execute(f"SET LOCAL statement_timeout = {int(QUESTION_TIMEOUT_S * 1000)}")
+            try:
+                rows = _sql.provider_totals(
+                    connection, grain=int(Grain.DAY), scope=int(Scope.DOMAIN_ONLY), since=since, until=until
+                )
+                return [Row(one) async for one in rows]
+            except db.TookTooLong as trouble:
+                raise TooSlow(f"the answer took longer than {QUESTION_TIMEOUT_S:.0f} seconds") from trouble
+
+
 def _counts(
     asking: _Asking,
     question: Question,

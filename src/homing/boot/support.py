@@ -18,6 +18,7 @@ from homing.support.cases.mailroom import Mailroom, TooMuch
 from homing.support.cases.post import Mail, Post
 from homing.support.clocks.keeper import Keeper as ClockKeeper
 from homing.support.clocks.store import ServerClock
+from homing.support.threads.audit import ThreadSource
 
 PURPOSE = "support"  # purpose of the secret in reply addresses and links
 TOKEN_BYTES = 16
@@ -46,7 +47,7 @@ class Support:
         self._post = Post(pool, self.desk, legal, mail, address=self.address, base=support_base(settings), token=self.token)
         self.desk.news = self._post.look
         self._keeper = Keeper(pool, legal, self.desk)
-        self._clocks = ClockKeeper(pool, legal, clock, [CaseSource()])
+        self._clocks = ClockKeeper(pool, legal, clock, [CaseSource(), ThreadSource()])
 
     def _mailroom(self, settings: Settings, pool: db.Pool, clock: Clock) -> Mailroom:
         dns = DomainDns(settings.dns)

@@ -22,6 +22,7 @@ from homing.cli import (
     line,
     oncall,
     output,
+    oversight,
     people,
     postmaster,
     privacy,
@@ -61,6 +62,7 @@ app.add_typer(people.app, name="staff")
 app.add_typer(contract.app, name="contract")
 app.add_typer(line.app, name="line")
 app.add_typer(oncall.app, name="oncall")
+app.add_typer(oversight.app, name="tam")
 app.command("postmaster")(postmaster.postmaster)
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(availability.app, name="availability")

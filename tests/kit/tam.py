@@ -19,6 +19,7 @@ from homing.contracts import contacts, people
 from homing.contracts import store as contracts
 from homing.contracts.types import Contact, Phone, Role
 from homing.ground import db
+from homing.ground.clock import SystemClock
 from homing.ground.config import Settings
 from homing.support.cases.types import Actor
 from homing.support.clocks import store as clocks
@@ -99,7 +100,7 @@ class TamHouse(Town):
         """Return a call to the TAM's number."""
         return self.carrier.call(*deeds, caller=caller, called=called, folder="tam")
 
-    async def said(self, account_id: int = 0) -> list[Message]:  # type: ignore[override]
+    async def thread(self, account_id: int = 0) -> list[Message]:
         """Return the thread, the oldest message first."""
         found = await store.messages_of(self.pool, account_id or self.account_id, limit=200)
         return list(reversed(found))
@@ -160,6 +161,7 @@ async def tam_house(
             legal=house.legal,
             look_up=house.dns.look_up,
         )
+        made.mailroom._clock = SystemClock()  # signatures of mail are made with the machine's own
         house.oversight = made
 
         def more(bodies: Bodies) -> list[HTTPRouteHandler]:

@@ -36,6 +36,8 @@ from homing.api.v1 import (
     snippets,
     subaccounts,
     support_oncall,
+    support_oversight,
+    support_threads,
     suppression_imports,
     suppression_list,
     templates,
@@ -44,6 +46,7 @@ from homing.api.v1 import (
 )
 from homing.boot.domains import DnsDomains, resolver_of
 from homing.boot.line import Line
+from homing.boot.oversight import Oversight
 from homing.domains.tracking import TrackingBook
 from homing.domains.verify import DomainDns
 from homing.egress.pools import PoolBook
@@ -63,6 +66,8 @@ from homing.queue.tell import tell
 from homing.recipients.importer import Importer
 from homing.simulator.dns import DnsServer, Zones
 from homing.spool.css import Inliner
+from homing.support.cases.desk import Desk
+from homing.support.clocks.store import ServerClock
 from homing.templates.book import SnippetBook
 from homing.validation.judge import Judge
 from homing.validation.rules.names import Names
@@ -133,6 +138,20 @@ async def resource_door(
         judge = Judge(pool, DnsDomains(resolver), Names.from_package())
         runner = Runner(pool, clock, judge, "tester")
 
+        line = Line(line_settings, pool, clock, MASTER_KEY, mail=notices)
+        legal = ServerClock()
+        oversight = Oversight(
+            line_settings,
+            pool,
+            clock,
+            MASTER_KEY,
+            mail=notices,
+            line=line,
+            desk=Desk(pool, legal),
+            address="",
+            legal=legal,
+        )
+
         def more(bodies: Bodies) -> list[HTTPRouteHandler]:
             lookup = DomainDns(dns.where, patience_s=0.5)
             return [
@@ -158,7 +177,16 @@ async def resource_door(
                     poster=Poster(http, clock),
                     forget=lambda: None,
                 ),
-                *Line(line_settings, pool, clock, MASTER_KEY, mail=notices).routes(bodies),
+                *line.routes(bodies),
+                *oversight.telephony(bodies),
+                *support_oversight.routes(bodies=bodies, overseers=oversight.overseers, escalations=oversight.escalations),
+                *support_threads.routes(
+                    bodies=bodies,
+                    overseers=oversight.overseers,
+                    threads=oversight.threads,
+                    mailroom=oversight.mailroom,
+                    recordings=oversight.recordings,
+                ),
                 *alerts.routes(alerts=Alerts(pool, MASTER_KEY), http=http, bodies=bodies, mail=True),
                 *recipient_validation.routes(
                     pool=pool, bodies=bodies, judge=judge, runner=runner, refuse_new=lambda: made[0].door.refuse

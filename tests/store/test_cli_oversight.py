@@ -100,7 +100,9 @@ def test_numbers_and_addresses_lead_to_one_tam_each(staffed: Shell, house: House
     staffed(*number, "--carrier", "tel", "--of", "tina@provider.test", "--account", "acme", code=2)
     staffed(*number, "--carrier", "tel", "--account", "acme")
     staffed(*number, "--carrier", "tel", "--of", "tina@provider.test", code=2)
-    assert staffed.json("tam", "number") == [{"address": "+18005550177", "of": "acme", "carrier": "tel"}]
+    (shown,) = staffed.json("tam", "number")
+    assert (shown["address"], shown["of"], shown["carrier"]) == ("+18005550177", "acme", "tel")
+    assert shown["call"].endswith("/telephony/v1/tel/tam/inbound")
     staffed("tam", "address", "tina+x@support.test", "--of", "tina@provider.test", code=2)
     staffed("tam", "address", "nonsense", "--of", "tina@provider.test", code=2)
     staffed("tam", "address", "Tina@Support.test", "--of", "tina@provider.test")

@@ -1,4 +1,4 @@
-"""/api/v1/support/oversight: what is at risk first, then what is new; pages; one step to escalate; nobody sees others' accounts."""
+"""/api/v1/support/oversight: what is at risk first, then news; pages; one step to escalate; nobody sees others' accounts."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -124,6 +124,7 @@ async def test_a_tam_sees_his_accounts_and_those_he_stands_in_for_and_no_others(
         ("GET", f"threads/{other.account_id}/messages/1/files/1", None),
         ("POST", "oversight/escalations", {"case": theirs.number, "to": "tam", "reason": "To see whether it works."}),
         ("GET", "voicemail/1", None),
+        ("DELETE", "voicemail/1", None),
         ("DELETE", "thread-quarantine/1", None),
         ("POST", "thread-quarantine/1/release", {"account_id": house.account_id, "contact": "kim@acme.test"}),
     ):
@@ -158,6 +159,7 @@ async def test_whoever_oversees_nothing_is_refused(house: TamHouse):
         ("POST", f"threads/{house.account_id}/messages/1/count", None),
         ("GET", f"threads/{house.account_id}/messages/1/files/1", None),
         ("GET", "voicemail/1", None),
+        ("DELETE", "voicemail/1", None),
         ("GET", "thread-quarantine", None),
         ("POST", "thread-quarantine/1/release", {"account_id": 1, "contact": "kim@acme.test"}),
         ("DELETE", "thread-quarantine/1", None),

@@ -251,6 +251,7 @@ OPEN = {
     "POST /sev1",
     "POST /telephony/v1/{carrier}/calls/{step}",  # carriers sign what they ask
     "POST /telephony/v1/{carrier}/attempts/{attempt_id}/{leg}",
+    "POST /telephony/v1/{carrier}/tam/{step}",
     "GET /health/live",
     "GET /health/ready",
     "GET /metrics",

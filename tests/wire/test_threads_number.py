@@ -196,6 +196,9 @@ async def test_voicemail_is_fetched_sealed_and_deleted_at_the_carrier(house: Tam
     assert (answer.status_code, answer.content[:4]) == (200, b"RIFF")
     heard = await house.pool.fetch("SELECT actor FROM audit WHERE action = 'recording heard'")
     assert [row["actor"] for row in heard] == [house.tam.name]
+    assert (await house.api("DELETE", f"voicemail/{sound['recording_id']}")).status_code == 204
+    assert (await house.api("GET", f"voicemail/{sound['recording_id']}")).status_code == 404
+    assert await recordings(house) == ["erased"]
 
 
 async def test_eight_leaves_a_message_without_a_recording(night: TamHouse):

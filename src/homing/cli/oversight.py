@@ -11,7 +11,7 @@ import typer
 
 from homing.accounts import store as accounts
 from homing.api.v1.support_oversight_wire import cursor_of, show_message, show_stream
-from homing.boot.line import line_settings
+from homing.boot.line import line_base, line_settings
 from homing.cli import output, oversight_view, reach
 from homing.cli.keys import AccountOption, JsonOption
 from homing.cli.people import ACTOR, somebody
@@ -31,6 +31,7 @@ from homing.support.threads import own_number_store as calls
 from homing.support.threads import store
 from homing.support.threads.desk import Threads, people_of
 from homing.support.threads.oversight import Escalations, Stream, accounts_of, stream
+from homing.support.threads.own_addresses import OwnNumberAddresses
 from homing.support.threads.types import SUBJECT, Message, WayKind
 
 app = typer.Typer(help="Technical Account Managers: oversight, threads, numbers and addresses.", no_args_is_help=True)
@@ -244,10 +245,12 @@ def _lead(kind: WayKind, wanted: str, *, of: str, account: str | None, carrier: 
 
 
 def _list(kind: WayKind, *, json: bool) -> None:
-    async def work() -> list[tuple[str, str, str]]:
-        async with reach.database(reach.settings()) as pool:
+    settings = reach.settings()
+
+    async def work() -> list[tuple[str, ...]]:
+        async with reach.database(settings) as pool:
             names = {one.account_id: one.name for one in await accounts.all_accounts(pool)}
-            found = []
+            found: list[tuple[str, ...]] = []
             for one in await store.ways(pool):
                 if one.kind is not kind:
                     continue
@@ -255,14 +258,19 @@ def _list(kind: WayKind, *, json: bool) -> None:
                 if one.person_id is not None:
                     person = await people.one(pool, one.person_id)
                     whose = "" if person is None else person.email
-                found.append((one.address, whose, one.carrier))
+                if kind is WayKind.PHONE:
+                    at = OwnNumberAddresses(line_base(settings), one.carrier)
+                    found.append((one.address, whose, one.carrier, at.inbound(), at.status()))
+                else:
+                    found.append((one.address, whose))
             return found
 
     rows = reach.run(work())
     if json:
-        output.print_json([dict(zip(("address", "of", "carrier"), row, strict=True)) for row in rows])
+        output.print_json([dict(zip(("address", "of", "carrier", "call", "status"), row, strict=False)) for row in rows])
         return
-    table = output.table("", kind.value, "leads to the TAM of", "carrier")
+    more = ("carrier", "when a call comes in", "when it changes") if kind is WayKind.PHONE else ()
+    table = output.table("", kind.value, "leads to the TAM of", *more)
     for row in rows:
         table.add_row(*row)
     output.console().print(table if rows else "there is none yet")

@@ -32,6 +32,7 @@ from homing.support.threads.types import Item, ItemKind, Risk
 
 _sql = db.queries("homing.support.threads", "oversight.sql")
 MOST_AT_RISK = 1_000
+MOST_NAMED = 100  # accounts that the first page names although nothing of theirs is on it
 ESCALATION = "escalation"  # the ladder of this name is climbed, if one was recorded
 _MANAGEMENT = Ladder(
     name=ESCALATION,
@@ -77,9 +78,12 @@ async def stream(
         news = await _news(executor, mine, after, until, limit + 1)
         items, more = page(at_risk, news, after, limit)
         names = {one.account_id: one.name for one in await accounts.all_accounts(executor)}
+        shown = {item.account_id for item in items}
+        if cursor is None and len(mine) <= MOST_NAMED:
+            shown.update(mine)
         watched = [
             Watched(account_id=one, name=names.get(one, ""), tam=await contracts.tam_at(executor, one, now))
-            for one in (mine if cursor is None else sorted({item.account_id for item in items}))
+            for one in sorted(shown)
         ]
     following = Cursor(place_of(items[-1]), micros(until)) if more else None
     return Stream(at=until, watched=tuple(watched), items=tuple(items), next=following)

@@ -222,6 +222,12 @@ ORDER BY quarantine_id DESC LIMIT :limit;
 SELECT count(*) AS mails, coalesce(sum(octet_length(raw)), 0) AS octets FROM thread_quarantine
 WHERE decided_at IS NULL AND call_ref IS NULL;
 
+-- name: held^
+-- What waits for a decision, by its number.
+-- reads: thread_quarantine
+SELECT quarantine_id, received_at, person_id, account_id, sender, subject, reason, automatic, call_ref, octet_length(raw) AS size_bytes
+FROM thread_quarantine WHERE quarantine_id = :quarantine_id AND decided_at IS NULL;
+
 -- name: take_quarantined^
 -- What waits for a decision; locked until the transaction ends.
 -- reads: thread_quarantine

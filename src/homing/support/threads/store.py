@@ -363,6 +363,13 @@ async def quarantined(
         return [_quarantined(row, row["size_bytes"]) async for row in rows]
 
 
+async def held(executor: db.Executor, quarantine_id: int) -> Quarantined | None:
+    """Return what waits for a decision, by its number."""
+    with db.trouble_is_temporary():
+        row = await _sql.held(executor, quarantine_id=quarantine_id)
+    return None if row is None else _quarantined(row, row["size_bytes"])
+
+
 async def take_quarantined(executor: db.Executor, quarantine_id: int) -> tuple[Quarantined, bytes] | None:
     """Return what waits, with its octets; it is the caller's until his transaction ends."""
     row = await _sql.take_quarantined(executor, quarantine_id=quarantine_id)

@@ -370,11 +370,15 @@ class FakeCarrier:
             self.asked.append(Asked(url.removeprefix(PUBLIC), fields, 502, b""))
             return self.asked[-1]
         headers, body = self.signed(url, fields, secret=secret or self.secret, stamp=stamp)
-        answer = await self._client.post(
-            f"http://127.0.0.1:{self.app_port}{url.removeprefix(PUBLIC)}",
-            content=body,
-            headers={**headers, "Host": "inside.example", "X-Forwarded-Host": "forged.example"},
-        )
+        try:
+            answer = await self._client.post(
+                f"http://127.0.0.1:{self.app_port}{url.removeprefix(PUBLIC)}",
+                content=body,
+                headers={**headers, "Host": "inside.example", "X-Forwarded-Host": "forged.example"},
+            )
+        except httpx.TransportError:  # whoever should have answered has died
+            self.asked.append(Asked(url.removeprefix(PUBLIC), fields, 502, b""))
+            return self.asked[-1]
         self.asked.append(Asked(url.removeprefix(PUBLIC), fields, answer.status_code, answer.content))
         return self.asked[-1]
 

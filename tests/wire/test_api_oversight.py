@@ -258,3 +258,30 @@ async def test_a_thread_is_read_in_pages(house: TamHouse):
     assert {one["address"] for one in first["ways"]} == {"+18005550177", "tam.tina@support.test"}
     rest = (await house.api("GET", f"threads/{house.account_id}?before={first['results'][-1]['number']}")).json()
     assert [one["body"] for one in rest["results"]] == ["Word 0."]
+
+
+async def test_a_customer_reads_his_own_thread_without_our_notes(house: TamHouse):
+    await house.on_leave()
+    await house.arrives(house.writes("May we?"))
+    (notice,) = await house.mails()
+    note = house.writes("He is difficult.", sender="cora@provider.test", to=notice["Reply-To"])
+    await house.arrives(note, to=notice["Reply-To"], mail_from="cora@provider.test")
+    assert len(await house.thread()) == 2
+    key = house.door.key
+    found = await house.api("GET", "thread", key=key)
+    assert found.status_code == 200, found.text
+    shown = found.json()
+    assert [one["body"] for one in shown["results"]] == ["May we?"]
+    assert (shown["tam"], shown["acting"]) == ({"name": "Tam"}, {"name": "Cora"})
+    assert shown["results"][0]["clock"]["nature"] == "objective"
+    assert shown["business_hours"] == {
+        "zone": "UK",
+        "open": True,
+        "changes_at": "2026-05-20T15:30:00.000Z",
+        "changes_local": "Wed 2026-05-20 16:30 BST (UTC+01:00)",
+    }
+    assert "provider.test" not in found.text
+    sub = await house.door.key_with("support/view", subaccount_id=7)
+    assert (await house.api("GET", "thread", key=sub)).status_code == 404
+    assert (await house.api("GET", "thread?per_page=0", key=key)).status_code == 400
+    assert (await house.api("GET", "thread")).status_code == 401, "the staff reads it by the number of the account"

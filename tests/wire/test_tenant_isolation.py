@@ -193,6 +193,7 @@ WALK: dict[str, Way] = {
     "PUT /api/v1/sending-ips/{external_ip}": Way("address", bodies=({"ip_pool": "default"}, {"auto_warmup_enabled": True})),
     "POST /api/v1/support/sev1": Way(bodies=({"description": "{template}", "email": "kim@there.test"},)),
     "GET /api/v1/support/sev1": Way(),
+    "GET /api/v1/support/thread": Way(),
     "GET /api/v1/support/sev1/{reference}": Way("sev1"),
     "GET /api/v1/availability": Way(),
     "GET /api/v1/availability/months/{month}": Way("month"),

@@ -293,6 +293,16 @@ async def test_what_a_carrier_asks_while_the_store_is_away_is_played_later(night
     assert await night.oversight.journal.waiting() == []
 
 
+async def test_a_voicemail_that_is_heard_of_after_the_end_of_the_call_is_told_all_the_same(house: TamHouse):
+    call = house.rings(HANGS_UP)
+    await call.ring()
+    about = {"RecordingSid": house.carrier.keep(b"RIFFsound"), "RecordingStatus": "completed", "RecordingDuration": "2"}
+    about["RecordingUrl"] = house.carrier.recording_url(about["RecordingSid"])
+    for _ in range(2):
+        await house.carrier.post(f"{PUBLIC}/telephony/v1/tel/tam/recording?step=offline&n=0", call.fields(**about))
+    assert [one.sort for one in await house.thread()] == [Sort.CALL, Sort.VOICEMAIL]
+
+
 async def test_a_stranger_is_rung_for_and_his_voicemail_waits_in_quarantine(house: TamHouse):
     call = house.rings(SILENT, Tape(2), caller="+442079460999")
     await call.ring()

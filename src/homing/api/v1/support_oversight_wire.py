@@ -11,7 +11,9 @@ import msgspec
 from homing.api.v1.support_sev1_wire import at, text_of
 from homing.contracts.types import StaffMember, Tam
 from homing.ingress.rules.problem import Problem, Wrong, bad_params
+from homing.support.clocks.rules.words import in_service_zone
 from homing.support.clocks.types import Reading
+from homing.support.threads.desk import BusinessHours
 from homing.support.threads.oversight import Stream, Watched
 from homing.support.threads.rules.oversight import Cursor, moment_of
 from homing.support.threads.types import Item, Letter, Message, Quarantined
@@ -21,6 +23,7 @@ BAD_CURSOR = Problem(400, "invalid params", "cursor must be 'initial' or come fr
 BAD_PER_PAGE = bad_params(f"per_page must be a number from 1 to {MOST_PER_PAGE}")
 _decode_cursor = msgspec.json.Decoder(Cursor).decode
 _ASKS = ("account_id", "per_page")
+_OURS = frozenset({"letters", "recordings", "verified", "remark"})
 
 
 class EscalationIn(msgspec.Struct):
@@ -117,6 +120,14 @@ def show_tam(tam: Tam | None) -> dict[str, Any]:
     }
 
 
+def name_tam(tam: Tam | None) -> dict[str, Any]:
+    """Return the TAM and who acts, as the customer knows them: by name; how they are reached stands beside it."""
+    return {
+        "tam": None if tam is None else {"name": tam.primary.name},
+        "acting": None if tam is None else {"name": tam.acting.name},
+    }
+
+
 def _person(member: StaffMember) -> dict[str, Any]:
     return {"person_id": member.person_id, "name": member.name, "email": member.email}
 
@@ -163,6 +174,21 @@ def show_message(
             {"to": one.email, "side": one.side.value, "sent_at": at(one.sent_at), "trouble": one.trouble or None}
             for one in letters
         ],
+    }
+
+
+def for_the_customer(shown: dict[str, Any]) -> dict[str, Any]:
+    """Return a message of a thread without what is ours alone."""
+    return {name: value for name, value in shown.items() if name not in _OURS}
+
+
+def show_hours(hours: BusinessHours) -> dict[str, Any]:
+    """Return whether Business Hours run, and when that changes; local times carry zone and offset (invariant 16)."""
+    return {
+        "zone": hours.zone.value,
+        "open": hours.is_open,
+        "changes_at": at(hours.changes_at),
+        "changes_local": None if hours.changes_at is None else in_service_zone(hours.changes_at, hours.zone),
     }
 
 

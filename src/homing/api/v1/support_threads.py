@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import FORBIDDEN, NOT_FOUND, ApiError
 from homing.api.openapi import Limit, Operation, Schema
-from homing.api.reading import query_of, read_body, refusals
+from homing.api.reading import query_of, read_body, refusals, sender_of
 from homing.api.v1 import support_oversight_wire as wire
 from homing.api.v1.support_oversight import ANYBODY, Overseers
 from homing.contracts import contacts
@@ -26,10 +26,11 @@ from homing.support.clocks.types import Reading
 from homing.support.line.recordings import Recordings
 from homing.support.threads import own_number_store as calls
 from homing.support.threads import store
-from homing.support.threads.desk import NO_ADDRESS, NO_READER, NO_WORDS, Threads, people_of
+from homing.support.threads.desk import NO_ADDRESS, NO_READER, NO_WORDS, Threads, hours_at, people_of
 from homing.support.threads.mailroom import TamMail
-from homing.support.threads.types import SUBJECT, Message
+from homing.support.threads.types import SUBJECT, Message, Sort
 
+OWN = "/api/v1/support/thread"
 PATH = "/api/v1/support/threads/{account_id:str}"
 MESSAGES = f"{PATH}/messages"
 VOICEMAIL = "/api/v1/support/voicemail/{recording_id:str}"
@@ -63,6 +64,31 @@ def routes(
             )
             for one in found
         ]
+
+    @get(OWN, opt={"grants": ("support/view", "support/manage"), "operation": OWN_THREAD})
+    async def get_own_thread(request: Request[Any, Any, Any]) -> Response[bytes]:
+        sender = sender_of(request)
+        if sender.pinned:  # a thread is the account's
+            raise ApiError(NOT_FOUND)
+        with refusals():
+            query = query_of(request)
+            per_page = wire.per_page_of(query.get("per_page", "50"))
+        before = wire.number_of(query["before"]) if query.get("before") else None
+        with db.trouble_is_temporary():
+            now = await overseers.legal.now(pool)
+            tam = await contracts.tam_at(pool, sender.account_id, now)
+            ways = await store.ways_of(pool, sender.account_id, people_of(tam))
+            hours = await hours_at(pool, sender.account_id, now)
+            found = await store.messages_of(pool, sender.account_id, before=before, limit=per_page)
+        answer = {
+            "results": [
+                wire.for_the_customer(one) for one in await shown([each for each in found if each.sort is not Sort.NOTE])
+            ],
+            **wire.name_tam(tam),
+            "ways": [{"kind": one.kind.value, "address": one.address} for one in ways],
+            "business_hours": wire.show_hours(hours),
+        }
+        return await json_answer(request, _encode(answer))
 
     @get(PATH, opt={"staff": ANYBODY, "operation": SHOW})
     async def get_thread(request: Request[Any, Any, Any], account_id: str) -> Response[bytes]:
@@ -207,6 +233,7 @@ def routes(
         return found.quarantine_id
 
     return [
+        get_own_thread,
         get_thread,
         answer_in_thread,
         count_thread_message,
@@ -244,14 +271,22 @@ _THREAD: Schema = {
     "required": ["results", "tam", "acting", "ways"],
     "properties": {"results": {"type": "array"}, "ways": {"type": "array"}},
 }
+_PAGING: Sequence[Schema] = (
+    {"name": "before", "in": "query", "schema": {"type": "integer"}, "description": "older than this message"},
+    {"name": "per_page", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": wire.MOST_PER_PAGE}},
+)
+OWN_THREAD = Operation(
+    "Read what you and your Technical Account Manager have said",
+    {200: ("the messages, the latest first; who the TAM is, who acts, how he is reached and when", _THREAD)},
+    description="`answered_at` and `clock` are about an objective of ours, never a term of the contract.",
+    parameters=_PAGING,
+    errors=(NOT_FOUND, wire.BAD_PER_PAGE),
+    limits=(Limit("per_page", wire.MOST_PER_PAGE, "messages", "400 (1200)"),),
+)
 SHOW = Operation(
     "Read the thread of an account",
     {200: ("its messages, the latest first; the TAM, and who acts for him", _THREAD)},
-    parameters=(
-        *_ACCOUNT,
-        {"name": "before", "in": "query", "schema": {"type": "integer"}, "description": "older than this message"},
-        {"name": "per_page", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": wire.MOST_PER_PAGE}},
-    ),
+    parameters=(*_ACCOUNT, *_PAGING),
     errors=(FORBIDDEN, NOT_FOUND, wire.BAD_PER_PAGE),
     limits=(Limit("per_page", wire.MOST_PER_PAGE, "messages", "400 (1200)"),),
 )

@@ -105,7 +105,7 @@ CREATE TABLE thread_messages (                              -- of threads
     received_at timestamptz NOT NULL,                    -- of what we wrote: when it was written
     sent_at     timestamptz,
     dedupe      bytea UNIQUE,
-    call_ref    bigint UNIQUE REFERENCES thread_calls,
+    call_ref    bigint REFERENCES thread_calls,
     promise     jsonb,                                   -- TAM_REPLY as it was started; NULL: none is owed
     answered_at timestamptz,
     answered_by integer,                                 -- number of the answer

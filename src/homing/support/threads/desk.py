@@ -4,13 +4,17 @@ Each word here is one transaction, or a part of the caller's. A clock begins whe
 a person's answer to it was accepted for delivery, or was given by telephone; machines begin and end none.
 """
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
 
 from homing.contracts import contacts
 from homing.contracts import store as contracts
 from homing.contracts.types import OrderForm, StaffMember, Tam
 from homing.ground import db
+from homing.hours.rules import measure
+from homing.hours.types import Open, ServiceZone
 from homing.support.cases.rules.states import has_words
 from homing.support.cases.types import Channel, Incoming, Purpose, Side, Verified
 from homing.support.clocks import store as clocks
@@ -20,6 +24,7 @@ from homing.support.clocks.types import Kind, Promise
 from homing.support.threads import store
 from homing.support.threads.types import ANSWERS, OWES, SUBJECT, Letter, Message, Sort, WayKind
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
 NO_WORDS = "write something"
 NO_READER = "name the contact who is to be answered"
 NO_ADDRESS = "this TAM has no address that an answer could come from; `homing tam address` gives him one"
@@ -204,6 +209,32 @@ async def forms_at(executor: db.Executor, account_id: int, at: datetime) -> list
     """Return the Order Forms of an account that are in force at an instant."""
     every = await contracts.order_forms_of(executor, account_id)
     return [one for one in every if one.begins_at <= at and (one.ends_at is None or at < one.ends_at)]
+
+
+class BusinessHours(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the Business Hours of some accounts run at an instant. changes_at: None: not within the horizon."""
+
+    zone: ServiceZone
+    is_open: bool
+    changes_at: datetime | None
+
+
+async def hours_at(executor: db.Executor, account_id: int, at: datetime) -> BusinessHours:
+    """Return whether the Business Hours of an account run. Of several Order Forms those count that run, or begin first (E18)."""
+    calendars = Calendars(executor)
+    found = []
+    for pin in pins_of(await forms_at(executor, account_id, at)):
+        await calendars.load([pin])
+        status = measure.status(calendars.of(pin), at)
+        changes = status.closes_at if isinstance(status, Open) else status.opens_at
+        found.append(BusinessHours(zone=pin.zone, is_open=isinstance(status, Open), changes_at=changes))
+    return sooner(found)
+
+
+def sooner(found: Sequence[BusinessHours]) -> BusinessHours:
+    """Return the hours that run; if none do, those that begin first."""
+    running = [one for one in found if one.is_open]
+    return running[0] if running else min(found, key=lambda one: one.changes_at or _NEVER)
 
 
 async def address_of(executor: db.Executor, account_id: int, now: datetime) -> str | None:

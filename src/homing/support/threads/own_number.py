@@ -19,10 +19,7 @@ from homing.contracts.types import Contact, StaffMember
 from homing.ground import db
 from homing.ground.log import get
 from homing.ground.secrets import MasterKey
-from homing.hours.rules import measure
-from homing.hours.types import Closed, ServiceZone
-from homing.support.clocks.rules.pins import pins_of
-from homing.support.clocks.store import Calendars
+from homing.hours.types import ServiceZone
 from homing.support.line import store as line_store
 from homing.support.line.desk import OFFLINE, Replayed
 from homing.support.line.desk import Desk as SeverityOne
@@ -30,7 +27,7 @@ from homing.support.line.rules.document import Document, Gather, Hangup, Record,
 from homing.support.line.types import Carrier, Happened, LineSettings, Source
 from homing.support.threads import own_number_store as store
 from homing.support.threads import store as thread_store
-from homing.support.threads.desk import Threads, forms_at
+from homing.support.threads.desk import Threads, hours_at, sooner
 from homing.support.threads.own_addresses import OwnNumberAddresses
 from homing.support.threads.rules import own_number as script
 from homing.support.threads.rules.own_number import OwnFacts, OwnHeard
@@ -172,7 +169,7 @@ class OwnNumber:
         async with self._transaction() as (connection, now):
             one = await self._taken(connection, carrier, happened, now, at=at)
             await self._expect(connection, one, step, turn, happened, now)
-            if one.told_at is None and one.state.step is not OwnStep.HANDED_OVER:
+            if one.state.step is not OwnStep.HANDED_OVER:
                 await self._left(connection, one, "recording", now)
         self._threads.news()
 
@@ -291,21 +288,10 @@ class OwnNumber:
 
     async def _closed(self, connection: db.Executor, accounts: list[int], at: datetime) -> str:
         """Return what is said where the Business Hours of none of these accounts run; '' where some do."""
-        calendars = Calendars(connection)
-        opening: list[tuple[datetime, ServiceZone]] = []
-        zone: ServiceZone | None = None
-        for account_id in accounts:
-            for pin in pins_of(await forms_at(connection, account_id, at)):
-                await calendars.load([pin])
-                status = measure.status(calendars.of(pin), at)
-                if not isinstance(status, Closed):
-                    return ""
-                zone = zone or pin.zone
-                if status.opens_at is not None:
-                    opening.append((status.opens_at, pin.zone))
-        if not opening:
-            return script.closed_words(None, zone or ServiceZone.UK)
-        return script.closed_words(*min(opening))
+        if not accounts:
+            return script.closed_words(None, ServiceZone.UK)
+        first = sooner([await hours_at(connection, one, at) for one in accounts])
+        return "" if first.is_open else script.closed_words(first.changes_at, first.zone)
 
     async def _facts(self, connection: db.Executor, carrier: Carrier, one: OwnCall, now: datetime) -> OwnFacts:
         """Return what is known. Whether Business Hours run was decided at the first ring, and stays so for the call."""
@@ -345,7 +331,7 @@ class OwnNumber:
 
     async def _ended(self, connection: db.Executor, one: OwnCall, now: datetime) -> OwnCall:
         """Tell what became of a call that is over, once. A voicemail that may still be at the carrier is waited for."""
-        if one.told_at is not None:
+        if one.state.told:
             return one
         if one.state.left:
             return await self._left(connection, one, one.state.left, now)
@@ -365,11 +351,13 @@ class OwnNumber:
 
     async def _tell(self, connection: db.Executor, one: OwnCall, body: str | None, now: datetime, sort: Sort) -> OwnCall:
         """Write a call into its thread; a voicemail of whoever is not known waits in quarantine. body None: what was left."""
-        told = one.told_at is not None
-        one = structs.replace(one, told_at=one.told_at or now, look_at=None)
-        await store.put_call(connection, one)
-        if told:
+        what = "voicemail" if sort is Sort.VOICEMAIL else "call"
+        before = one.state.told
+        if before == what or before == "voicemail":  # a voicemail that is heard of late is told all the same
             return one
+        state = structs.replace(one.state, told=what)
+        one = structs.replace(one, state=state, told_at=one.told_at or now, look_at=None)
+        await store.put_call(connection, one)
         if one.account_id is None:
             if sort is Sort.VOICEMAIL:
                 await thread_store.quarantine(

@@ -69,10 +69,12 @@ INSERT INTO thread_call_events (call_ref, at, actor, kind, detail) VALUES (:call
 SELECT at, actor, kind, detail FROM thread_call_events WHERE call_ref = :call_ref ORDER BY event_id;
 
 -- name: add_recording!
--- Expect a recording, or learn more about one.
+-- Expect a recording, or learn more about one; one that is known under another step is the same one.
 -- writes: thread_recordings
 INSERT INTO thread_recordings (call_ref, step, turn, sid, url, seconds, due_at)
-VALUES (:call_ref, :step, :turn, :sid, :url, :seconds, :due_at)
+SELECT :call_ref, :step, :turn, :sid, :url, :seconds::integer, :due_at::timestamptz
+WHERE NOT EXISTS (SELECT FROM thread_recordings known
+                  WHERE known.call_ref = :call_ref AND known.sid = :sid AND known.sid <> '' AND (known.step, known.turn) <> (:step, :turn))
 ON CONFLICT (call_ref, step, turn) DO UPDATE
 SET sid = CASE WHEN excluded.sid <> '' THEN excluded.sid ELSE thread_recordings.sid END,
     url = CASE WHEN thread_recordings.url = '' THEN excluded.url ELSE thread_recordings.url END,

@@ -69,8 +69,9 @@ class OwnNumberKeeper:
 
     async def play(self) -> None:
         """Play what was written down while the store was away."""
-        for path in await self._journal.waiting():
-            noted = await self._journal.read(path)
+        read = [(path, await self._journal.read(path)) for path in await self._journal.waiting()]
+        # What was said comes before the news that the call has ended, whichever was written down first.
+        for path, noted in sorted(read, key=lambda one: one[1] is not None and one[1].what == "status"):
             if noted is not None:
                 await self._played(noted)
                 await self._journal.forget(path)

@@ -67,11 +67,6 @@ SELECT * FROM thread_messages WHERE account_id = :account_id AND number = :numbe
 -- reads: thread_messages
 SELECT * FROM thread_messages WHERE message_id = :message_id;
 
--- name: message_of_call^
--- The message that a call became.
--- reads: thread_messages
-SELECT * FROM thread_messages WHERE call_ref = :call_ref;
-
 -- name: files_of
 -- The files of some messages, without their content.
 -- reads: thread_files

@@ -194,13 +194,6 @@ async def message_by_id(executor: db.Executor, message_id: int) -> Message | Non
         return None if row is None else await _whole(executor, row)
 
 
-async def message_of_call(executor: db.Executor, call_ref: int) -> Message | None:
-    """Return the message that a call became."""
-    with db.trouble_is_temporary():
-        row = await _sql.message_of_call(executor, call_ref=call_ref)
-        return None if row is None else await _whole(executor, row)
-
-
 async def attached_bytes(executor: db.Executor, account_id: int) -> int:
     """Return how much the files of a thread are together."""
     size: int = await _sql.attached_bytes(executor, account_id=account_id)

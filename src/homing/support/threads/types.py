@@ -150,6 +150,7 @@ class OwnState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     left        what he left: 'recording', 'words', 'call back'; '': nothing
     words       of a voicemail, where the carrier recognised them
     in_hours    Business Hours ran when it rang
+    told        what the thread knows of it: 'call', 'voicemail'; '': nothing yet
     """
 
     step: OwnStep = OwnStep.MENU
@@ -159,6 +160,7 @@ class OwnState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     left: str = ""
     words: str = ""
     in_hours: bool = False
+    told: str = ""
 
 
 class OwnCall(msgspec.Struct, frozen=True, kw_only=True):

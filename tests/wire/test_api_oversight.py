@@ -15,7 +15,7 @@ from homing.support.oncall import runs, store
 from homing.support.oncall.types import ChannelKind, Ladder, Step, Target, Whom
 from tests.kit.carrier import HANGS_UP, SILENT, Tape
 from tests.kit.cases import Bench
-from tests.kit.tam import TamHouse, tam_house
+from tests.kit.tam_line import TamHouse, tam_house
 
 NOON = "2026-05-20T11:00Z"
 

@@ -20,7 +20,7 @@ from homing.support.threads.types import Sort
 from tests.kit.cases import Bench
 from tests.kit.hours import at
 from tests.kit.support import ADDRESS
-from tests.kit.tam import TAM_ADDRESS, TamHouse, tam_house
+from tests.kit.tam_line import TAM_ADDRESS, TamHouse, tam_house
 
 NOON = "2026-05-20T11:00Z"
 

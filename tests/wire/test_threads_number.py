@@ -15,7 +15,7 @@ from homing.support.threads import own_number_store, store
 from homing.support.threads.types import Sort, WayKind
 from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person, Says, Tape
 from tests.kit.hours import at
-from tests.kit.tam import COVER_PHONE, KIM_PHONE, NUMBER, TAM_PHONE, TamHouse, tam_house
+from tests.kit.tam_line import COVER_PHONE, KIM_PHONE, NUMBER, TAM_PHONE, TamHouse, tam_house
 
 NOON = "2026-05-20T11:00Z"  # Wednesday, 12:00 in London
 NIGHT = "2026-05-20T21:00Z"

@@ -7,6 +7,7 @@ import pytest
 
 from homing.contracts.types import Role
 from homing.ground import db
+from homing.hours.types import ServiceZone
 from homing.support.cases.types import Channel, Verified
 from homing.support.clocks.types import State
 from homing.support.line import store as line_store
@@ -51,6 +52,31 @@ async def test_in_business_hours_the_tam_is_rung_and_accepts_with_a_key(house: T
     (told,) = await house.thread()
     assert (told.sort, told.body, told.promise) == (Sort.CALL, "He spoke with Tam.", None)
     assert (told.contact_id, told.verified) == (house.kim.contact_id, Verified.NONE), "a number is a hint and no proof"
+
+
+async def test_a_long_talk_is_not_taken_for_a_call_of_which_nothing_is_heard(house: TamHouse):
+    call = house.rings()
+    verbs = await call.ask(f"{PUBLIC}/telephony/v1/tel/tam/inbound")
+    (_, whisper), *_ = verbs[0]["legs"]
+    key = await house.carrier.post(whisper.replace("whisper", "whisper-accept"), call.fields(Digits="1"))
+    assert key.status == 200
+    for _ in range(2):
+        house.clock.forward(minutes=15)
+        await house.oversight.keeper.look()
+    assert await house.thread() == []
+    await call.ask(verbs[0]["action"], DialCallStatus="completed", DialBridged="true")
+    assert call.last is not None
+    assert call.last.status == 200
+    assert [one.body for one in await house.thread()] == ["He spoke with Tam."]
+
+
+async def test_of_two_order_forms_the_hours_of_either_count(pool: db.Pool, tmp_path: Path):
+    async with tam_house(pool, tmp_path, "2026-05-20T16:00Z") as house:  # 17:00 in London, 12:00 in New York
+        await house.rings(HANGS_UP).ring()
+        assert house.carrier.rung == []
+        await house.order_form(zone=ServiceZone.ET, service="relay")
+        await house.rings(HANGS_UP).ring()
+        assert house.carrier.rung == [TAM_PHONE]
 
 
 async def test_a_voicemail_of_the_tams_phone_presses_nothing_and_takes_no_call(house: TamHouse):

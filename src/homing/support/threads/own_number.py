@@ -39,6 +39,7 @@ log = get("tam")
 LATE = timedelta(seconds=60)  # after its end a call's last requests may still come in
 RECORDING_WAITS = timedelta(seconds=60)  # a recording that nobody reported as complete is fetched then
 LOOKS_AFTER = timedelta(minutes=10)  # a call about which nothing is heard any more: the carrier is asked
+MOST_TALKS = 8  # looks, each after twice the time: four hours
 HANDED_WITHIN = timedelta(seconds=10)
 AWAY = "Our own systems do not answer at this moment. If your mail is failing now, please call the Severity 1 Line."
 SPOKE = "He spoke with {name}."
@@ -199,6 +200,8 @@ class OwnNumber:
             if held.state.step is OwnStep.HANDED_OVER:
                 await store.put_call(connection, structs.replace(held, look_at=None))
                 return
+            if held.ended_at is None and held.accepted_by is not None and held.looks <= MOST_TALKS:
+                return  # they still talk; it is looked at again
             for place, (sid, url, seconds) in enumerate(recordings):
                 happened = Happened(call_id=one.call_id, recording_id=sid, recording_url=url, recording_s=seconds)
                 await self._expect(connection, held, OwnStep.VOICEMAIL.value, -1 - place, happened, now)

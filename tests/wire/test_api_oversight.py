@@ -61,6 +61,9 @@ async def test_what_is_due_soonest_stands_first_then_critical_issues_then_news_b
     await house.line.keeper.turn()
     missed = [one for one in (await stream(house))["results"] if one["risk"] == "missed"]
     assert "CALLBACK" in {one["what"] for one in missed}
+    await house.pool.execute("UPDATE line_obligations SET returned_at = $1", house.clock.now() - timedelta(minutes=1))
+    decided = [one for one in (await stream(house))["results"] if one["what"] == "CALLBACK"]
+    assert [(one["risk"], one["state"]) for one in decided] == [("news", "missed")], "returned late: no risk, and still missed"
 
 
 async def test_pages_give_everything_once_in_the_same_order_whatever_comes_meanwhile(house: TamHouse):

@@ -26,7 +26,7 @@ ORDER BY opened_at LIMIT :most;
 -- name: news
 -- What happened in some accounts, the latest first, from after a place on: cases, what was written in them, calls, pages, promises
 -- that wait or were decided, threads.
--- reads: cases, case_messages, line_calls, oncall_pages, oncall_runs, clocks, thread_messages
+-- reads: cases, case_messages, line_calls, line_obligations, oncall_pages, oncall_runs, clocks, thread_messages
 SELECT * FROM (
     (SELECT 'case' AS kind, case_id::text AS ident, account_id, updated_at AS at, NULL::timestamptz AS due_at, state,
             subject AS what, jsonb_build_object('case', case_id, 'severity', severity, 'owner_id', owner_id) AS detail
@@ -71,6 +71,17 @@ SELECT * FROM (
                 AND ('promise', (subject || ' ' || subject_id || '/' || number) COLLATE "C") > (:kind::text COLLATE "C", :ident)))
      ORDER BY coalesce(ended_at, outcome_at, started_at) DESC, (subject || ' ' || subject_id || '/' || number) COLLATE "C"
      LIMIT :limit)
+    UNION ALL
+    (SELECT 'promise', 'call ' || intake_id, account_id, at, due_at, state, 'CALLBACK',
+            jsonb_build_object('of', 'call', 'of_id', intake_id, 'nature', 'contractual', 'reference', reference, 'case', case_ref)
+     FROM (SELECT c.intake_id, c.account_id, c.reference, c.case_ref, o.due_at,
+                  coalesce(o.voided_at, o.returned_at, o.engaged_at, o.outcome_at) AS at,
+                  CASE WHEN o.voided_at IS NOT NULL THEN 'void' ELSE coalesce(o.outcome, 'met') END AS state
+           FROM line_obligations o JOIN line_calls c USING (intake_id)
+           WHERE c.account_id = ANY(:account_ids::integer[])
+             AND coalesce(o.voided_at, o.returned_at, o.engaged_at) IS NOT NULL) decided
+     WHERE at < :at OR (at = :at AND ('promise', ('call ' || intake_id) COLLATE "C") > (:kind::text COLLATE "C", :ident))
+     ORDER BY at DESC, ('call ' || intake_id) COLLATE "C" LIMIT :limit)
     UNION ALL
     (SELECT 'thread', message_id::text, account_id, received_at, NULL, sort, left(coalesce(nullif(subject, ''), body), 200),
             jsonb_build_object('message', number, 'side', side, 'author', author, 'channel', channel, 'automatic', automatic)

@@ -467,6 +467,11 @@ class FakeCarrier:
         pair = base64.b64decode(given).decode() if scheme == "Basic" else f":{given}"
         if pair.rpartition(":")[2] != self.api_secret:
             return http(401, b'{"message":"who are you?"}')
+        if method == "GET" and path.endswith("/Recordings"):
+            kept = self.recorded.get(path.split("/")[-2], [])
+            return http(
+                200, json.dumps({"recordings": [{"sid": sid, "duration": str(math.ceil(s))} for sid, s in kept]}).encode()
+            )
         if method == "POST" and path.endswith("/Calls"):
             if self.refuses:
                 return http(self.refuses, b'{"code":21211,"message":"not a valid number"}')
@@ -496,11 +501,6 @@ class FakeCarrier:
                 if one.called == wanted.get("To")
             ]
             return http(200, json.dumps({"calls": rows}).encode())
-        if method == "GET" and path.endswith("/Recordings"):
-            kept = self.recorded.get(path.split("/")[-2], [])
-            return http(
-                200, json.dumps({"recordings": [{"sid": sid, "duration": str(math.ceil(s))} for sid, s in kept]}).encode()
-            )
         if method == "GET" and path.endswith("/RecentCalls"):
             listed = [
                 {

@@ -185,7 +185,7 @@ async def test_key_1_hands_the_call_to_the_severity_one_script_at_its_first_ring
     (told,) = await night.thread()
     assert (told.sort, told.promise) == (Sort.CALL, None)
     assert intake.reference in told.body
-    assert len(await night.pool.fetch("SELECT 1 FROM line_pages")) == 1
+    assert await night.pool.fetchval("SELECT paged_at FROM line_calls") is not None
 
 
 async def test_a_worker_that_dies_while_it_hands_over_loses_no_call(night: TamHouse):
@@ -253,6 +253,11 @@ async def test_a_worker_that_dies_between_the_voicemail_and_its_record_loses_not
     await call.ring()
     assert call.over
     assert await night.thread() == []
+    listed = night.carrier.recorded.pop(call.id)
+    night.clock.forward(seconds=61)
+    await night.oversight.keeper.turn()
+    assert await night.thread() == [], "the carrier still works on it"
+    night.carrier.recorded[call.id] = listed
     night.clock.forward(seconds=61)
     await night.oversight.keeper.turn()
     (told,) = await night.thread()
@@ -261,6 +266,15 @@ async def test_a_worker_that_dies_between_the_voicemail_and_its_record_loses_not
     clock = await night.clock_of(told)
     assert clock is not None
     assert clock.state is State.RUNNING
+
+
+async def test_who_says_nothing_to_the_tone_has_called_and_left_nothing(night: TamHouse):
+    await night.rings(SILENT, HANGS_UP).ring()
+    for _ in range(3):
+        assert await night.thread() == []
+        night.clock.forward(minutes=5)
+        await night.oversight.keeper.look()
+    assert [one.body for one in await night.thread()] == ["He called and left nothing."]
 
 
 async def test_a_worker_that_dies_while_it_fetches_leaves_the_voicemail_to_another(night: TamHouse):

@@ -39,6 +39,7 @@ log = get("tam")
 LATE = timedelta(seconds=60)  # after its end a call's last requests may still come in
 RECORDING_WAITS = timedelta(seconds=60)  # a recording that nobody reported as complete is fetched then
 LOOKS_AFTER = timedelta(minutes=10)  # a call about which nothing is heard any more: the carrier is asked
+LEAST_LOOKS = 3  # after 1, 2 and 4 minutes, before a voicemail is taken for none
 MOST_TALKS = 8  # looks, each after twice the time: four hours
 HANDED_WITHIN = timedelta(seconds=10)
 AWAY = "Our own systems do not answer at this moment. If your mail is failing now, please call the Severity 1 Line."
@@ -202,6 +203,8 @@ class OwnNumber:
                 return
             if held.ended_at is None and held.accepted_by is not None and held.looks <= MOST_TALKS:
                 return  # they still talk; it is looked at again
+            if not recordings and held.state.step is OwnStep.VOICEMAIL and held.looks < LEAST_LOOKS:
+                return  # a carrier lists a recording once it has worked on it
             for place, (sid, url, seconds) in enumerate(recordings):
                 happened = Happened(call_id=one.call_id, recording_id=sid, recording_url=url, recording_s=seconds)
                 await self._expect(connection, held, OwnStep.VOICEMAIL.value, -1 - place, happened, now)

@@ -305,7 +305,7 @@ async def is_signed(raw: bytes, mail: MailIn, look_up: LookUp, *, now: datetime)
     """Return whether the domain of the author signed this mail."""
     if not mail.domain:
         return False
-    for claim in dkim.claims(raw, mail.domain, now=now):
+    for claim in await asyncio.to_thread(dkim.claims, raw, mail.domain, now=now):
         try:
             async with asyncio.timeout(_LOOK_UP_S):
                 records = await look_up(claim.record_name)

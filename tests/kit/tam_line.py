@@ -21,6 +21,7 @@ from homing.contracts.types import Contact, Phone, Role
 from homing.ground import db
 from homing.ground.clock import SystemClock
 from homing.ground.config import Settings
+from homing.support.cases.calls import Calls
 from homing.support.cases.types import Actor
 from homing.support.clocks import store as clocks
 from homing.support.clocks.types import Reading
@@ -148,7 +149,9 @@ async def tam_house(
             target_ports=(fake.port,),
         )
         house.carrier = fake
-        house.line = Line(settings, pool, clock, MASTER_KEY, mail=KeptMail(), legal=house.legal)
+        house.line = Line(
+            settings, pool, clock, MASTER_KEY, mail=KeptMail(), calls=Calls(house.desk, house.legal), legal=house.legal
+        )
         made = Oversight(
             settings,
             pool,

@@ -1,8 +1,11 @@
 """What a worker does for support: cases, their mail both ways, their clocks, the nightly audit; wired."""
 
 import asyncio
+from datetime import datetime
 from functools import partial
 
+from homing.accounts import store as accounts
+from homing.availability import views
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import Clock
@@ -10,14 +13,16 @@ from homing.ground.config import Settings
 from homing.ground.secrets import MasterKey
 from homing.inbound.door import TakeSupport
 from homing.support.cases.audit import CaseSource
+from homing.support.cases.calls import Calls
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Desk
 from homing.support.cases.endings import Endings
+from homing.support.cases.extracts import Extracts, Ledger
 from homing.support.cases.keeper import Keeper
 from homing.support.cases.mailroom import Mailroom, TooMuch
 from homing.support.cases.post import Mail, Post
 from homing.support.clocks.keeper import Keeper as ClockKeeper
-from homing.support.clocks.store import ServerClock
+from homing.support.clocks.store import LegalClock, ServerClock
 from homing.support.threads.audit import ThreadSource
 
 PURPOSE = "support"  # purpose of the secret in reply addresses and links
@@ -32,6 +37,25 @@ def support_base(settings: Settings) -> str:
     return f"{scheme}://{settings.hostname}" + ("" if settings.http.port == usual else f":{settings.http.port}")
 
 
+def ledger_of(legal: LegalClock) -> Ledger:
+    """Return what says what the availability ledger shows."""
+
+    async def shown(executor: db.Executor, account_id: int, *, since: datetime, until: datetime) -> str:
+        account = await accounts.account_by_id(executor, account_id)
+        if account is None:
+            return "There is no such account."
+        found = await views.extract(
+            executor,
+            account,
+            since=int(since.timestamp()),
+            until=int(until.timestamp()),
+            now=await legal.now(executor),
+        )
+        return views.in_words(found)
+
+    return shown
+
+
 class Support:
     """The wing of support for one worker. Without a support address it sends and takes no mail; cases work all the same."""
 
@@ -42,6 +66,8 @@ class Support:
         self.address = settings.support_address.lower()
         self.desk = Desk(pool, legal)
         self.course = Course(self.desk)
+        self.calls = Calls(self.desk, legal)
+        self._extracts = Extracts(pool, legal, self.desk, ledger_of(legal))
         self.endings = Endings(self.desk)
         self.mailroom = self._mailroom(settings, pool, clock)
         self._post = Post(pool, self.desk, legal, mail, address=self.address, base=support_base(settings), token=self.token)
@@ -81,5 +107,6 @@ class Support:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._clocks.run(), name="clocks")
             tasks.create_task(self._keeper.run(), name="cases")
+            tasks.create_task(self._extracts.run(), name="extracts")
             if self.address:
                 tasks.create_task(self._post.run(), name="post")

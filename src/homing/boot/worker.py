@@ -28,10 +28,10 @@ from homing.api.app import Deps, make_app
 from homing.api.bodies import Bodies
 from homing.boot.gauges import register, snapshot_of, trace_of
 from homing.boot.line import Line
-from homing.boot.names import SLATE, resolved
+from homing.boot.names import SLATE, resolved, tracking_base, tracking_hosts
 from homing.boot.oversight import Oversight
 from homing.boot.routes import resources
-from homing.boot.services import Services, marking_of, tracking_base, tracking_hosts
+from homing.boot.services import Services, marking_of
 from homing.boot.support import Support
 from homing.delivery.cancel import Canceller
 from homing.delivery.engine import Engine
@@ -217,6 +217,7 @@ class Worker:
         )
         self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self.refuse_new, clock=clock)
         self.support = Support(settings, pool, clock, master_key, self.notices)
+        self.line = Line(settings, pool, clock, master_key, mail=self.notices, calls=self.support.calls)
         self.services = Services(
             settings,
             pool,
@@ -229,9 +230,9 @@ class Worker:
             mail=self.notices,
             tracking=self.tracking,
             support=self.support,
+            channels=self.line.channels,
             forget_domains=self.forget_domains,
         )
-        self.line = Line(settings, pool, clock, master_key, mail=self.notices)
         self.oversight = Oversight(
             settings,
             pool,
@@ -397,7 +398,15 @@ class Worker:
             opened = [await loop.create_server(door.protocol_factory, sock=sock, backlog=BACKLOG) for door, sock in doors]
             tracking = contextlib.AsyncExitStack()
             if "tracking" in sockets:
-                site = server.serving(self.services.site, sockets["tracking"], drain_s=settings.drain_s / 3, **tls)
+                certificates = self.services.certificates
+                await asyncio.to_thread(certificates.look)
+                site = server.serving(
+                    self.services.site,
+                    sockets["tracking"],
+                    drain_s=settings.drain_s / 3,
+                    certificates=certificates,
+                    **tls,
+                )
                 await tracking.enter_async_context(site)
             try:
                 yield

@@ -12,6 +12,7 @@ from homing.support.cases.happened import (
     CadenceAccepted,
     CadenceBegan,
     CadenceProposed,
+    Called,
     Came,
     Closed,
     Counted,
@@ -110,6 +111,8 @@ def _changes(case: Case, event: Event, at: datetime) -> dict[str, Any]:
                 "no_call": not (case.called or by_call),
                 "downgrade": None,
             }
+        case Called():
+            return {"called": True, "no_call": False}
         case DowngradeProposed(version=version, text=text):
             return {"downgrade": (version, event.side, text), "downgrades": version}
         case Downgraded():

@@ -83,7 +83,10 @@ class Asked(NamedTuple):
 class Call:
     """One leg of a call."""
 
-    def __init__(self, carrier: "FakeCarrier", call_id: str, caller: str, called: str, deeds: Sequence[Deed] = ()) -> None:
+    def __init__(
+        self, carrier: "FakeCarrier", call_id: str, caller: str, called: str, deeds: Sequence[Deed] = (), folder: str = "calls"
+    ) -> None:
+        self.folder = folder  # of our addresses that are configured for the number called
         self.carrier = carrier
         self.id = call_id
         self.caller = caller
@@ -95,7 +98,7 @@ class Call:
         self.over = False
         self.started_at = carrier.now()
         self.direction = "inbound"
-        self.status_url = f"{PUBLIC}/telephony/v1/{carrier.name}/calls/status"
+        self.status_url = f"{PUBLIC}/telephony/v1/{carrier.name}/{folder}/status"
         self._sequence = itertools.count()
         self.last: Asked | None = None
 
@@ -143,7 +146,7 @@ class Call:
 
     async def ring(self) -> None:
         """Make the first request, and go on as the deeds say, to the end."""
-        verbs = await self.ask(f"{PUBLIC}/telephony/v1/{self.carrier.name}/calls/inbound")
+        verbs = await self.ask(f"{PUBLIC}/telephony/v1/{self.carrier.name}/{self.folder}/inbound")
         self.status = "in-progress"
         await self.play(verbs)
 
@@ -223,6 +226,7 @@ class Call:
         if not isinstance(deed, Tape):
             return None  # no sound: the action is not asked, the next verb follows
         sid = self.carrier.keep(sound(min(deed.seconds, verb["most"])))
+        self.carrier.recorded.setdefault(self.id, []).append((sid, deed.seconds))
         url = self.carrier.recording_url(sid)
         about = {"RecordingSid": sid, "RecordingUrl": url, "RecordingDuration": str(math.ceil(deed.seconds))}
         if deed.hung_up:
@@ -296,6 +300,8 @@ class FakeCarrier:
         self.rooms: dict[str, list[Call]] = {}
         self.joined = asyncio.Event()
         self.recordings: dict[str, bytes] = {}
+        self.recorded: dict[str, list[tuple[str, float]]] = {}  # call -> its recordings
+        self.unheard: Callable[[str], bool] = lambda path: False  # requests that find nobody: a worker has died
         self.deleted: list[str] = []
         self.asked: list[Asked] = []
         self.pending: list[tuple[str, dict[str, Any]]] = []
@@ -339,9 +345,9 @@ class FakeCarrier:
     def new_id(self) -> str:
         return f"{'v3:' if self.family is Family.TELNYX else 'CA'}{next(self._numbers):032}"
 
-    def call(self, *deeds: Deed, caller: str = "+442071838750", called: str = "") -> Call:
+    def call(self, *deeds: Deed, caller: str = "+442071838750", called: str = "", folder: str = "calls") -> Call:
         """Return a call of somebody who will do these deeds; `ring` begins it."""
-        made = Call(self, self.new_id(), caller, called or self.numbers[0], deeds)
+        made = Call(self, self.new_id(), caller, called or self.numbers[0], deeds, folder)
         self.calls[made.id] = made
         return made
 
@@ -362,14 +368,21 @@ class FakeCarrier:
     async def post(self, url: str, fields: dict[str, Any], *, secret: str = "", stamp: int | None = None) -> Asked:
         """Ask an address of ours, signed as the family does; the proxy before us leads to loopback."""
         assert url.startswith(PUBLIC), url
+        if self.unheard(url.removeprefix(PUBLIC)):
+            self.asked.append(Asked(url.removeprefix(PUBLIC), fields, 502, b""))
+            return self.asked[-1]
         if any(part in url for part in self.loses):
             return Asked(url.removeprefix(PUBLIC), fields, 0, b"")
         headers, body = self.signed(url, fields, secret=secret or self.secret, stamp=stamp)
-        answer = await self._client.post(
-            f"http://127.0.0.1:{self.app_port}{url.removeprefix(PUBLIC)}",
-            content=body,
-            headers={**headers, "Host": "inside.example", "X-Forwarded-Host": "forged.example"},
-        )
+        try:
+            answer = await self._client.post(
+                f"http://127.0.0.1:{self.app_port}{url.removeprefix(PUBLIC)}",
+                content=body,
+                headers={**headers, "Host": "inside.example", "X-Forwarded-Host": "forged.example"},
+            )
+        except httpx.TransportError:  # whoever should have answered has died
+            self.asked.append(Asked(url.removeprefix(PUBLIC), fields, 502, b""))
+            return self.asked[-1]
         self.asked.append(Asked(url.removeprefix(PUBLIC), fields, answer.status_code, answer.content))
         return self.asked[-1]
 
@@ -458,6 +471,11 @@ class FakeCarrier:
         pair = base64.b64decode(given).decode() if scheme == "Basic" else f":{given}"
         if pair.rpartition(":")[2] != self.api_secret:
             return http(401, b'{"message":"who are you?"}')
+        if method == "GET" and path.endswith("/Recordings"):
+            kept = self.recorded.get(path.split("/")[-2], [])
+            return http(
+                200, json.dumps({"recordings": [{"sid": sid, "duration": str(math.ceil(s))} for sid, s in kept]}).encode()
+            )
         if method == "POST" and path.endswith("/Calls"):
             if self.refuses:
                 return http(self.refuses, b'{"code":21211,"message":"not a valid number"}')

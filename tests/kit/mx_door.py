@@ -12,7 +12,7 @@ from homing.ground import ids
 from homing.ground.clock import SystemClock
 from homing.ground.db import Pool
 from homing.ground.tls import self_signed, server_context
-from homing.inbound.door import MxDoor, TakeSupport
+from homing.inbound.door import MxDoor, TakeSupport, TamDesk
 from homing.inbound.relays import Relays
 from homing.inbound.returned import Returns
 from homing.inbound.rules.destination import Tokens
@@ -56,7 +56,9 @@ class OpenMx:
 
 
 @asynccontextmanager
-async def open_mx(pool: Pool, folder: Path, *, support: tuple[str, TakeSupport] | None = None) -> AsyncIterator[OpenMx]:
+async def open_mx(
+    pool: Pool, folder: Path, *, support: tuple[str, TakeSupport] | None = None, tam: TamDesk | None = None
+) -> AsyncIterator[OpenMx]:
     clock, opened = SystemClock(), OpenMx()
 
     async def record(events: Sequence[Event]) -> None:
@@ -83,6 +85,7 @@ async def open_mx(pool: Pool, folder: Path, *, support: tuple[str, TakeSupport] 
         clock=clock,
         tls=server_context(self_signed(folder, hostname="mail.here.test", now=clock.now())),
         support=support,
+        tam=tam,
     )
     server = await asyncio.get_running_loop().create_server(opened.door.smtp.protocol_factory, "127.0.0.1", 0)
     opened.port = server.sockets[0].getsockname()[1]

@@ -41,8 +41,10 @@ from homing.api.v1 import (
     support_contract,
     support_hours,
     support_oncall,
+    support_oversight,
     support_staff,
     support_tam,
+    support_threads,
     support_trends,
     suppression_imports,
     suppression_list,
@@ -52,6 +54,7 @@ from homing.api.v1 import (
 )
 from homing.boot.domains import DnsDomains, resolver_of
 from homing.boot.line import Line
+from homing.boot.oversight import Oversight
 from homing.boot.tam import Tam
 from homing.domains.tracking import TrackingBook
 from homing.domains.verify import DomainDns
@@ -145,14 +148,25 @@ async def resource_door(
     async with contextlib.AsyncExitStack() as ending, DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
         ending.callback(inliner.close)
         legal = ServerClock()
-        calls = Calls(Cases(pool, legal), legal)
-        line = Line(
-            Settings(data=folder, sev1_url="https://line.homing.test"), pool, clock, MASTER_KEY, mail=notices, calls=calls
-        )
+        cases = Cases(pool, legal)
+        line_settings = Settings(data=folder, sev1_url="https://line.homing.test")
+        line = Line(line_settings, pool, clock, MASTER_KEY, mail=notices, calls=Calls(cases, legal))
         settings = Settings(dns=HostPort(dns.where.host, dns.where.port), allow_private_mx=True)
         resolver = resolver_of(settings, clock)
         judge = Judge(pool, DnsDomains(resolver), Names.from_package())
         runner = Runner(pool, clock, judge, "tester")
+
+        oversight = Oversight(
+            line_settings,
+            pool,
+            clock,
+            MASTER_KEY,
+            mail=notices,
+            line=line,
+            desk=cases,
+            address="",
+            legal=legal,
+        )
 
         def more(bodies: Bodies) -> list[HTTPRouteHandler]:
             lookup = DomainDns(dns.where, patience_s=0.5)
@@ -180,6 +194,15 @@ async def resource_door(
                     forget=lambda: None,
                 ),
                 *line.routes(bodies),
+                *oversight.telephony(bodies),
+                *support_oversight.routes(bodies=bodies, overseers=oversight.overseers, escalations=oversight.escalations),
+                *support_threads.routes(
+                    bodies=bodies,
+                    overseers=oversight.overseers,
+                    threads=oversight.threads,
+                    mailroom=oversight.mailroom,
+                    recordings=oversight.recordings,
+                ),
                 *alerts.routes(alerts=Alerts(pool, MASTER_KEY), http=http, bodies=bodies, mail=True),
                 *recipient_validation.routes(
                     pool=pool,

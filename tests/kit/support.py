@@ -67,7 +67,7 @@ class Town(Bench):
         self.queue = RememberingQueue()
         self.mx: OpenMx
         system = SystemClock()
-        notices = Notices(
+        self.notices = Notices(
             pool,
             make_accept(pool, self.queue, AccountBook(pool, system)),
             sender="",
@@ -79,7 +79,7 @@ class Town(Bench):
             pool, self.desk, self.legal, system, address=ADDRESS, own=frozenset({"notices@here.test"}), token=TOKEN,
             look_up=self.dns.look_up,
         )  # fmt: skip
-        self.office = Post(pool, self.desk, self.legal, notices, address=ADDRESS, base=BASE, token=TOKEN)
+        self.office = Post(pool, self.desk, self.legal, self.notices, address=ADDRESS, base=BASE, token=TOKEN)
         self._read = 0
 
     async def take(self, raw: bytes, *, mail_from: str, tag: str) -> bool:

@@ -202,6 +202,7 @@ WALK: dict[str, Way] = {
     "PUT /api/v1/sending-ips/{external_ip}": Way("address", bodies=({"ip_pool": "default"}, {"auto_warmup_enabled": True})),
     "POST /api/v1/support/sev1": Way(bodies=({"description": "{template}", "email": "kim@there.test"},)),
     "GET /api/v1/support/sev1": Way(),
+    "GET /api/v1/support/thread": Way(),
     "GET /api/v1/support/sev1/{reference}": Way("sev1"),
     "GET /api/v1/support/contract": Way(),
     "GET /api/v1/support/contract/order-forms": Way(),
@@ -319,6 +320,7 @@ OPEN = {
     "POST /sev1",
     "POST /telephony/v1/{carrier}/calls/{step}",  # carriers sign what they ask
     "POST /telephony/v1/{carrier}/attempts/{attempt_id}/{leg}",
+    "POST /telephony/v1/{carrier}/tam/{step}",
     "POST /telephony/v1/{carrier}/pages/{page_id}/{leg}",
     "GET /health/live",
     "GET /health/ready",

@@ -41,13 +41,50 @@ MOST_BODY = 65_536
 AWAY = "Severity 1. Our own store does not answer. Press 1 to take what you are woken for."
 NOTED = "What you pressed is written down, and counts as soon as our store is back."
 _STEPS = frozenset(step.value for step in Step)
-_FORBIDDEN = Problem(403, "Forbidden.", "the signature of this request is not the carrier's")
-_REPLAYED = Problem(403, "Forbidden.", "this call is over")
-_NAMES_NO_CALL = missing("the request names no call")
+FORGED = Problem(403, "Forbidden.", "the signature of this request is not the carrier's")
+REPLAYED = Problem(403, "Forbidden.", "this call is over")
+NAMES_NO_CALL = missing("the request names no call")
 
 
 class Refusals(Counter[str]):
     """How many requests were refused, by why; a worker's gauges show it."""
+
+
+class CarrierGate:
+    """Lets the requests of carriers in, and nobody else's. refused: counts the others."""
+
+    def __init__(self, carriers: dict[str, Carrier], *, bodies: Bodies, clock: Clock, base: str, refused: Refusals) -> None:
+        self._carriers = carriers
+        self._bodies = bodies
+        self._clock = clock
+        self._base = base.rstrip("/")
+        self.refused = refused
+
+    async def __call__(self, request: Request[Any, Any, Any], name: str) -> tuple[Carrier, Happened]:
+        """Return the carrier that a request comes from, and what it tells.
+
+        raises   ApiError 403, 404, 413
+        """
+        carrier = self._carriers.get(name)
+        if carrier is None:
+            raise ApiError(NOT_FOUND)
+        scope: Any = request.scope
+        body = await self._bodies.small(request, most=MOST_BODY)
+        query = scope["query_string"].decode("latin-1")
+        url = self._base + scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
+        headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        seen = Seen(url=url, headers=headers, body=body)
+        verdict = check(carrier.family, seen, carrier.keys, now_s=self._clock.now().timestamp())
+        if verdict is not Verdict.GENUINE:
+            self.refused[verdict.value] += 1
+            log.error("sev1_webhook_refused", carrier=name, why=verdict.value, path=scope["path"][:200])
+            raise ApiError(FORGED)
+        is_json = headers.get("content-type", "").startswith("application/json")
+        given: dict[str, Any] = members(body) if is_json else dict(form_fields(body))
+        happened = read(carrier.family, given)
+        if not happened.call_id:
+            raise ApiError(NAMES_NO_CALL)
+        return carrier, happened
 
 
 def routes(
@@ -63,37 +100,13 @@ def routes(
     refused: Refusals,
 ) -> list[HTTPRouteHandler]:
     """Return the routes."""
-
-    async def genuine(request: Request[Any, Any, Any], name: str) -> tuple[Carrier, Happened]:
-        """Return the carrier that a request comes from, and what it tells.
-
-        raises   ApiError 403, 404, 413
-        """
-        carrier = carriers.get(name)
-        if carrier is None:
-            raise ApiError(NOT_FOUND)
-        scope: Any = request.scope
-        body = await bodies.small(request, most=MOST_BODY)
-        query = scope["query_string"].decode("latin-1")
-        url = base.rstrip("/") + scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
-        headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
-        verdict = check(carrier.family, Seen(url=url, headers=headers, body=body), carrier.keys, now_s=clock.now().timestamp())
-        if verdict is not Verdict.GENUINE:
-            refused[verdict.value] += 1
-            log.error("sev1_webhook_refused", carrier=name, why=verdict.value, path=scope["path"][:200])
-            raise ApiError(_FORBIDDEN)
-        is_json = headers.get("content-type", "").startswith("application/json")
-        given: dict[str, Any] = members(body) if is_json else dict(form_fields(body))
-        happened = read(carrier.family, given)
-        if not happened.call_id:
-            raise ApiError(_NAMES_NO_CALL)
-        return carrier, happened
+    genuine = CarrierGate(carriers, bodies=bodies, clock=clock, base=base, refused=refused)
 
     @post(CALLS, status_code=200, opt={"grants": OPEN, "operation": ASK_CALL})
     async def ask_about_call(request: Request[Any, Any, Any], carrier: str, step: str) -> Response[bytes]:
         known, happened = await genuine(request, carrier)
         query = request.query_params
-        turn, empty = _whole(query.get("n")), query.get("empty") == "1"
+        turn, empty = whole(query.get("n")), query.get("empty") == "1"
         named = str(query.get("step", ""))[:40].replace("\0", "")
         noted = Noted(at=clock.now(), carrier=known.name, what=step, happened=happened, step=named, turn=turn, empty=empty)
         work: Coroutine[Any, Any, Document | None]
@@ -104,24 +117,24 @@ def routes(
         elif step == "recording":
             work = _none(desk.recording(known, named, turn, happened))
         elif step == "whisper":
-            work = desk.whisper(known, _whole(query.get("i")), _whole(query.get("p")))
+            work = desk.whisper(known, whole(query.get("i")), whole(query.get("p")))
         elif step == "whisper-accept":
-            work = desk.whisper_accept(known, _whole(query.get("i")), _whole(query.get("p")), happened)
+            work = desk.whisper_accept(known, whole(query.get("i")), whole(query.get("p")), happened)
         elif step == OFFLINE:
             work = desk.offline(known, happened)
         elif step == "test":
-            return _answer(known, (Pause(8), Hangup()))
+            return answer(known, (Pause(8), Hangup()))
         elif step in _STEPS:
             work = desk.step(known, step, turn, happened, empty=empty)
         else:
             raise ApiError(NOT_FOUND)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return _answer(known, await work)
+                return answer(known, await work)
         except Replayed:
             refused["replayed"] += 1
             log.error("sev1_webhook_replayed", carrier=known.name, step=step)
-            raise ApiError(_REPLAYED) from None
+            raise ApiError(REPLAYED) from None
         except (Temporary, TimeoutError, *db.TEMPORARY) as trouble:
             log.error("sev1_store_away", carrier=known.name, step=step, cause=type(trouble).__name__)
             return await away(known, noted)
@@ -146,14 +159,14 @@ def routes(
         if leg not in answers:
             raise ApiError(NOT_FOUND)
         try:
-            return _answer(known, await answers[leg]())
+            return answer(known, await answers[leg]())
         except NotNow:
             raise ApiError(NOT_FOUND) from None
 
     @post(PAGES, status_code=200, opt={"grants": OPEN, "operation": ASK_PAGE})
     async def ask_about_page(request: Request[Any, Any, Any], carrier: str, page_id: int, leg: str) -> Response[bytes]:
         known, happened = await genuine(request, carrier)
-        turn = _whole(request.query_params.get("n"))
+        turn = whole(request.query_params.get("n"))
         answers: dict[str, Callable[[], Coroutine[Any, Any, Document | None]]] = {
             "whisper": lambda: page_calls.whisper(known, page_id, happened),
             "key": lambda: page_calls.key(known, page_id, turn, happened, returning),
@@ -163,13 +176,13 @@ def routes(
             raise ApiError(NOT_FOUND)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return _answer(known, await answers[leg]())
+                return answer(known, await answers[leg]())
         except NotNow:
             raise ApiError(NOT_FOUND) from None
         except Replayed:
             refused["replayed"] += 1
             log.error("sev1_webhook_replayed", carrier=known.name, step=leg)
-            raise ApiError(_REPLAYED) from None
+            raise ApiError(REPLAYED) from None
         except (Temporary, TimeoutError, *db.TEMPORARY) as trouble:
             log.error("sev1_store_away", carrier=known.name, step=leg, cause=type(trouble).__name__)
             noted = Noted(at=clock.now(), carrier=known.name, what=f"page-{leg}", happened=happened, step=str(page_id), turn=turn)
@@ -183,18 +196,18 @@ def routes(
             log.critical("sev1_journal_failed", carrier=carrier.name, cause=str(trouble))
             raise ApiError(Problem(503, "Service unavailable"), retry_after=1) from None
         if noted.what in ("status", "recording", "page-status"):
-            return _answer(carrier, None)
+            return answer(carrier, None)
         if noted.what == "page-whisper":
             key = LineAddresses(base, carrier.name).page(int(noted.step), "key", 0)
-            return _answer(carrier, (Gather(action=key, prompt=(Say(AWAY),), digits=1, timeout_s=10), Hangup()))
+            return answer(carrier, (Gather(action=key, prompt=(Say(AWAY),), digits=1, timeout_s=10), Hangup()))
         if noted.what == "page-key":
-            return _answer(carrier, (Say(NOTED), Hangup()))
+            return answer(carrier, (Say(NOTED), Hangup()))
         if noted.what == OFFLINE:
-            return _answer(carrier, (Hangup(),))
+            return answer(carrier, (Hangup(),))
         if noted.what == "whisper-accept":
-            return _answer(carrier, () if noted.happened.digits == "1" else (Hangup(),))
+            return answer(carrier, () if noted.happened.digits == "1" else (Hangup(),))
         at = LineAddresses(base, carrier.name)
-        return _answer(carrier, fallback_document(desk.settings, action=at.step(OFFLINE, 0), status=at.recording(OFFLINE, 0)))
+        return answer(carrier, fallback_document(desk.settings, action=at.step(OFFLINE, 0), status=at.recording(OFFLINE, 0)))
 
     return [ask_about_call, ask_about_attempt, ask_about_page]
 
@@ -206,7 +219,8 @@ def rendered(carrier: Carrier, document: Document) -> tuple[bytes, str]:
     return twiml.render(document, carrier.family), twiml.MEDIA_TYPE
 
 
-def _answer(carrier: Carrier, document: Document | None) -> Response[bytes]:
+def answer(carrier: Carrier, document: Document | None) -> Response[bytes]:
+    """Return a document as an answer; None: there is nothing to say."""
     if document is None:
         return Response(b"", status_code=204)
     body, media = rendered(carrier, document)
@@ -225,25 +239,26 @@ async def _document(document: Document) -> Document:
     return document
 
 
-def _whole(text: object) -> int:
+def whole(text: object) -> int:
+    """Return a number of a query; 0 where it is none."""
     shown = str(text or "")
     return int(shown) if shown.isascii() and shown.isdigit() and len(shown) < 10 else 0
 
 
 _CARRIER: Schema = {"name": "carrier", "in": "path", "required": True, "schema": {"type": "string"}}
 _DOCUMENT: Schema = {"type": "string"}
-_REFUSALS = (NOT_FOUND, _FORBIDDEN, _REPLAYED, _NAMES_NO_CALL, too_large(MOST_BODY), TOO_SLOW, GONE)
+REFUSALS = (NOT_FOUND, FORGED, REPLAYED, NAMES_NO_CALL, too_large(MOST_BODY), TOO_SLOW, GONE)
 ASK_CALL = Operation(
     "A carrier tells what happened in a call",
     {200: ("what is spoken next, as the carrier's family wants it", _DOCUMENT), 204: "taken; nothing is spoken"},
-    errors=_REFUSALS,
+    errors=REFUSALS,
     description="Signed by the carrier. Asked again with the same answer, it gives the same document.",
     parameters=(_CARRIER, {"name": "step", "in": "path", "required": True, "schema": {"type": "string"}}),
 )
 ASK_ATTEMPT = Operation(
     "A carrier tells what happened in a call-back",
     {200: ("what is spoken next, as the carrier's family wants it", _DOCUMENT), 204: "taken; nothing is spoken"},
-    errors=_REFUSALS,
+    errors=REFUSALS,
     description="Signed by the carrier.",
     parameters=(
         _CARRIER,
@@ -254,7 +269,7 @@ ASK_ATTEMPT = Operation(
 ASK_PAGE = Operation(
     "A carrier tells what happened in a call that wakes somebody of ours",
     {200: ("what is spoken next, as the carrier's family wants it", _DOCUMENT), 204: "taken; nothing is spoken"},
-    errors=_REFUSALS,
+    errors=REFUSALS,
     description="Signed by the carrier. A key that is told twice has its effect once.",
     parameters=(
         _CARRIER,

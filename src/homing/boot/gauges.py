@@ -74,6 +74,11 @@ class _Collector(Collector):
             returned.add_metric([what], count)
         yield returned
 
+        tams = CounterMetricFamily("homing_tam_mail", "Mail to addresses of TAMs, by what became of it", labels=["what"])
+        for what, count in worker.oversight.mailroom.counters.items():
+            tams.add_metric([what], count)
+        yield tams
+
         forged = CounterMetricFamily(
             "homing_sev1_refused", "Webhooks of the Severity 1 Line that were refused, by why", labels=["reason"]
         )

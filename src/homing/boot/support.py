@@ -26,6 +26,7 @@ from homing.support.clocks.keeper import Keeper as ClockKeeper
 from homing.support.clocks.store import LegalClock, ServerClock
 from homing.support.line.audit import LineSource
 from homing.support.tam.audit import TamSource
+from homing.support.threads.audit import ThreadSource
 
 PURPOSE = "support"  # purpose of the secret in reply addresses and links
 TOKEN_BYTES = 16
@@ -75,7 +76,7 @@ class Support:
         self._post = Post(pool, self.desk, legal, mail, address=self.address, base=support_base(settings), token=self.token)
         self.desk.news = self._post.look
         self._keeper = Keeper(pool, legal, self.desk)
-        self._clocks = ClockKeeper(pool, legal, clock, [CaseSource(), TamSource(), LineSource(legal)])
+        self._clocks = ClockKeeper(pool, legal, clock, [CaseSource(), TamSource(), LineSource(legal), ThreadSource()])
         self.tam = Tam(pool, legal, mail, address=self.address)
 
     def _mailroom(self, settings: Settings, pool: db.Pool, clock: Clock) -> Mailroom:

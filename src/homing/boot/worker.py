@@ -29,6 +29,7 @@ from homing.api.bodies import Bodies
 from homing.boot.gauges import register, snapshot_of, trace_of
 from homing.boot.line import Line
 from homing.boot.names import SLATE, resolved, tracking_base, tracking_hosts
+from homing.boot.oversight import Oversight
 from homing.boot.routes import resources
 from homing.boot.services import Services, marking_of
 from homing.boot.support import Support
@@ -232,6 +233,17 @@ class Worker:
             channels=self.line.channels,
             forget_domains=self.forget_domains,
         )
+        self.oversight = Oversight(
+            settings,
+            pool,
+            clock,
+            master_key,
+            mail=self.notices,
+            line=self.line,
+            desk=self.support.desk,
+            address=self.support.address,
+            legal=self.support.legal,
+        )
         slate = attachment.files.get(SLATE)
         evidence, worker_id = settings.data / "evidence", attachment.worker_id
         self.journal = Journal(evidence, worker_id, slate=None if slate is None else Slate(slate))
@@ -295,6 +307,7 @@ class Worker:
             clock=self._clock,
             tls=self._tls,
             support=self.support.door(),
+            tam=self.oversight.mailroom,
         )
 
     def _smtp_door(self) -> SmtpDoor:
@@ -347,6 +360,7 @@ class Worker:
             owner = tasks.create_task(self.owner.run(quiet, may_read=self.engine.may_read), name="owner")
             tasks.create_task(self.services.run(stop), name="services")
             line = tasks.create_task(self.line.keeper.run(), name="line")
+            oversight = tasks.create_task(self.oversight.run(), name="oversight")
             async with self._doors():
                 claimed = asyncio.ensure_future(self.owner.keeper.first_claim.wait())
                 stopping = asyncio.ensure_future(stop.wait())
@@ -362,6 +376,7 @@ class Worker:
             await asyncio.wait({engine, owner})
             relay.cancel()
             line.cancel()
+            oversight.cancel()
             halt.set()
         await self.resolver.close()
         for inliner in (self.inliner, self.preview_inliner):

@@ -28,7 +28,7 @@ from homing.api.v1.support_tam_wire import (
     title_of,
 )
 from homing.boot.tam import AccountFigures
-from homing.cli import output, reach
+from homing.cli import output, oversight, reach
 from homing.cli.keys import AccountOption, JsonOption
 from homing.cli.people import somebody
 from homing.contracts import store as contracts
@@ -45,7 +45,11 @@ from homing.support.tam.reviews import wrong_stretch
 from homing.support.tam.rules.trends import sentences
 from homing.support.tam.types import Record, RecordKind
 
-app = typer.Typer(help="The TAM's programme: plans, reviews, recommendations, education, trends.", no_args_is_help=True)
+app = typer.Typer(
+    help="Technical Account Managers: oversight, threads, plans, reviews, recommendations, education, trends.",
+    no_args_is_help=True,
+)
+app.add_typer(oversight.app)
 T = TypeVar("T")
 MOST_BYTES = 1_048_576  # of a file
 NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=2**63 - 1, help="Of the record.")]

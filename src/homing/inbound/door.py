@@ -42,9 +42,22 @@ class TakeSupport(Protocol):
         ...
 
 
+class TamDesk(Protocol):
+    """Keeps mail for the addresses of Technical Account Managers."""
+
+    async def knows(self, email: str) -> bool:
+        """Return whether an address is one of theirs. Raises Temporary."""
+        ...
+
+    async def take(self, raw: bytes, *, mail_from: str, address: str) -> bool:
+        """Keep a mail; False: it is too much for now. Raises Temporary: nothing was kept."""
+        ...
+
+
 class MxDoor:
     """All MX connections of one worker.
 
+    tam           who takes mail for Technical Account Managers
     support       the support address, lower case, and who takes its mail; None: there is none
     own_domains   bounce domain and host name, lower case
     refuse_new    as for the SMTP door of customers
@@ -64,8 +77,10 @@ class MxDoor:
         clock: Clock,
         tls: ssl.SSLContext | None,
         support: tuple[str, TakeSupport] | None = None,
+        tam: TamDesk | None = None,
     ) -> None:
         self._pool = pool
+        self._tam = tam
         self._support = support
         self._own_domains = own_domains
         self._tokens = tokens
@@ -90,7 +105,7 @@ class MxDoor:
 
     async def ask(self, mailbox: Mailbox) -> Reply:
         """Return whether mail for a recipient is taken."""
-        if self._destination(mailbox) is not None:
+        if self._destination(mailbox) is not None or await self._is_tams(mailbox):
             return replies.RCPT_OK
         inbound = await self._relays.find(mailbox.domain)
         if inbound is not None:
@@ -102,14 +117,17 @@ class MxDoor:
         refusal = self._refusal(mail.body)
         relayed: dict[str, list[str]] = {}
         ours: list[Destination] = []
+        tams: list[str] = []
         for mailbox in mail.recipients:
             destination = self._destination(mailbox)
-            if destination is None:
+            if destination is None and await self._is_tams(mailbox):
+                tams.append(mailbox.email)
+            elif destination is None:
                 relayed.setdefault(mailbox.domain, []).append(mailbox.email)
             else:
                 ours.append(destination)
         # First what may be refused for now: then nothing else of this mail has happened yet.
-        if refusal is None and not await self._support_took(mail, ours):
+        if refusal is None and not (await self._support_took(mail, ours) and await self._tams_took(mail, tams)):
             return own.TOO_MUCH_SUPPORT
         if relayed:
             await self._relay(mail, arrival, relayed, refusal)
@@ -135,6 +153,16 @@ class MxDoor:
         if not tags or self._support is None:
             return True
         return await self._support[1](mail.body, mail_from=mail.reverse_path, tag=max(tags, key=bool))
+
+    async def _is_tams(self, mailbox: Mailbox) -> bool:
+        return self._tam is not None and await self._tam.knows(mailbox.email)
+
+    async def _tams_took(self, mail: Mail, tams: list[str]) -> bool:
+        """Hand a mail for TAMs over, once however many of their addresses it names; one that names a letter says most."""
+        if not tams or self._tam is None:
+            return True
+        address = max(tams, key=lambda one: "+" in one.rpartition("@")[0])
+        return await self._tam.take(mail.body, mail_from=mail.reverse_path, address=address)
 
     async def _relay(self, mail: Mail, arrival: Arrival, relayed: dict[str, list[str]], refusal: Reply | None) -> None:
         """Keep a mail for the recipients of inbound domains, or write down that it is refused."""

@@ -7,7 +7,7 @@ Nothing here ever writes to a stranger. A machine's mail is kept and stops no cl
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -103,7 +103,7 @@ class Mailroom:
                 self.counters["loop"] += 1
                 _log.warning("support_mail_loop", sender=log.masked(mail.sender))
                 return Kept(case_id=None, what="loop")
-            signed = await self._is_signed(raw, mail)
+            signed = await is_signed(raw, mail, self._look_up, now=self._clock.now())
             kept = await self._keep(raw, mail, tag, signed=signed)
         what = "refused" if isinstance(kept, TooMuch) else kept.what
         self.counters[what] += 1
@@ -112,21 +112,6 @@ class Mailroom:
         if case_id is not None:
             self._desk.news()
         return kept
-
-    async def _is_signed(self, raw: bytes, mail: MailIn) -> bool:
-        """Return whether the domain of the author signed this mail."""
-        if not mail.domain:
-            return False
-        for claim in dkim.claims(raw, mail.domain, now=self._clock.now()):
-            try:
-                async with asyncio.timeout(_LOOK_UP_S):
-                    records = await self._look_up(claim.record_name)
-            except TimeoutError:
-                continue
-            for record in records[:3]:
-                if await asyncio.to_thread(dkim.holds, raw, claim, record):
-                    return True
-        return False
 
     async def _keep(self, raw: bytes, mail: MailIn, tag: str, *, signed: bool) -> Kept | TooMuch:
         with db.trouble_is_temporary():
@@ -237,7 +222,7 @@ class Mailroom:
             body=mail.words or mail.body,
             message_id=mail.message_id,
             dedupe=mail.dedupe,
-            attachments=_attached(mail),
+            attachments=attached_of(mail),
         )
         await self._desk.note_in(connection, letter.case_id, note, by)
         return Kept(case_id=letter.case_id, what="note")
@@ -316,6 +301,22 @@ class Mailroom:
         return True
 
 
+async def is_signed(raw: bytes, mail: MailIn, look_up: LookUp, *, now: datetime) -> bool:
+    """Return whether the domain of the author signed this mail."""
+    if not mail.domain:
+        return False
+    for claim in await asyncio.to_thread(dkim.claims, raw, mail.domain, now=now):
+        try:
+            async with asyncio.timeout(_LOOK_UP_S):
+                records = await look_up(claim.record_name)
+        except TimeoutError:
+            continue
+        for record in records[:3]:
+            if await asyncio.to_thread(dkim.holds, raw, claim, record):
+                return True
+    return False
+
+
 def said(mail: MailIn, contact: Contact, *, verified: Verified) -> Incoming:
     """Return a mail as a word of a contact."""
     return Incoming(
@@ -333,9 +334,10 @@ def said(mail: MailIn, contact: Contact, *, verified: Verified) -> Incoming:
         message_id=mail.message_id,
         in_reply_to=mail.answers[0] if mail.answers else "",
         dedupe=mail.dedupe,
-        attachments=_attached(mail),
+        attachments=attached_of(mail),
     )
 
 
-def _attached(mail: MailIn) -> tuple[Attachment, ...]:
+def attached_of(mail: MailIn) -> tuple[Attachment, ...]:
+    """Return the files of a mail, as they are kept."""
     return tuple(store.attached(number, one.name, one.kind, one.data) for number, one in enumerate(mail.files, 1))

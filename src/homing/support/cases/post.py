@@ -34,7 +34,7 @@ CLAIM = timedelta(minutes=2)
 KEPT = timedelta(days=5)
 _FIRST_WAIT_S = 15
 _LONGEST_WAIT_S = 3_600
-_NEVER = timedelta(days=36_500)
+NEVER = timedelta(days=36_500)
 _WITH_LINK = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.CONFIRM, Purpose.CONSENT})
 _TO_AGREE = frozenset({Purpose.PROPOSAL, Purpose.REMINDER})
 NAME = "Support"
@@ -189,12 +189,18 @@ class Post:
         return contact.name if contact is not None else ""
 
     async def _again(self, letter: Letter, now: datetime, trouble: str, *, give_up: bool = False) -> None:
-        wait = timedelta(seconds=min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(letter.attempts, 20)))
         if give_up:
             _log.error("letter_given_up", letter=letter.letter_id, case=letter.case_id, cause=trouble)
         else:
             _log.warning("letter_waits", letter=letter.letter_id, case=letter.case_id, cause=trouble)
-        await letter_store.failed(self._pool, letter, due_at=now + (_NEVER if give_up else wait), trouble=trouble)
+        await letter_store.failed(
+            self._pool, letter, due_at=now + (NEVER if give_up else wait_after(letter.attempts)), trouble=trouble
+        )
+
+
+def wait_after(attempts: int) -> timedelta:
+    """Return how long a letter waits after so many attempts."""
+    return timedelta(seconds=min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(attempts, 20)))
 
 
 def _proposal(case: Case, letter: Letter) -> Proposal | None:

@@ -212,6 +212,31 @@ class Carriers:
         found = [_listed(carrier, row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
         return [one for one in found if one is not None and one.happened.called == number and one.started_at >= since]
 
+    async def recordings_of(self, carrier: Carrier, call_id: str) -> list[tuple[str, str, int | None]]:
+        """Return the recordings of a call as (id, address, seconds); jambonz has none to show.
+
+        raises   NotPlaced where the carrier does not say
+        """
+        if carrier.family is Family.JAMBONZ:
+            return []
+        url = self._at(carrier, f"Calls/{quote(call_id, safe='')}/Recordings")
+        answer = await self._http.send("GET", url, headers=self._headers(carrier), timeout_s=TIMEOUT_S, most=262_144)
+        if isinstance(answer, Unanswered):
+            raise NotPlaced(answer.why)
+        if answer.status == 404:
+            return []
+        if answer.status != 200:
+            raise NotPlaced(f"the carrier answered {answer.status}")
+        rows = members(answer.whole).get("recordings") or []
+        found = []
+        for row in rows if isinstance(rows, list) else []:
+            sid = clean(row.get("sid")) if isinstance(row, dict) else ""
+            if sid:
+                seconds = clean(row.get("duration"))
+                at = self._at(carrier, f"Recordings/{quote(sid, safe='')}").removesuffix(".json")
+                found.append((sid, at, int(seconds) if seconds.isascii() and seconds.isdigit() else None))
+        return found
+
     async def fetch(self, carrier: Carrier, url: str) -> bytes | None:
         """Return a recording; None where it is not there (yet).
 

@@ -382,7 +382,7 @@ SELECT r.*, c.account_id FROM line_recordings r JOIN line_calls c USING (intake_
 -- Erase the sound of a recording; its digest stays.
 -- writes: line_recordings
 UPDATE line_recordings SET state = 'erased', content = NULL, key_sealed = NULL, url = '', why = :why
-WHERE recording_id = :recording_id AND state = 'kept' RETURNING intake_id, sha256;
+WHERE recording_id = :recording_id AND state = 'kept' RETURNING recording_id, intake_id, sha256;
 
 -- name: erase_old
 -- Erase the sound of recordings whose time is over.

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import os
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -31,12 +31,49 @@ LONGEST_WAIT = timedelta(minutes=30)
 _NONCE = 12
 
 
+class Shelf(Protocol):
+    """Where recordings of one sort are kept: the statements of their table, and what tells what became of them."""
+
+    @property
+    def sql(self) -> Any:
+        """Return its statements, named as those of the line are."""
+        ...
+
+    @property
+    def purpose(self) -> str:
+        """Return what their keys are sealed for."""
+        ...
+
+    async def note(self, executor: db.Executor, row: Any, at: datetime, actor: str, kind: str, **detail: Any) -> None:
+        """Add to what happened to the call of a recording."""
+        ...
+
+
+class LineShelf:
+    """Recordings of calls on the Severity 1 Line."""
+
+    sql = store.sql
+    purpose = PURPOSE
+
+    async def note(self, executor: db.Executor, row: Any, at: datetime, actor: str, kind: str, **detail: Any) -> None:
+        """Add to what happened to the call of a recording."""
+        await store.note(executor, row["intake_id"], at, actor, kind, **detail)
+
+
 class Recordings:
-    """Keeps recordings. One for a worker."""
+    """Keeps recordings. One for a worker and shelf."""
 
     def __init__(
-        self, pool: db.Pool, legal: LegalClock, master_key: MasterKey, settings: LineSettings, carriers: Carriers
+        self,
+        pool: db.Pool,
+        legal: LegalClock,
+        master_key: MasterKey,
+        settings: LineSettings,
+        carriers: Carriers,
+        *,
+        shelf: Shelf | None = None,
     ) -> None:
+        self._shelf: Shelf = shelf or LineShelf()
         self._pool = pool
         self._legal = legal
         self._master_key = master_key
@@ -47,7 +84,7 @@ class Recordings:
         """Fetch what is due, and have it deleted at the carrier once it is here; return how many were looked at."""
         with db.trouble_is_temporary():
             now = await self._legal.now(self._pool)
-            due = [row async for row in store.sql.due_recordings(self._pool, now=now, until=now + CLAIM)]
+            due = [row async for row in self._shelf.sql.due_recordings(self._pool, now=now, until=now + CLAIM)]
         for row in due:
             if row["state"] == "waiting":
                 await self._fetch(row, now)
@@ -59,18 +96,18 @@ class Recordings:
         """Erase what is too old."""
         async with self._pool.acquire() as connection, connection.transaction():
             now = await self._legal.now(connection)
-            for row in [row async for row in store.sql.erase_old(connection, now=now)]:
+            for row in [row async for row in self._shelf.sql.erase_old(connection, now=now)]:
                 await self._tombstone(connection, row, now, actor="homing", why="its time was over")
 
     async def listen(self, recording_id: int, *, actor: str) -> bytes | None:
         """Return a recording for somebody, and note that he heard it; None: there is none."""
         with db.trouble_is_temporary():
             async with self._pool.acquire() as connection, connection.transaction():
-                row = await store.sql.recording(connection, recording_id=recording_id)
+                row = await self._shelf.sql.recording(connection, recording_id=recording_id)
                 if row is None or row["state"] != "kept":
                     return None
                 now = await self._legal.now(connection)
-                await store.note(connection, row["intake_id"], now, actor, "recording heard", recording=recording_id)
+                await self._shelf.note(connection, row, now, actor, "recording heard", recording=recording_id)
                 await contracts.note(
                     connection,
                     actor=actor,
@@ -78,19 +115,18 @@ class Recordings:
                     account_id=row["account_id"],
                     subject=f"recording {recording_id}",
                 )
-        key = self._master_key.open(row["key_sealed"], purpose=PURPOSE)
+        key = self._master_key.open(row["key_sealed"], purpose=self._shelf.purpose)
         return await asyncio.to_thread(_opened, key, row["content"])
 
     async def erase(self, recording_id: int, *, actor: str, why: str) -> bool:
         """Erase a recording; its digest stays. False: there is none."""
         with db.trouble_is_temporary():
             async with self._pool.acquire() as connection, connection.transaction():
-                row = await store.sql.erase_recording(connection, recording_id=recording_id, why=why)
+                row = await self._shelf.sql.erase_recording(connection, recording_id=recording_id, why=why)
                 if row is None:
                     return False
                 now = await self._legal.now(connection)
-                merged = {"recording_id": recording_id, "intake_id": row["intake_id"], "sha256": row["sha256"]}
-                await self._tombstone(connection, merged, now, actor=actor, why=why)
+                await self._tombstone(connection, row, now, actor=actor, why=why)
         return True
 
     async def _fetch(self, row: Any, now: datetime) -> None:
@@ -123,19 +159,19 @@ class Recordings:
         digest = hashlib.sha256(sound).digest()
         async with self._pool.acquire() as connection, connection.transaction():
             now = await self._legal.now(connection)
-            await store.sql.keep_recording(
+            await self._shelf.sql.keep_recording(
                 connection,
                 recording_id=row["recording_id"],
                 size_bytes=len(sound),
                 sha256=digest,
-                key_sealed=self._master_key.seal(key, purpose=PURPOSE),
+                key_sealed=self._master_key.seal(key, purpose=self._shelf.purpose),
                 content=content,
                 now=now,
                 erase_at=now + timedelta(days=self._settings.keep_days),
             )
-            await store.note(
+            await self._shelf.note(
                 connection,
-                row["intake_id"],
+                row,
                 now,
                 "homing",
                 "recording kept",
@@ -148,7 +184,7 @@ class Recordings:
     async def _delete_there(self, row: Any, now: datetime) -> None:
         carrier = self._carriers.all.get(row["carrier"])
         if carrier is None or row["tries"] > MOST_TRIES or await self._carriers.delete_recording(carrier, row["url"]):
-            await store.sql.gone_at_carrier(self._pool, recording_id=row["recording_id"])
+            await self._shelf.sql.gone_at_carrier(self._pool, recording_id=row["recording_id"])
         else:
             await self._later(row, now, "the carrier does not delete it")
 
@@ -160,19 +196,19 @@ class Recordings:
 
     async def _later(self, row: Any, now: datetime, why: str) -> None:
         wait = min(FIRST_WAIT * 2 ** min(row["tries"] - 1, 20), LONGEST_WAIT)
-        await store.sql.later_recording(self._pool, recording_id=row["recording_id"], due_at=now + wait, why=why[:500])
+        await self._shelf.sql.later_recording(self._pool, recording_id=row["recording_id"], due_at=now + wait, why=why[:500])
 
     async def _not_had(self, row: Any, now: datetime, state: str, why: str) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            await store.sql.end_recording(connection, recording_id=row["recording_id"], state=state, why=why[:500])
-            await store.note(
-                connection, row["intake_id"], now, "homing", f"recording {state}", recording=row["recording_id"], why=why[:500]
+            await self._shelf.sql.end_recording(connection, recording_id=row["recording_id"], state=state, why=why[:500])
+            await self._shelf.note(
+                connection, row, now, "homing", f"recording {state}", recording=row["recording_id"], why=why[:500]
             )
 
     async def _tombstone(self, connection: db.Executor, row: Any, now: datetime, *, actor: str, why: str) -> None:
-        await store.note(
+        await self._shelf.note(
             connection,
-            row["intake_id"],
+            row,
             now,
             actor,
             "recording erased",

@@ -168,13 +168,14 @@ class Source(StrEnum):
     CALL = "call"  # a signed webhook
     JOURNAL = "journal"  # a signed webhook that came while the store was away
     RECONCILED = "reconciled"  # the carrier's list of calls: the webhook was lost
+    TAM = "tam"  # handed over from a TAM's own number
     FORM = "form"
     API = "api"
 
     @property
     def is_call(self) -> bool:
         """Return whether somebody phoned."""
-        return self in (Source.CALL, Source.JOURNAL, Source.RECONCILED)
+        return self in (Source.CALL, Source.JOURNAL, Source.RECONCILED, Source.TAM)
 
 
 class Proof(StrEnum):

@@ -1,0 +1,159 @@
+"""Keeps calls to TAMs' numbers: plays what came while the store was away, fetches voicemail, asks carriers what was not heard of.
+
+Every worker keeps; rows are claimed. If a worker dies between a voicemail and its record, the carrier still has it: it is asked
+about every call of which nothing more was heard, and for calls that nobody here knows.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from homing.ground import db
+from homing.ground.errors import Temporary
+from homing.ground.log import get
+from homing.support.line import store as line_store
+from homing.support.line.carriers import Carriers, NotPlaced
+from homing.support.line.desk import OFFLINE, Replayed
+from homing.support.line.journal import Journal, Noted
+from homing.support.line.keeper import HEARD_WITHIN, LOOKS_BACK, RECONCILES, TIDIES
+from homing.support.line.recordings import Recordings
+from homing.support.threads import own_number_store as store
+from homing.support.threads import store as thread_store
+from homing.support.threads.desk import Threads
+from homing.support.threads.own_number import OwnNumber
+from homing.support.threads.types import OwnCall, OwnStep, WayKind
+
+log = get("tam")
+
+LOOKS_S = 2.0
+FIRST_WAIT = timedelta(minutes=1)
+MOST_LOOKS = 12  # at a carrier that does not say; the waits double up to six hours
+LONGEST_WAIT = timedelta(hours=6)
+
+
+class OwnNumberKeeper:
+    """Keeps calls for one worker."""
+
+    def __init__(
+        self,
+        pool: db.Pool,
+        threads: Threads,
+        own: OwnNumber,
+        recordings: Recordings,
+        carriers: Carriers,
+        journal: Journal,
+    ) -> None:
+        self._pool = pool
+        self._threads = threads
+        self._own = own
+        self.recordings = recordings
+        self._carriers = carriers
+        self._journal = journal
+
+    async def run(self) -> None:
+        """Keep until cancelled. What waits for a carrier stands beside what may not wait."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._each(self.play), name="tam-journal")
+            tasks.create_task(self._each(self.turn), name="tam-calls")
+
+    async def turn(self) -> None:
+        """Do what is due."""
+        await self.look()
+        await self.recordings.turn()
+        now = await self._threads.legal.now(self._pool)
+        if await line_store.is_due(self._pool, "tam reconcile", now=now, before=now - RECONCILES):
+            await self.reconcile(now)
+        if await line_store.is_due(self._pool, "tam tidy", now=now, before=now - TIDIES):
+            await self.recordings.tidy()
+            await thread_store.forget_old(self._pool, now)
+
+    async def play(self) -> None:
+        """Play what was written down while the store was away."""
+        read = [(path, await self._journal.read(path)) for path in await self._journal.waiting()]
+        # What was said comes before the news that the call has ended, whichever was written down first.
+        for path, noted in sorted(read, key=lambda one: one[1] is not None and one[1].what == "status"):
+            if noted is not None:
+                await self._played(noted)
+                await self._journal.forget(path)
+
+    async def look(self) -> None:
+        """Ask carriers what became of calls of which nothing more was heard."""
+        with db.trouble_is_temporary():
+            async with self._pool.acquire() as connection, connection.transaction():
+                now = await self._threads.legal.now(connection)
+                calls = await store.to_look_at(connection, now)
+                for one in calls:
+                    wait = min(FIRST_WAIT * 2**one.looks, LONGEST_WAIT)
+                    await store.sql.put_look(connection, call_ref=one.call_ref, look_at=now + wait)
+        for one in calls:
+            try:
+                await self._look_at(one)
+            except (Temporary, *db.TEMPORARY) as trouble:
+                log.warning("tam_call_waits", call=one.call_ref, cause=type(trouble).__name__)
+            except Exception:  # the edge of one call: the others are looked at all the same
+                log.exception("tam_call_failed", call=one.call_ref)
+
+    async def _look_at(self, one: OwnCall) -> None:
+        carrier = self._carriers.all.get(one.carrier)
+        if one.state.step is OwnStep.HANDED_OVER and one.handed_to is None and carrier is not None:
+            await self._own.hand_over(carrier, one)
+            return
+        try:
+            found = [] if carrier is None else await self._carriers.recordings_of(carrier, one.call_id)
+        except NotPlaced as trouble:
+            if one.looks < MOST_LOOKS:
+                log.warning("tam_call_not_known", call=one.call_ref, why=str(trouble))
+                return
+            found = []
+        if carrier is not None:
+            await self._own.found(carrier, one, found)
+
+    async def reconcile(self, now: datetime) -> int:
+        """Take in the calls to TAMs' numbers that carriers know and we do not; return how many."""
+        count = 0
+        for way in await thread_store.ways(self._pool):
+            carrier = self._carriers.all.get(way.carrier)
+            if way.kind is not WayKind.PHONE or carrier is None:
+                continue
+            try:
+                listed = await self._carriers.recent(carrier, way.address, since=now - LOOKS_BACK)
+            except NotPlaced as trouble:
+                log.warning("tam_not_reconciled", carrier=carrier.name, why=str(trouble))
+                continue
+            ids = [one.happened.call_id for one in listed]
+            rows = store.sql.known_calls(self._pool, carrier=carrier.name, call_ids=ids)
+            known = {row["call_id"] async for row in rows}
+            for one in listed:
+                if one.happened.call_id in known or now - one.started_at < HEARD_WITHIN:  # its webhook may be on its way
+                    continue
+                if await self._own.reconciled(carrier, one.happened, at=one.started_at):
+                    log.error("tam_webhook_lost", carrier=carrier.name, started_at=one.started_at)
+                    count += 1
+        return count
+
+    async def _played(self, noted: Noted) -> None:
+        carrier = self._carriers.all.get(noted.carrier)
+        if carrier is None:
+            log.error("line_journal_unknown_carrier", carrier=noted.carrier)
+            return
+        try:
+            if noted.what == "status":
+                await self._own.status(carrier, noted.happened, at=noted.at)
+            elif noted.what == "recording":
+                await self._own.recording(carrier, noted.step, noted.turn, noted.happened, at=noted.at)
+            elif noted.what == OFFLINE:
+                await self._own.offline(carrier, noted.happened, at=noted.at)
+            else:
+                await self._own.inbound(carrier, noted.happened, at=noted.at)
+        except Replayed:
+            log.info("tam_journal_over", carrier=noted.carrier)
+
+    async def _each(self, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except (Temporary, *db.TEMPORARY) as trouble:
+                log.warning("tam_waits", cause=type(trouble).__name__)
+            except Exception:  # the edge of one turn: the next one finds the same rows
+                log.exception("tam_turn_failed")
+            await asyncio.sleep(LOOKS_S)

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -32,12 +33,16 @@ from homing.api.v1 import (
     sending_ips,
     snippets,
     subaccounts,
+    support_case_steps,
+    support_cases,
+    support_quarantine,
     suppression_imports,
     suppression_list,
     templates,
     tracking_domains,
     webhooks,
 )
+from homing.api.v1.support_callers import Office
 from homing.boot.domains import DnsDomains, resolver_of
 from homing.domains.tracking import TrackingBook
 from homing.domains.verify import DomainDns
@@ -57,6 +62,11 @@ from homing.metrics.alerts import Alerts
 from homing.queue.tell import tell
 from homing.recipients.importer import Importer
 from homing.simulator.dns import DnsServer, Zones
+from homing.support.cases.course import Course
+from homing.support.cases.desk import Desk
+from homing.support.cases.endings import Endings
+from homing.support.cases.mailroom import Mailroom
+from homing.support.clocks.store import LegalClock, ServerClock
 from homing.templates.book import SnippetBook
 from homing.validation.judge import Judge
 from homing.validation.rules.names import Names
@@ -148,6 +158,7 @@ async def resource_door(
                     poster=Poster(http, clock),
                     forget=lambda: None,
                 ),
+                *support_routes(pool, bodies),
                 *alerts.routes(alerts=Alerts(pool, MASTER_KEY), http=http, bodies=bodies, mail=True),
                 *recipient_validation.routes(
                     pool=pool, bodies=bodies, judge=judge, runner=runner, refuse_new=lambda: made[0].door.refuse
@@ -204,3 +215,29 @@ async def resource_door(
             yield made[0]
         await resolver.close()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def support_routes(pool: db.Pool, bodies: Bodies, legal: LegalClock | None = None) -> list[HTTPRouteHandler]:
+    """Return the routes of Support Cases."""
+    clock = legal or ServerClock()
+    desk = Desk(pool, clock)
+    office = Office(pool=pool, legal=clock, desk=desk, course=Course(desk), endings=Endings(desk))
+
+    async def nothing(name: str) -> tuple[str, ...]:
+        return ()
+
+    mailroom = Mailroom(
+        pool,
+        desk,
+        clock,
+        SystemClock(),
+        address="help@support.test",
+        own=frozenset(),
+        token=partial(MASTER_KEY.token, purpose="support", size=16),
+        look_up=nothing,
+    )
+    return [
+        *support_cases.routes(office=office, bodies=bodies),
+        *support_case_steps.routes(office=office, bodies=bodies),
+        *support_quarantine.routes(office=office, mailroom=mailroom, bodies=bodies),
+    ]

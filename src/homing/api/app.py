@@ -31,6 +31,7 @@ class Deps:
     metrics       Prometheus text; for /metrics
     spool_folder  where large bodies lie while they are read
     more_routes   gives the handlers of further resources (homing.api.v1), which share the bound on bodies in memory
+    pages         handlers of pages for people; the OpenAPI document does not tell of them
     """
 
     authenticate: Authenticate
@@ -46,6 +47,7 @@ class Deps:
     timeout_s: float = 300.0
     spool_folder: Path | None = None
     more_routes: Callable[[Bodies], Sequence[HTTPRouteHandler]] = lambda bodies: ()
+    pages: Sequence[HTTPRouteHandler] = ()
 
 
 def make_app(deps: Deps) -> Frame:
@@ -59,7 +61,7 @@ def make_app(deps: Deps) -> Frame:
         *deps.more_routes(bodies),
     ]
     inner = Litestar(
-        route_handlers=[*handlers, openapi.route(handlers)],
+        route_handlers=[*handlers, openapi.route(handlers), *deps.pages],
         guards=[Gate(deps.authenticate, partial(people.by_token, deps.pool))],
         exception_handlers={Exception: handle},
         openapi_config=None,

@@ -118,4 +118,5 @@ def resources(
         ),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
+        *worker.support.routes(pool, bodies),
     ]

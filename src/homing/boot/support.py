@@ -3,6 +3,11 @@
 import asyncio
 from functools import partial
 
+from litestar.handlers import HTTPRouteHandler
+
+from homing.api.bodies import Bodies
+from homing.api.v1 import support_case_steps, support_cases, support_quarantine
+from homing.api.v1.support_callers import Office
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import Clock
@@ -18,6 +23,7 @@ from homing.support.cases.mailroom import Mailroom, TooMuch
 from homing.support.cases.post import Mail, Post
 from homing.support.clocks.keeper import Keeper as ClockKeeper
 from homing.support.clocks.store import ServerClock
+from homing.web import letter
 
 PURPOSE = "support"  # purpose of the secret in reply addresses and links
 TOKEN_BYTES = 16
@@ -74,6 +80,19 @@ class Support:
             return not isinstance(await self.mailroom.take(raw, mail_from=mail_from, tag=tag), TooMuch)
 
         return self.address, take
+
+    def routes(self, pool: db.Pool, bodies: Bodies) -> list[HTTPRouteHandler]:
+        """Return the routes of cases."""
+        office = Office(pool=pool, legal=self.legal, desk=self.desk, course=self.course, endings=self.endings)
+        return [
+            *support_cases.routes(office=office, bodies=bodies),
+            *support_case_steps.routes(office=office, bodies=bodies),
+            *support_quarantine.routes(office=office, mailroom=self.mailroom, bodies=bodies),
+        ]
+
+    def pages(self, pool: db.Pool) -> list[HTTPRouteHandler]:
+        """Return the pages that links in mails lead to."""
+        return letter.routes(pool=pool, desk=self.desk, endings=self.endings, token=self.token)
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -10,6 +10,7 @@ import typer
 
 from homing.cli import (
     accounts,
+    cases,
     demo,
     doctor,
     domains,
@@ -51,6 +52,7 @@ app.command("pools")(ips.pools)
 app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(templates.app, name="templates")
 app.add_typer(hours.app, name="hours")
+app.add_typer(cases.app, name="cases")
 app.command("postmaster")(postmaster.postmaster)
 app.add_typer(privacy.app, name="privacy")
 app.command("doctor")(doctor.doctor)

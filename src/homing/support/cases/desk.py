@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from homing.contracts import contacts
+from homing.contracts import contacts, people
 from homing.contracts.types import Contact, ContactRole
 from homing.ground import db
 from homing.support.cases import letter_store, steps, store
@@ -357,6 +357,11 @@ class Desk:
             version=wrote.version,
             promises=await step.promises(*kinds),
         )
+
+    async def is_staff(self, person_id: int) -> bool:
+        """Return whether somebody is one of ours, and has not left."""
+        found = await people.one(self._pool, person_id) if person_id < 2**31 else None
+        return found is not None and found.left_at is None
 
     # upkeep -------------------------------------------------------------------------------------------------------------
 

@@ -167,19 +167,10 @@ class Post:
             ),
             first_due_at=first[0].due_at if first else None,
             zone=pins[0].zone if pins else None,
-            words=await self._doubt(letter) if letter.purpose is Purpose.CONFIRM else "",
+            words=await doubt_under(self._pool, letter) if letter.purpose is Purpose.CONFIRM else "",
             dispute_until=entered[-1].dispute_until if entered else None,
             account=account.name if account is not None else "",
         )
-
-    async def _doubt(self, letter: Letter) -> str:
-        events = await store.events_of(self._pool, letter.case_id)
-        drafts = [
-            one.payload.words
-            for one in events
-            if isinstance(one.payload, Drafted) and one.at <= letter.made_at and one.payload.contact_id == letter.person_id
-        ]
-        return drafts[-1] if drafts else ""
 
     async def _reader(self, letter: Letter, case: Case) -> str:
         if letter.side is Side.PROVIDER:
@@ -195,6 +186,16 @@ class Post:
         else:
             _log.warning("letter_waits", letter=letter.letter_id, case=letter.case_id, cause=trouble)
         await letter_store.failed(self._pool, letter, due_at=now + (_NEVER if give_up else wait), trouble=trouble)
+
+
+async def doubt_under(executor: db.Executor, letter: Letter) -> str:
+    """Return what the reader of a letter has said under the approval that it asks him to confirm; '' if nothing."""
+    drafts = [
+        one.payload.words
+        for one in await store.events_of(executor, letter.case_id)
+        if isinstance(one.payload, Drafted) and one.at <= letter.made_at and one.payload.contact_id == letter.person_id
+    ]
+    return drafts[-1] if drafts else ""
 
 
 def _proposal(case: Case, letter: Letter) -> Proposal | None:

@@ -93,10 +93,9 @@ class _Clockwork:
                     if kind in promises:
                         since = received_at or at if kind is Kind.FIRST_RESPONSE else at
                         self._begin({kind: promises[kind]}, since)
-            case Owned(accepted=accepted):
+            case Owned(accepted=True):  # who is given a case by somebody else has not taken it yet
                 self._stop(at, Kind.OWN)
-                if accepted:
-                    self._stop(at, Kind.ENGAGE)
+                self._stop(at, Kind.ENGAGE)
             case Engaged():
                 self._stop(at, Kind.ENGAGE)
             case Came(automatic=False, received_at=received_at) | Counted(received_at=received_at):

@@ -94,7 +94,8 @@ def apply(case: Case, event: Event) -> Case:
 def _changes(case: Case, event: Event, at: datetime) -> dict[str, Any]:
     match event.payload:
         case Owned(person_id=person, accepted=accepted):
-            return {"owner_id": person, "accepted": accepted} | ({"state": State.OPEN} if case.state is State.NEW else {})
+            opens = accepted and case.state is State.NEW
+            return {"owner_id": person, "accepted": accepted} | ({"state": State.OPEN} if opens else {})
         case Came() as came:
             return _came(case, came)
         case Counted(message=message):

@@ -1,0 +1,349 @@
+"""`homing cases`: Support Cases for the staff: list, show, take, answer, propose an end, decide on quarantine, audit.
+
+Whoever changes something says who he is with `--as`; mail that is owed leaves with the next turn of a worker.
+"""
+
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from homing.accounts import store as accounts
+from homing.cli import cases_view, output, reach
+from homing.cli.keys import AccountOption, JsonOption
+from homing.contracts import contacts, people
+from homing.contracts.types import Contact, StaffMember
+from homing.ground import db
+from homing.ground.errors import Misuse
+from homing.support.cases import quarantine as held
+from homing.support.cases import store
+from homing.support.cases.audit import CaseSource
+from homing.support.cases.course import Course
+from homing.support.cases.desk import Answer, Desk, Opening
+from homing.support.cases.endings import Endings
+from homing.support.cases.rules.reading import LONGEST_BODY, LONGEST_SUBJECT, clean, clean_text
+from homing.support.cases.rules.states import No
+from homing.support.cases.types import (
+    LIVE,
+    Actor,
+    Case,
+    CaseKind,
+    Channel,
+    Eta,
+    Incoming,
+    Purpose,
+    Severity,
+    Side,
+    Source,
+    State,
+    Verified,
+)
+from homing.support.cases.view import look, next_due
+from homing.support.clocks import auditor
+from homing.support.clocks.auditor import Audit, Auditor
+from homing.support.clocks.store import ServerClock
+
+app = typer.Typer(help="Support Cases: list, show, answer, resolve.", no_args_is_help=True)
+
+NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", help="Of the case.", min=1, max=2**62, show_default=False)]
+AsOption = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are, of the staff.", show_default=False)]
+TextOption = Annotated[str, typer.Option("--text", metavar="TEXT", help="What you write; - reads standard input.")]
+
+Work = Callable[[db.Pool, Desk, Actor, str], Awaitable[Answer]]
+
+
+@app.command("list")
+def list_cases(
+    account: AccountOption = None,
+    state: Annotated[
+        list[str] | None, typer.Option("--state", metavar="STATE", help="Again for more. Default: live ones.")
+    ] = None,
+    owner: Annotated[str | None, typer.Option("--owner", metavar="EMAIL", help="Only his.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Ended ones too.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many.")] = 50,
+    json: JsonOption = False,
+) -> None:
+    """List cases, the latest first, with what is due next."""
+    states = [_state(one) for one in state] if state else None if everything else sorted(LIVE)
+
+    async def work() -> cases_view.Listed:
+        async with reach.database(reach.settings()) as pool:
+            account_id = None if account is None else (await reach.account(pool, account)).account_id
+            owner_id = None if owner is None else (await _member(pool, owner)).person_id
+            rows = await store.find(pool, account_id=account_id, states=states, owner_id=owner_id, limit=limit)
+            return cases_view.Listed(
+                rows=rows,
+                due=await next_due(pool, rows),
+                accounts={one.account_id: one.name for one in await accounts.all_accounts(pool)},
+                staff={one.person_id: one.name for one in await people.everybody(pool)},
+            )
+
+    cases_view.show_list(reach.run(work()), now=datetime.now(UTC), json=json)
+
+
+@app.command("show")
+def show(
+    number: NumberArgument,
+    events: Annotated[bool, typer.Option("--events", help="Every step, too.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show one case: where it stands, its clocks, what was written."""
+
+    async def work() -> cases_view.Shown:
+        async with reach.database(reach.settings()) as pool:
+            legal = ServerClock()
+            case = await Desk(pool, legal).case(number)
+            if case is None:
+                raise reach.NotFound(f"there is no case {number}; `homing cases list` shows them")
+            owner = await accounts.account_by_id(pool, case.account_id)
+            return cases_view.Shown(
+                seen=await look(pool, legal, case),
+                messages=await store.messages_of(pool, number),
+                events=await store.events_of(pool, number) if events else [],
+                account=owner.name if owner is not None else "",
+            )
+
+    cases_view.show_case(reach.run(work()), json=json)
+
+
+@app.command("open")
+def open_case(
+    subject: Annotated[str, typer.Option("--subject", metavar="TEXT", help="In a few words.")],
+    text: TextOption,
+    who: AsOption,
+    account: AccountOption = None,
+    contact: Annotated[str, typer.Option("--contact", metavar="EMAIL", help="Whom to answer. Default: nobody.")] = "",
+    critical: Annotated[bool, typer.Option("--critical", help="A bug that causes persistent Unavailability.")] = False,
+    kind: Annotated[str, typer.Option("--kind", help=" or ".join(CaseKind))] = CaseKind.INFORMATION.value,
+    phone: Annotated[bool, typer.Option("--phone", help="The customer has phoned.")] = False,
+) -> None:
+    """Open a case for a customer."""
+    body, about = _words(text), clean(subject, LONGEST_SUBJECT)
+    if not about:
+        raise Misuse("--subject needs words")
+    if kind not in set(CaseKind):
+        raise Misuse(f"--kind is one of {', '.join(CaseKind)}")
+
+    async def work() -> Case:
+        async with reach.database(reach.settings()) as pool:
+            member = await _member(pool, who)
+            owner = await reach.account(pool, account)
+            named = await _contact(pool, owner.account_id, contact) if contact else None
+            by = _actor(member.person_id, member.email)
+            first = Incoming(
+                side=Side.CUSTOMER,
+                actor=by.name,
+                author=named.name if named is not None else member.name,
+                channel=Channel.STAFF,
+                purpose=Purpose.WORD,
+                verified=Verified.STAFF,
+                sender=named.email if named is not None else "",
+                body=body,
+            )
+            opening = Opening(
+                account_id=owner.account_id,
+                kind=CaseKind(kind),
+                subject=about,
+                source=Source.PHONE if phone else Source.STAFF,
+                first=first,
+                severity=Severity.CRITICAL if critical else Severity.NON_CRITICAL,
+                contact_id=None if named is None else named.contact_id,
+            )
+            return await Desk(pool, ServerClock()).open(opening, by)
+
+    made = reach.run(work())
+    output.console().print(f"case {made.number} is {made.state.value}")
+
+
+@app.command("own")
+def own(
+    number: NumberArgument,
+    who: AsOption,
+    to: Annotated[str | None, typer.Option("--to", metavar="EMAIL", help="Give it to a colleague.", show_default=False)] = None,
+) -> None:
+    """Take a case, or give it to a colleague."""
+
+    async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
+        person_id = by.person_id if to is None else (await _member(pool, to)).person_id
+        return await desk.own(number, person_id, by)
+
+    _say(_done(who, work))
+
+
+@app.command("answer")
+def answer(
+    number: NumberArgument,
+    who: AsOption,
+    text: TextOption,
+    question: Annotated[bool, typer.Option("--question", help="The customer has to answer.")] = False,
+    eta: Annotated[
+        datetime | None,
+        typer.Option("--eta", help="A status update: when it will be over, in UTC.", show_default=False),
+    ] = None,
+    eta_unknown: Annotated[str, typer.Option("--eta-unknown", metavar="REASON", help="A status update: why nobody knows.")] = "",
+) -> None:
+    """Write to the customer. It goes out by e-mail; clocks stop once it is accepted for delivery."""
+    body = _words(text)
+    expected = None
+    if eta is not None or eta_unknown:
+        expected = Eta(at=None if eta is None else eta.replace(tzinfo=eta.tzinfo or UTC), unknown_because=clean(eta_unknown, 500))
+
+    async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
+        purpose = Purpose.ANSWER if expected is None else Purpose.UPDATE
+        return await desk.write(number, _said(body, purpose, by, name), by, question=question, eta=expected)
+
+    _say(_done(who, work))
+
+
+@app.command("note")
+def note(number: NumberArgument, who: AsOption, text: TextOption) -> None:
+    """Write a note that the customer never sees."""
+    body = _words(text)
+
+    async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
+        return await desk.write(number, _said(body, Purpose.NOTE, by, name), by)
+
+    _say(_done(who, work))
+
+
+@app.command("critical")
+def critical(number: NumberArgument, who: AsOption, text: TextOption) -> None:
+    """Make a case critical; say why."""
+    words = _words(text)
+
+    async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
+        return await Course(desk).escalate(number, by, reason=words)
+
+    _say(_done(who, work))
+
+
+@app.command("propose")
+def propose(number: NumberArgument, who: AsOption, text: TextOption) -> None:
+    """Propose the exact words that both sides sign."""
+    words = _words(text)
+
+    async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
+        return await Endings(desk).propose(number, words, by, author=name)
+
+    _say(_done(who, work))
+
+
+@app.command("close")
+def close(number: NumberArgument, who: AsOption) -> None:
+    """Close a case that nobody answers: the TAM's, after three reminders over ten business days. It is not resolved."""
+
+    async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
+        return await Endings(desk).close_unconfirmed(number, by)
+
+    _say(_done(who, work))
+
+
+@app.command("merge")
+def merge(
+    number: NumberArgument,
+    into: Annotated[int, typer.Option("--into", metavar="NUMBER", help="The case that it goes on in.", min=1, max=2**62)],
+    who: AsOption,
+) -> None:
+    """Let a duplicate go on in another case of the same customer."""
+
+    async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
+        return await Course(desk).merge(number, into, by)
+
+    _say(_done(who, work))
+
+
+@app.command("quarantine")
+def quarantine(json: JsonOption = False) -> None:
+    """List mail that nobody has vouched for. The API lets it in or discards it."""
+
+    async def work() -> list[held.Quarantined]:
+        async with reach.database(reach.settings()) as pool:
+            return await held.waiting(pool)
+
+    cases_view.show_quarantine(reach.run(work()), now=datetime.now(UTC), json=json)
+
+
+@app.command("audit")
+def audit(
+    now: Annotated[bool, typer.Option("--now", help="Replay all cases now, instead of showing what the nights found.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show what the nightly audits found: they replay the events of every case and compare."""
+
+    async def work() -> list[Audit]:
+        async with reach.database(reach.settings()) as pool:
+            legal = ServerClock()
+            if now:
+                return [await Auditor(pool, legal, [CaseSource()]).audit(await legal.now(pool))]
+            return await auditor.latest(pool)
+
+    found = reach.run(work())
+    cases_view.show_audits(found, json=json)
+    if any(one.findings for one in found):
+        raise typer.Exit(1)
+
+
+def _done(who: str, work: Work) -> Case:
+    async def run() -> Answer:
+        async with reach.database(reach.settings()) as pool:
+            member = await _member(pool, who)
+            return await work(pool, Desk(pool, ServerClock()), _actor(member.person_id, member.email), member.name)
+
+    done = reach.run(run())
+    if done is None:
+        raise reach.NotFound("there is no such case; `homing cases list` shows them")
+    if isinstance(done, No):
+        raise reach.NotFound(done.why)
+    return done
+
+
+def _say(case: Case) -> None:
+    output.console().print(f"case {case.number} is {case.state.value.replace('_', ' ')}, {case.severity.value.replace('_', '-')}")
+
+
+async def _member(pool: db.Pool, email: str) -> StaffMember:
+    found = await people.by_email(pool, email)
+    if found is None or found.left_at is not None:
+        raise reach.NotFound(f"nobody of the staff has the address {email}")
+    return found
+
+
+async def _contact(pool: db.Pool, account_id: int, email: str) -> Contact:
+    found = await contacts.of_account(pool, account_id)
+    named = next((one for one in found if one.email == email.lower()), None)
+    if named is None:
+        raise reach.NotFound(f"that customer has no contact {email}")
+    return named
+
+
+def _actor(person_id: int, email: str) -> Actor:
+    return Actor(side=Side.PROVIDER, name=f"staff {person_id}", person_id=person_id, email=email)
+
+
+def _said(body: str, purpose: Purpose, by: Actor, name: str) -> Incoming:
+    return Incoming(
+        side=Side.PROVIDER,
+        actor=by.name,
+        author=name,
+        channel=Channel.STAFF,
+        purpose=purpose,
+        verified=Verified.STAFF,
+        sender=by.email,
+        body=body,
+    )
+
+
+def _words(text: str) -> str:
+    words = clean_text(sys.stdin.read() if text == "-" else text)
+    if not words.strip() or len(words) > LONGEST_BODY:
+        raise Misuse(f"--text needs words, at most {LONGEST_BODY} characters")
+    return words
+
+
+def _state(text: str) -> State:
+    try:
+        return State(text)
+    except ValueError:
+        raise Misuse(f"--state is one of {', '.join(State)}") from None

@@ -1,0 +1,186 @@
+"""How `homing cases` shows what it found: tables for people, JSON for scripts. What others wrote is made fit for a terminal."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from rich.text import Text
+
+from homing.cli import output
+from homing.support.cases.happened import Event
+from homing.support.cases.quarantine import Quarantined
+from homing.support.cases.rules.chain import write_payload
+from homing.support.cases.store import Row
+from homing.support.cases.types import Message
+from homing.support.cases.view import CaseSeen, ClockSeen
+from homing.support.clocks.auditor import Audit
+from homing.support.clocks.rules.words import in_service_zone
+from homing.support.clocks.types import Nature, Reading
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_WORTH = {
+    Nature.CONTRACTUAL: "contractual",
+    Nature.OBJECTIVE: "objective",
+    Nature.PROVISIONAL: "provisional",
+    Nature.INTERNAL: "internal",
+    Nature.COURTESY: "reminder",
+}
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list shows."""
+
+    rows: Sequence[Row]
+    due: Mapping[int, Reading]
+    accounts: Mapping[int, str]
+    staff: Mapping[int, str]
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown of one case."""
+
+    seen: CaseSeen
+    messages: Sequence[Message]
+    events: Sequence[Event]
+    account: str
+
+
+def show_list(listed: Listed, *, now: datetime, json: bool) -> None:
+    """Print a list of cases."""
+    if json:
+        output.print_json([{**_members(one), "next_due": _due_json(listed.due.get(one.case_id))} for one in listed.rows])
+        return
+    rows = output.table(
+        "Support Cases", "number", "customer", "subject", "state", "severity", "owner", "next", "due", right=("number",)
+    )
+    for one in listed.rows:
+        due = listed.due.get(one.case_id)
+        rows.add_row(
+            str(one.case_id),
+            listed.accounts.get(one.account_id, str(one.account_id)),
+            Text(output.shortened(plain(one.subject), 50)),
+            one.state.value.replace("_", " "),
+            one.severity.value.replace("_", "-"),
+            listed.staff.get(one.owner_id or 0, ""),
+            "" if due is None else f"{due.kind} ({_WORTH[due.nature]})",
+            "" if due is None else output.relative(due.due_at, now),
+        )
+    output.console().print(rows if listed.rows else "there is no such case")
+
+
+def show_case(shown: Shown, *, json: bool) -> None:
+    """Print one case."""
+    seen, case = shown.seen, shown.seen.case
+    if json:
+        output.print_json(
+            {
+                "account": shown.account,
+                "case": case,
+                "clocks": [{"number": one.number, "overdue": one.overdue, **_members(one.reading)} for one in seen.clocks],
+                "messages": [_without_data(one) for one in shown.messages],
+                "events": [_event(one) for one in shown.events],
+            }
+        )
+        return
+    out = output.console()
+    owner = seen.owner.name if seen.owner is not None else "nobody"
+    tam = "" if seen.tam is None else f"; TAM: {seen.tam.name}"
+    acting = "" if seen.acting is None or seen.acting == seen.tam else f" ({seen.acting.name} stands in)"
+    out.print(Text(f"Case {case.number} of {shown.account}: {plain(case.subject)}", style="bold"))
+    out.print(
+        f"{case.state.value.replace('_', ' ')}, {case.severity.value.replace('_', '-')}, {case.kind.value.replace('_', ' ')}; "
+        f"owner: {owner}{'' if case.accepted else ' (not accepted)'}{tam}{acting}"
+    )
+    if case.no_call:
+        out.print("No Severity 1 call was made.")
+    rows = output.table("Clocks", "no", "clock", "worth", "state", "due", "elapsed", "left", right=("no",))
+    for clock in seen.clocks:
+        rows.add_row(*_clock_row(clock))
+    out.print(rows)
+    for message in shown.messages:
+        sent = "" if message.sent_at is None else f", sent {output.clock(message.sent_at)}"
+        machine = ", automatic" if message.automatic else ""
+        head = (
+            f"#{message.number} {message.purpose.value} by {plain(message.author) or message.actor} ({message.verified}{machine})"
+        )
+        out.print(Text(f"\n{head}, {output.clock(message.received_at)}{sent}", style="bold"))
+        out.print(Text(plain(message.body)))
+        for file in message.attachments:
+            out.print(Text(f"  [{file.number}] {plain(file.name)}, {output.number(file.size_bytes)} bytes", style="dim"))
+    for event in shown.events:
+        out.print(Text(f"{event.seq:4} {output.clock(event.at)} {event.actor}: {type(event.payload).__name__}"))
+
+
+def show_quarantine(found: Sequence[Quarantined], *, now: datetime, json: bool) -> None:
+    """Print what waits."""
+    if json:
+        output.print_json(found)
+        return
+    rows = output.table("Quarantine", "id", "from", "subject", "why", "case", "came", right=("id",))
+    for one in found:
+        came = output.relative(one.received_at, now)
+        case = "" if one.case_id is None else str(one.case_id)
+        rows.add_row(str(one.quarantine_id), Text(plain(one.sender)), Text(plain(one.subject)[:60]), one.reason, case, came)
+    output.console().print(rows if found else "nothing waits")
+
+
+def show_audits(audits: Sequence[Audit], *, json: bool) -> None:
+    """Print audits."""
+    if json:
+        output.print_json(audits)
+        return
+    rows = output.table("Audits", "day", "cases", "clocks", "findings", "ended", right=("cases", "clocks", "findings"))
+    for one in audits:
+        ended = "" if one.ended_at is None else output.clock(one.ended_at)
+        rows.add_row(str(one.day), output.number(one.subjects), output.number(one.clocks), str(len(one.findings)), ended)
+    out = output.console()
+    out.print(rows if audits else "no audit was made yet")
+    for one in audits:
+        for finding in one.findings:
+            out.print(f"{one.day} {finding.subject} {finding.subject_id}, clock {finding.clock}: {finding.what}")
+
+
+def plain(text: str) -> str:
+    """Return what somebody else wrote, fit for a terminal."""
+    return _CONTROL.sub("", text)
+
+
+def _clock_row(clock: ClockSeen) -> tuple[str, ...]:
+    one = clock.reading
+    due = ""
+    if one.due_at is not None:
+        due = output.clock(one.due_at)[:19] + " UTC" if one.pin is None else in_service_zone(one.due_at, one.pin.zone)
+    state = f"{one.state}{', overdue' if clock.overdue else ''}{', void' if one.void is not None else ''}"
+    return str(clock.number), one.kind.value, _WORTH[one.nature], state, due, _span(one.elapsed_s), _span(one.remaining_s)
+
+
+def _span(seconds: int) -> str:
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def _due_json(due: Reading | None) -> Any:
+    return None if due is None else {"kind": due.kind, "nature": due.nature, "due_at": due.due_at}
+
+
+def _members(one: msgspec.Struct) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in one.__struct_fields__}
+
+
+def _without_data(message: Message) -> dict[str, Any]:
+    return {
+        **_members(message),
+        "attachments": [{name: value for name, value in _members(one).items() if name != "data"} for one in message.attachments],
+    }
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "seq": event.seq,
+        "at": event.at,
+        "actor": event.actor,
+        "side": event.side,
+        "payload": msgspec.json.decode(write_payload(event.payload)),
+        "hash": event.hash.hex(),
+    }

@@ -30,7 +30,7 @@ from homing.support.clocks.types import Kind
 _log = log.get("cases")
 LOOKS_S = 5.0
 AT_ONCE = 20
-CLAIM = timedelta(minutes=2)
+CLAIM = timedelta(seconds=40)  # a receipt is owed within 60, also where a worker dies
 KEPT = timedelta(days=5)
 _FIRST_WAIT_S = 15
 _LONGEST_WAIT_S = 3_600

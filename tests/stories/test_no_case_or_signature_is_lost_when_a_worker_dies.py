@@ -1,0 +1,171 @@
+"""Workers die while support mail comes in and while customers sign: what was answered is there, once, and its chain is whole."""
+
+import asyncio
+import email
+import email.policy
+import json
+import re
+import signal
+import smtplib
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from datetime import UTC, datetime
+
+import pytest
+
+from homing.accounts import store as accounts
+from homing.accounts.types import DEFAULT_ACCOUNT
+from homing.contracts import contacts, people
+from homing.contracts import store as contracts
+from homing.contracts.types import Contact, ContactRole, Role, StaffMember
+from homing.ground import db
+from homing.simulator.providers import Provider
+from tests.kit.house import House
+from tests.kit.neighbours import Neighbours
+from tests.kit.postgres import TestServer
+
+FRIENDS = Provider(name="Friends", domains=("friends.test",), addresses=("127.0.0.31",))
+HELP = "help@acme.test"
+MAILS = 40
+WRITERS = 8
+
+
+async def settle_in(dsn: str) -> str:
+    """Make contacts on one side, a TAM on the other; return his token."""
+    async with db.pool(dsn, name="test") as pool:
+        account = await accounts.get_or_create_account(pool, DEFAULT_ACCOUNT)
+        for number in range(WRITERS):
+            kim = Contact(
+                contact_id=0,
+                account_id=account.account_id,
+                name=f"Kim {number}",
+                email=f"kim{number}@friends.test",
+                email_verified_at=None,
+                role=ContactRole.AUTHORISED,
+                may_sign=True,
+                may_open_sev1=True,
+                language="en",
+            )
+            assert await contacts.add(pool, kim, actor="operator")
+        tam = StaffMember(person_id=0, name="Tam", email="tam@friends.test", phone="", roles=frozenset({Role.TAM}))
+        made = await people.add(pool, tam, actor="operator")
+        assert made is not None
+        begin = datetime(2026, 1, 1, tzinfo=UTC)
+        await contracts.assign_tam(pool, account.account_id, made.person_id, begins_at=begin, actor="operator")
+        return await people.new_token(pool, made.person_id, label="t", actor="operator")
+
+
+def until_taken(house: House, number: int) -> None:
+    """Send a mail as a host of the world does: again, until it is taken."""
+    sender = f"kim{number % WRITERS}@friends.test"
+    text = (
+        f"From: {sender}\r\nTo: {HELP}\r\nSubject: matter {number}\r\nMessage-ID: <{number}@friends.test>\r\n\r\nIt is slow.\r\n"
+    )
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with smtplib.SMTP("127.0.0.1", house.mx_port, local_hostname="mx.friends.test", timeout=20) as client:
+                client.sendmail(sender, [HELP], text)
+                return
+        except (OSError, smtplib.SMTPException):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
+def kill(house: House, stop: threading.Event) -> None:
+    """Kill a worker at a time, a few, each while it works."""
+    for _ in range(4):
+        if stop.wait(0.4):
+            return
+        for pid in house.workers()[:1]:
+            house.signal(pid, signal.SIGKILL)
+        while not stop.wait(0.2) and house.get("/health/ready", timeout_s=2)[0] != 200:
+            pass
+
+
+def press(house: House, path: str) -> int:
+    """Press the button; 0: nobody answered."""
+    form = urllib.parse.urlencode({"act": "agree", "words": ""}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{house.http_port}{path}", data=form, method="POST")
+    request.add_header("Content-Type", "application/x-www-form-urlencoded")
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refusal:
+        return refusal.code
+    except OSError:
+        return 0
+
+
+def links_for(town: Neighbours, address: str) -> list[str]:
+    found = []
+    for mail in town.received_by(address):
+        body = email.message_from_bytes(mail.data, policy=email.policy.default).get_body()
+        if body is not None:
+            found += re.findall(r"http://\S+?(/support/letter/\S+)", str(body.get_content()))
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_no_case_or_signature_is_lost_when_a_worker_dies(postgres_server: TestServer):
+    settings = {"support_address": HELP}
+    with Neighbours(FRIENDS) as town, postgres_server.fresh() as dsn, House(town, database=dsn, settings=settings) as house:
+        token = asyncio.run(settle_in(dsn))
+        stop = threading.Event()
+        killer = threading.Thread(target=kill, args=(house, stop), daemon=True)
+        killer.start()
+        writers = [
+            threading.Thread(target=lambda n=n: [until_taken(house, number) for number in range(n, MAILS, WRITERS)], daemon=True)
+            for n in range(WRITERS)
+        ]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join(120)
+        stop.set()
+        killer.join(10)
+        house.wait_until(house.is_ready, 60, "the house is ready again")
+
+        rows = house.sql("SELECT subject, count(*) FROM cases GROUP BY subject")
+        assert sorted(rows) == sorted((f"matter {number}", 1) for number in range(MAILS)), "each mail is one case"
+        house.wait_until(
+            lambda: house.sql("SELECT count(*) FROM case_letters WHERE sent_at IS NULL") == [(0,)], 90, "every receipt has left"
+        )
+        house.wait_empty(60)
+        receipts = [one for number in range(WRITERS) for one in town.received_by(f"kim{number}@friends.test")]
+        ids = {email.message_from_bytes(one.data)["Message-ID"] for one in receipts}
+        assert len(ids) == MAILS, "each has its receipt; one that came twice has the same id"
+
+        house.key, key = token, house.key
+        numbers = [row[0] for row in house.sql("SELECT case_id FROM cases ORDER BY case_id LIMIT 6")]
+        for number in numbers:
+            assert house.call(f"/api/v1/support/cases/{number}/owner", {}, method="PUT")[0] == 200
+            assert house.call(f"/api/v1/support/cases/{number}/resolution", {"text": "It is over."})[0] == 200
+        house.key = key
+        house.wait_until(
+            lambda: len({link for n in range(WRITERS) for link in links_for(town, f"kim{n}@friends.test")}) == 6,
+            60,
+            "every proposal has come",
+        )
+        links = sorted({link for n in range(WRITERS) for link in links_for(town, f"kim{n}@friends.test")})
+        stop.clear()
+        killer = threading.Thread(target=kill, args=(house, stop), daemon=True)
+        killer.start()
+        for link in links:
+            house.wait_until(lambda link=link: press(house, link) in (200, 410), 60, "the button is answered")
+            time.sleep(0.3)
+        stop.set()
+        killer.join(10)
+        house.wait_until(house.is_ready, 60, "the house is ready again")
+
+        states = house.sql("SELECT state FROM cases WHERE case_id = ANY(%s)", numbers)
+        assert states == [("resolved",)] * 6
+        for number in numbers:
+            kinds = [row[0] for row in house.sql("SELECT payload::json->>'event' FROM case_events WHERE case_id = %s", number)]
+            assert kinds.count("signed") == 2
+            assert kinds.count("resolved") == 1
+        audit = json.loads(house.run("cases", "audit", "--now", "--json").stdout)
+        assert (audit[0]["subjects"], audit[0]["findings"]) == (MAILS, [])

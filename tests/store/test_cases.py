@@ -394,3 +394,18 @@ async def test_a_void_clock_is_named_by_two_people(town: Bench):
     assert found.void is not None
     assert found.void.people == (town.ann.name, eve.name)
     assert found.budget_s == 4 * HOUR_S
+
+
+async def test_whoever_owns_a_case_is_told_once_before_something_is_due(town: Bench):
+    case = await town.open()
+    await town.post(case.case_id)
+    keeper = Keeper(town.pool, town.legal, town.desk)
+    told = []
+    for _ in range(6 * 6):
+        town.clock.forward(minutes=10)
+        await keeper.turn()
+        told += [(town.clock.now(), one.purpose, one.version, one.email) for one in await town.post(case.case_id)]
+    assert told == [
+        (at("2026-05-20T11:30Z"), Purpose.DUE, 2, "tam@provider.test"),  # OWN, at 12:00
+        (at("2026-05-20T14:30Z"), Purpose.DUE, 3, "tam@provider.test"),  # FIRST_RESPONSE, at 15:00
+    ]

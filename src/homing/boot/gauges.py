@@ -73,6 +73,10 @@ class _Collector(Collector):
         for what, count in returns.counters.items():
             returned.add_metric([what], count)
         yield returned
+        support = CounterMetricFamily("homing_support_mail", "Mail to the support address, by what became of it", labels=["what"])
+        for what, count in worker.support.mailroom.counters.items():
+            support.add_metric([what], count)
+        yield support
 
         yield GaugeMetricFamily("homing_smtp_open_connections", "Injection connections now", smtp.counters.open_connections)
         yield GaugeMetricFamily("homing_queue_depth", "Messages that wait, those in memory included", owner.book.depth())

@@ -381,6 +381,15 @@ class Desk:
 
         return await self.act(case_id, SYSTEM, decide)
 
+    async def warn(self, case_id: int, clock: int) -> None:
+        """Tell whoever is responsible, once, that a clock is due soon."""
+        with db.trouble_is_temporary():
+            async with self._pool.acquire() as connection, connection.transaction():
+                step = await steps.take(connection, case_id, self._legal)
+                told = step is not None and await step.warn(clock)
+        if told:
+            self.news()
+
     async def hand_on(self, case_id: int) -> Answer:
         """Give a case whose owner has left to whoever is responsible."""
 

@@ -6,7 +6,7 @@ Every worker keeps; each step takes its case, and looks again whether it is stil
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from homing.ground import db, log
 from homing.ground.errors import Temporary
@@ -21,6 +21,9 @@ from homing.support.clocks.store import Calendars, LegalClock
 _log = log.get("cases")
 LOOKS_S = 15.0
 AT_ONCE = 100
+# So long before something is due its owner is told.
+CADENCE_AHEAD = timedelta(minutes=10)
+OBJECTIVE_AHEAD = timedelta(minutes=30)
 
 
 class Keeper:
@@ -53,6 +56,7 @@ class Keeper:
         for case_id in await store.due_to_be_archived(self._pool, now - timedelta(days=REOPENED_WITHIN_DAYS), AT_ONCE):
             await self._one(case_id, self._desk.archive)
         await self._remind()
+        await self._warn(now)
         await quarantine.forget_old(self._pool, now)
 
     async def _remind(self) -> None:
@@ -62,6 +66,13 @@ class Keeper:
                 if await self._is_due(case_id, number):
                     await self._one(case_id, self._endings.remind)
             after = waiting[-1][0]
+
+    async def _warn(self, now: datetime) -> None:
+        due = await store.due_soon(
+            self._pool, now, wall_until=now + CADENCE_AHEAD, business_until=now + OBJECTIVE_AHEAD, limit=AT_ONCE
+        )
+        for case_id, clock in due:
+            await self._desk.warn(case_id, clock)
 
     async def _is_due(self, case_id: int, number: int) -> bool:
         """Return whether the next reminder of a case is due: after 2, 5 and 9 business days."""

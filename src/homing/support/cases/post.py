@@ -21,7 +21,7 @@ from homing.support.cases.desk import Desk
 from homing.support.cases.happened import Drafted
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules.addresses import Token, Use, link_of, tagged_address
-from homing.support.cases.rules.letters import Facts, Text, compose
+from homing.support.cases.rules.letters import Facts, Text, compose, due_soon
 from homing.support.cases.types import Case, Message, Proposal, Purpose, Side
 from homing.support.clocks import store as clocks
 from homing.support.clocks.store import LegalClock
@@ -169,6 +169,9 @@ class Post:
             zone=pins[0].zone if pins else None,
             words=await doubt_under(self._pool, letter) if letter.purpose is Purpose.CONFIRM else "",
             dispute_until=entered[-1].dispute_until if entered else None,
+            due=next(
+                (due_soon(one.reading) for one in kept if letter.purpose is Purpose.DUE and one.number == letter.version), ""
+            ),
             account=account.name if account is not None else "",
         )
 

@@ -260,3 +260,13 @@ WHERE c.ended_at IS NULL AND s.left_at IS NOT NULL ORDER BY c.case_id LIMIT :lim
 -- reads: case_messages
 SELECT count(*) FROM case_messages
 WHERE case_id = :case_id AND side = 'customer' AND NOT automatic AND received_at > :start AND received_at < :end;
+
+-- name: due_soon
+-- Clocks of live cases that are due within a while, and whose owner has not been told.
+-- reads: clocks, cases, case_letters
+SELECT k.subject_id AS case_id, k.number FROM clocks k JOIN cases c ON c.case_id = k.subject_id
+WHERE k.subject = 'case' AND k.state = 'running' AND k.due_at > :now
+  AND k.due_at <= CASE k.kind WHEN 'CADENCE' THEN :wall_until::timestamptz ELSE :business_until::timestamptz END
+  AND k.kind IN ('CADENCE', 'OWN', 'FIRST_RESPONSE', 'UPDATE', 'TAM_REPLY')
+  AND NOT EXISTS (SELECT FROM case_letters l WHERE l.case_id = c.case_id AND l.purpose = 'due' AND l.version = k.number)
+ORDER BY k.due_at LIMIT :limit;

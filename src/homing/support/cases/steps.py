@@ -80,6 +80,7 @@ class Step:
             else:
                 self._case = apply(self.case, event)
             owed += [(one, event) for one in owed_for(self.case, event)]
+        before = clocks_of(self.events)
         self._head = msgspec.structs.replace(self._head, seq=made[-1].seq, hash=made[-1].hash)
         self.events += made
         await store.put(self.connection, self.case, self._head.hash)
@@ -92,10 +93,19 @@ class Step:
             account_id=self.account_id,
             now=self.at,
             calendars=self.calendars,
+            before=before,
         )
         written: set[tuple[Purpose, Side, int]] = set()
         for one, _ in owed:
             await self._owe(one, written)
+
+    async def warn(self, clock: int) -> bool:
+        """Owe a mail to whoever is responsible: a clock is due soon. False: he was told."""
+        told = await letter_store.of_case(self.connection, self.case_id)
+        if any((one.purpose, one.version) == (Purpose.DUE, clock) for one in told):
+            return False
+        await self._owe(Owed(purpose=Purpose.DUE, who=Who.OWNER, version=clock), set())
+        return True
 
     async def say(self, incoming: Incoming, *, received_at: datetime | None = None) -> int:
         """Keep a message; returns its number. The case has to exist."""

@@ -117,6 +117,7 @@ class Purpose(StrEnum):
     RESOLVED = "resolved"
     TAM = "tam"  # to the TAM: he is asked for
     STAFF = "staff"  # to whoever owns the case: the customer has moved
+    DUE = "due"  # to whoever owns the case: something is due soon
 
 
 FROM_A_PERSON = frozenset({Purpose.ANSWER, Purpose.UPDATE, Purpose.PROPOSAL, Purpose.SCOPE})  # public, and written by staff

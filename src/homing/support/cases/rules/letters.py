@@ -3,7 +3,7 @@
 An objective is called one, and never a promise of the contract (R5); a provisional cadence is called provisional (R6).
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -12,6 +12,7 @@ from homing.hours.types import ServiceZone
 from homing.support.cases.rules.addresses import subject_token
 from homing.support.cases.types import FROM_A_PERSON, Case, Eta, Message, Proposal, Purpose, Severity, State
 from homing.support.clocks.rules.words import hours_of, local_time
+from homing.support.clocks.types import Reading
 
 # Mails that answer a person's by themselves; the others of the platform are generated (RFC 3834 section 5).
 _REPLIES = frozenset({Purpose.RECEIPT, Purpose.CONFIRM})
@@ -27,6 +28,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     zone            Service Time Zone of the case; None: unknown
     words           what the customer said under an approval
     dispute_until   until when consent that was entered can be disputed
+    due             what is due soon, in a sentence
     """
 
     reader: str = ""
@@ -36,6 +38,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     zone: ServiceZone | None = None
     words: str = ""
     dispute_until: datetime | None = None
+    due: str = ""
     account: str = ""
 
 
@@ -87,6 +90,8 @@ def _body(purpose: Purpose, case: Case, message: Message | None, proposal: Propo
             return (
                 f"Both sides have agreed that this is over:\n\n{_quoted(words)}\n\nAny answer to this mail opens the case again."
             )
+        case Purpose.DUE:
+            return f"{facts.due}\n\nCase {case.number} of {facts.account}: {case.subject}"
         case Purpose.TAM:
             return f"{facts.account} asks for you, as Technical Account Manager, in case {case.number}: {case.subject}"
         case _:
@@ -149,6 +154,14 @@ def _until(moment: datetime, zone: ServiceZone) -> str:
     return f" until {local_time(moment, zone_info(zone))}"
 
 
+def due_soon(reading: Reading) -> str:
+    """Return what is due soon, and what that is worth."""
+    if reading.due_at is None:
+        return ""
+    zone = UTC if reading.pin is None else zone_info(reading.pin.zone)
+    return f"{reading.kind.value} ({reading.nature.value}) is due at {local_time(reading.due_at, zone)}."
+
+
 def _for_staff(case: Case, facts: Facts) -> str:
     state = case.state.value.replace("_", " ")
     lines = [f"Case {case.number} of {facts.account}: {case.subject}", f"It is {state}, {case.severity.value.replace('_', '-')}."]
@@ -172,6 +185,6 @@ def _quoted(text: str) -> str:
 
 
 def _foot(purpose: Purpose, case: Case, facts: Facts) -> str:
-    if purpose in (Purpose.STAFF, Purpose.TAM):
+    if purpose in (Purpose.STAFF, Purpose.TAM, Purpose.DUE):
         return f"-- \nCase {case.number}. An answer to this mail becomes an internal note."
     return f"-- \nCase {case.number}. Answer this mail to add to it."

@@ -28,9 +28,10 @@ from homing.api.v1.support_cases_wire import (
 )
 from homing.contracts import contacts
 from homing.contracts.types import Contact, ContactRole
-from homing.ingress.rules.problem import Wrong, bad_params, bad_type
+from homing.ingress.rules.problem import Problem, Wrong, bad_params, bad_type
 from homing.support.cases import store
 from homing.support.cases.desk import Answer, Opening
+from homing.support.cases.rules.reading import MOST_ATTACHED
 from homing.support.cases.types import (
     CaseKind,
     Channel,
@@ -215,7 +216,9 @@ async def _contact(office: Office, account_id: int, email: str) -> Contact | Non
 
 
 async def _write(office: Office, caller: Caller, case_id: int, given: MessageIn) -> Answer:
-    body = text_of(given.text)
+    body, files = text_of(given.text), files_of(given.attachments)
+    if files and await store.attached_bytes(office.pool, case_id) > MOST_ATTACHED:
+        raise Wrong(Problem(413, "Request entity too large", "the files of this case are too large together"))
     purpose = Purpose.WORD
     if caller.staff is not None:
         purpose = Purpose.NOTE if given.internal else Purpose.UPDATE if given.update is not None else Purpose.ANSWER
@@ -228,7 +231,7 @@ async def _write(office: Office, caller: Caller, case_id: int, given: MessageIn)
         verified=Verified.STAFF if caller.staff is not None else Verified.KEY,
         sender=caller.actor.email,
         body=body,
-        attachments=files_of(given.attachments),
+        attachments=files,
     )
     if caller.staff is None:
         contact_id = None if caller.contact is None else caller.contact.contact_id

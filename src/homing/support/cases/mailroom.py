@@ -20,7 +20,7 @@ from homing.support.cases.desk import Answer, Desk, Opening, contact_actor
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules import addresses, dkim, threading
 from homing.support.cases.rules.addresses import Tagged, Token, Use
-from homing.support.cases.rules.reading import MailIn, read_mail
+from homing.support.cases.rules.reading import MOST_ATTACHED, MailIn, read_mail
 from homing.support.cases.rules.threading import Append, Candidate, Quarantine
 from homing.support.cases.types import (
     Actor,
@@ -41,7 +41,6 @@ _sql = db.queries("homing.support.cases")
 _AT_ONCE = 4  # mails that are being read
 _HOUR = timedelta(hours=1)
 _LOOK_UP_S = 5.0
-_MOST_ATTACHED = 104_857_600  # of one case
 
 LookUp = Callable[[str], Awaitable[tuple[str, ...]]]  # TXT records of a name; () where there is none, or no answer
 
@@ -117,7 +116,7 @@ class Mailroom:
         """Return whether the domain of the author signed this mail."""
         if not mail.domain:
             return False
-        for claim in dkim.claims(raw, mail.domain, now=self._clock.now()):
+        for claim in await asyncio.to_thread(dkim.claims, raw, mail.domain, now=self._clock.now()):
             try:
                 async with asyncio.timeout(_LOOK_UP_S):
                     records = await self._look_up(claim.record_name)
@@ -200,7 +199,7 @@ class Mailroom:
                 contact_id=contact.contact_id,
             )
             return await self._desk.open_in(connection, opening, contact_actor(contact))
-        if await store.attached_bytes(connection, where.case_id) > _MOST_ATTACHED and incoming.attachments:
+        if await store.attached_bytes(connection, where.case_id) > MOST_ATTACHED and incoming.attachments:
             names = ", ".join(one.name for one in incoming.attachments)[:200]
             remark = f"the files of this case are too large together; not kept: {names}"
             incoming = msgspec.structs.replace(incoming, attachments=(), remark=remark)

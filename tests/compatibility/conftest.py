@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.compatibility.authority import Authority
 from tests.compatibility.inbox import Inbox
 from tests.kit.house import House
 from tests.kit.postgres import TestServer
@@ -14,6 +15,12 @@ def inbox() -> Iterator[Inbox]:
     """Where all mail of this module's house goes."""
     with Inbox() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Whom clients over TLS trust."""
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="module")

@@ -19,18 +19,31 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from homing.events import store
+from tests.kit.declared import errors_of
 from tests.kit.resources import resource_door
 
+
+def errors_are_declared(context: Any, response: Any, case: Any) -> None:
+    """Every error of an answer is one that the operation names in x-homing-errors."""
+    if response.status_code < 400 or "errors" not in response.json():
+        return
+    declared = {(error["status"], str(error.get("code", ""))) for error in case.operation.definition.raw["x-homing-errors"]}
+    for error in errors_of(response.json()["errors"]):
+        assert (response.status_code, str(error.get("code", ""))) in declared, f"{case.operation.label} does not declare {error}"
+
+
 CHECKS = [
+    errors_are_declared,
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
 ]
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
 EXAMPLES = 1_200  # of all operations together, so that they stay below a minute however many there are
 
-pytestmark = pytest.mark.timeout(110)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.mark.parametrize(

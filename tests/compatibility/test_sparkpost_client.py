@@ -1,10 +1,6 @@
 """The official Python client, unmodified, over HTTPS: what it sends arrives as it was asked for, what it may not raises."""
 
 import base64
-import json
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -18,6 +14,7 @@ from sparkpost.exceptions import SparkPostAPIException
 
 from tests.compatibility.authority import Authority
 from tests.compatibility.inbox import Inbox, Letter
+from tests.compatibility.secure import SecureHouse
 from tests.compatibility.signatures import Records, assert_signed, published
 from tests.kit.house import DOMAIN, House
 from tests.kit.postgres import TestServer
@@ -25,33 +22,6 @@ from tests.kit.postgres import TestServer
 NEWS = f"news@{DOMAIN}"
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256))).decode()
 PDF = base64.b64encode(b"%PDF-1.7\r\n" + bytes(reversed(range(256))) * 40).decode()
-
-
-class SecureHouse(House):
-    """A house that speaks HTTPS with a certificate of an authority."""
-
-    def __init__(self, authority: Authority, *, database: str, smarthost: str) -> None:
-        certificate, key = authority.issue("mail.acme.test")
-        settings = {"tls_cert": str(certificate), "tls_key": str(key), "smarthost": smarthost}
-        super().__init__(database=database, settings=settings)
-        self._trusting = ssl.create_default_context(cafile=authority.file)
-
-    def _url(self, path: str) -> str:
-        return f"https://127.0.0.1:{self.http_port}{path}"
-
-    def _call(self, request: urllib.request.Request, timeout_s: float) -> tuple[int, Any]:  # type: ignore[override]
-        try:
-            with urllib.request.urlopen(request, timeout=timeout_s, context=self._trusting) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as refusal:
-            return refusal.code, refusal.read()
-        except OSError:
-            return 0, None
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="module")
@@ -262,9 +232,9 @@ def test_events_tell_campaign_metadata_and_tags(client, house, inbox):
     inbox.one("pia@there.test")
     house.wait_for("pia@there.test", "delivery")
     soon = (datetime.now(UTC) + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")  # the default ends a minute ago
-    status, raw = house.get(f"/api/v1/events/message?recipients=pia@there.test&to={soon}")
+    status, answer = house.get(f"/api/v1/events/message?recipients=pia@there.test&to={soon}")
     assert status == 200
-    found = {event["type"]: event for event in json.loads(raw)["results"]}
+    found = {event["type"]: event for event in answer["results"]}
     assert set(found) == {"injection", "delivery"}
     for event in found.values():
         assert event["transmission_id"] == results["id"]

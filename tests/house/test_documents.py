@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-_COMMAND = re.compile(r"(?:^|`)(?:\.venv/bin/)?homing ((?:[a-z]+ ?){1,2})(?=[^a-z]|$)", re.MULTILINE)  # in code, not in prose
+_COMMAND = re.compile(
+    r"(?:^|`)(?:\.venv/bin/)?homing ((?:[a-z0-9]+ ?){1,2})(?=[^a-z0-9]|$)", re.MULTILINE
+)  # in code, not in prose
 _ROUTE = re.compile(r"^\| `(GET|POST|PUT|DELETE) (\S+)` \|", re.MULTILINE)
 _MAKE = re.compile(r"`make ([a-z-]+)[`\s]|^make ([a-z-]+)$", re.MULTILINE)
 

@@ -42,6 +42,7 @@ from homing.message.tracked import Seal
 from homing.queue import holds
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
+from homing.spool.css import Inliner
 from homing.spool.marks import Marking
 from homing.templates.book import SnippetBook
 from tests.kit.dns import DnsServer, Records, dns_server
@@ -228,6 +229,7 @@ async def post_office(
             clock=clock,
             timeout_s=2.0,
         )
+        inliner = Inliner()
         letters = Letters(
             pool,
             clock,
@@ -238,6 +240,7 @@ async def post_office(
             tracking=TrackingBook(pool, clock, own_base=tracking_base, own_hosts=frozenset()),
             hostname=made.hostname,
             bounce_domain=made.bounce_domain,
+            inline=inliner,
             token=lambda message: KEY.token(message, purpose="verp"),
         )
         pace = LocalPace()
@@ -275,6 +278,7 @@ async def post_office(
             finally:
                 post.stop.set()
         await resolver.close()
+        inliner.close()
 
 
 def free_port() -> int:

@@ -247,6 +247,17 @@ class House:
         assert not ok or done.returncode == 0, f"homing {' '.join(arguments)}: {done.stderr}"
         return done
 
+    def spawn(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start a homing command that runs beside this house; whoever starts it ends it."""
+        with (self.folder / "beside").open("ab") as out:
+            return children.spawn(
+                [sys.executable, "-m", "homing.cli", *arguments],
+                death_signal=signal.SIGTERM,
+                environ=self.environ,
+                cwd=self.folder,
+                stderr=out.fileno(),
+            )
+
     # what it knows ------------------------------------------------------------------------------------------------------
 
     @property

@@ -29,6 +29,8 @@ from homing.ingress.submit import Submit
 from homing.ingress.suppression import SuppressionDesk
 from homing.queue.types import NewChunk, Place
 from homing.templates.book import TemplateBook
+from tests.kit.declared import Declared
+from tests.kit.evidence import Evidence
 
 SUBACCOUNTS = (3, 7, 8, 12)  # of the account that a door is made for
 TRACKING_HOST = "click.homing.test"
@@ -85,7 +87,7 @@ class HttpDoor:
         self.account_id = account_id
         self.key = key
         self.queue = RememberingQueue()
-        self.counted: list[tuple[int | None, FaultTag]] = []
+        self.evidence = Evidence()
         self.refuse: str | None = None
         self.port = 0
         self.authenticator: Authenticator
@@ -94,6 +96,11 @@ class HttpDoor:
         self.templates: TemplateBook
         self.ab_tests: AbTestBook
         self.client: httpx.AsyncClient
+
+    @property
+    def counted(self) -> list[tuple[int | None, FaultTag]]:
+        """Return account and fault of every attempt that ended and can be judged."""
+        return self.evidence.counted
 
     async def key_with(self, *grants: str, subaccount_id: int = 0) -> str:
         """Return a further key of the account with these grants alone."""
@@ -148,7 +155,9 @@ def make_accept(
 
 
 @asynccontextmanager
-async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settings: Any) -> AsyncIterator[HttpDoor]:
+async def http_door(
+    pool: db.Pool, *, handover: Handover | None = None, drain_s: float = 2.0, **settings: Any
+) -> AsyncIterator[HttpDoor]:
     """Serve the API on a free port of loopback with real accounts, domains and suppressions.
 
     handover   a real queue instead of the one that only remembers
@@ -176,7 +185,7 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
     deps = Deps(
         authenticate=authenticator.authenticate,
         accept=door.accept,
-        count=lambda account_id, fault: door.counted.append((account_id, fault)),
+        begin=door.evidence.begin,
         refuse_new=lambda: door.refuse,
         ready=ready,
         metrics=metrics,
@@ -187,8 +196,11 @@ async def http_door(pool: db.Pool, *, handover: Handover | None = None, **settin
     sock = socket.create_server(("127.0.0.1", 0))
     door.port = sock.getsockname()[1]
     scheme = "https" if "cert" in serve else "http"
-    async with serving(make_app(deps), sock, drain_s=2.0, count=deps.count, **serve):
+    async with serving(make_app(deps), sock, drain_s=drain_s, begin=deps.begin, **serve):
         base = f"{scheme}://127.0.0.1:{door.port}"
         async with httpx.AsyncClient(base_url=base, headers={"Authorization": key.clear}, timeout=20.0, verify=False) as client:
             door.client = client
+            declared = Declared(client)
             yield door
+            undeclared = await declared.undeclared()
+            assert not undeclared, f"errors that the endpoints do not declare: {sorted(undeclared)}"

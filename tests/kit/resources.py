@@ -1,9 +1,11 @@
 """The HTTP door with the resources of accounts, domains and recipients, and a small DNS that a test may change."""
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from homing.api.v1 import (
     account,
     alerts,
     api_keys,
+    availability,
     data_privacy,
     dkim_keys,
     inbound_domains,
@@ -35,6 +38,7 @@ from homing.api.v1 import (
     subaccounts,
     support_case_steps,
     support_cases,
+    support_oncall,
     support_quarantine,
     suppression_imports,
     suppression_list,
@@ -44,12 +48,13 @@ from homing.api.v1 import (
 )
 from homing.api.v1.support_callers import Office
 from homing.boot.domains import DnsDomains, resolver_of
+from homing.boot.line import Line
 from homing.domains.tracking import TrackingBook
 from homing.domains.verify import DomainDns
 from homing.egress.pools import PoolBook
 from homing.events.rules.classify import Classifier
 from homing.ground import db
-from homing.ground.clock import SystemClock
+from homing.ground.clock import Clock, SystemClock
 from homing.ground.config import HostPort, Settings
 from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
@@ -62,6 +67,7 @@ from homing.metrics.alerts import Alerts
 from homing.queue.tell import tell
 from homing.recipients.importer import Importer
 from homing.simulator.dns import DnsServer, Zones
+from homing.spool.css import Inliner
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Desk
 from homing.support.cases.endings import Endings
@@ -113,12 +119,13 @@ async def resource_door(
     handover: Handover | None = None,
     target_ports: tuple[int, ...] = (80, 443),
     notice_from: str = "",
+    clock: Clock | None = None,
 ) -> AsyncIterator[ResourceDoor]:
     """Serve everything on loopback.
 
     notice_from   address that mail of the platform itself comes from
     """
-    zones, clock, written = Zones(), SystemClock(), RememberingQueue()
+    zones, clock, written = Zones(), clock or SystemClock(), RememberingQueue()
     tracking = TrackingBook(pool, clock, own_base=TRACKING_BASE, own_hosts=frozenset({TRACKING_HOST}))
     notices = Notices(
         pool, make_accept(pool, written, AccountBook(pool, clock)), sender=notice_from, refuse_new=lambda: None, clock=clock
@@ -127,7 +134,10 @@ async def resource_door(
     made: list[ResourceDoor] = []
     folder = Path(tempfile.mkdtemp(prefix="homing-imports-"))
     importer = Importer(pool, clock, folder, "tester")
-    async with DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
+    inliner = Inliner()
+    async with contextlib.AsyncExitStack() as ending, DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
+        ending.callback(inliner.close)
+        line_settings = Settings(data=folder, sev1_url="https://line.homing.test")
         settings = Settings(dns=HostPort(dns.where.host, dns.where.port), allow_private_mx=True)
         resolver = resolver_of(settings, clock)
         judge = Judge(pool, DnsDomains(resolver), Names.from_package())
@@ -159,6 +169,7 @@ async def resource_door(
                     forget=lambda: None,
                 ),
                 *support_routes(pool, bodies),
+                *Line(line_settings, pool, clock, MASTER_KEY, mail=notices).routes(bodies),
                 *alerts.routes(alerts=Alerts(pool, MASTER_KEY), http=http, bodies=bodies, mail=True),
                 *recipient_validation.routes(
                     pool=pool, bodies=bodies, judge=judge, runner=runner, refuse_new=lambda: made[0].door.refuse
@@ -166,6 +177,8 @@ async def resource_door(
                 *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=lambda: None),
                 *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=lambda: None),
                 *ingest.routes(pool=pool, bodies=bodies, clock=clock, batches=Batches(pool), refuse_new=lambda: None),
+                *availability.routes(pool=pool, bodies=bodies, clock=clock, master_key=MASTER_KEY, target=Decimal("99.99")),
+                *support_oncall.routes(pool=pool, clock=clock),
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
@@ -174,6 +187,7 @@ async def resource_door(
                     bodies=bodies,
                     clock=clock,
                     snippets=SnippetBook(pool, clock),
+                    inline=inliner,
                     forget=lambda: door.templates.forget(),
                 ),
                 *ip_pools.routes(pool=pool, bodies=bodies, forget=lambda: None),

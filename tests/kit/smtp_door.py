@@ -18,6 +18,7 @@ from homing.ground.tls import self_signed, server_context
 from homing.ingress.smtp_server import SmtpDoor
 from homing.ingress.types import Accepted, Refused, Transmission
 from homing.smtp.server import SmtpSettings
+from tests.kit.evidence import Evidence
 from tests.kit.smtp_script import KEYS
 
 
@@ -34,7 +35,7 @@ class Desk:
         self.gate = asyncio.Event()
         self.gate.set()
         self.waiting = 0
-        self.counted: Counter[tuple[int | None, FaultTag]] = Counter()
+        self.evidence = Evidence()
         self.why_not: str | None = None
         self.keys_away = False
 
@@ -56,8 +57,9 @@ class Desk:
         found = KEYS.get(key)
         return None if found is None else acting_as(found, subaccount)
 
-    def count(self, account_id: int | None, fault: FaultTag) -> None:
-        self.counted[account_id, fault] += 1
+    @property
+    def counted(self) -> Counter[tuple[int | None, FaultTag]]:
+        return Counter(self.evidence.counted)
 
     def refuse_new(self) -> str | None:
         return self.why_not
@@ -159,7 +161,7 @@ async def open_door(
         SmtpSettings(hostname="mx.homing.test", **settings),  # type: ignore[arg-type]
         accept=desk.accept,
         authenticate=desk.authenticate,
-        count=desk.count,
+        begin=desk.evidence.begin,
         refuse_new=desk.refuse_new,
         clock=clock,
         trusted=trusted,

@@ -5,8 +5,10 @@ from homing.accounts.types import Sender
 from homing.smtp import replies
 from homing.smtp.rules.collect import Budget
 from homing.smtp.rules.dialogue import Session
+from homing.smtp.rules.tried import Tried
 from homing.smtp.types import Accept, Action, Authenticate, CheckRecipient, Close, Mail, Offer, Peer, StartTls
 
+AUTH_LINE = b"AUTH PLAIN AFNNVFBfSW5qZWN0aW9uADAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc=\r\n"  # of KEY
 KEY = "0123456789abcdef0123456789abcdef01234567"
 OWNER = Sender(account_id=7, key_id=1, grants=frozenset({"smtp/inject"}), acts_for_all=True)
 SUBACCOUNT_KEY = "f" * 40
@@ -36,6 +38,7 @@ class Script:
         has_tls: bool = True,
         answer: replies.Reply | None = None,
         auth_trouble: replies.Reply | None = None,
+        tried: Tried | None = None,
         **offer: int,
     ) -> None:
         self.budget = Budget(memory)
@@ -48,6 +51,7 @@ class Script:
             budget=self.budget,
             refuse_new=lambda: self.refuse,
             trusted=trusted,
+            tried=tried,
         )
         self.wrote = b""
         self.mails: list[Mail] = []

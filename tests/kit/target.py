@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
 
@@ -78,3 +79,26 @@ async def target() -> AsyncIterator[Target]:
     made.port = server.sockets[0].getsockname()[1]
     async with server:
         yield made
+
+
+@contextmanager
+def listening() -> Iterator[Target]:
+    """Run a target in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    ready, end = threading.Event(), asyncio.Event()
+    found: list[Target] = []
+
+    async def serve() -> None:
+        async with target() as app:
+            found.append(app)
+            ready.set()
+            await end.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield found[0]
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join(10)

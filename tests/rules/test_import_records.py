@@ -1,8 +1,11 @@
 """Records are read from files of any form in bounded memory, and what cannot be read is told with its place."""
 
+import contextlib
 import io
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from homing.recipients.records import MOST_LINE, MOST_RECORD, read
 from homing.recipients.rules.forms.types import Unreadable
@@ -109,6 +112,7 @@ def test_a_quotation_mark_that_never_closes_costs_a_stretch_and_not_the_file():
         (b'["' + b"x" * 3 * MOST_RECORD + b'"]', "more than"),
         (b"{1:2}", "not JSON"),
         (b'["a"] x', "not JSON|missing"),
+        (b"recipient\ra@b.test\r", "line feed"),
     ],
 )
 def test_a_file_that_is_neither_is_refused_with_a_sentence(data, why):
@@ -123,3 +127,15 @@ def test_a_record_of_json_must_be_an_object_or_an_address(text):
 
 def test_half_a_sign_of_utf_16_is_told():
     assert problems('[{"recipient":"a@b.test","d":"\\ud800"}]') == [(1, "it holds half a sign of UTF-16")]
+
+
+@given(st.binary(max_size=300) | st.text(alphabet='[]{}",:\n\r\\ab@.\u00e9\0', max_size=200).map(str.encode))
+@settings(max_examples=500, deadline=None)
+def test_whatever_is_uploaded_is_read_or_refused(data):
+    with contextlib.suppress(Unreadable):
+        for one in read(io.BytesIO(data), HOLDERS):
+            assert one.number >= 1
+            one.text.encode()
+            for name, value in one.record.items():
+                name.encode()
+                assert not isinstance(value, str) or value.encode() is not None

@@ -7,7 +7,7 @@ import pytest
 
 from homing.cli.suppressions import told
 from homing.events.types import EventType
-from homing.recipients.rules.provenance import Provenance, of_event, of_import, of_key, read
+from homing.recipients.rules.provenance import Provenance, of_event, of_import, of_key, of_privacy, read
 from homing.recipients.types import SuppressionRow
 
 MESSAGE = bytes(range(10))
@@ -23,6 +23,7 @@ IMPORT = UUID("5f0c9b1e-0000-4000-8000-000000000001")
         (of_key(12), Provenance("api", "", "12")),
         (of_key(0), Provenance("api", "", "")),
         (of_import(IMPORT), Provenance("import", "", str(IMPORT))),
+        (of_privacy(7), Provenance("privacy", "", "7")),
         (MESSAGE.hex(), Provenance("event", "", MESSAGE.hex())),
         (None, Provenance("unknown", "", "")),
         ("moon", Provenance("unknown", "", "moon")),

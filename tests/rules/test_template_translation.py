@@ -3,10 +3,14 @@
 The results were compared with Handlebars 4.7 itself.
 """
 
+import contextlib
 import html
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from homing.templates.errors import TemplateError
 from homing.templates.language import Place, parse
 from homing.templates.rules.tags import Untranslatable
 from homing.templates.rules.translate import Dialect, translate
@@ -128,6 +132,8 @@ def test_names_that_are_ours_are_told():
         ("{{#if a}}{{/each}}", 1, "{{/each}}", "the block that is open is 'if'"),
         ("{{/if}}", 1, "{{/if}}", "no block to close"),
         ("{{else}}", 1, "{{else}}", "nothing to choose from"),
+        ("{{#if a}}{{else}}{{else}}{{/if}}", 1, "{{else}}", "a second else"),
+        ("{{#each a}}{{else}}{{else if b}}{{/each}}", 1, "{{else if b}}", "a second else"),
         ("{{#if a}}{{else each b}}{{/if}}", 1, "{{else each b}}", "begins another block"),
         ("{{#if a b}}{{/if}}", 1, "{{#if a b}}", "one condition"),
         ("{{name", 1, "{{name", "not closed"),
@@ -188,3 +194,21 @@ def test_mustachio_says_the_same_here(text, said):
 def test_mustachio_has_no_helpers_and_its_placeholders_are_refused(text):
     with pytest.raises(Untranslatable):
         translate(text, dialect=Dialect.MUSTACHIO, place=Place.HTML)
+
+
+FRAGMENTS = [
+    "{{", "}}", "{{{", "}}}", "#if a", "/if", "#each items", "/each", "else", "else if b", "#with user", "/with", "^x", "/x", "a",
+    "this", "..", "/", ".", "@index", "@last", "@root.n", " ", "\n", "~", "!", "!--", "--", '"q"', "'", "(", ")", "length items",
+    "equals a 1", "#equals a b", "/equals", "https://x.test/", "x", "as |i n|", "i", "n", "0", "[a b]", "insert a 'default=y'",
+    "é", "\\",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join), st.sampled_from(list(Dialect)))
+@settings(max_examples=1_500, deadline=None)
+def test_what_is_translated_can_be_rendered_here(text, dialect):
+    with contextlib.suppress(Untranslatable):
+        ours = translate(text, dialect=dialect, place=Place.HTML).text
+        template = parse(ours, place=Place.HTML, part="html")
+        with contextlib.suppress(TemplateError):  # comparing a text with a number, for example
+            template.render(Scope([DATA], {}))

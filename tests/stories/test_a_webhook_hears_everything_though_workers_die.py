@@ -1,10 +1,6 @@
 """Workers die while mail flows and webhooks are told of it: every event is told, with its own id, and batches keep theirs."""
 
-import asyncio
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -14,32 +10,9 @@ from homing.simulator.providers import Provider
 from tests.kit.house import House
 from tests.kit.neighbours import Neighbours
 from tests.kit.postgres import TestServer
-from tests.kit.target import Heard, Target, target
+from tests.kit.target import Heard, listening
 
 TOWN = Provider(name="There", domains=("there.test",), addresses=("127.0.0.21",))
-
-
-@contextmanager
-def listening() -> Iterator[Target]:
-    """Run a target in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    ready, end = threading.Event(), asyncio.Event()
-    found: list[Target] = []
-
-    async def serve() -> None:
-        async with target() as app:
-            found.append(app)
-            ready.set()
-            await end.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield found[0]
-    finally:
-        loop.call_soon_threadsafe(end.set)
-        thread.join(10)
 
 
 def posted(house: House, recipients: list[str]) -> bool:

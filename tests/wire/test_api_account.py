@@ -326,17 +326,18 @@ async def test_scheduled_and_list_transmissions_count_when_they_are_handed_in(do
 async def test_a_caller_who_goes_away_leaves_nothing_held(door: ResourceDoor):
     await door.door.domain()
     await store.set_limits(door.pool, door.account_id, Limits(daily=1))
-    gate = asyncio.Event()
+    gate, reached = asyncio.Event(), asyncio.Event()
     queue = door.door.queue
     storing = queue.hand_over
 
     async def slow(chunk):
+        reached.set()
         await gate.wait()
         await storing(chunk)
 
     queue.hand_over = slow
     waiting = asyncio.create_task(door.door.send())
-    await asyncio.sleep(0.2)
+    await reached.wait()
     assert (await door.door.send()).status_code == 420  # the one under way counts already
     waiting.cancel()
     with contextlib.suppress(asyncio.CancelledError):

@@ -342,6 +342,6 @@ async def test_the_openapi_document_names_every_route_with_its_grants(door: Reso
         ("/api/v1/api-keys/{key_id}", "put"),
         ("/api/v1/authenticate/grants", "get"),
     ):
-        assert document["paths"][path][method]["x-grants"]
+        assert document["paths"][path][method]["x-homing-grants"]
     body = document["paths"]["/api/v1/sending-domains"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["$ref"].rpartition("/")[2] in document["components"]["schemas"]

@@ -3,12 +3,16 @@
 import asyncio
 import json
 import re
+import time
 
 import pytest
 
 from homing.api.app import make_app
-from homing.api.openapi import document
+from homing.api.openapi import Common, document
+from homing.evidence.marks import key_mark
 from homing.evidence.types import FaultTag
+from homing.ground import db
+from homing.ground.secrets import hash_api_key
 from tests.kit.http import HttpDoor, http_door
 
 
@@ -53,7 +57,8 @@ async def test_probes_and_metrics_need_no_key(door: HttpDoor):
     door.client.headers.pop("authorization")
     assert (await door.client.get("/health/live")).json() == {"live": True}
     assert (await door.client.get("/health/ready")).json() == {"ready": True}
-    assert (await door.client.get("/metrics")).text == "homing_test 1\n"
+    metrics = await door.client.get("/metrics")
+    assert (metrics.text, metrics.headers["content-type"]) == ("homing_test 1\n", "text/plain; version=0.0.4; charset=utf-8")
     door.refuse = "not now"
     answer = await door.client.get("/health/ready")
     assert (answer.status_code, answer.json()) == (503, {"ready": False})
@@ -164,8 +169,74 @@ async def test_a_connection_serves_many_requests(door: HttpDoor):
 async def test_the_document_names_every_route_with_grants_and_errors(door: HttpDoor):
     found = (await door.client.get("/api/openapi.json")).json()
     send = found["paths"]["/api/v1/transmissions"]["post"]
-    assert send["x-grants"] == ["transmissions/modify"]
+    assert send["x-homing-grants"] == ["transmissions/modify"]
     assert {"200", "400", "401", "403", "405", "413", "415", "422", "503"} <= set(send["responses"])
     assert {"/api/v1/events/message", "/health/live", "/health/ready", "/metrics", "/api/openapi.json"} <= set(found["paths"])
     assert callable(make_app)
-    assert document([])["paths"] == {}
+    assert document([], Common(body_bytes=1, answer_s=1, uri_bytes=1))["paths"] == {}
+
+
+# evidence (clause D) ----------------------------------------------------------------------------------------------------
+
+
+async def until_ended(door: HttpDoor, count: int) -> None:
+    async with asyncio.timeout(5):
+        while len(door.evidence.ended) < count:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_request_belongs_to_the_second_of_its_first_byte(door: HttpDoor):
+    before = int(time.time())
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    head = f"GET /api/v1/events/message/samples HTTP/1.1\r\nHost: x\r\nAuthorization: {door.key}\r\nConnection: close\r\n\r\n"
+    writer.write(head[:20].encode())
+    await asyncio.sleep(0.3)
+    after = int(time.time())
+    writer.write(head[20:].encode())
+    assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+    assert before <= door.evidence.seconds[0] <= after
+    assert door.evidence.codes == ["200"]
+
+
+async def test_a_client_that_leaves_before_its_answer_tells_nothing(door: HttpDoor):
+    _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    head = f"POST /api/v1/transmissions HTTP/1.1\r\nHost: x\r\nAuthorization: {door.key}\r\nContent-Type: application/json\r\n"
+    writer.write(head.encode() + b"Content-Length: 100\r\n\r\n{")
+    async with asyncio.timeout(5):
+        while not (door.evidence.open and door.evidence.open[0].account_id == door.account_id):
+            await asyncio.sleep(0.01)
+    writer.transport.abort()
+    await until_ended(door, 1)
+    assert door.evidence.ended == [(door.account_id, FaultTag.VOID)]
+
+
+async def test_keys_that_cannot_be_checked_are_a_503_and_count_under_their_mark(database: str):
+    other = "f" * 40
+    async with db.pool(database) as pool, http_door(pool) as door:
+        await pool.close()
+        answer = await door.client.get("/api/v1/events/message", headers={"Authorization": other})
+        assert answer.status_code == 503, "401 would blame whoever asks"
+        assert door.evidence.counted == [(None, FaultTag.SERVER)]
+        assert door.evidence.keys == [key_mark(hash_api_key(other))]
+
+
+async def test_what_we_cut_off_when_we_stop_is_our_failure(pool):
+    async with http_door(pool, drain_s=1.0) as door:
+        await door.domain()
+        stuck = asyncio.Event()
+
+        async def never(*_: object) -> None:
+            stuck.set()
+            await asyncio.sleep(60)
+
+        door.queue.hand_over = never  # type: ignore[method-assign]
+        body = json.dumps(
+            {"recipients": [{"address": "kim@there.test"}], "content": {"from": "news@acme.test", "subject": "Hi", "text": "x"}}
+        )
+        head = f"POST /api/v1/transmissions HTTP/1.1\r\nHost: x\r\nAuthorization: {door.key}\r\n"
+        _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        await asyncio.wait_for(stuck.wait(), 5)
+    writer.close()
+    assert door.evidence.ended == [(door.account_id, FaultTag.SERVER)]

@@ -5,7 +5,7 @@ import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import pytest
@@ -255,7 +255,7 @@ async def test_without_the_grant_there_is_nothing(door):
     assert (await door.call("GET", "events/ingest", key=viewer)).status_code == 200
 
 
-@pytest.mark.parametrize("text", ["nonsense", str(uuid4()), "%00"])
+@pytest.mark.parametrize("text", ["nonsense", "92a65d11-f339-46a1-a3f4-bdf5fdfd0609", "%00"])
 async def test_a_batch_that_is_none_is_not_found(door, text):
     for path in ("ingest/events", "ingest/events/failures"):
         answer = await door.call("GET", f"{path}/{text}")

@@ -1,6 +1,6 @@
 """GET /message-events over HTTP: what older clients still call."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -83,7 +83,9 @@ async def test_numbered_pages_show_every_event_once(door: HttpDoor):
         places = {link["rel"]: link["href"] for link in page["links"]}
         if "next" not in places:
             break
-        await deliver(door, "late@there.test", seq=100 + len(seen), at=NOW + timedelta(minutes=5))  # behind the span
+        await deliver(
+            door, "late@there.test", seq=100 + len(seen), at=datetime.now(UTC) + timedelta(minutes=5)
+        )  # behind the span
         answer = await door.client.get(places["next"])
     assert seen == [f"u{seq}@there.test" for seq in range(1, 8)]
     first = (await door.client.get(places["first"])).json()

@@ -107,7 +107,11 @@ async def test_an_event_of_now_is_found_by_search(database, pool):
 async def test_every_message_is_counted_once_whichever_way_it_takes(database, pool):
     async with house(database, pool) as door:
         row = SuppressionRow(
-            account_id=door.account_id, recipient="u7@there.test", type="non_transactional", source="Bounce Rule"
+            account_id=door.account_id,
+            recipient="u7@there.test",
+            type="non_transactional",
+            source="Bounce Rule",
+            provenance="test",
         )
         await recipients.suppress(pool, [row])
         many = [{"address": f"u{n}@there.test"} for n in range(2_500)]

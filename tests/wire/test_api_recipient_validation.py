@@ -173,7 +173,7 @@ async def test_a_list_is_uploaded_triggered_and_worked_off(door: ResourceDoor):
     before = await job(door, which)
     assert (before["batch_status"], before["address_count"], before["complete"]) == ("awaiting_submission", 5, False)
     assert (before["original_filename"], before["customer_id"], before["list_id"]) == ("spring.csv", door.account_id, which)
-    assert abs(before["upload_timestamp"] - NOW.timestamp()) < 300
+    assert abs(before["upload_timestamp"] - datetime.now(UTC).timestamp()) < 300
     assert not await door.runner.turn()
     answer = await door.call("POST", f"recipient-validation/trigger/{which}")
     assert answer.json()["results"]["batch_status"] == "queued_for_batch"

@@ -171,7 +171,8 @@ async def test_severity_rises_at_once_and_falls_with_both(town: Town):
     assert (await town.call("POST", f"/{number}/cadence", {"accept": 1}, key=town.ann)).status_code == 403
     agreed = await town.did("POST", f"/{number}/cadence", {"accept": 1})
     (cadence,) = agreed["clocks"]["contractual"]
-    assert (cadence["kind"], cadence["clause"], cadence["budget_s"]) == ("CADENCE", "F5", 1800)
+    assert (cadence["kind"], cadence["clause"]) == ("CADENCE", "F5")
+    assert 1790 <= cadence["budget_s"] <= 1800, "counted from the last update"
     update = {"text": "We found the host.", "update": {"unknown_because": "the disk is being copied"}}
     wrong = await town.call("POST", f"/{number}/messages", {**update, "update": {}}, key=town.ann)
     assert wrong.status_code == 422

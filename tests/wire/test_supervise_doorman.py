@@ -5,6 +5,7 @@ import base64
 import datetime
 import json
 import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from homing.ground import sockets
 from homing.ground.config import HostPort
-from homing.ground.doorman import HEAD_BYTES, Doorman, shown_key
+from homing.ground.doorman import HEAD_BYTES, Doorman, Turned, shown_key
 from homing.ground.secrets import hash_api_key
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -26,14 +27,18 @@ class Entrance:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.http = sockets.listen("HOMING_HTTP", HostPort("127.0.0.1", 0), count=2)
         self.smtp = sockets.listen("HOMING_SMTP", HostPort("127.0.0.1", 0), count=2)
-        self.noted: list[tuple[str, bytes | None]] = []
+        self.turned: list[Turned] = []
         self.doorman = Doorman(
             http=self.http,
             smtp=self.smtp,
             hostname="mail.example",
-            refused=lambda door, key: self.noted.append((door, key)),
+            refused=self.turned.append,
             tls=tls,
         )
+
+    @property
+    def noted(self) -> list[tuple[str, bytes | None]]:
+        return [(one.door, one.key_hash) for one in self.turned]
 
     async def say(self, door: str, text: bytes, *, tls: ssl.SSLContext | None = None) -> bytes:
         port = (self.http if door == "http" else self.smtp)[0].getsockname()[1]
@@ -71,6 +76,18 @@ async def test_an_http_client_is_told_to_come_back_and_its_key_is_noted(entrance
     assert b"Retry-After: " in head
     assert json.loads(body)["errors"][0]["message"]
     assert entrance.noted == [("http", hash_api_key(KEY))]
+    (turned,) = entrance.turned
+    assert (turned.path, turned.address) == ("/api/v1/transmissions", "127.0.0.1")
+
+
+async def test_a_request_belongs_to_the_moment_of_its_first_byte(entrance: Entrance):
+    reader, writer = await asyncio.open_connection("127.0.0.1", entrance.http[0].getsockname()[1])
+    await asyncio.sleep(0.3)
+    before = time.time()
+    writer.write(request())
+    assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+    writer.close()
+    assert before <= entrance.turned[0].at <= time.time()
 
 
 async def test_an_smtp_client_is_told_421(entrance: Entrance):

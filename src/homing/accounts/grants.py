@@ -1,7 +1,8 @@
 """The grants there are: what each allows, and who may hold it (SparkPost reference, section 1.3).
 
-One departure, because homing has no console session yet: `api_keys/manage` and `grants/view` can be held by a key of the
-primary account, so that keys can be managed over REST. A key never gives away more than it holds.
+One departure, because homing has no console session yet: `api_keys/manage`, `grants/view` and `support/manage` can be held by
+a key of the primary account, so that keys, cases and availability can be managed over REST. A key never gives
+away more than it holds.
 """
 
 import ipaddress

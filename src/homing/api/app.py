@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
-from homing.api import health, openapi
+from homing.api import docs, health, openapi
 from homing.api.auth import Authenticate, Gate
 from homing.api.bodies import Bodies
-from homing.api.frame import Count, Frame, handle
+from homing.api.errors import LONGEST_URI
+from homing.api.frame import Frame, handle
 from homing.api.v1 import events, message_events, transmissions
 from homing.api.v1.transmissions import RefuseNew, TakeTransmission
 from homing.contracts import people
+from homing.evidence.types import Begin
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
 
@@ -25,7 +28,7 @@ BODIES_IN_MEMORY = 64 * 1024 * 1024
 class Deps:
     """What the door needs of the house.
 
-    count         notes whose fault each answer reports: (account or None, fault tag)
+    begin         the evidence journal, for calls of the API
     refuse_new    why nothing new is taken now, in words for strangers; None: come in
     ready         a mapping with `ready`; for /health/ready
     metrics       Prometheus text; for /metrics
@@ -36,7 +39,7 @@ class Deps:
 
     authenticate: Authenticate
     accept: TakeTransmission
-    count: Count
+    begin: Begin
     refuse_new: RefuseNew
     ready: health.Ready
     metrics: health.Metrics
@@ -60,11 +63,19 @@ def make_app(deps: Deps) -> Frame:
         *health.routes(ready=deps.ready, metrics=deps.metrics),
         *deps.more_routes(bodies),
     ]
+    common = openapi.Common(body_bytes=deps.max_body_bytes, answer_s=deps.timeout_s, uri_bytes=LONGEST_URI)
+    described: list[HTTPRouteHandler] = [*handlers]
+
+    @cache
+    def document() -> dict[str, Any]:
+        return openapi.document(described, common)
+
+    described += [openapi.route(document), *docs.routes(document)]
     inner = Litestar(
-        route_handlers=[*handlers, openapi.route(handlers), *deps.pages],
+        route_handlers=[*described, *deps.pages],
         guards=[Gate(deps.authenticate, partial(people.by_token, deps.pool))],
         exception_handlers={Exception: handle},
         openapi_config=None,
         logging_config=None,
     )
-    return Frame(inner, count=deps.count, timeout_s=deps.timeout_s)
+    return Frame(inner, begin=deps.begin, timeout_s=deps.timeout_s)

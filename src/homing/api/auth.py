@@ -1,7 +1,5 @@
 """Who is asking: the Authorization header and X-MSYS-SUBACCOUNT (SparkPost reference, sections 1.2 to 1.4)."""
 
-import base64
-import binascii
 from typing import Any, Protocol
 
 from litestar.connection import ASGIConnection
@@ -9,8 +7,9 @@ from litestar.handlers import BaseRouteHandler
 
 from homing.accounts.authenticate import BadSubaccount
 from homing.accounts.types import Sender
+from homing.api.credentials import key_of
 from homing.api.errors import FORBIDDEN, SUSPENDED, UNAUTHORIZED, ApiError
-from homing.api.frame import ACCOUNT_ID
+from homing.api.frame import ATTEMPT
 from homing.contracts.people import PREFIX
 from homing.contracts.types import StaffMember
 
@@ -74,25 +73,13 @@ class Gate:
         try:
             sender = await self._authenticate(key, ip=client[0] if client else "", subaccount=subaccount) if key else None
         except BadSubaccount as trouble:
-            state[ACCOUNT_ID] = trouble.account_id
+            state[ATTEMPT].belongs_to(trouble.account_id)
             raise
         if sender is None:
             raise ApiError(UNAUTHORIZED)
-        state[ACCOUNT_ID] = sender.account_id
+        state[ATTEMPT].belongs_to(sender.account_id)
         if not grants or not any(grant in sender.grants for grant in grants):
             raise ApiError(FORBIDDEN)
         if sender.suspended and scope["method"] not in _READING:
             raise ApiError(SUSPENDED)
         state[SENDER] = sender
-
-
-def key_of(authorization: str) -> str | None:
-    """Return the API key of an Authorization header: the key alone, or the user name of Basic; None where there is none."""
-    scheme, _, rest = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return authorization or None
-    try:
-        user, _, _ = base64.b64decode(rest.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return user or None

@@ -13,9 +13,8 @@ from typing import IO, Any
 
 from litestar import Request, Response
 
-from homing.api.errors import ApiError
+from homing.api.errors import GONE, NOT_PLAIN, TOO_SLOW, ApiError, not_of, too_large
 from homing.ground.errors import Overloaded
-from homing.ingress.rules.problem import Problem
 
 JSON = "application/json"
 IDLE_S = 15.0  # a body that brings nothing for so long has timed out
@@ -67,6 +66,14 @@ class Bodies:
             yield parts[0] if len(parts) == 1 else b"".join(parts)
         finally:
             self._free += held
+
+    async def small(self, request: Request[Any, Any, Any], *, most: int) -> bytes:
+        """Return the bytes of a small body of any kind.
+
+        most     bytes
+        raises   ApiError 408, 413
+        """
+        return b"".join([part async for part in self._parts(request, most)])
 
     @asynccontextmanager
     async def spooled(self, request: Request[Any, Any, Any], *, most: int) -> AsyncIterator[bytes | mmap.mmap]:
@@ -144,7 +151,7 @@ class Bodies:
         """Give what comes, counted and in time."""
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length[:19]) > most:
-            raise _too_large(most)
+            raise ApiError(too_large(most))
         size = 0
         started = time.monotonic()
         more = True
@@ -153,16 +160,16 @@ class Bodies:
                 async with asyncio.timeout(IDLE_S):
                     message = await request.receive()
             except TimeoutError as trouble:
-                raise ApiError(_TOO_SLOW, close=True) from trouble
+                raise ApiError(TOO_SLOW, close=True) from trouble
             if message["type"] != "http.request":
-                raise ApiError(_GONE, close=True)
+                raise ApiError(GONE, close=True)
             part = message.get("body", b"")
             more = message.get("more_body", False)
             size += len(part)
             if size > most:
-                raise _too_large(most)
+                raise ApiError(too_large(most))
             if more and time.monotonic() - started > FREE_S + size / LEAST_RATE:
-                raise ApiError(_TOO_SLOW, close=True)
+                raise ApiError(TOO_SLOW, close=True)
             if part:
                 yield part
 
@@ -171,10 +178,6 @@ class Bodies:
             raise Overloaded("too many requests are being read")
         self._free -= size
         return size
-
-
-def _too_large(most: int) -> ApiError:
-    return ApiError(Problem(413, "Request entity too large", f"the body must be at most {most} bytes"))
 
 
 def _written(file: IO[bytes], rest: bytes) -> None:
@@ -194,10 +197,6 @@ def _renamed(part_path: Path, path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-_TOO_SLOW = Problem(408, "Request timeout", "the body arrived too slowly")
-_GONE = Problem(400, "Request body parsing failed", "the body ended before its time", "1300")
 
 
 def check_json(request: Request[Any, Any, Any]) -> None:
@@ -221,10 +220,9 @@ def check_media(request: Request[Any, Any, Any], allowed: Sequence[str]) -> None
             encoding = value
     media, _, parameters = kind.decode("latin-1").lower().partition(";")
     if media.strip() not in allowed or ("charset=" in parameters and "utf-8" not in parameters and "utf8" not in parameters):
-        text = f"the Content-Type must be {' or '.join(allowed)}, in UTF-8"
-        raise ApiError(Problem(415, "unsupported Content-Type", text, "1700"))
+        raise ApiError(not_of(allowed))
     if encoding.strip().lower() not in (b"", b"identity"):
-        raise ApiError(Problem(415, "unsupported Content-Encoding", "send the body uncompressed", "1700"))
+        raise ApiError(NOT_PLAIN)
 
 
 async def json_answer(request: Request[Any, Any, Any], body: bytes, *, status: int = 200) -> Response[bytes]:

@@ -13,8 +13,9 @@ from homing.accounts.authenticate import BadSubaccount
 from homing.events.store import TooSlow
 from homing.evidence.types import FaultTag
 from homing.ground.errors import LeaseLost, Overloaded, StoreUnavailable, Temporary
-from homing.ingress.rules.problem import Problem
+from homing.ingress.rules.problem import Problem, bad_params
 
+LONGEST_URI = 16_384  # bytes; beyond any query that the reference allows
 _encode = msgspec.json.Encoder().encode
 
 
@@ -53,16 +54,36 @@ FORBIDDEN = Problem(403, "Forbidden.")
 SUSPENDED = Problem(403, "Forbidden.", "this account or subaccount is suspended: it can be read, but not send or change anything")
 NOT_FOUND = Problem(404, "Resource could not be found")
 METHOD_NOT_ALLOWED = Problem(405, "Method Not Allowed", code="1102")
+URI_TOO_LONG = Problem(414, "URI too long", f"at most {LONGEST_URI} bytes are read")
+TOO_SLOW = Problem(408, "Request timeout", "the body arrived too slowly")
+GONE = Problem(400, "Request body parsing failed", "the body ended before its time", "1300")
+NOT_PLAIN = Problem(415, "unsupported Content-Encoding", "send the body uncompressed", "1700")
 UNAVAILABLE = Problem(503, "Service unavailable", "nothing was stored; try again in a few seconds")
 TIMED_OUT = Problem(504, "Gateway timeout", "the answer took too long; the request may have been carried out")
 SEARCH_TOO_SLOW = Problem(504, "Search took too long", "narrow the time range with from and to, or use fewer filters")
+BAD_SUBACCOUNT = bad_params("X-MSYS-SUBACCOUNT: this account has no subaccount 123")
+BAD_QUERY = Problem(400, "invalid params", "the query string must be percent-encoded UTF-8", "1200")
+INTERNAL = Problem(500, "Internal server error", "please quote request <X-SparkPost-Request-Id>")
+
+
+def not_of(media: Sequence[str]) -> Problem:
+    """A body does not say that it is one of these media types."""
+    return Problem(415, "unsupported Content-Type", f"the Content-Type must be {' or '.join(media)}, in UTF-8", "1700")
+
+
+def too_large(most: int) -> Problem:
+    """A body is too long."""
+    return Problem(413, "Request entity too large", f"the body must be at most {most} bytes")
 
 
 def errors_body(problems: Sequence[Problem]) -> bytes:
     """Return `{"errors": [...]}`; absent descriptions and codes are left out."""
-    return _encode(
-        {"errors": [{**problem.more, **error_object(problem.message, problem.description, problem.code)} for problem in problems]}
-    )
+    return _encode({"errors": [error_members(problem) for problem in problems]})
+
+
+def error_members(problem: Problem) -> dict[str, Any]:
+    """Return the error object of a problem."""
+    return {**problem.more, **error_object(problem.message, problem.description, problem.code)}
 
 
 def error_object(message: str, description: str = "", code: str = "") -> dict[str, str]:
@@ -93,7 +114,7 @@ def answer_to(trouble: BaseException, request_id: str) -> Answer:
         case TimeoutError():
             return Answer(504, errors_body([TIMED_OUT]), fault=FaultTag.TIMEOUT, log=True)
         case BadSubaccount():
-            return Answer(400, errors_body([Problem(400, "invalid params", str(trouble), "1200")]))
+            return Answer(400, errors_body([bad_params(str(trouble))]))
         case MethodNotAllowedException():
             return Answer(405, errors_body([METHOD_NOT_ALLOWED]), _headers_of(trouble))
         case NotFoundException():
@@ -101,17 +122,16 @@ def answer_to(trouble: BaseException, request_id: str) -> Answer:
         case HTTPException() if trouble.status_code < 500:
             return Answer(trouble.status_code, errors_body([Problem(trouble.status_code, "invalid request", trouble.detail)]))
         case _:
-            problem = Problem(500, "Internal server error", f"please quote request {request_id}")
-            return Answer(500, errors_body([problem]), log=True)
+            return Answer(500, errors_body([Problem(500, INTERNAL.message, f"please quote request {request_id}")]), log=True)
 
 
 def fault_of(status: int) -> FaultTag:
-    """Return whose fault a status reports."""
+    """Return whose fault a status reports; 501 and 505 refuse what nobody promised."""
     if status < 400:
         return FaultTag.NONE
     if status == 504:
         return FaultTag.TIMEOUT
-    return FaultTag.CLIENT if status < 500 else FaultTag.SERVER
+    return FaultTag.CLIENT if status < 500 or status in (501, 505) else FaultTag.SERVER
 
 
 def _headers_of(trouble: HTTPException) -> tuple[tuple[str, str], ...]:

@@ -1,27 +1,31 @@
-"""What every request gets, whatever it asks for: an id, a limit of time, an answer in any case, a fault tag that is counted."""
+"""What every request gets, whatever it asks for: an id, a limit of time, an answer in any case, a place in the evidence.
+
+An attempt begins with the first byte of a request to the API and ends with its answer; the fault tag says whose fault it was.
+"""
 
 import asyncio
 import itertools
 import secrets
-from collections.abc import Callable
+import time
 from typing import Any
 
 from litestar import Litestar, Request, Response
 
-from homing.api.errors import answer_to, errors_body, fault_of
-from homing.evidence.types import FaultTag
+from homing.api.credentials import key_of
+from homing.api.errors import LONGEST_URI, URI_TOO_LONG, answer_to, errors_body, fault_of
+from homing.evidence.marks import key_mark
+from homing.evidence.types import Attempt, Begin, FaultTag, nobodys
 from homing.ground.errors import Temporary
 from homing.ground.log import get
-from homing.ingress.rules.problem import Problem
+from homing.ground.secrets import hash_api_key
 
 log = get("api")
 
-Count = Callable[[int | None, FaultTag], None]
-LONGEST_URI = 16_384  # bytes; beyond any query that the reference allows
-
 REQUEST_ID = "request_id"  # keys of scope["state"]
-ACCOUNT_ID = "account_id"
+ATTEMPT = "attempt"  # homing.evidence.types.Attempt
 FAULT = "fault"
+ARRIVED_AT = "arrived_at"  # Unix seconds of the first byte
+GONE_AT = "gone_at"  # the same, when the client left without its answer
 
 _prefix = secrets.token_hex(4)
 _numbers = itertools.count(secrets.randbits(24))
@@ -30,12 +34,13 @@ _numbers = itertools.count(secrets.randbits(24))
 class Frame:
     """The outermost ASGI application.
 
+    begin       the evidence journal, for calls of the API
     timeout_s   longer than this no answer takes; reading a body included
     """
 
-    def __init__(self, inner: Litestar, *, count: Count, timeout_s: float) -> None:
+    def __init__(self, inner: Litestar, *, begin: Begin, timeout_s: float) -> None:
         self.inner = inner
-        self._count = count
+        self._begin = begin
         self._timeout_s = timeout_s
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -46,6 +51,8 @@ class Frame:
         request_id = f"{_prefix}{next(_numbers) & 0xFFFFFFFF:08x}"
         state = scope.setdefault("state", {})
         state[REQUEST_ID] = request_id
+        arrived_at = state.get(ARRIVED_AT) or time.time()
+        attempt = state[ATTEMPT] = self._attempt(scope, arrived_at)
         status = 0
         header = (b"x-sparkpost-request-id", request_id.encode())
 
@@ -58,7 +65,7 @@ class Frame:
 
         try:
             if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URI:
-                await _plain(tagged, 414, errors_body([Problem(414, "URI too long", f"at most {LONGEST_URI} bytes are read")]))
+                await _plain(tagged, 414, errors_body([URI_TOO_LONG]))
             else:
                 async with asyncio.timeout(self._timeout_s):
                     await self.inner(scope, receive, tagged)
@@ -66,13 +73,32 @@ class Frame:
             answer = answer_to(trouble, request_id)
             if answer.log:
                 note(trouble, request_id, scope["path"])
-            if answer.fault is not None:
+            if status:
+                state[FAULT] = FaultTag.SERVER  # the answer was cut off in the middle
+            elif answer.fault is not None:
                 state[FAULT] = answer.fault
             if status == 0:
                 await _plain(tagged, answer.status, answer.body, answer.headers)
+        except asyncio.CancelledError:
+            state[FAULT] = FaultTag.SERVER  # we stop, and this request is not answered (in time)
+            raise
         finally:
-            if scope["path"].startswith("/api/"):
-                self._count(state.get(ACCOUNT_ID), state.get(FAULT) or fault_of(status or 499))
+            gone_at = state.get(GONE_AT)
+            if gone_at is not None and gone_at < arrived_at + self._timeout_s:
+                attempt.ended(FaultTag.VOID, "499")
+            else:
+                attempt.ended(state.get(FAULT) or (fault_of(status) if status else FaultTag.SERVER), str(status or ""))
+
+    def _attempt(self, scope: Any, arrived_at: float) -> Attempt:
+        """Begin an attempt under the mark of the key that is shown; the gate says whose it is."""
+        if not scope["path"].startswith("/api/"):
+            return nobodys(0)
+        mark = ""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                key = key_of(value.decode("latin-1").strip())
+                mark = key_mark(hash_api_key(key)) if key else ""
+        return self._begin(int(arrived_at), None, mark)
 
 
 def handle(request: Request[Any, Any, Any], trouble: Exception) -> Response[bytes]:

@@ -1,6 +1,6 @@
 """What the routes of resources share: bodies as structs, query strings as text, refusals as answers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -10,7 +10,7 @@ from litestar import Request
 
 from homing.accounts.types import Sender
 from homing.api.auth import SENDER
-from homing.api.errors import ApiError
+from homing.api.errors import BAD_QUERY, ApiError
 from homing.ingress.rules.problem import Problem, Wrong
 from homing.ingress.rules.recipients import wrong_type
 from homing.ingress.rules.transmission import malformed
@@ -27,6 +27,18 @@ def refusals() -> Iterator[None]:
         yield
     except Wrong as wrong:
         raise ApiError(wrong.problem) from None
+
+
+def problem_with(read: Callable[..., Any], *given: Any) -> Problem:
+    """Return the problem that a rule finds in what it is given; how the document of the API learns its words.
+
+    raises   LookupError where it finds none
+    """
+    try:
+        read(*given)
+    except Wrong as wrong:
+        return wrong.problem
+    raise LookupError(f"nothing is wrong with {given!r}")
 
 
 def sender_of(request: Request[Any, Any, Any]) -> Sender:
@@ -68,7 +80,7 @@ def query_of(request: Request[Any, Any, Any]) -> dict[str, str]:
             max_num_fields=_MOST_PARAMETERS,
         )
     except (UnicodeDecodeError, ValueError):
-        raise Wrong(Problem(400, "invalid params", "the query string must be percent-encoded UTF-8", "1200")) from None
+        raise Wrong(BAD_QUERY) from None
     if any("\0" in text for _, text in pairs):
         raise Wrong(Problem(400, "invalid params", "the query string must not hold NUL", "1200"))
     return dict(pairs)

@@ -10,16 +10,18 @@ import asyncio
 import contextlib
 import json
 import socket
+import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from homing.api.frame import Count
-from homing.evidence.types import FaultTag
+from homing.api.frame import ARRIVED_AT, GONE_AT
+from homing.evidence.types import Begin, FaultTag
 
 HEAD_WITHIN_S = 15.0  # from the first byte (of a connection: from its start) to the end of the head
 MOST_HEAD_BYTES = 32_768
@@ -35,7 +37,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """One connection. Limits are class members, set by `serving` on a subclass of its own."""
 
     most_connections: ClassVar[int] = 1_000
-    count: ClassVar[Count | None] = None
+    begin: ClassVar[Begin | None] = None
     head_within_s: ClassVar[float] = HEAD_WITHIN_S
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
@@ -46,6 +48,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or turn it away."""
         super().connection_made(transport)
+        self._unanswered: deque[RequestResponseCycle] = deque()
         if len(self.connections) > self.most_connections:
             self._turn_away(503, "Service unavailable", "too many connections; try again in a few seconds", FaultTag.SERVER)
             return
@@ -54,6 +57,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_timer()
+        if not self._turned_away:
+            for cycle in self._unanswered:
+                cycle.scope["state"][GONE_AT] = time.time()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -84,6 +90,7 @@ class GuardedProtocol(HttpToolsProtocol):
             raise ConnectionRefusedError(text)
         self._in_head = True
         super().on_message_begin()
+        self.scope["state"][ARRIVED_AT] = time.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a field of the head; trailers, which nobody here asks for, are dropped."""
@@ -100,7 +107,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_bytes = self._framing_bytes = 0
         self._stop_timer()
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:
+            self._unanswered.append(self.cycle)
 
     def on_message_complete(self) -> None:
         """End a request: what comes next is another head, whose clock starts with its first byte."""
@@ -111,6 +121,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """End an answer. If the body still comes, let it come and drop it: closing at once would take the answer back."""
         super().on_response_complete()
+        while self._unanswered and self._unanswered[0].response_complete:
+            self._unanswered.popleft()
         if self.pipeline:
             self.flow.pause_reading()  # uvicorn would read more with each answer, however many requests wait
         if not self._in_head and self.cycle.response_complete and not self.transport.is_closing():
@@ -162,8 +174,8 @@ class GuardedProtocol(HttpToolsProtocol):
         )
         self.transport.close()
         self.loop.call_later(CLOSE_WITHIN_S, self.transport.abort)
-        if type(self).count is not None:
-            type(self).count(None, fault)  # type: ignore[misc]
+        if type(self).begin is not None:
+            type(self).begin(int(time.time())).ended(fault, str(status))  # type: ignore[misc]
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
@@ -187,7 +199,7 @@ async def serving(
     drain_s: float = 30.0,
     cert: Path | None = None,
     key: Path | None = None,
-    count: Count | None = None,
+    begin: Begin | None = None,
     most_connections: int = 1_000,
     head_within_s: float = HEAD_WITHIN_S,
 ) -> AsyncIterator[None]:
@@ -195,14 +207,14 @@ async def serving(
 
     sock   bound; it is closed at the end
     cert   PEM chain for HTTPS, with its key; None: plain HTTP
-    count  notes the answers that are given before there is a request
+    begin  notes the answers that are given before there is a request
     """
     protocol = type(
         "Connection",
         (GuardedProtocol,),
         {
             "most_connections": most_connections,
-            "count": None if count is None else staticmethod(count),
+            "begin": None if begin is None else staticmethod(begin),
             "head_within_s": head_within_s,
         },
     )

@@ -78,6 +78,13 @@ class _Collector(Collector):
             support.add_metric([what], count)
         yield support
 
+        forged = CounterMetricFamily(
+            "homing_sev1_refused", "Webhooks of the Severity 1 Line that were refused, by why", labels=["reason"]
+        )
+        for reason, count in worker.line.refused.items():
+            forged.add_metric([reason], count)
+        yield forged
+
         yield GaugeMetricFamily("homing_smtp_open_connections", "Injection connections now", smtp.counters.open_connections)
         yield GaugeMetricFamily("homing_queue_depth", "Messages that wait, those in memory included", owner.book.depth())
         yield GaugeMetricFamily("homing_queue_lanes", "Lanes with something in them", len(owner.book))

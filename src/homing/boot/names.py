@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from homing.ground.config import Settings
 
+SLATE = "slate"  # name of the file that a worker's evidence lies in while it is not on the disk
+
 
 def resolved(settings: Settings) -> Settings:
     """Return the settings with the host's own name where none was given, and the bounce domain that follows from it."""

@@ -1,5 +1,6 @@
 """The routes of every resource, wired."""
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from litestar.handlers import HTTPRouteHandler
@@ -10,6 +11,7 @@ from homing.api.v1 import (
     account,
     alerts,
     api_keys,
+    availability,
     data_privacy,
     dkim_keys,
     inbound_domains,
@@ -24,6 +26,7 @@ from homing.api.v1 import (
     sending_ips,
     snippets,
     subaccounts,
+    support_oncall,
     suppression_imports,
     suppression_list,
     templates,
@@ -87,7 +90,14 @@ def resources(
         ),
         *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
         *scheduled.routes(pool=pool, clock=clock, news=worker.owner.look_into_inbox),
-        *templates.routes(pool=pool, bodies=bodies, clock=clock, snippets=worker.snippets, forget=worker.templates.forget),
+        *templates.routes(
+            pool=pool,
+            bodies=bodies,
+            clock=clock,
+            snippets=worker.snippets,
+            inline=worker.preview_inliner,
+            forget=worker.templates.forget,
+        ),
         *snippets.routes(pool=pool, bodies=bodies, forget=worker.snippets.forget),
         *inbound_domains.routes(
             pool=pool,
@@ -109,6 +119,7 @@ def resources(
         *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.pools.forget),
         *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=worker.ab_tests.forget),
         *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=worker.services.clerk.news),
+        *support_oncall.routes(pool=pool, clock=clock),
         *ingest.routes(
             pool=pool,
             bodies=bodies,
@@ -117,6 +128,14 @@ def resources(
             refuse_new=worker.refuse_new,
         ),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
+        *worker.line.routes(bodies),
+        *availability.routes(
+            pool=pool,
+            bodies=bodies,
+            clock=clock,
+            master_key=master_key,
+            target=Decimal(str(settings.availability_target)),
+        ),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
         *worker.support.routes(pool, bodies),
     ]

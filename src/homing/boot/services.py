@@ -36,6 +36,8 @@ from homing.queue.owner import Owner
 from homing.queue.tell import tell
 from homing.recipients.importer import FOLDER, Importer
 from homing.spool.marks import Marking
+from homing.support.oncall.channels import Channels, Relay
+from homing.support.oncall.engine import Engine as OnCall
 from homing.validation.judge import Judge
 from homing.validation.rules.names import Names
 from homing.validation.runner import Runner
@@ -78,6 +80,19 @@ def marking_of(settings: Settings, master_key: MasterKey) -> Marking:
     )
 
 
+def relay_of(settings: Settings) -> Relay | None:
+    """Return the mail server that pages leave by."""
+    if settings.oncall_smtp is None:
+        return None
+    return Relay(
+        where=settings.oncall_smtp,
+        sender=settings.oncall_smtp_from,
+        security=settings.oncall_smtp_security,
+        user=settings.oncall_smtp_user,
+        password=settings.oncall_smtp_password,
+    )
+
+
 class Services:
     """The followers of the log and what they feed, wired. One for a worker."""
 
@@ -112,6 +127,13 @@ class Services:
             now=clock.now,
             serves=tracking.serves,
             proxies=read_masks(settings.tracking_proxies),
+        )
+        self.oncall = OnCall(
+            pool,
+            clock,
+            Channels(master_key, self.http, relay=relay_of(settings)),
+            self.http,
+            heartbeat_url=settings.heartbeat_url,
         )
         self.importer = Importer(pool, clock, settings.data / FOLDER, worker_id)
         self.resolver = resolver_of(settings, clock)
@@ -148,6 +170,7 @@ class Services:
             tasks.create_task(self.validation.run(), name="validation")
             tasks.create_task(self.keeper.run(), name="ab tests")
             tasks.create_task(self.clerk.run(), name="privacy")
+            tasks.create_task(self.oncall.run(), name="oncall")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""

@@ -9,10 +9,11 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import uvloop
@@ -23,20 +24,28 @@ from homing.accounts import store as accounts
 from homing.accounts import usage
 from homing.accounts.grants import KEY_GRANTS
 from homing.accounts.types import DEFAULT_ACCOUNT
+from homing.availability.detector import Detector
+from homing.availability.seal import Sealer
+from homing.availability.types import Finding
 from homing.boot import banner
-from homing.boot.names import node_name, resolved
+from homing.boot.names import SLATE, node_name, resolved
 from homing.domains import mailboxes
 from homing.domains import store as domains
 from homing.domains.keys import SEAL_PURPOSE
 from homing.egress import warmup_store as warmup
 from homing.egress.pace import PaceKeeper
 from homing.events import store as events
+from homing.evidence import slate
+from homing.evidence.fold import Folder
 from homing.evidence.journal import Journal
+from homing.evidence.marks import key_mark
+from homing.evidence.sources import SourceBook
 from homing.evidence.types import Door, FaultTag
+from homing.evidence.watch import EdgeWatch
 from homing.ground import channel, db, disk, log, metrics, sockets
 from homing.ground.clock import SystemClock
 from homing.ground.config import Settings
-from homing.ground.doorman import Doorman
+from homing.ground.doorman import Doorman, Turned
 from homing.ground.errors import HomingError, Misuse
 from homing.ground.migrate import migrate
 from homing.ground.postgres import DSN_FILE, EmbeddedPostgres
@@ -55,6 +64,7 @@ from homing.validation import store as validation
 _log = log.get("boot")
 HOUSEKEEPING_S = 600.0
 LEAST_DAYS = 2  # with fewer days of partitions ahead the platform is not ready: soon nothing could be written
+DOORMAN = "doorman"  # name of the supervisor's own evidence
 WORKER = [sys.executable, "-m", "homing.boot.worker"]
 
 
@@ -156,6 +166,12 @@ async def _first_account(pool: db.Pool) -> str | None:
     return made.clear
 
 
+async def _page(findings: Sequence[Finding]) -> None:
+    """Say that somebody is needed. Whoever is on call reads the log, until there is a better way to wake him."""
+    for one in findings:
+        _log.error("persistent_unavailability", account_id=one.account_id, start=one.start, seconds=one.seconds)
+
+
 @dataclass(slots=True)
 class House:
     """The running platform, seen from its parent process."""
@@ -173,13 +189,18 @@ class House:
     async def run(self, stop: asyncio.Event) -> None:
         """Keep everything alive until told to stop; then drain, and return when the last worker has ended."""
         settings = self.settings
-        journal = Journal(settings.data / "evidence", "doorman")
+        evidence = settings.data / "evidence"
+        journal = Journal(evidence, DOORMAN)
+        sources = SourceBook(evidence, DOORMAN, trust=settings.smtp_trust)
+        slates: dict[str, int] = {}  # of the workers, by id
 
-        def refused(door: str, key_hash: bytes | None) -> None:
-            if door == "mx":
-                return  # no customer's attempt
-            where = Door.API if door == "http" else Door.SMTP
-            journal.count(None, where, FaultTag.SERVER, key_hash.hex()[:16] if key_hash else "")
+        def refused(turned: Turned) -> None:
+            if turned.door == "smtp":
+                account_id, mark = sources.whose(turned.address)
+                journal.begin(Door.SMTP, int(turned.at), account_id, mark).ended(FaultTag.SERVER, "421/4.3.2")
+            elif turned.door == "http" and turned.path.startswith("/api/"):
+                mark = key_mark(turned.key_hash) if turned.key_hash else ""
+                journal.begin(Door.API, int(turned.at), None, mark).ended(FaultTag.SERVER, "503")
 
         doorman = Doorman(
             http=self.http,
@@ -197,6 +218,8 @@ class House:
             if supervisor.any_ready:
                 doorman.step_back()
             elif not stop.is_set():
+                if not doorman.standing:
+                    sources.load()
                 doorman.stand()
             if supervisor.ready and not announced:
                 announced = True
@@ -211,8 +234,18 @@ class House:
         def is_ready() -> bool:
             return supervisor.ready and self.days_ready >= LEAST_DAYS
 
+        def given(worker_id: str) -> dict[str, int]:
+            slates[worker_id] = slate.make()
+            return {SLATE: slates[worker_id]}
+
         async def dead(worker_id: str) -> None:
             keeper.detach(worker_id)
+            left = slates.pop(worker_id, None)
+            if left is not None:
+                found = journal.recover(slate.read(left))
+                os.close(left)
+                if found:
+                    _log.info("evidence_recovered", worker=worker_id, attempts=found)
             await queue.release_worker(self.pool, worker_id)
             await imports.release(self.pool, worker_id)
             await validation.release(self.pool, worker_id)
@@ -242,6 +275,7 @@ class House:
             lease_s=settings.lease_s,
             drain_s=settings.drain_s,
             node=node_name(settings),
+            files=given,
             on_worker_born=born,
             on_worker_dead=dead,
             on_change=changed,
@@ -254,11 +288,31 @@ class House:
             "metrics": joined,
             "ready": lambda: {"ready": is_ready()},
         }
+        sources.load()
         doorman.stand()
         halt = asyncio.Event()
+        folder = Folder(self.pool, evidence, node_name(settings), clock=SystemClock().now)
+
+        def under_way() -> Iterator[slate.Left]:
+            for handle in slates.values():
+                yield from slate.read(handle)
+
+        detector = Detector(
+            self.pool,
+            evidence,
+            node_name(settings),
+            page=_page,
+            under_way=under_way,
+            now=SystemClock().now,
+            target=Decimal(str(settings.availability_target)),
+        )
+        watch = EdgeWatch(lambda: doorman.standing or supervisor.any_ready, journal.watched)
         async with channel.serve_control(settings.data, handlers), asyncio.TaskGroup() as tasks:
             background = [
                 tasks.create_task(journal.run(halt), name="journal"),
+                tasks.create_task(watch.run(halt), name="watch"),
+                tasks.create_task(folder.run(halt), name="fold"),
+                tasks.create_task(detector.run(halt), name="detector"),
                 tasks.create_task(self._keep_house(halt), name="housekeeping"),
             ]
             if self.postgres is not None:
@@ -274,7 +328,8 @@ class House:
         _log.info("stopped")
 
     async def _keep_house(self, halt: asyncio.Event) -> None:
-        """Keep partitions ahead of the days, drop what retention has ended, forget old evidence, add up usage."""
+        """Keep partitions ahead of the days, drop what retention has ended, add up usage, seal days of the ledger."""
+        sealer = Sealer(self.pool, load_or_make(self.settings.master_key_path), now=SystemClock().now)
         while not await set_within(halt, HOUSEKEEPING_S):
             today = SystemClock().now().date()
             try:
@@ -290,6 +345,7 @@ class House:
                 await ab_tests.forget_messages(self.pool)
                 await ingest.forget_old(self.pool, now=SystemClock().now())
                 await figures.forget(self.pool, SystemClock().now())
+                await sealer.run_once()
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
             except (HomingError, *db.TEMPORARY) as trouble:
                 _log.warning("housekeeping_failed", cause=str(trouble)[:300])

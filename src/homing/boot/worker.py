@@ -27,7 +27,8 @@ from homing.api import server
 from homing.api.app import Deps, make_app
 from homing.api.bodies import Bodies
 from homing.boot.gauges import register, snapshot_of, trace_of
-from homing.boot.names import resolved
+from homing.boot.line import Line
+from homing.boot.names import SLATE, resolved
 from homing.boot.routes import resources
 from homing.boot.services import Services, marking_of, tracking_base, tracking_hosts
 from homing.boot.support import Support
@@ -47,6 +48,8 @@ from homing.egress.pools import PoolBook
 from homing.egress.rules.shaping import Shaping
 from homing.events.rules.classify import Classifier
 from homing.evidence.journal import Journal
+from homing.evidence.slate import Slate
+from homing.evidence.sources import SourceBook
 from homing.evidence.types import Door
 from homing.ground import config, db, log, metrics
 from homing.ground.attach import Attachment, attached
@@ -81,6 +84,7 @@ from homing.queue.inbox import Obey
 from homing.queue.owner import Owner
 from homing.queue.types import NewChunk, Wish
 from homing.smtp.server import SmtpSettings
+from homing.spool.css import Inliner
 from homing.templates.book import SnippetBook, TemplateBook
 
 _log = log.get("boot")
@@ -150,6 +154,7 @@ class Worker:
         )
         self.templates = TemplateBook(pool, clock)
         self.snippets = SnippetBook(pool, clock)
+        self.inliner, self.preview_inliner = Inliner(), Inliner()  # a preview that takes long holds up no delivery
         self.ab_tests = AbTestBook(pool, clock)
         self.keyring = KeyRing(pool, master_key, clock)
         self.tracking = TrackingBook(pool, clock, own_base=tracking_base(settings), own_hosts=tracking_hosts(settings))
@@ -167,6 +172,7 @@ class Worker:
                 pools,
                 self.snippets,
                 marking=marking_of(settings, master_key),
+                inline=self.inliner,
                 tracking=self.tracking,
                 hostname=settings.hostname,
                 bounce_domain=settings.bounce_domain,
@@ -224,7 +230,11 @@ class Worker:
             support=self.support,
             forget_domains=self.forget_domains,
         )
-        self.journal = Journal(settings.data / "evidence", attachment.worker_id)
+        self.line = Line(settings, pool, clock, master_key, mail=self.notices)
+        slate = attachment.files.get(SLATE)
+        evidence, worker_id = settings.data / "evidence", attachment.worker_id
+        self.journal = Journal(evidence, worker_id, slate=None if slate is None else Slate(slate))
+        self.sources = SourceBook(evidence, worker_id, trust=settings.smtp_trust)
         self.guard = DiskGuard(self._disks(), min_free_bytes=settings.min_free_bytes, min_free_share=settings.min_free_share)
         self._tls = self._tls_context()
         self.smtp = self._smtp_door()
@@ -301,11 +311,13 @@ class Worker:
             ),
             accept=accept,
             authenticate=self.authenticator.authenticate,
-            count=lambda account_id, fault: self.journal.count(account_id, Door.SMTP, fault),
             refuse_new=self.refuse_new,
             clock=self._clock,
             trusted=(lambda ip: self.authenticator.trusted(ip, settings.smtp_trust)) if settings.smtp_trust else None,
             tls=self._tls,
+            begin=self.journal.at(Door.SMTP),
+            whose=self.sources.whose,
+            note=self.sources.note,
         )
 
     def refuse_new(self) -> str | None:
@@ -321,16 +333,19 @@ class Worker:
         """Serve until told to stop, then drain."""
         settings = self._settings
         attachment = self._attachment
+        await asyncio.to_thread(self.sources.load)
         halt = asyncio.Event()  # of the journal and the disk guard: they outlive the drain
         quiet = asyncio.Event()  # no door takes anything any more: the queue may end
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.journal.run(halt), name="journal")
             tasks.create_task(self.guard.run(halt), name="disk")
+            tasks.create_task(self.sources.run(halt), name="sources")
             # Attempts end while the doors answer what they have taken: all of it within drain_s.
             engine = tasks.create_task(self.engine.run(stop), name="engine")
             relay = tasks.create_task(self.relay.run(stop), name="relay")
             owner = tasks.create_task(self.owner.run(quiet, may_read=self.engine.may_read), name="owner")
             tasks.create_task(self.services.run(stop), name="services")
+            line = tasks.create_task(self.line.keeper.run(), name="line")
             async with self._doors():
                 claimed = asyncio.ensure_future(self.owner.keeper.first_claim.wait())
                 stopping = asyncio.ensure_future(stop.wait())
@@ -345,8 +360,11 @@ class Worker:
             quiet.set()
             await asyncio.wait({engine, owner})
             relay.cancel()
+            line.cancel()
             halt.set()
         await self.resolver.close()
+        for inliner in (self.inliner, self.preview_inliner):
+            inliner.close()
         _log.info("drained", worker=attachment.worker_id, drain_s=settings.drain_s)
 
     @asynccontextmanager
@@ -358,7 +376,7 @@ class Worker:
         tls: dict[str, Any] = {}
         if settings.tls_cert is not None:
             tls = {"cert": settings.tls_cert, "key": settings.tls_key}
-        async with server.serving(make_app(deps), sockets["http"], drain_s=settings.drain_s * 2 / 3, count=deps.count, **tls):
+        async with server.serving(make_app(deps), sockets["http"], drain_s=settings.drain_s * 2 / 3, begin=deps.begin, **tls):
             # The loop listens anew, and would cut the queue to 100: two hundred clients that connect at once then wait a second.
             doors = [(self.smtp, sockets["smtp"]), *([(self.mx.smtp, sockets["mx"])] if "mx" in sockets else [])]
             opened = [await loop.create_server(door.protocol_factory, sock=sock, backlog=BACKLOG) for door, sock in doors]
@@ -398,7 +416,7 @@ class Worker:
         return Deps(
             authenticate=self.authenticator.authenticate,
             accept=self.accept,
-            count=lambda account_id, fault: self.journal.count(account_id, Door.API, fault),
+            begin=self.journal.at(Door.API),
             refuse_new=self.refuse_new,
             ready=ready,
             metrics=all_metrics,

@@ -10,7 +10,9 @@ import typer
 
 from homing.cli import (
     accounts,
+    availability,
     cases,
+    contract,
     demo,
     doctor,
     domains,
@@ -18,9 +20,13 @@ from homing.cli import (
     hours,
     ips,
     keys,
+    line,
+    oncall,
     output,
+    people,
     postmaster,
     privacy,
+    probe,
     queue,
     send,
     suppressions,
@@ -53,8 +59,14 @@ app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(templates.app, name="templates")
 app.add_typer(hours.app, name="hours")
 app.add_typer(cases.app, name="cases")
+app.add_typer(people.app, name="staff")
+app.add_typer(contract.app, name="contract")
+app.add_typer(line.app, name="line")
+app.add_typer(oncall.app, name="oncall")
 app.command("postmaster")(postmaster.postmaster)
 app.add_typer(privacy.app, name="privacy")
+app.add_typer(availability.app, name="availability")
+app.add_typer(probe.app, name="probe")
 app.command("doctor")(doctor.doctor)
 
 _flags = {"traceback": False}

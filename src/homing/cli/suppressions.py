@@ -72,6 +72,8 @@ def told(text: str | None) -> str:
             return f"the API, key {which}" if which else "the API"
         case ("import", _, which):
             return f"import {which}"
+        case ("privacy", _, which):
+            return f"privacy request {which}"
         case _:
             return "unknown"
 
@@ -90,5 +92,9 @@ def _facts(row: Suppression) -> dict[str, Any]:
         "provenance": row.provenance,
         "put_by": by,
         **({"event": event} if event else {}),
-        **({{"event": "message_id", "api": "key_id", "import": "import_id"}[by]: which} if which and by != "unknown" else {}),
+        **(
+            {{"event": "message_id", "api": "key_id", "import": "import_id", "privacy": "request_id"}[by]: which}
+            if which and by != "unknown"
+            else {}
+        ),
     }

@@ -23,6 +23,7 @@ from homing.message import verp
 from homing.queue.types import Entry, NewChunk
 from homing.spool import dkim
 from homing.spool import store as spool
+from homing.spool.css import InlineCss
 from homing.spool.marks import Marking, Marks
 from homing.spool.render import Prepared, prepare
 from homing.spool.types import NOTHING_DIFFERS, ChunkFacts, Content, InlineContent, RawContent
@@ -44,25 +45,37 @@ class Chunk:
     apart   making the next of its messages may take so long that the event loop must not wait for it
     """
 
-    __slots__ = ("_content", "_prepared", "apart", "events", "facts", "names_snippets", "size")
+    __slots__ = ("_content", "_prepared", "_trouble", "apart", "events", "facts", "names_snippets", "size")
 
     def __init__(self, facts: ChunkFacts, content: Content, events: EventBook | None = None) -> None:
         self.facts = facts
         self.events = events or EventBook(facts, amp_enabled=has_amp(content))
         self._content = content
         self._prepared: Prepared | None = None
+        self._trouble: Permanent | None = None
         self.size = _size(content) + 2_000
-        self.apart = _may_be_slow(content)
+        self.apart = facts.inline_css or _may_be_slow(content)
         self.names_snippets = _names_snippets(content)
 
-    def prepared(self, hostname: str, *, tracked: bool) -> Prepared:
+    def prepared(self, hostname: str, *, tracked: bool, inline: InlineCss | None) -> Prepared:
         """Return what renders the messages of this chunk; made at the first use.
 
-        raises   Permanent where the content cannot be made into a message
+        raises   Permanent where the content cannot be made into a message; Temporary where its CSS cannot be moved now
         """
+        if self._trouble is not None:
+            raise self._trouble
         if self._prepared is None:
-            self._prepared = prepare(self._content, self.facts, hostname, tracked=tracked)
+            try:
+                self._prepared = prepare(self._content, self.facts, hostname, tracked=tracked, inline=inline)
+            except Permanent as trouble:
+                self._trouble = trouble
+                raise
         return self._prepared
+
+    @property
+    def waits(self) -> bool:
+        """Return whether making a message waits for another process."""
+        return self._prepared is not None and self._prepared.waits
 
 
 NO_MARKING = Marking()
@@ -107,6 +120,7 @@ class Letters:
         snippets: SnippetBook,
         *,
         marking: Marking = NO_MARKING,
+        inline: InlineCss | None = None,
         tracking: TrackingBook | None = None,
         hostname: str,
         bounce_domain: str,
@@ -119,6 +133,7 @@ class Letters:
         self._pools = pools
         self._snippets = snippets
         self._marking = marking
+        self._inline = inline
         self._tracking = tracking
         self._hostname = hostname
         self._bounce_domain = bounce_domain
@@ -223,7 +238,7 @@ class Letters:
         """Make a message and note whether the next one of its chunk should be made apart."""
         began = time.thread_time()
         letter = self._made(entry, chunk, material, now)
-        chunk.apart = time.thread_time() - began > SLOW_S
+        chunk.apart = chunk.waits or time.thread_time() - began > SLOW_S
         return letter
 
     def _made(self, entry: Entry, chunk: Chunk, material: Material, now: datetime) -> Letter | Unmakeable:
@@ -234,7 +249,7 @@ class Letters:
         mail_from = verp.compose(entry.entry_id, self._token, domain)
         try:
             seal = self._marking.seal if self._marking.tracks(facts) else None
-            prepared = chunk.prepared(self._hostname, tracked=seal is not None)
+            prepared = chunk.prepared(self._hostname, tracked=seal is not None, inline=self._inline)
             rendered = prepared.render(
                 extra_headers=self._marking.fields(
                     facts, message_id=entry.entry_id, recipient=entry.recipient, brings=prepared.brings, base=material.base

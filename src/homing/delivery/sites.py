@@ -224,5 +224,10 @@ class Sites:
 
 def _reaches(address: str, site: Site) -> bool:
     """Return whether a host of the site has an address of the same family as ours."""
-    theirs = [each for host in site.hosts for each in host.addresses]
-    return not address or not theirs or any((":" in each) == (":" in address) for each in theirs)
+    six, known = ":" in address, False
+    for host in site.hosts:
+        for each in host.addresses:
+            if not address or (":" in each) == six:
+                return True
+            known = True
+    return not known

@@ -1,11 +1,16 @@
 """The journal: what each customer attempted at each door in each second, on the local disk (clause D).
 
 It survives an outage of the database, because it needs none. Each process appends to files of its own, one for each UTC day,
-`<data>/evidence/YYYY-MM-DD/<process>.log`; a reader unites them. A line is
+`<data>/evidence/YYYY-MM-DD/<process>.log`; reading.py reads them, fold.py takes them into the ledger. A line is
 
-    <Unix second> <account or -> <door> <attempts> <successes> <client> <server> <timeout> <key or -> <CRC-32 of what precedes>
+    <Unix second> <account or -> <door> <mark or -> <tag>:<code>=<count>[,...] <CRC-32 of what precedes>
 
-and a line that does not match its sum (torn by a crash) is passed over.
+An attempt belongs to the second in which it arrived, whenever it ends, so several lines may speak of one second: they add up.
+The supervisor's journal also holds `<Unix second> watch <CRC-32>` for every second in which the doors were attended. A line
+that does not match its sum (torn by a crash) is passed over.
+
+What is not on the disk yet stands on the slate (slate.py), so the death of a process loses nothing. Only when the whole
+machine dies may the last second be missing; it is unknown then, and never counted as good.
 """
 
 import asyncio
@@ -15,73 +20,170 @@ import re
 import shutil
 import time
 import zlib
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from homing.evidence.types import Door, FaultTag
+from homing.evidence.rules.classify import LOST, verdict
+from homing.evidence.slate import Left, Slate
+from homing.evidence.types import DAY_S, Begin, Door, FaultTag, Verdict
 from homing.ground import log
 
 KEEP_DAYS = 40  # a month, its statement, and the time to dispute it
 _MOST_ROWS = 200_000  # in memory while the disk takes nothing; about a minute's worth of very many customers
-_COLUMN = {FaultTag.NONE: 1, FaultTag.CLIENT: 2, FaultTag.SERVER: 3, FaultTag.TIMEOUT: 4}
+_SYNC_WATCH_S = 10  # watched seconds alone wake the disk so often
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
-Slot = tuple[int, int | None, Door, str]
+Slot = tuple[int, int | None, Door, str]  # second, account, door, mark
+Outcome = tuple[FaultTag, str]  # whose fault, and the code that was answered
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What one customer attempted at one door in one second.
+class _Row:
+    """One slot in memory.
 
-    second      Unix second, UTC
-    account_id  None: unknown (no valid key was shown, or the database could not be asked)
-    key         the start of the hash of the key that was shown, in hex, where the account is unknown; else ''
-    attempts    the sum of the others: successes, and failures by whose fault they were
+    open         attempts under way
+    counts       how others ended that were not handed to the disk yet
+    ok, failed   how many ended that are not on the disk for certain
+    place        on the slate; -1: none
     """
 
-    second: int
-    account_id: int | None
-    door: Door
-    key: str
-    attempts: int
-    successes: int
-    client: int
-    server: int
-    timeouts: int
+    __slots__ = ("counts", "failed", "ok", "open", "place")
+
+    def __init__(self, place: int) -> None:
+        self.open = self.ok = self.failed = 0
+        self.counts: Counter[Outcome] = Counter()
+        self.place = place
+
+
+class OpenAttempt:
+    """One attempt under way, and where it is counted."""
+
+    __slots__ = ("_journal", "_row", "_slot")
+
+    def __init__(self, journal: "Journal", slot: Slot, row: _Row | None) -> None:
+        self._journal = journal
+        self._slot = slot
+        self._row = row
+
+    def belongs_to(self, account_id: int) -> None:
+        """Say whose it is."""
+        second, known, door, _ = self._slot
+        if known == account_id or self._row is None:
+            return
+        before, before_row = self._slot, self._row
+        self._slot = (second, account_id, door, "")
+        self._row = self._journal.open(self._slot)
+        self._journal.closed(before, before_row, None)
+
+    def ended(self, fault: FaultTag, code: str) -> None:
+        """Say how it ended; what is said after that is not heard."""
+        row, self._row = self._row, None
+        if row is not None:
+            self._journal.closed(self._slot, row, (fault, code))
 
 
 class Journal:
-    """One process's journal. `count` from anywhere in the event loop; `run` writes it down once a second.
+    """One process's journal. `begin` from anywhere in the event loop; `run` writes it down once a second.
 
     folder   `<data>/evidence`
     process  a name no other process uses at the same time, for example the worker id
     clock    Unix seconds
+    slate    where this process leaves what is not on the disk; None: nowhere
     """
 
-    def __init__(self, folder: Path, process: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path, process: str, *, clock: Callable[[], float] = time.time, slate: Slate | None = None) -> None:
         self._folder = folder
         self._name = re.sub(r"[^A-Za-z0-9._-]", "_", process) + ".log"
         self._clock = clock
-        self._rows: dict[Slot, list[int]] = {}
+        self._slate = slate
+        self._rows: dict[Slot, _Row] = {}
+        self._watched: list[int] = []
+        self._synced_at = 0
         self._file: tuple[str, int] | None = None
         self._torn = False
         self._lost = 0
         self._log = log.get("evidence")
 
-    def count(self, account_id: int | None, door: Door, fault: FaultTag, key: str = "") -> None:
-        """Note one attempt and how it ended. Costs about a microsecond."""
-        slot = (int(self._clock()), account_id, door, key)
+    # what happens ---------------------------------------------------------------------------------------------------------
+
+    def begin(self, door: Door, second: int, account_id: int | None = None, key: str = "") -> OpenAttempt:
+        """Begin an attempt that arrived in a second. Costs about two microseconds, with its end."""
+        slot = (second, account_id, door, "" if account_id is not None else key)
+        return OpenAttempt(self, slot, self.open(slot))
+
+    def at(self, door: Door) -> Begin:
+        """Return `begin` for one door."""
+        return partial(self.begin, door)
+
+    def watched(self, second: int) -> None:
+        """Note that in this whole second the doors were attended, and whoever came was noted."""
+        self._watched.append(second)
+
+    def recover(self, left: Iterable[Left]) -> int:
+        """Note what a dead process left: what had ended as it ended, what was under way as our failure. Returns the attempts."""
+        found = 0
+        for one in left:
+            row = self.open((one.second, one.account_id, one.door, one.key))
+            if row is None:
+                continue
+            row.open -= 1
+            self._end(row, (FaultTag.NONE, LOST), one.ok)
+            self._end(row, (FaultTag.SERVER, LOST), one.failed + one.open)
+            self._tell(row)
+            found += one.ok + one.failed + one.open
+        return found
+
+    def open(self, slot: Slot) -> _Row | None:
+        """Return the row of a slot with one attempt more under way; None where memory is full."""
         row = self._rows.get(slot)
         if row is None:
             if len(self._rows) >= _MOST_ROWS:
                 self._lost += 1
-                return
-            row = self._rows[slot] = [0, 0, 0, 0, 0]
-        row[0] += 1
-        row[_COLUMN[fault]] += 1
+                return None
+            row = self._rows[slot] = _Row(-1 if self._slate is None else self._slate.take(*slot))
+        row.open += 1
+        self._tell(row)
+        return row
+
+    def closed(self, slot: Slot, row: _Row, outcome: Outcome | None) -> None:
+        """End one attempt of a row; None: it is none, or is counted elsewhere."""
+        row.open -= 1
+        if outcome is not None and outcome[0] is not FaultTag.VOID:
+            if slot[1] is None and slot[3] and verdict(slot[2], *outcome) is Verdict.OK:
+                # Nobody's key, judged and answered. Marks of keys that anybody may invent must not fill the disk.
+                elsewhere = (*slot[:3], "")
+                other = self.open(elsewhere)
+                if other is not None:
+                    self.closed(elsewhere, other, outcome)
+            else:
+                self._end(row, outcome, 1)
+        self._tell(row)
+        self._drop_if_done(slot, row)
+
+    @staticmethod
+    def _end(row: _Row, outcome: Outcome, count: int) -> None:
+        if not count:
+            return
+        row.counts[outcome] += count
+        if outcome[0] in (FaultTag.SERVER, FaultTag.TIMEOUT):
+            row.failed += count
+        else:
+            row.ok += count
+
+    def _tell(self, row: _Row) -> None:
+        if row.place >= 0 and self._slate is not None:
+            self._slate.write(row.place, row.open, row.ok, row.failed)
+
+    def _drop_if_done(self, slot: Slot, row: _Row) -> None:
+        if row.open or row.ok or row.failed or self._rows.get(slot) is not row:
+            return
+        del self._rows[slot]
+        if row.place >= 0 and self._slate is not None:
+            self._slate.wipe(row.place)
+
+    # down to the disk -----------------------------------------------------------------------------------------------------
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write each second down once it has passed, until told to stop; then the rest. Removes days beyond KEEP_DAYS."""
@@ -91,28 +193,40 @@ class Journal:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1.05 - now % 1.0)
             await self.flush(before=int(self._clock()))
-            today = _day(int(self._clock()))
+            today = day_of(int(self._clock()))
             if today != purged:
                 purged = today
                 await asyncio.to_thread(purge, self._folder, now=int(self._clock()))
         await self.close()
 
     async def flush(self, *, before: int | None = None) -> None:
-        """Write what was counted in seconds earlier than `before` (None: everything), down to the disk."""
-        taken = [slot for slot in self._rows if before is None or slot[0] < before]
-        if not taken:
+        """Write what ended of seconds earlier than `before` (None: everything), down to the disk."""
+        taken: dict[Slot, tuple[_Row, Counter[Outcome]]] = {}
+        for slot, row in self._rows.items():
+            if row.counts and (before is None or slot[0] < before):
+                taken[slot] = (row, row.counts)
+                row.counts = Counter()
+        watched, self._watched = self._watched, []
+        if not taken and not watched:
             return
-        rows = {slot: self._rows.pop(slot) for slot in taken}
-        writing = asyncio.ensure_future(asyncio.to_thread(self._write, rows))
+        writing = asyncio.ensure_future(asyncio.to_thread(self._write, taken, watched))
         try:
-            unwritten = await asyncio.shield(writing)
+            unwritten, unwatched = await asyncio.shield(writing)
         except asyncio.CancelledError:
             await writing
             raise
-        for slot, row in unwritten.items():
-            kept = self._rows.setdefault(slot, [0, 0, 0, 0, 0])
-            for column, number in enumerate(row):
-                kept[column] += number
+        self._watched = unwatched + self._watched
+        for slot, (row, counts) in taken.items():
+            if slot in unwritten:
+                row.counts += counts
+                continue
+            for (fault, _), count in counts.items():
+                if fault in (FaultTag.SERVER, FaultTag.TIMEOUT):
+                    row.failed -= count
+                else:
+                    row.ok -= count
+            self._tell(row)
+            self._drop_if_done(slot, row)
 
     async def close(self) -> None:
         """Write everything and close the file."""
@@ -121,24 +235,37 @@ class Journal:
             os.close(self._file[1])
             self._file = None
 
-    def _write(self, rows: dict[Slot, list[int]]) -> dict[Slot, list[int]]:
-        """Append the rows (in a thread); return those that could not be written, for the next time."""
-        by_day: dict[str, dict[Slot, list[int]]] = defaultdict(dict)
-        for slot, row in rows.items():
-            by_day[_day(slot[0])][slot] = row
-        unwritten: dict[Slot, list[int]] = {}
+    def _write(self, taken: dict[Slot, tuple[_Row, Counter[Outcome]]], watched: list[int]) -> tuple[frozenset[Slot], list[int]]:
+        """Append (in a thread); return the slots and watched seconds that could not be written, for the next time."""
+        by_day: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
+        slots: dict[str, list[Slot]] = defaultdict(list)
+        seconds: dict[str, list[int]] = defaultdict(list)
+        for slot, (_, counts) in taken.items():
+            day = day_of(slot[0])
+            by_day[day].append((slot[0], _line(slot, counts)))
+            slots[day].append(slot)
+        for second in watched:
+            day = day_of(second)
+            by_day[day].append((second, _summed(b"%d watch" % second)))
+            seconds[day].append(second)
+        unwritten: set[Slot] = set()
+        unwatched: list[int] = []
         for day in sorted(by_day):
+            sync = bool(slots[day]) or seconds[day][-1] >= self._synced_at + _SYNC_WATCH_S
             try:
-                self._append(day, b"".join(_line(slot, row) for slot, row in sorted(by_day[day].items(), key=_order)))
+                self._append(day, b"".join(line for _, line in sorted(by_day[day])), sync=sync)
             except OSError as trouble:
                 self._log.error("evidence_not_written", reason=str(trouble), rows=len(by_day[day]))
-                unwritten.update(by_day[day])
+                unwritten.update(slots[day])
+                unwatched += seconds[day]
+            if sync and seconds[day]:
+                self._synced_at = seconds[day][-1]
         if self._lost and not unwritten:
             self._log.error("evidence_lost", attempts=self._lost)
             self._lost = 0
-        return unwritten
+        return frozenset(unwritten), unwatched
 
-    def _append(self, day: str, text: bytes) -> None:
+    def _append(self, day: str, text: bytes, *, sync: bool) -> None:
         if self._file is None or self._file[0] != day:
             if self._file is not None:
                 os.close(self._file[1])
@@ -158,6 +285,8 @@ class Journal:
             os.ftruncate(handle, start)
             raise OSError(f"only {written} of {len(payload)} bytes fit")
         self._torn = False
+        if not sync:
+            return
         try:
             os.fdatasync(handle)
         except OSError as trouble:  # it stands in the file, so it must not be written again
@@ -166,63 +295,32 @@ class Journal:
 
 def purge(folder: Path, *, now: int) -> list[str]:
     """Remove the days that are older than KEEP_DAYS; return which."""
-    limit = _day(now - KEEP_DAYS * 86_400)
-    try:
-        old = sorted(entry for entry in os.listdir(folder) if _DAY.fullmatch(entry) and entry < limit)
-    except FileNotFoundError:
-        return []
+    limit = day_of(now - KEEP_DAYS * DAY_S)
+    old = [day for day in days(folder) if day < limit]
     for day in old:
         shutil.rmtree(folder / day, ignore_errors=True)
     return old
 
 
-def read(folder: Path, since: int, until: int) -> Iterator[Tally]:
-    """Give what all processes noted in the seconds since <= second < until, in order of second; lines of one slot are summed.
-
-    Holds one day in memory at a time.
-    """
-    if until <= since:
-        return
-    first, last = (datetime.fromtimestamp(moment, UTC).date() for moment in (since, until - 1))
-    for offset in range((last - first).days + 1):
-        rows: dict[Slot, list[int]] = {}
-        for path in sorted((folder / (first + timedelta(days=offset)).isoformat()).glob("*.log")):
-            with path.open("rb") as file:
-                for line in file:
-                    parsed = _parse(line)
-                    if parsed is None or not since <= parsed[0][0] < until:
-                        continue
-                    slot, numbers = parsed
-                    row = rows.setdefault(slot, [0, 0, 0, 0, 0])
-                    for column, number in enumerate(numbers):
-                        row[column] += number
-        for slot, row in sorted(rows.items(), key=_order):
-            yield Tally(*slot, *row)
+def days(folder: Path) -> list[str]:
+    """Return the days that there are files of, in order."""
+    try:
+        return sorted(entry for entry in os.listdir(folder) if _DAY.fullmatch(entry))
+    except FileNotFoundError:
+        return []
 
 
-def _day(second: int) -> str:
+def day_of(second: int) -> str:
+    """Return the UTC day of a second, as folders name it."""
     return datetime.fromtimestamp(second, UTC).date().isoformat()
 
 
-def _order(item: tuple[Slot, list[int]]) -> tuple[int, int, str, str]:
-    second, account_id, door, key = item[0]
-    return second, -1 if account_id is None else account_id, door.value, key
-
-
-def _line(slot: Slot, row: list[int]) -> bytes:
+def _line(slot: Slot, counts: Counter[Outcome]) -> bytes:
     second, account_id, door, key = slot
     account = "-" if account_id is None else str(account_id)
-    text = f"{second} {account} {door.value} {' '.join(map(str, row))} {key or '-'}".encode()
+    ended = ",".join(f"{fault.value}:{code or '-'}={count}" for (fault, code), count in sorted(counts.items()))
+    return _summed(f"{second} {account} {door.value} {key or '-'} {ended}".encode())
+
+
+def _summed(text: bytes) -> bytes:
     return b"%s %08x\n" % (text, zlib.crc32(text))
-
-
-def _parse(line: bytes) -> tuple[Slot, list[int]] | None:
-    """Read one line; None if it is torn or empty."""
-    text, _, checksum = line.rstrip(b"\n").rpartition(b" ")
-    if not text or not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
-        return None
-    second, account, door, *numbers, key = text.decode("ascii").split(" ")
-    return (
-        (int(second), None if account == "-" else int(account), Door(door), "" if key == "-" else key),
-        [int(number) for number in numbers],
-    )

@@ -19,16 +19,25 @@ class Attachment:
     """What a worker has from its supervisor.
 
     sockets    its listening sockets by door
+    files      descriptors of other files that it was given, by name
     facts      put in what each heartbeat shall tell (msgpack types); the supervisor shows it
     orphaned   set when the supervisor is gone: drain and end
     """
 
     def __init__(
-        self, *, worker_id: str, number: int, sockets: dict[str, socket.socket], channel: Channel, lease_s: float
+        self,
+        *,
+        worker_id: str,
+        number: int,
+        sockets: dict[str, socket.socket],
+        channel: Channel,
+        lease_s: float,
+        files: Mapping[str, int] | None = None,
     ) -> None:
         self.worker_id = worker_id
         self.number = number
         self.sockets = sockets
+        self.files = dict(files or {})
         self.channel = channel
         self.lease_s = lease_s
         self.facts: dict[str, Any] = {}
@@ -72,7 +81,12 @@ async def attached(environ: Mapping[str, str] | None = None) -> AsyncIterator[At
         sock.setblocking(False)
     async with opened(socket.socket(fileno=told["channel"]), name="supervisor") as channel:
         attachment = Attachment(
-            worker_id=told["worker_id"], number=told["number"], sockets=sockets, channel=channel, lease_s=told["lease_s"]
+            worker_id=told["worker_id"],
+            number=told["number"],
+            sockets=sockets,
+            channel=channel,
+            lease_s=told["lease_s"],
+            files=told["files"],
         )
         beat = asyncio.ensure_future(attachment._beat())
         try:

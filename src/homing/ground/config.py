@@ -79,6 +79,12 @@ class Settings:
     notice_from: str = (
         ""  # address that mail of the platform itself comes from (verification mails); its domain is one of your sending domains
     )
+    oncall_smtp: HostPort | None = None  # mail server, not this house, that pages of on-call leave by; default: no mail
+    oncall_smtp_from: str = ""  # address that pages come from; oncall_smtp needs it
+    oncall_smtp_user: str = ""  # user name at that mail server; default: no login
+    oncall_smtp_password: str = ""  # password at that mail server
+    oncall_smtp_security: str = "starttls"  # starttls, tls (from the first byte) or none; the certificate must be valid
+    heartbeat_url: str = ""  # is posted to once a minute while on-call works, so that somebody outside notices when it does not
     support_address: str = (
         ""  # address that support mail comes to (on HOMING_MX) and answers come from; its domain is one of your sending domains
     )
@@ -97,6 +103,12 @@ class Settings:
         False  # webhooks may post to loopback and private addresses too; only for tests and your own network
     )
     target_ports: tuple[int, ...] = (80, 443)  # ports that webhooks may post to, comma separated
+    sev1_url: str = (
+        ""  # what the addresses begin with that carriers of the Severity 1 Line ask, https://...; default: https://hostname
+    )
+    sev1_carriers: Path | None = (
+        None  # TOML file, mode 600, of the carriers and numbers of the Severity 1 Line; default: calls are taken by form and API alone
+    )
     smtp_trust: tuple[TrustedNet, ...] = ()  # CIDR=account, comma separated: injection without AUTH from there
     max_message_bytes: int = 20_971_520  # largest message or API body that is taken; SIZE of EHLO
     smtp_max_connections: int = 500  # injection connections at once, per worker
@@ -122,6 +134,7 @@ class Settings:
         67_108_864  # size of the ballast file that `homing doctor --free` releases when the disk is full; 0: none
     )
     event_retention_days: int = 10  # days that events are kept
+    availability_target: float = 99.99  # percentage of a month that statements of availability are judged by
     log_level: str = "info"  # debug, info, warning or error
     master_key: Path | None = None  # file of the master key; default: master.key in the data folder
 
@@ -176,10 +189,22 @@ def _checked(settings: Settings) -> Settings:
         raise Misuse("HOMING_LOG_LEVEL must be debug, info, warning or error")
     if settings.event_retention_days < 1:
         raise Misuse("HOMING_EVENT_RETENTION_DAYS must be 1 or more")
+    if not 0 < settings.availability_target <= 100:
+        raise Misuse("HOMING_AVAILABILITY_TARGET is a percentage, for example 99.99")
     if settings.tracking_url and not _is_base(settings.tracking_url):
         raise Misuse("HOMING_TRACKING_URL must begin with https:// or http://, for example https://click.example.com")
+    if settings.sev1_url and not _is_base(settings.sev1_url):
+        raise Misuse("HOMING_SEV1_URL must begin with https:// or http://, for example https://sev1.example.com")
     if settings.notice_from and not _ADDRESS.fullmatch(settings.notice_from):
         raise Misuse("HOMING_NOTICE_FROM must be an address, for example postmaster@mta.example.com")
+    if settings.oncall_smtp is not None and not _ADDRESS.fullmatch(settings.oncall_smtp_from):
+        raise Misuse("HOMING_ONCALL_SMTP needs HOMING_ONCALL_SMTP_FROM, an address such as oncall@provider.example")
+    if settings.oncall_smtp_security not in ("starttls", "tls", "none"):
+        raise Misuse("HOMING_ONCALL_SMTP_SECURITY must be starttls, tls or none")
+    if settings.oncall_smtp_user and settings.oncall_smtp_security == "none":
+        raise Misuse("HOMING_ONCALL_SMTP_USER would be sent in the clear; set HOMING_ONCALL_SMTP_SECURITY to starttls or tls")
+    if settings.heartbeat_url and not _is_base(settings.heartbeat_url):
+        raise Misuse("HOMING_HEARTBEAT_URL must begin with https:// or http://, for example https://beat.example.com/homing")
     if settings.support_address and not (_ADDRESS.fullmatch(settings.support_address) and "+" not in settings.support_address):
         raise Misuse("HOMING_SUPPORT_ADDRESS must be an address without a plus, for example help@support.example.com")
     if settings.support_url and not _is_base(settings.support_url):

@@ -1,4 +1,4 @@
-"""The doorman: while no worker serves, the supervisor itself answers 503 or 421, and notes who asked.
+"""The doorman: while no worker serves, the supervisor itself answers 503 or 421, and notes who asked, and when.
 
 The listening sockets are shared with workers that are starting. All of them are non-blocking, so whoever comes second finds
 nothing to accept and goes on. A connection that the doorman has taken is answered by the doorman.
@@ -11,7 +11,9 @@ import contextlib
 import json
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from homing.ground import log
 from homing.ground.secrets import hash_api_key
@@ -24,7 +26,25 @@ _GOODBYE_S = 1.0
 _RETRY_AFTER_S = 5
 _TEXT = "The service is starting or interrupted; try again in a few seconds."
 
-Refused = Callable[[str, bytes | None], None]
+
+class Turned(NamedTuple):
+    """Somebody who was turned away.
+
+    door      "http", "smtp" or "mx"
+    at        Unix seconds at which the first byte of the request came; SMTP: the connection
+    address   of the peer; '' where there is none
+    key_hash  of the API key that was shown; None: none was
+    path      that was asked for; '' where no request could be read
+    """
+
+    door: str
+    at: float
+    address: str
+    key_hash: bytes | None = None
+    path: str = ""
+
+
+Refused = Callable[[Turned], None]
 
 
 class Doorman:
@@ -33,7 +53,7 @@ class Doorman:
     http, smtp   the listening sockets of all workers
     mx           those of the MX door, if there is one
     hostname     for the SMTP greeting
-    refused      called with the door ("http", "smtp" or "mx") and the hash of the API key that was shown, or None
+    refused      called once for everybody who was turned away
     tls          the configured context where HTTP speaks TLS: a client gets an honest answer there too, not a reset
     """
 
@@ -96,7 +116,7 @@ class Doorman:
                 self._rest()
                 return
             try:
-                connection, _ = sock.accept()
+                connection, peer = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return  # a worker was quicker, or the client has left
             except OSError as trouble:  # out of descriptors, for example
@@ -104,7 +124,8 @@ class Doorman:
                 self._rest()
                 return
             connection.setblocking(False)
-            guest = asyncio.ensure_future(self._answer(connection, door))
+            address = str(peer[0]) if isinstance(peer, tuple) else ""
+            guest = asyncio.ensure_future(self._answer(connection, door, address))
             self._guests.add(guest)
             guest.add_done_callback(self._guests.discard)
 
@@ -121,24 +142,28 @@ class Doorman:
             for sock, door in self._doors:
                 loop.add_reader(sock, self._accept, sock, door)
 
-    async def _answer(self, connection: socket.socket, door: str) -> None:
+    async def _answer(self, connection: socket.socket, door: str, address: str) -> None:
         try:
-            await (self._answer_http(connection) if door == "http" else self._answer_smtp(connection, door))
+            if door == "http":
+                await self._answer_http(connection, address)
+            else:
+                await self._answer_smtp(connection, door, address)
         except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError, ValueError):
             return  # the client has left or talks rubbish; it has been noted
         except Exception:  # the edge of one connection
             self._log.exception("doorman_failed", door=door)
 
-    async def _answer_smtp(self, connection: socket.socket, door: str) -> None:
-        self._refused(door, None)
+    async def _answer_smtp(self, connection: socket.socket, door: str, address: str) -> None:
+        self._refused(Turned(door, time.time(), address))
         reader, writer = await asyncio.open_connection(sock=connection)
         writer.write(self._greeting)
         await self._say_goodbye(reader, writer)
 
-    async def _answer_http(self, connection: socket.socket) -> None:
+    async def _answer_http(self, connection: socket.socket, address: str) -> None:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=HEAD_BYTES)
-        key_hash: bytes | None = None
+        at = time.time()
+        head = b""
         writer: asyncio.StreamWriter | None = None
         try:
             transport, protocol = await loop.connect_accepted_socket(
@@ -148,10 +173,12 @@ class Doorman:
                 ssl_handshake_timeout=_HEAD_S if self._tls else None,
             )
             writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_S)
-            key_hash = shown_key(head)
+            async with asyncio.timeout(_HEAD_S):
+                first = await reader.readexactly(1)
+                at = time.time()
+                head = first + await reader.readuntil(b"\r\n\r\n")
         finally:
-            self._refused("http", key_hash)
+            self._refused(Turned("http", at, address, shown_key(head), asked_path(head)))
             if writer is not None:
                 writer.write(_unavailable())
                 await self._say_goodbye(reader, writer)
@@ -178,6 +205,12 @@ def _unavailable() -> bytes:
         b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\nRetry-After: %d\r\nConnection: close\r\n\r\n" % (len(body), _RETRY_AFTER_S)
     ) + body
+
+
+def asked_path(head: bytes) -> str:
+    """Return the path of a request's first line, as it was written; '' where there is none."""
+    words = head.partition(b"\r\n")[0].split(b" ")
+    return words[1].partition(b"?")[0].decode("latin-1") if len(words) == 3 else ""
 
 
 def shown_key(head: bytes) -> bytes | None:

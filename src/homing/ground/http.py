@@ -45,7 +45,7 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     status: int
     headers: dict[str, str]
     body: str
-    whole: bytes = b""  # up to MOST_ANSWER, for those who must read it
+    whole: bytes = b""  # as much as was asked for, for those who must read it
 
 
 class Unanswered(msgspec.Struct, frozen=True, gc=False):
@@ -84,11 +84,28 @@ class OutboundHttp:
 
         timeout_s   for all of it: look-up, connection, answer
         """
+        return await self.send("POST", target, body, headers=headers, timeout_s=timeout_s)
+
+    async def send(
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        most: int = MOST_ANSWER,
+    ) -> Answered | Unanswered:
+        """Make a request of any method.
+
+        timeout_s   for all of it: look-up, connection, answer
+        most        bytes of the answer that are read; what comes after them is left unread
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 place = _Place(target, self._policy)
                 address = await self._judged(place)
-                return await self._sent(place, address, body, headers, timeout_s)
+                return await self._sent(method, place, address, body, headers, timeout_s, most)
         except TimeoutError:
             return Unanswered("timeout", f"no answer within {timeout_s:g} seconds")
         except Refused as trouble:
@@ -115,25 +132,32 @@ class OutboundHttp:
         raise Refused(f"the host {place.host} cannot be posted to: {reason}")
 
     async def _sent(
-        self, place: "_Place", address: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+        self,
+        method: str,
+        place: "_Place",
+        address: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        most: int,
     ) -> Answered | Unanswered:
         sent = {**place.authorization, **headers, "Host": place.authority}
         timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
         limits = httpx.Limits(max_keepalive_connections=0)
         async with httpx.AsyncClient(verify=self._tls, timeout=timeout, limits=limits, trust_env=False) as client:
             request = client.build_request(
-                "POST", place.url_at(address), content=body, headers=sent, extensions={"sni_hostname": place.host}
+                method, place.url_at(address), content=body, headers=sent, extensions={"sni_hostname": place.host}
             )
             answer = await client.send(request, stream=True, follow_redirects=False)
             try:
                 read = bytearray()
                 async for part in answer.aiter_bytes(8_192):
                     read += part
-                    if len(read) >= MOST_ANSWER:
+                    if len(read) >= most:
                         break
             finally:
                 await answer.aclose()
-        whole = bytes(read[:MOST_ANSWER])
+        whole = bytes(read[:most])
         kept = {name[:100]: value[:500] for name, value in list(answer.headers.items())[:30]}
         return Answered(answer.status_code, kept, whole[:KEPT_ANSWER].decode("utf-8", "replace").replace("\0", ""), whole)
 

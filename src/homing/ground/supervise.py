@@ -66,6 +66,7 @@ class Supervisor:
     lease_s         term of a lease: heartbeats every eighth of it, death after half of it in silence
     drain_s         after a stop signal, time for what is in flight
     start_s         time to the first heartbeat
+    files           gives descriptors that a new worker inherits, by name; whoever gives them closes them
     on_worker_born  gets each worker when its channel is open, before it says anything: add handlers to the channel here
     on_worker_dead  gets the worker's id after its process has been reaped, before its successor starts
     on_change       called whenever a worker's state has changed; must not wait
@@ -81,6 +82,7 @@ class Supervisor:
         start_s: float = 60.0,
         node: str = "node",
         environ: Mapping[str, str] | None = None,
+        files: Callable[[str], Mapping[str, int]] | None = None,
         on_worker_born: Callable[[Worker], None] | None = None,
         on_worker_dead: Callable[[str], Awaitable[None]] | None = None,
         on_change: Callable[[], None] | None = None,
@@ -92,6 +94,7 @@ class Supervisor:
         self._start_s = start_s
         self._node = node
         self._environ = dict(os.environ if environ is None else environ)
+        self._files = files
         self._on_worker_born = on_worker_born
         self._on_worker_dead = on_worker_dead
         self._on_change = on_change
@@ -196,18 +199,20 @@ class Supervisor:
 
     def _spawn(self, worker: Worker, theirs: socket.socket) -> "subprocess.Popen[bytes]":
         mine = {door: sock.fileno() for door, sock in self._sockets[worker.number].items()}
+        files = dict(self._files(worker.worker_id)) if self._files is not None else {}
         told = {
             "worker_id": worker.worker_id,
             "number": worker.number,
             "channel": theirs.fileno(),
             "sockets": mine,
+            "files": files,
             "lease_s": self._lease_s,
         }
         return children.spawn(
             self._argv,
             death_signal=signal.SIGTERM,
             environ={**self._environ, VARIABLE: json.dumps(told)},
-            pass_fds=[theirs.fileno(), *mine.values()],
+            pass_fds=[theirs.fileno(), *mine.values(), *files.values()],
         )
 
     def _listen_to(self, worker: Worker, channel: Channel) -> None:

@@ -83,7 +83,6 @@ class MxDoor:
             ),
             take=self.take,
             recipient=self.ask,
-            count=lambda account_id, fault: None,  # no customer's attempt
             refuse_new=refuse_new,
             clock=clock,
             tls=tls,

@@ -73,6 +73,7 @@ def to_transmission(mail: Mail, arrival: Arrival, *, date: str) -> Transmission 
         open_tracking=asked.open_tracking,
         click_tracking=asked.click_tracking,
         initial_open=asked.initial_open,
+        inline_css=asked.inline_css,
         unset=asked.unset,
         dkim_key=asked.dkim_key,
         metadata=asked.metadata,

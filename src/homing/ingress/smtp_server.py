@@ -4,14 +4,14 @@ import ssl
 from collections.abc import Awaitable, Callable
 
 from homing.accounts.types import Sender
-from homing.evidence.types import FaultTag
+from homing.evidence.types import Begin, nobodys
 from homing.ground.clock import Clock
 from homing.ingress import answers
 from homing.ingress.smtp_mail import to_transmission
 from homing.ingress.types import Accepted, Refused, Transmission
 from homing.smtp import replies, server
 from homing.smtp.replies import Reply
-from homing.smtp.server import AuthenticateKey, Count, SmtpSettings
+from homing.smtp.server import AuthenticateKey, SmtpSettings, Whose
 from homing.smtp.trace import Arrival
 from homing.smtp.types import Mail
 
@@ -31,21 +31,25 @@ class SmtpDoor(server.SmtpDoor):
         *,
         accept: AcceptMail,
         authenticate: AuthenticateKey,
-        count: Count,
         refuse_new: Callable[[], str | None],
         clock: Clock,
         trusted: Callable[[str], Awaitable[Sender | None]] | None = None,
         tls: ssl.SSLContext | None = None,
+        begin: Begin = nobodys,
+        whose: Whose = lambda address: (None, ""),
+        note: Callable[[str, int], None] = lambda address, account_id: None,
     ) -> None:
         super().__init__(
             settings,
             take=self._hand_in,
-            count=count,
             refuse_new=refuse_new,
             clock=clock,
             authenticate=authenticate,
             trusted=trusted,
             tls=tls,
+            begin=begin,
+            whose=whose,
+            note=note,
         )
         self._accept = accept
 
@@ -63,5 +67,4 @@ class SmtpDoor(server.SmtpDoor):
         counters.messages += 1
         counters.recipients += len(transmission.recipients)
         counters.octets += transmission.size_bytes
-        self.count(mail.sender.account_id, FaultTag.NONE)
         return answers.accepted(outcome)

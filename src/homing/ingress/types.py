@@ -63,6 +63,7 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     click_tracking: bool = True
     initial_open: bool = True
     unset: frozenset[str] = frozenset()  # of these four, those that are left to the template and the account
+    inline_css: bool = False
     start_time: datetime | None = None
     dkim_key: str = "default"
     tracking_domain: str = ""  # lower case A-labels; '': none is named

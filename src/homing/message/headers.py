@@ -102,8 +102,10 @@ def clean_value(name: str, value: str) -> str:
     return value
 
 
-def write_header(name: str, value: str) -> bytes:
+def write_header(name: str, value: str, *, base64: bool = False) -> bytes:
     """Return one field with its CRLF, encoded and folded as its grammar allows.
+
+    base64   encoded-words are in base64 throughout; otherwise in the form that reads better
 
     In address fields only display names are encoded, and domains become A-labels; an address with a UTF-8 local part
     makes the field UTF-8 (it then needs SMTPUTF8). Encoded-words in an ASCII value are left as they are.
@@ -115,16 +117,16 @@ def write_header(name: str, value: str) -> bytes:
         raise BadHeader(f"the value of header {name} is longer than {MAX_VALUE} characters")
     kind = name.lower()
     if kind in ADDRESS_FIELDS:
-        return _write_addresses(name, value)
+        return _write_addresses(name, value, base64)
     if kind == "list-id":
-        return _write_list_id(name, value)
+        return _write_list_id(name, value, base64)
     if kind in ASCII_FIELDS:
         if not value.isascii():
             raise BadHeader(f"the value of header {name} can hold ASCII only")
         return _fold(name, _WORD.findall(value))
     if len(name) + 2 + len(value) <= WIDTH and value.isascii():
         return f"{name}: {value}\r\n".encode("ascii")
-    return _fold(name, _unstructured(value, len(name) + 2))
+    return _fold(name, _unstructured(value, len(name) + 2, base64))
 
 
 def write_mailboxes(name: str, mailboxes: Iterable[tuple[str | None, str]]) -> bytes:
@@ -185,30 +187,30 @@ def write_parameters(name: str, value: str, parameters: Sequence[str]) -> bytes:
     return _fold(name, _spaced([f"{piece};" for piece in pieces[:-1]] + pieces[-1:]))
 
 
-def _write_addresses(name: str, value: str) -> bytes:
+def _write_addresses(name: str, value: str, base64: bool) -> bytes:
     try:
         mailboxes = split_mailboxes(value)
     except BadAddress:
         # Groups (`undisclosed-recipients:;`) and whatever else people write: as it is, if it can be.
-        return _fold(name, _unstructured(value, len(name) + 2))
+        return _fold(name, _unstructured(value, len(name) + 2, base64))
     pieces: list[str] = []
     for display, email in mailboxes:
         if pieces:
             pieces[-1] += ","
-        pieces += _mailbox(decode_words(display), email, len(name) + 2 if not pieces else WIDTH)
+        pieces += _mailbox(decode_words(display), email, len(name) + 2 if not pieces else WIDTH, base64)
     return _fold(name, _spaced(pieces))
 
 
-def _write_list_id(name: str, value: str) -> bytes:
+def _write_list_id(name: str, value: str, base64: bool) -> bytes:
     """Write `phrase <identifier>` (RFC 2919 section 3); angles are added where they were forgotten."""
     phrase, _, identifier = value.removesuffix(">").rpartition("<")
     if not identifier.isascii():
         raise BadHeader(f"the identifier in header {name} can hold ASCII only")
     phrase = decode_words(phrase.strip().strip('"'))
-    return _fold(name, _spaced([*(_phrase(phrase, len(name) + 2) if phrase else ()), f"<{identifier.strip()}>"]))
+    return _fold(name, _spaced([*(_phrase(phrase, len(name) + 2, base64) if phrase else ()), f"<{identifier.strip()}>"]))
 
 
-def _mailbox(display: str, email: str, column: int) -> list[str]:
+def _mailbox(display: str, email: str, column: int, base64: bool = False) -> list[str]:
     """Return the words of one mailbox; an address that cannot be read passes only if it is ASCII, or is a name in truth."""
     try:
         address = parse_address(email, literals=True).text
@@ -216,28 +218,28 @@ def _mailbox(display: str, email: str, column: int) -> list[str]:
         if not email.isascii():
             if display or "@" in email:
                 raise
-            return encode_words(email, room=WIDTH - column)
+            return encode_words(email, room=WIDTH - column, base64=base64)
         address = email
     if not display:
         return [address]
-    return [*_phrase(display, column), f"<{address}>"]
+    return [*_phrase(display, column, base64), f"<{address}>"]
 
 
-def _phrase(display: str, column: int) -> list[str]:
+def _phrase(display: str, column: int, base64: bool) -> list[str]:
     # The name may come out of an encoded-word, which can hold anything, line breaks too.
     display = _FORBIDDEN.sub(" ", display).replace("\t", " ").strip(" ")
     if display.isascii() and "=?" not in display and "  " not in display and len(display) <= WIDTH - 18:
         if _ATOMS.fullmatch(display):
             return display.split(" ")
         return [f'"{_escape(display)}"']
-    return encode_words(display, room=WIDTH - column)
+    return encode_words(display, room=WIDTH - column, base64=base64)
 
 
 def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _unstructured(value: str, column: int) -> list[str]:
+def _unstructured(value: str, column: int, base64: bool) -> list[str]:
     words = _WORD.findall(value)
     first, last = -1, -1
     encoded_too = not value.isascii()
@@ -251,7 +253,7 @@ def _unstructured(value: str, column: int) -> list[str]:
     body = middle.lstrip(" \t")
     space = middle[: len(middle) - len(body)]
     room = WIDTH - column - len(before) - len(space)
-    encoded = encode_words(body, room=room)
+    encoded = encode_words(body, room=room, base64=base64)
     return [*words[:first], space + encoded[0], *(f" {word}" for word in encoded[1:]), *words[last + 1 :]]
 
 

@@ -2,12 +2,16 @@
 
 In HTML the href of `a` and `area` counts, in text a bare URL; both where they begin with http:// or https://. What the tracker
 does not want is left as it is. Each text is walked through once, from left to right.
+
+A link whose protocol stands in a value, not in the template, is none of ours: whoever puts values in hides it (`hidden`), and
+once links are tracked it is shown again.
 """
 
 import html
 import re
 from typing import Protocol
 
+_SIGN = "\ufdd0"  # a code point that no text has: Unicode keeps it for such uses (section 23.7)
 MOST_LINKS = 2_000  # of one part; the rest stays as it is
 
 
@@ -29,6 +33,16 @@ _OURS = "data-msys-"
 _URL = re.compile(r"https?://[^\s<>\"'`\[\]{}|\\^]+", re.IGNORECASE)
 _GROUP = re.compile(r"\[\[\s*data-msys-([a-z]+)\s*=\s*(?:\"([^\"\]]{0,300})\"|'([^'\]]{0,300})')\s*\]\]")
 _TRAILING = ".,;:!?)"
+
+
+def hidden(value: str) -> str:
+    """Return a value in which no link will be found."""
+    return value.replace("://", f":{_SIGN}//")
+
+
+def shown(text: str) -> str:
+    """Return a text with its hidden links as they were."""
+    return text.replace(_SIGN, "")
 
 
 def track_html(text: str, tracker: LinkTracker | None, *, amp: bool = False) -> str:
@@ -83,7 +97,11 @@ def _tracked(url: str, ours: dict[str, str], tracker: LinkTracker, *, amp: bool)
     if ours.get("clicktrack") == "0":
         return ""
     return tracker.click(
-        url, name=ours.get("linkname", ""), sublink=ours.get("sublink", ""), unsubscribe=ours.get("unsubscribe") == "1", amp=amp
+        shown(url),
+        name=ours.get("linkname", ""),
+        sublink=ours.get("sublink", ""),
+        unsubscribe=ours.get("unsubscribe") == "1",
+        amp=amp,
     )
 
 

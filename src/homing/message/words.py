@@ -13,15 +13,16 @@ _Q = tuple(chr(octet) if octet in _SAFE else "_" if octet == 0x20 else f"={octet
 _OVERHEAD = len("=?utf-8?q?") + len("?=")
 
 
-def encode_words(text: str, *, room: int = MAX_WORD) -> list[str]:
+def encode_words(text: str, *, room: int = MAX_WORD, base64: bool = False) -> list[str]:
     """Return a text as encoded-words of at most 75 characters, in UTF-8; no character is split between two words.
 
     room     characters that the first word may take (its line has begun already); too little room is not used
+    base64   not the readable form, even where it would be shorter
     """
     octets = text.encode("utf-8", "replace")
     signs = [_Q[octet] for octet in octets]
     # The readable form, unless it is much longer.
-    in_q = sum(map(len, signs)) <= (len(octets) + 2) // 3 * 6
+    in_q = not base64 and sum(map(len, signs)) <= (len(octets) + 2) // 3 * 6
     words = []
     start, end = 0, len(octets)
     space = min(room, MAX_WORD) if room >= _OVERHEAD + 12 else MAX_WORD

@@ -18,6 +18,7 @@ from homing.ground.waiting import set_within
 from homing.privacy import store
 from homing.privacy.types import Ask, PrivacyRequest
 from homing.recipients import store as recipients
+from homing.recipients.rules.provenance import of_privacy
 from homing.recipients.types import Source, SuppressionRow, SuppressionType
 
 log = get("privacy")
@@ -93,7 +94,7 @@ class Clerk:
                     type=kind.value,
                     source=Source.MANUALLY_ADDED.value,
                     description="opt-out request",
-                    provenance=f"privacy request {request.request_id}",
+                    provenance=of_privacy(request.request_id),
                 )
                 for address in addresses
                 for subaccount_id in subaccounts
@@ -122,7 +123,13 @@ class Clerk:
         if count:
             await store.add_events(connection, request, count)
         if count < EVENTS_AT_ONCE:  # nothing is left of these
-            await recipients.forget_person(connection, request.account_id, request.subaccount_id, addresses)
+            await recipients.forget_person(
+                connection,
+                request.account_id,
+                request.subaccount_id,
+                addresses,
+                provenance=of_privacy(request.request_id),
+            )
             await store.looked_at(connection, request, addresses)
 
     def _marker(self, account_id: int, address: str) -> str:

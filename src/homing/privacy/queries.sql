@@ -49,13 +49,9 @@ WITH gone AS (
 UPDATE privacy_requests SET looks = looks + 1, done_at = :now WHERE request_id = :request_id;
 
 -- name: subaccounts_of
--- The subaccounts of an account that ever had anything of their own; 0 is the primary account.
--- reads: api_keys, sending_domains, suppressions, templates
-SELECT 0 AS subaccount_id
-UNION SELECT subaccount_id FROM api_keys WHERE account_id = :account_id
-UNION SELECT subaccount_id FROM sending_domains WHERE account_id = :account_id
-UNION SELECT subaccount_id FROM suppressions WHERE account_id = :account_id
-UNION SELECT subaccount_id FROM templates WHERE account_id = :account_id;
+-- The subaccounts of an account; 0 is the primary account.
+-- reads: subaccounts
+SELECT 0 AS subaccount_id UNION SELECT subaccount_id FROM subaccounts WHERE account_id = :account_id;
 
 -- name: latest_requests
 -- The requests of all accounts, or of one, the newest first.

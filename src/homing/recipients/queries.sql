@@ -180,6 +180,6 @@ WITH gone AS (
     WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
       AND recipient = ANY(:recipients::text[])
 )
-UPDATE suppressions SET description = '', provenance = NULL
+UPDATE suppressions SET description = '', provenance = :provenance
 WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
   AND recipient = ANY(:recipients::text[]) AND source <> :bounce_rule;

@@ -91,7 +91,10 @@ def _csv(file: IO[bytes]) -> Iterator[Read]:
     except (StopIteration, _TooLong):
         raise Unreadable("the first line must name the columns") from None
     separator = next((sign for sign in (",", ";", "\t") if sign in head), ",")
-    columns = next(csv.reader([head], delimiter=separator))
+    try:
+        columns = next(csv.reader([head], delimiter=separator))
+    except csv.Error:
+        raise Unreadable("the first line is no line of CSV; lines must end with a line feed") from None
     names = [fold(column) for column in columns[:MOST_COLUMNS]]
     if len(columns) == 1 and "@" in head:
         yield from _one([head.strip()], [_ADDRESS], number, head)

@@ -100,12 +100,15 @@ async def forget_old_strikes(executor: Executor, *, today: date) -> None:
         await _sql.forget_strikes(executor, before=today - LONGEST_WINDOW)
 
 
-async def forget_person(connection: Executor, account_id: int, subaccount_id: int | None, recipients: Sequence[str]) -> None:
+async def forget_person(
+    connection: Executor, account_id: int, subaccount_id: int | None, recipients: Sequence[str], *, provenance: str
+) -> None:
     """Forget what is known of persons who asked for it, in the caller's transaction.
 
-    Rows that keep them from being written to, because they or an operator said so, stay without description and provenance;
-    those that only say that their address does not work go.
+    Rows that keep them from being written to, because they or an operator said so, stay without description; those that only
+    say that their address does not work go.
     subaccount_id   None: of all lists of the account
+    provenance      of the rows that stay: what they named before leads to the messages of these persons
     """
     await _sql.forget_person(
         connection,
@@ -113,6 +116,7 @@ async def forget_person(connection: Executor, account_id: int, subaccount_id: in
         subaccount_id=subaccount_id,
         recipients=sorted({canonical(recipient) for recipient in recipients}),
         bounce_rule=Source.BOUNCE_RULE.value,
+        provenance=provenance,
     )
 
 

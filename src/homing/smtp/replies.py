@@ -13,6 +13,7 @@ from homing.evidence.types import FaultTag
 from homing.ground.errors import LeaseLost, Overloaded, StoreUnavailable
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?= )")
 _TEXT_OCTETS = 400  # RFC 5321 section 4.5.3.1.5 allows 512 octets a reply line
 
 
@@ -35,10 +36,6 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"  # our own answer took too long
 
 
-NOT_AN_ATTEMPT = frozenset({Reason.SYNTAX, Reason.ORDER, Reason.IDLE})
-"""Refusals of these kinds end no injection attempt, so the evidence journal does not count them."""
-
-
 class Reply(msgspec.Struct, frozen=True, gc=False):
     """One reply, ready for the wire (all its lines, CRLF included)."""
 
@@ -53,9 +50,10 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
         return self.code >= 400
 
     @property
-    def ends_attempt(self) -> bool:
-        """Return whether an injection attempt failed with it, through whoever's fault."""
-        return self.fault is not FaultTag.NONE and self.reason not in NOT_AN_ATTEMPT
+    def label(self) -> str:
+        """Return code and enhanced code as the evidence keeps them: `451/4.3.0`."""
+        found = _ENHANCED.match(self.wire, 4)
+        return f"{self.code}/{found[0].decode()}" if found else str(self.code)
 
 
 _CLIENT = FaultTag.CLIENT
@@ -164,7 +162,7 @@ OVERLOADED = reply(452, "4.3.1", "insufficient system resources, the message was
 UNAVAILABLE = reply(421, "4.3.0", "service not available now; try again later", Reason.OVERLOAD, _SERVER)
 TOO_MANY_CONNECTIONS = reply(421, "4.3.2", "too many connections; try again later", Reason.OVERLOAD, _SERVER)
 TOO_MANY_FROM_YOU = no(421, "4.7.0", "too many connections from your address", Reason.LIMIT)
-SHUTTING_DOWN = reply(421, "4.3.2", "shutting down; connect again", Reason.SHUTDOWN, _NONE)
+SHUTTING_DOWN = reply(421, "4.3.2", "shutting down; connect again", Reason.SHUTDOWN, _SERVER)
 SHUTTING_DOWN_MIDWAY = reply(421, "4.3.2", "shutting down, the message was not taken; connect again", Reason.SHUTDOWN, _SERVER)
 IDLE = no(421, "4.4.2", "timeout: nothing heard for too long; closing connection", Reason.IDLE)
 TOO_SLOW = no(421, "4.4.2", "timeout: the message took too long; closing connection", Reason.IDLE)

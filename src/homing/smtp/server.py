@@ -8,6 +8,7 @@ one message may take, the time our own answer may take; see SmtpSettings.
 import asyncio
 import secrets
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import msgspec
 
 from homing.accounts.authenticate import BadSubaccount, is_loopback
 from homing.accounts.types import Sender
-from homing.evidence.types import FaultTag
+from homing.evidence.types import Begin, nobodys
 from homing.ground import log
 from homing.ground.clock import Clock
 from homing.ground.errors import Temporary
@@ -26,6 +27,7 @@ from homing.smtp import replies
 from homing.smtp.replies import Reply
 from homing.smtp.rules.collect import Budget
 from homing.smtp.rules.dialogue import Session
+from homing.smtp.rules.tried import Tried
 from homing.smtp.trace import Arrival
 from homing.smtp.types import Accept, Action, Authenticate, CheckRecipient, Close, Mail, Mailbox, Offer, Peer, StartTls
 
@@ -36,7 +38,7 @@ _SWEEP_S = 1.0
 
 TakeMail = Callable[[Mail, Arrival], Awaitable[Reply]]
 AskRecipient = Callable[[Mailbox], Awaitable[Reply]]
-Count = Callable[[int | None, FaultTag], None]
+Whose = Callable[[str], tuple[int | None, str]]
 
 
 class AuthenticateKey(Protocol):
@@ -83,7 +85,9 @@ class SmtpDoor:
     take          takes responsibility for a message and returns its answer; raises Temporary (452 or 451 is answered)
     authenticate  who holds a key, seen from an address; None: a public door without AUTH
     recipient     whether mail for an address is taken: RCPT_OK or a refusal; needed at a public door
-    count         the evidence journal: account (None: unknown) and fault of every attempt's end
+    begin         the evidence journal; without it nothing here is anybody's attempt
+    whose         account and mark of an address, where nothing else can tell who was sent away at the door
+    note          told the address and the account of each successful AUTH
     refuse_new    why nothing new is taken now (words for strangers), or None
     trusted       the account that an address injects for without AUTH, or None; no function where nobody is trusted
     tls           None: STARTTLS is not offered
@@ -94,20 +98,24 @@ class SmtpDoor:
         settings: SmtpSettings,
         *,
         take: TakeMail,
-        count: Count,
         refuse_new: Callable[[], str | None],
         clock: Clock,
         authenticate: AuthenticateKey | None = None,
         recipient: AskRecipient | None = None,
         trusted: Callable[[str], Awaitable[Sender | None]] | None = None,
         tls: ssl.SSLContext | None = None,
+        begin: Begin = nobodys,
+        whose: Whose = lambda address: (None, ""),
+        note: Callable[[str, int], None] = lambda address, account_id: None,
     ) -> None:
         self.settings = settings
         self.counters = Counters()
         self.take = take
         self.authenticate = authenticate
         self.recipient = recipient
-        self.count = count
+        self.begin = begin
+        self.whose = whose
+        self.note = note
         self.refuse_new = refuse_new
         self.trusted = trusted
         self.tls = tls
@@ -207,12 +215,15 @@ class SmtpDoor:
         if not self._connections and not self._tasks:
             self._at_rest.set()
 
-    def refused(self, reply: Reply, sender: Sender | None) -> None:
+    def refused(self, reply: Reply) -> None:
         """Count a refusal."""
         refused = self.counters.refused
         refused[reply.reason] = refused.get(reply.reason, 0) + 1
-        if reply.ends_attempt:
-            self.count(None if sender is None else sender.account_id, reply.fault)
+
+    def sent_away(self, address: str, reply: Reply, second: int) -> None:
+        """Note a connection that was ended before anybody was asked who it is."""
+        account_id, key = self.whose(address)
+        self.begin(second, account_id, key).ended(reply.fault, reply.label)
 
     def date(self) -> str:
         """Return this moment as mail headers write it; made once a second."""
@@ -238,8 +249,8 @@ class SmtpConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_arrival", "_door", "_early", "_half_closed", "_last_breath", "_peer", "_reading", "_session", "_tls_active",
-        "_transport", "_writable", "deadline",
+        "_arrival", "_door", "_early", "_half_closed", "_heard_at", "_last_breath", "_peer", "_reading", "_session",
+        "_tls_active", "_transport", "_tried", "_writable", "deadline",
     )  # fmt: skip
 
     def __init__(self, door: SmtpDoor) -> None:
@@ -257,13 +268,16 @@ class SmtpConnection(asyncio.Protocol):
         """Greet, or send away."""
         door = self._door
         self._transport = cast(asyncio.Transport, transport)
+        self._heard_at = int(time.time())
+        self._tried = Tried(door.begin, lambda: self._heard_at)
         name = transport.get_extra_info("peername") or ("", 0)
         address = str(name[0]) if isinstance(name, tuple) else ""
         self._peer = Peer(address, int(name[1]) if isinstance(name, tuple) else 0, is_loopback(address))
         self._arrival = Arrival(hostname=door.settings.hostname, peer=self._peer, token=secrets.token_hex(6))
         refusal = door.admit(self, self._peer)
         if refusal is not None:
-            door.refused(refusal, None)
+            door.refused(refusal)
+            door.sent_away(address, refusal, self._heard_at)
             self._transport.write(refusal.wire)
             self._transport.close()
             return
@@ -276,6 +290,7 @@ class SmtpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Feed the dialogue and obey it."""
         session = self._session
+        self._heard_at = int(time.time())
         if session is None:
             self._early += data
             if len(self._early) > _EARLY_OCTETS:
@@ -316,7 +331,14 @@ class SmtpConnection(asyncio.Protocol):
 
     def _begin(self, trusted: Sender | None) -> None:
         door = self._door
-        self._session = Session(door.offer, peer=self._peer, budget=door.budget, refuse_new=door.refuse_new, trusted=trusted)
+        self._session = Session(
+            door.offer,
+            peer=self._peer,
+            budget=door.budget,
+            refuse_new=door.refuse_new,
+            trusted=trusted,
+            tried=self._tried,
+        )
         self._obey(self._session.greet())
         if self._early:
             early, self._early = self._early, b""
@@ -351,7 +373,7 @@ class SmtpConnection(asyncio.Protocol):
             self._transport.write(said[0].wire if len(said) == 1 else b"".join([reply.wire for reply in said]))
             for reply in said:
                 if reply.code >= 400:
-                    self._door.refused(reply, session.sender)
+                    self._door.refused(reply)
         match last:
             case Accept(mail=mail):
                 self._door.spawn(self._accept(session, mail))
@@ -374,7 +396,7 @@ class SmtpConnection(asyncio.Protocol):
         try:
             reply = await door.take(mail, self._arrival)
         except asyncio.CancelledError:
-            door.refused(replies.SHUTTING_DOWN_MIDWAY, sender)
+            door.refused(replies.SHUTTING_DOWN_MIDWAY)
             raise
         except Temporary as trouble:
             _log.warning("smtp_message_deferred", account_id=account_id, cause=type(trouble).__name__)
@@ -383,7 +405,7 @@ class SmtpConnection(asyncio.Protocol):
             _log.exception("smtp_message_crashed", account_id=account_id)
             reply = replies.LOCAL_ERROR
         if session.is_closed and reply.is_refusal:
-            door.refused(reply, sender)  # nobody listens any more, but it happened
+            door.refused(reply)  # nobody listens any more, but it happened
         self._obey(session.mail_answered(reply))
 
     async def _ask_about(self, session: Session, mailbox: Mailbox) -> None:
@@ -414,6 +436,8 @@ class SmtpConnection(asyncio.Protocol):
         actions = session.auth_answered(answer, asked.credentials)
         if replies.AUTHED in actions:
             self._door.counters.authentications += 1
+            if session.sender is not None:
+                self._door.note(self._peer.address, session.sender.account_id)
         self._obey(actions)
 
     async def _look_up_network(self, trusted: Callable[[str], Awaitable[Sender | None]]) -> None:
@@ -441,11 +465,13 @@ class SmtpConnection(asyncio.Protocol):
         except (OSError, ssl.SSLError, asyncio.CancelledError, RuntimeError) as trouble:
             _log.info("smtp_handshake_failed", cause=type(trouble).__name__)
             self._transport.abort()
+            session.close()
             door.forget(self, self._peer)
             if isinstance(trouble, asyncio.CancelledError):
                 raise
             return
         if transport is None:  # the peer was gone before the handshake ended
+            session.close()
             door.forget(self, self._peer)
             return
         self._transport = transport
@@ -481,9 +507,11 @@ class SmtpConnection(asyncio.Protocol):
             return
         if reply is not None:
             self._transport.write(reply.wire)
-            self._door.refused(reply, None if self._session is None else self._session.sender)
+            self._door.refused(reply)
         if self._session is not None:
-            self._session.close()
+            self._session.close(reply)
+        elif reply is not None:
+            self._door.sent_away(self._peer.address, reply, self._heard_at)
         self._wait(_FAREWELL_S)
         self._transport.close()
 

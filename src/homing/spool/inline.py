@@ -25,6 +25,7 @@ from homing.message.headers import (
     write_parameter,
     write_parameters,
 )
+from homing.spool.css import InlineCss
 from homing.spool.encoding import encode_base64, encode_message, encode_text
 from homing.spool.marks import Marks, unmarked
 from homing.spool.rendered import CannotRender, Problem, ProblemKind, Rendered, problem_of
@@ -49,12 +50,13 @@ _SHORT = 70
 class _Text:
     """A body part whose text differs by recipient."""
 
-    __slots__ = ("part", "subtype", "template")
+    __slots__ = ("inline", "part", "subtype", "template")
 
-    def __init__(self, part: str, subtype: str, template: Template) -> None:
+    def __init__(self, part: str, subtype: str, template: Template, inline: InlineCss | None = None) -> None:
         self.part = part
         self.subtype = subtype
         self.template = template
+        self.inline = inline  # moves the CSS of what is rendered; None: there is none, or it was moved before
 
 
 Entity = list[bytes | _Text]  # header fields, empty line, body; in pieces
@@ -63,15 +65,24 @@ Entity = list[bytes | _Text]  # header fields, empty line, body; in pieces
 class PreparedInline:
     """Content of one chunk, ready to be rendered for its recipients.
 
+    waits    rendering waits for the process that moves CSS
     raises   CannotRender, from the constructor, for whatever no recipient's data could mend
     """
 
     __slots__ = (
         "_body", "_date", "_facts", "_fields", "_from", "_from_name", "_hostname", "_message_id", "_names", "_static_from",
-        "_static_head", "_subject", "size_bytes",
+        "_static_head", "_subject", "size_bytes", "waits",
     )  # fmt: skip
 
-    def __init__(self, content: InlineContent, facts: ChunkFacts, hostname: str, *, tracked: bool = False) -> None:
+    def __init__(
+        self,
+        content: InlineContent,
+        facts: ChunkFacts,
+        hostname: str,
+        *,
+        tracked: bool = False,
+        inline: InlineCss | None = None,
+    ) -> None:
         self._facts = facts
         self._hostname = hostname
         part = ""
@@ -106,7 +117,8 @@ class PreparedInline:
         except (TemplateError, BadHeader, BadAddress) as trouble:
             raise CannotRender(problem_of(trouble, part)) from trouble
         self._names = {name.lower() for name in content.headers}
-        self._body = _tree(content, f"=_{facts.transmission_id.hex()}", tracked=tracked)
+        self._body = _tree(content, f"=_{facts.transmission_id.hex()}", tracked=tracked, inline=inline)
+        self.waits = any(isinstance(piece, _Text) and piece.inline is not None for piece in self._body)
         self.size_bytes = 2_000 + sum(len(piece) if isinstance(piece, bytes) else 2_000 for piece in self._body)
 
     def brings(self, name: str) -> bool:
@@ -176,6 +188,7 @@ class PreparedInline:
             head += [_write_field(name, value) for name, value in (*detail.extra_headers, *extra_headers)]
             head.append(b"MIME-Version: 1.0\r\n")
             header = b"".join(head)
+            scope.hides = marks is not None
             body = [piece if isinstance(piece, bytes) else _text_entity(piece, scope, marks) for piece in self._body]
         except TemplateError as trouble:
             problem = Problem(ProblemKind.RENDER, trouble.problem, trouble.part, trouble.line)
@@ -240,7 +253,7 @@ def _write_field(name: str, value: str) -> bytes:
     return write_header(name, value) if value and not value.isspace() else b""
 
 
-def _tree(content: InlineContent, boundary: str, *, tracked: bool) -> Entity:
+def _tree(content: InlineContent, boundary: str, *, tracked: bool, inline: InlineCss | None) -> Entity:
     alternatives: list[Entity] = []
     for part, subtype, text in (
         ("text", "plain", content.text),
@@ -248,7 +261,10 @@ def _tree(content: InlineContent, boundary: str, *, tracked: bool) -> Entity:
         ("html", "html", content.html),
     ):
         if text is not None:
-            alternatives.append(_body(part, subtype, text, substitute=content.perform_substitutions, tracked=tracked))
+            moved = inline if part == "html" else None  # AMP allows one style element and no inlining of ours (reference 2.1.2)
+            alternatives.append(
+                _body(part, subtype, text, substitute=content.perform_substitutions, tracked=tracked, inline=moved)
+            )
     if not alternatives:
         raise CannotRender(Problem(ProblemKind.MIME, "content.text or content.html is needed"))
     root, root_type = alternatives[0], "text/html" if content.html is not None else "text/plain"
@@ -263,21 +279,32 @@ def _tree(content: InlineContent, boundary: str, *, tracked: bool) -> Entity:
     return _coalesced(root)
 
 
-def _body(part: str, subtype: str, text: str, *, substitute: bool, tracked: bool) -> Entity:
+def _body(part: str, subtype: str, text: str, *, substitute: bool, tracked: bool, inline: InlineCss | None) -> Entity:
+    """Return a body part. CSS is moved once where the text is the same for everybody, else in each message.
+
+    Not before the language is applied: a parser of HTML moves statements out of tables, and cannot know what a value selects.
+    """
     differs = tracked and (part != "text" or "://" in text)
     if not substitute:
+        text = inline(text) if inline is not None else text
         return [_Text(part, subtype, Template(Pieces([text]), part))] if differs else [_encoded(subtype, unmarked(part, text))]
     try:
         template = parse(text, place=PLACES[part], part=part)
     except TemplateError as trouble:
         raise CannotRender(problem_of(trouble, part)) from trouble
-    if template.static is None or differs:
+    if template.static is None:
+        return [_Text(part, subtype, template, inline)]
+    if inline is not None:
+        template = Template(Pieces([inline(template.static)]), part)
+    if differs or template.static is None:
         return [_Text(part, subtype, template)]
     return [_encoded(subtype, unmarked(part, template.static))]
 
 
 def _text_entity(piece: _Text, scope: Scope, marks: Marks | None) -> bytes:
     text = piece.template.render(scope)
+    if piece.inline is not None:
+        text = piece.inline(text)
     return _encoded(piece.subtype, unmarked(piece.part, text) if marks is None else marks.rewrite(piece.part, text))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from homing.message import msfbl, unsubscribe
-from homing.message.links import track_html, track_text, with_pixels
+from homing.message.links import shown, track_html, track_text, with_pixels
 from homing.message.tracked import Kind, Seal
 from homing.spool.types import ChunkFacts
 
@@ -89,9 +89,9 @@ class Marks:
         """Return a body of this message with its links and pixels. part: text, html or amp_html."""
         clicks = self if self._facts.click_tracking else None
         if part == "text":
-            return track_text(text, clicks)
+            return shown(track_text(text, clicks))
         amp = part == "amp_html"
-        text = track_html(text, clicks, amp=amp)
+        text = shown(track_html(text, clicks, amp=amp))
         facts = self._facts
         return with_pixels(
             text,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from homing.spool.css import InlineCss, OfChunk
 from homing.spool.render import prepare
 from homing.spool.rendered import CannotRender, Problem, ProblemKind
 from homing.spool.types import ChunkFacts, Content, InlineContent, RawContent, RecipientDetail
@@ -17,14 +18,21 @@ _SOME_ID = bytes(10)
 
 
 def preview(
-    content: Content, data: Mapping[str, Any], metadata: Mapping[str, Any], *, snippets: Mapping[str, Snippet], now: datetime
+    content: Content,
+    data: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    *,
+    snippets: Mapping[str, Snippet],
+    now: datetime,
+    inline: InlineCss | None = None,
 ) -> dict[str, Any]:
     """Return the members of a content as they read for this data: those that it has, named as in an API call.
 
-    raises   CannotRender
+    inline   moves CSS; None: it stays where it is
+    raises   CannotRender; Temporary where the CSS cannot be moved now
     """
     if isinstance(content, RawContent):
-        return {"email_rfc822": _raw(content, data, metadata, snippets, now)}
+        return {"email_rfc822": _raw(content, data, metadata, snippets, now, inline)}
     scope = Scope((data, metadata), {"address": {"email": _EMAIL}, "email": _EMAIL}, data, snippets)
 
     def shown(text: str, part: str, place: Place = Place.HEADER) -> str:
@@ -41,6 +49,8 @@ def preview(
         made["reply_to"] = shown(content.reply_to, "Header:Reply-To")
     for part, text in bodies(content):
         made[part] = shown(text, part, PLACES[part]) if content.perform_substitutions else text
+    if inline is not None and "html" in made:
+        made["html"] = OfChunk(inline)(made["html"])
     if content.headers:
         made["headers"] = {name: shown(value, f"Header:{name}") for name, value in content.headers.items()}
     return made
@@ -53,13 +63,24 @@ def bodies(content: InlineContent) -> list[tuple[str, str]]:
 
 
 def _raw(
-    content: RawContent, data: Mapping[str, Any], metadata: Mapping[str, Any], snippets: Mapping[str, Snippet], now: datetime
+    content: RawContent,
+    data: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    snippets: Mapping[str, Snippet],
+    now: datetime,
+    inline: InlineCss | None,
 ) -> str:
     facts = ChunkFacts(
-        account_id=0, transmission_id=_SOME_ID, accepted_at=now, recv_method="rest", sending_domain="", friendly_from=""
+        account_id=0,
+        transmission_id=_SOME_ID,
+        accepted_at=now,
+        recv_method="rest",
+        sending_domain="",
+        friendly_from="",
+        inline_css=inline is not None,
     )
     detail = RecipientDetail(substitution_data=dict(data), metadata=dict(metadata))
-    made = prepare(content, facts, "localhost").render(
+    made = prepare(content, facts, "localhost", inline=inline).render(
         detail=detail,
         recipient=_EMAIL,
         message_id=_SOME_ID,

@@ -7,6 +7,8 @@ Three things may change before signing, and nothing after it:
   way would cut the lines and break our signature. A message that is signed or encrypted already (multipart/signed,
   multipart/encrypted, a DKIM-Signature of its own) is left alone: cutting may or may not happen, changing it surely breaks it;
 - the template language, for `email_rfc822` (SparkPost reference 3.9): top-level fields and the first text, html and amp part.
+  Encoded-words are decoded for it where each stands on one line. What has octets above 127 afterwards is encoded: fields in
+  base64, those parts in quoted-printable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +19,7 @@ from homing.message.headers import BadHeader, format_date, write_header
 from homing.message.lines import has_long_line
 from homing.message.scan import Field, Scan, scan, unfold, without
 from homing.message.words import decode_words
+from homing.spool.css import InlineCss
 from homing.spool.encoding import quoted_printable
 from homing.spool.inline import scope_of
 from homing.spool.marks import Marks, unmarked
@@ -28,13 +31,13 @@ from homing.templates.language import Place, Template, parse
 from homing.templates.types import Snippet
 from homing.templates.values import Scope
 
-NO_DATA = Scope((), {})
 NOT_FOR_OTHERS = frozenset({b"x-msys-api", b"bcc"})
 
 
 class PreparedRaw:
     """A raw message of one chunk, ready to be rendered for its recipients.
 
+    waits    rendering waits for the process that moves CSS
     raises   CannotRender, from the constructor
     """
 
@@ -51,16 +54,26 @@ class PreparedRaw:
         "_subject",
         "_substitute",
         "size_bytes",
+        "waits",
     )  # fmt: skip
 
-    def __init__(self, content: RawContent, facts: ChunkFacts, hostname: str, *, tracked: bool = False) -> None:
+    def __init__(
+        self,
+        content: RawContent,
+        facts: ChunkFacts,
+        hostname: str,
+        *,
+        tracked: bool = False,
+        inline: InlineCss | None = None,
+    ) -> None:
         self._facts = facts
         self._hostname = hostname
         self._substitute = content.substitute
         self._subject: Template | None = None
         self._from: Template | None = None
         self._raw = content.rfc822
-        if content.plain and not content.substitute and not tracked:
+        self.waits = False
+        if content.plain and not content.substitute and not tracked and inline is None:
             self._has_message_id = self._has_date = True
             self._head_utf8 = False
             self._fields: list[bytes | tuple[str, Template]] = []
@@ -75,9 +88,13 @@ class PreparedRaw:
             found = scan(raw)
         found = _with_short_lines(found)
         parts: list[TemplatePart] = []
-        tracked = tracked and not found.count(b"dkim-signature")  # it covers the bodies as they are
-        if content.substitute or tracked:
-            found, parts = open_parts(found, facts.transmission_id.hex(), substitute=content.substitute, tracked=tracked)
+        if found.count(b"dkim-signature"):  # it covers the bodies as they are
+            tracked, inline = False, None
+        if content.substitute or tracked or inline is not None:
+            found, parts = open_parts(
+                found, facts.transmission_id.hex(), substitute=content.substitute, tracked=tracked, inline=inline
+            )
+            self.waits = any(part.inline is not None for part in parts)
         self._has_message_id = found.has_message_id
         self._has_date = found.has_date
         if content.substitute:
@@ -105,7 +122,7 @@ class PreparedRaw:
                 if field[0] == b"from":
                     self._from = template[1]
             else:
-                pieces.append(_written_anew(field))
+                pieces.append(_written_anew(field, base64=self._substitute))
         static = [piece for piece in pieces if isinstance(piece, bytes)]
         self._head_utf8 = not b"".join(static).isascii()
         return pieces if len(static) < len(pieces) else [b"".join(static)]
@@ -147,8 +164,9 @@ class PreparedRaw:
                     friendly_from = self._checked_from(head)
                 subject = self._subject.render(scope) if self._subject is not None else subject
             else:
-                scope = NO_DATA
+                scope = Scope((), {})
                 head += [piece for piece in self._fields if isinstance(piece, bytes)]
+            scope.hides = marks is not None
             body = [piece if isinstance(piece, bytes) else _written_part(piece, scope, marks) for piece in self._body]
         except TemplateError as trouble:
             problem = Problem(ProblemKind.RENDER, trouble.problem, trouble.part, trouble.line)
@@ -194,17 +212,17 @@ def _header_template(text: str, part: str) -> Template:
 
 def _render_field(name: str, template: Template, scope: Scope) -> bytes:
     value = template.render(scope)
-    return write_header(name, value) if value.strip() else b""
+    return write_header(name, value, base64=True) if value.strip() else b""
 
 
-def _written_anew(field: Field) -> bytes:
+def _written_anew(field: Field, *, base64: bool) -> bytes:
     """Return a field with its CRLF, encoded and folded if it is not fit to be sent as it is."""
     whole = field[1] + b"\r\n"
     if whole.isascii() and not has_long_line(whole):
         return whole
     name = field[1].partition(b":")[0].decode("ascii", "replace").strip()
     try:
-        return write_header(name, unfold(field[1]))
+        return write_header(name, unfold(field[1]), base64=base64)
     except (BadHeader, BadAddress):
         return whole
 
@@ -217,6 +235,8 @@ def _with_short_lines(found: Scan) -> Scan:
 
 def _written_part(part: TemplatePart, scope: Scope, marks: Marks | None) -> bytes:
     text = part.template.render(scope)
+    if part.inline is not None:
+        text = part.inline(text)
     text = unmarked(part.name, text) if marks is None else marks.rewrite(part.name, text)
     return quoted_printable(text.encode("utf-8", "replace"))
 

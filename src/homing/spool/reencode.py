@@ -16,6 +16,7 @@ import msgspec
 
 from homing.message.lines import has_long_line
 from homing.message.scan import Scan, scan
+from homing.spool.css import InlineCss, has_styles
 from homing.spool.encoding import encode_base64, quoted_printable
 from homing.spool.rendered import CannotRender, Problem, ProblemKind, problem_of
 from homing.templates.errors import TemplateError
@@ -32,19 +33,28 @@ _TROUBLE = (MessageError, ValueError, LookupError, TypeError, AttributeError, Re
 
 
 class TemplatePart(msgspec.Struct, frozen=True):
-    """A text part that differs by recipient; its octets go, in quoted-printable, where the placeholder stands."""
+    """A text part that differs by recipient; its octets go, in quoted-printable, where the placeholder stands.
+
+    inline   moves the CSS of what is rendered; None: there is none, or it was moved before
+    """
 
     placeholder: bytes
     name: str  # text, html or amp_html
     template: Template
+    inline: InlineCss | None = None
 
 
-def open_parts(found: Scan, secret: str, *, substitute: bool, tracked: bool) -> tuple[Scan, list[TemplatePart]]:
-    """Return a message with placeholders for the first text, html and amp part that differ by recipient.
+def open_parts(
+    found: Scan, secret: str, *, substitute: bool, tracked: bool, inline: InlineCss | None = None
+) -> tuple[Scan, list[TemplatePart]]:
+    """Return a message with placeholders for the first text, html and amp part that are written anew.
+
+    Those are parts that differ by recipient, and with the language those that have octets above 127 (reference 3.9).
 
     secret      text that the message cannot hold by chance
     substitute  the template language counts
     tracked     links and pixels are written in
+    inline      moves the CSS of HTML
     raises   CannotRender
     """
     try:
@@ -57,12 +67,16 @@ def open_parts(found: Scan, secret: str, *, substitute: bool, tracked: bool) -> 
                 continue
             seen.add(name)
             text = _text(part)
-            if not (substitute and "{{" in text) and not (tracked and (name != "text" or "://" in text)):
+            moved = inline if name == "html" and has_styles(text) else None
+            differs = (substitute and "{{" in text) or (tracked and (name != "text" or "://" in text))
+            if not differs and moved is None and not (substitute and _is_eight_bit(part)):
                 continue
             template = parse(text, place=PLACES[name], part=name) if substitute else Template(Pieces([text]), name)
+            if moved is not None and template.static is not None:
+                template, moved = Template(Pieces([moved(template.static)]), name), None
             placeholder = f"part-{secret}-{name}-"
             _replace(part, placeholder, "quoted-printable", charset="utf-8")
-            opened.append(TemplatePart(placeholder.encode("ascii"), name, template))
+            opened.append(TemplatePart(placeholder.encode("ascii"), name, template, moved))
         return (_put_back(found, message), opened) if opened else (found, opened)
     except TemplateError as trouble:
         raise CannotRender(problem_of(trouble, trouble.part)) from trouble
@@ -118,6 +132,10 @@ def _text(part: Message) -> str:
     except (LookupError, ValueError, TypeError):
         text = octets.decode("utf-8", "replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _is_eight_bit(part: Message) -> bool:
+    return not str(part.get_payload()).isascii()
 
 
 def _replace(part: Message, payload: str, encoding: str, *, charset: str | None) -> None:

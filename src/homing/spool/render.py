@@ -9,6 +9,7 @@ from datetime import datetime
 
 from homing.message.addresses import BadAddress
 from homing.message.headers import BadHeader, check_header_name
+from homing.spool.css import InlineCss, OfChunk
 from homing.spool.inline import RESERVED_FIELDS, PreparedInline
 from homing.spool.raw import PreparedRaw
 from homing.spool.rendered import CannotRender, Problem, ProblemKind, Rendered, problem_of
@@ -21,16 +22,20 @@ __all__ = ["CannotRender", "Prepared", "Problem", "ProblemKind", "Rendered", "ch
 Prepared = PreparedInline | PreparedRaw
 
 
-def prepare(content: Content, facts: ChunkFacts, hostname: str, *, tracked: bool = False) -> Prepared:
+def prepare(
+    content: Content, facts: ChunkFacts, hostname: str, *, tracked: bool = False, inline: InlineCss | None = None
+) -> Prepared:
     """Return what renders a chunk's messages.
 
     hostname   the right side of the Message-IDs that we make
     tracked    bodies get links and pixels of their own message (Prepared.render's marks)
-    raises     CannotRender
+    inline     moves CSS, where the facts say inline_css; None: it stays where it is
+    raises     CannotRender; Temporary where the CSS cannot be moved now
     """
+    moved = OfChunk(inline) if inline is not None and facts.inline_css else None
     if isinstance(content, InlineContent):
-        return PreparedInline(content, facts, hostname, tracked=tracked)
-    return PreparedRaw(content, facts, hostname, tracked=tracked)
+        return PreparedInline(content, facts, hostname, tracked=tracked, inline=moved)
+    return PreparedRaw(content, facts, hostname, tracked=tracked, inline=moved)
 
 
 def render(

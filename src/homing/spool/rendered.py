@@ -35,6 +35,7 @@ class ProblemKind(StrEnum):
     HEADER = "header"  # a field's name or value, an address in it (3002)
     MIME = "mime"  # a part that cannot be built in (3010)
     PARSE = "parse"  # a raw message that is none (3020)
+    HTML = "html"  # HTML that is too much to have its CSS inlined (3050)
 
 
 class Problem(msgspec.Struct, frozen=True, gc=False):

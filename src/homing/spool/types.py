@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+MOST_INLINED = 2_097_152  # bytes of HTML whose CSS is moved into its elements
+
 
 class Part(msgspec.Struct, frozen=True, gc=False):
     """An attachment or inline image: name as given, Content-Type verbatim, decoded bytes."""
@@ -62,6 +64,7 @@ class ChunkFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defau
     open_tracking: bool = False
     click_tracking: bool = False
     initial_open: bool = False
+    inline_css: bool = False
     scheduled_at: datetime | None = None
     template_id: str = ""
     template_version: str = "0"

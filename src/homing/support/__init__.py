@@ -4,5 +4,5 @@ line, tam, cases, oncall, clocks.
 In      api.v1.support_*, mail for the support address, calls, cli
 Out     answers by mail, promises kept or missed, evidence of both
 Owns    tables of its rooms
-Start   clocks/rules/run.py: what a promise is
+Start   oncall/rules/ladder.py: who is woken, and when; line/rules: what a caller hears
 """

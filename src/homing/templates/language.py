@@ -168,7 +168,7 @@ class _Reader:
                 self._put(literal)
                 evaluate = Parser(tokens, opening, include=self._include).parse()
                 self._pieces.weight += len(tokens)
-                self._pieces.append(written(evaluate, self._escape(in_url, raw), self._part, self._line))
+                self._pieces.append(written(evaluate, self._escape(in_url, raw), self._part, self._line, in_url=in_url))
             searched = at
         if self._open:
             left = self._open[-1]

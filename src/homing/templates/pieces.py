@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from types import FunctionType
 
+from homing.message.links import hidden
 from homing.templates.errors import TemplateError
 from homing.templates.expressions import Evaluate
 from homing.templates.values import Scope, is_true, text_of
@@ -112,8 +113,10 @@ class Each:
 Piece = str | Branches | Each | Callable[[Scope], str]
 
 
-def written(evaluate: Evaluate, escape: Callable[[str], str] | None, part: str, line: int) -> Callable[[Scope], str]:
-    """Return what writes an expression's value, escaped for its place."""
+def written(
+    evaluate: Evaluate, escape: Callable[[str], str] | None, part: str, line: int, *, in_url: bool = False
+) -> Callable[[Scope], str]:
+    """Return what writes an expression's value, escaped for its place; within a URL it begins no link of its own."""
 
     def write(scope: Scope) -> str:
         try:
@@ -121,6 +124,10 @@ def written(evaluate: Evaluate, escape: Callable[[str], str] | None, part: str, 
             text = value if isinstance(value, str) else text_of(value)
         except (ValueError, RecursionError) as trouble:
             raise TemplateError(str(trouble) or "the value is nested too deep", part=part, line=line) from trouble
-        return text if escape is None or type(text) is Markup else escape(text)
+        if type(text) is Markup:
+            return text
+        if scope.hides and not in_url and "://" in text:
+            text = hidden(text)  # only links whose protocol stands in the template are tracked (SparkPost reference 3.7)
+        return text if escape is None else escape(text)
 
     return write

@@ -26,9 +26,10 @@ class Scope:
     loops     the loops that a template is in, innermost last: name, current item, its position from 1
     left      steps that the rendering may still make
     called    snippets that were rendered
+    hides     links in values are hidden from the tracker, which sees the text next
     """
 
-    __slots__ = ("_builtins", "_layers", "called", "dynamic", "left", "loops", "snippets")
+    __slots__ = ("_builtins", "_layers", "called", "dynamic", "hides", "left", "loops", "snippets")
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Scope:
         self.dynamic: Mapping[str, Any] = dynamic or {}
         self.snippets: Mapping[str, Snippet] = snippets or {}
         self.called = 0
+        self.hides = False
         self.loops: list[tuple[str, Any, int]] = []
         self.left = 0
 

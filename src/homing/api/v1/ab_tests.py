@@ -15,13 +15,24 @@ from homing.abtests.rules.phase import told as status_of
 from homing.abtests.types import AbTest, Phase, Status
 from homing.accounts.types import Sender
 from homing.api.bodies import Bodies, json_answer
-from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
+from homing.api.errors import NOT_FOUND, ApiError
 from homing.api.reading import query_of, read_body, refusals, sender_of
+from homing.api.v1.ab_tests_pages import (
+    CANCEL,
+    CREATE,
+    CREATE_DRAFT,
+    DELETE,
+    DELETE_DRAFT,
+    LIST,
+    RETRIEVE,
+    RETRIEVE_DRAFT,
+    SCHEDULE,
+    UPDATE,
+    UPDATE_DRAFT,
+)
 from homing.api.v1.ab_tests_wire import (
     DRAFTS,
     PATH,
-    STATUSES,
     AbTestIn,
     ScheduleIn,
     changed,
@@ -38,13 +49,12 @@ from homing.api.v1.ab_tests_wire import (
 from homing.events.types import EventType
 from homing.ground.clock import Clock
 from homing.ground.db import Executor, Pool, trouble_is_temporary
-from homing.ingress.rules.problem import Problem, Wrong
+from homing.ingress.rules.problem import Wrong
 from homing.templates import store as templates
 
 ONE = f"{PATH}/{{test_id:str}}"
 DRAFT = f"{DRAFTS}/{{test_id:str}}"
 GRANTS = ("ab-testing/manage",)
-_NOT_FOUND = Problem(404, "Resource could not be found")
 _RUNNING = (Phase.SENDING, Phase.WAITING)
 _encode = msgspec.json.Encoder().encode
 
@@ -211,7 +221,7 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, tell: Tell, forget: Call
                 try:
                     found = await locked(connection, sender_of(request), test_id)
                 except Wrong:
-                    raise ApiError(_NOT_FOUND) from None
+                    raise ApiError(NOT_FOUND) from None
                 if found.status not in statuses:
                     raise must_be(test_id, [status.value for status in statuses])
                 await store.delete(connection, found)
@@ -235,109 +245,3 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, tell: Tell, forget: Call
 def _missing(test_id: str) -> NoReturn:
     shown = "".join(sign for sign in test_id[:64] if sign.isprintable())
     raise refuse(f"A/B test {shown} does not exist", status=404)
-
-
-_ID: Schema = {"name": "test_id", "in": "path", "required": True, "schema": {"type": "string"}}
-_RESULTS: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}
-_LISTED: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "array"}}}
-_IN_BODY = {
-    400: "a member is missing or not possible, a template cannot be sent, or the body is no JSON (1300)",
-    408: "the body came too slowly",
-    413: "the body is too large",
-    415: "not application/json (1700)",
-    422: "a member has a wrong type (1300)",
-}
-_TEMPLATE: Schema = {
-    "type": "object",
-    "required": ["template_id"],
-    "properties": {
-        "template_id": {"type": "string"},
-        "sample_size": {"type": "integer", "minimum": 1},
-        "percent": {"type": "number", "exclusiveMinimum": 0, "maximum": 100},
-    },
-}
-_TIMES: dict[str, Schema] = {
-    "start_time": {"type": "string"},
-    "end_time": {"type": "string"},
-    "engagement_timeout": {"type": "number", "minimum": 0, "default": 24},
-}
-_BODY: Schema = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "name": {"type": "string"},
-        "default_template": _TEMPLATE,
-        "variants": {"type": "array", "items": _TEMPLATE, "maxItems": 20},
-        "metric": {"type": "string", "enum": ["count_unique_clicked", "count_unique_confirmed_opened"]},
-        "audience_selection": {"type": "string", "enum": ["sample_size", "percent"]},
-        "test_mode": {"type": "string", "enum": ["bayesian", "learning"]},
-        "total_sample_size": {"type": "integer", "minimum": 1},
-        "confidence_level": {"type": "number", "minimum": 0.5, "exclusiveMaximum": 1, "default": 0.95},
-        **_TIMES,
-    },
-}
-_GIVEN = ["name", "default_template", "variants", "metric", "audience_selection", "test_mode", "start_time"]
-_NO_SUCH = {404: "there is none"}
-CREATE = Operation(
-    "Make an A/B test",
-    {200: ("its id", _RESULTS), **_IN_BODY, 409: "there is one already"},
-    description=(
-        "Send it with content.ab_test_id. A recipient gets one of the templates by a hash of his address. The test ends at "
-        "end_time, with so many accepted messages, or (bayesian) when one template is the best with confidence_level; "
-        "engagement_timeout hours later it is completed."
-    ),
-    body={**_BODY, "required": _GIVEN},
-)
-LIST = Operation(
-    "List A/B tests, each in its latest version",
-    {200: ("every test", _LISTED), 400: "no such status"},
-    parameters=({"name": "status", "in": "query", "schema": {"type": "string", "enum": list(STATUSES)}},),
-)
-RETRIEVE = Operation(
-    "Look at one A/B test",
-    {200: ("the test, with counts once it runs", _RESULTS), 400: "version cannot be used", **_NO_SUCH},
-    parameters=(
-        _ID,
-        {
-            "name": "version",
-            "in": "query",
-            "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
-            "description": "the latest where absent",
-        },
-    ),
-)
-UPDATE = Operation(
-    "Change one A/B test, or begin its next version",
-    {200: ("the version", _RESULTS), **_IN_BODY, **_NO_SUCH, 409: "it is running, or a draft"},
-    description="A test that is over gets a new version, whose default template is the old winner unless the body names another.",
-    parameters=(_ID,),
-    body=_BODY,
-)
-CANCEL = Operation(
-    "Cancel one A/B test",
-    {200: ("its status", _RESULTS), **_NO_SUCH, 409: "it is a draft, or completed"},
-    description="What names it is sent with the default template from now on.",
-    parameters=(_ID,),
-)
-DELETE = Operation(
-    "Delete one A/B test with its versions", {204: "deleted", **_NO_SUCH, 409: "it is not over"}, parameters=(_ID,)
-)
-CREATE_DRAFT = Operation(
-    "Make a draft of an A/B test",
-    {200: ("its id", _RESULTS), **_IN_BODY, 409: "there is one already"},
-    body={**_BODY, "required": ["name", "default_template"]},
-)
-RETRIEVE_DRAFT = Operation("Look at a draft", {200: ("the draft", _RESULTS), **_NO_SUCH}, parameters=(_ID,))
-UPDATE_DRAFT = Operation(
-    "Change a draft",
-    {200: ("its id", _RESULTS), **_IN_BODY, **_NO_SUCH, 409: "it is no draft any more"},
-    parameters=(_ID,),
-    body=_BODY,
-)
-DELETE_DRAFT = Operation("Delete a draft", {204: "deleted", **_NO_SUCH, 409: "it is no draft any more"}, parameters=(_ID,))
-SCHEDULE = Operation(
-    "Schedule a draft",
-    {200: ("its id", _RESULTS), **_IN_BODY, **_NO_SUCH, 409: "it is no draft any more"},
-    parameters=(_ID,),
-    body={"type": "object", "required": ["start_time"], "properties": _TIMES},
-)

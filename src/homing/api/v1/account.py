@@ -11,8 +11,8 @@ from homing.accounts import store, usage
 from homing.accounts.types import Account
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
-from homing.api.reading import query_of, read_body, refusals, sender_of
+from homing.api.openapi import Limit, Operation, Schema
+from homing.api.reading import problem_with, query_of, read_body, refusals, sender_of
 from homing.api.v1.account_wire import (
     DAYS,
     MOST_DAYS,
@@ -30,6 +30,7 @@ from homing.api.v1.account_wire import (
 )
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
+from homing.ingress.rules.problem import bad_params
 
 PATH = "/api/v1/account"
 USAGE = "/api/v1/usage"
@@ -103,6 +104,7 @@ _SPAN: Schema = {
 _OPTIONS: Schema = {"type": "object", "properties": {name: {"type": "boolean"} for name in OPTIONS}}
 _NAME: Schema = {"type": "string", "minLength": 1, "maxLength": MOST_NAME, "pattern": "\\S"}
 _DAY: Schema = {"type": "string", "format": "date"}
+_NO_DAY = bad_params("from must be a day in the form YYYY-MM-DD")
 RETRIEVE = Operation(
     "Look at the account",
     {
@@ -122,20 +124,16 @@ RETRIEVE = Operation(
                 }
             ),
         ),
-        404: "the account is gone",
     },
+    errors=(NO_ACCOUNT,),
     parameters=({"name": "include", "in": "query", "schema": {"type": "string"}, "description": "`usage`: what was sent too"},),
 )
 UPDATE = Operation(
     "Change the account: its name, and what messages are like that do not say otherwise",
-    {
-        200: ("changed; other workers notice within 5 seconds", _results({"type": "object"})),
-        400: "malformed, or not available here (1200)",
-        408: "the body arrived too slowly",
-        413: "the body is too large",
-        415: "the body is not application/json (1700)",
-        422: "a member is of a wrong type or too long (1300)",
-    },
+    {200: ("changed; other workers notice within 5 seconds", _results({"type": "object"}))},
+    errors=(problem_with(check_tfa, True), problem_with(read_company_name, ""), problem_with(read_options, {OPTIONS[0]: "yes"})),
+    limits=(Limit("company_name", MOST_NAME, "characters", "422 (1300)"),),
+    example={"company_name": "Acme", "options": {OPTIONS[0]: True}},
     description="What is absent stays as it is; so do options that are not named.",
     body={
         "type": "object",
@@ -167,8 +165,8 @@ USED = Operation(
                 }
             ),
         ),
-        404: "the account is gone",
     },
+    errors=(NO_ACCOUNT,),
 )
 HISTORY = Operation(
     "What the account has sent on each day",
@@ -192,8 +190,9 @@ HISTORY = Operation(
                 }
             ),
         ),
-        400: "a day cannot be read (1200)",
     },
+    errors=(_NO_DAY, bad_params(f"a history has at most {MOST_DAYS} days")),
+    limits=(Limit("from to to", MOST_DAYS, "days", "400 (1200)"),),
     description=f"Kept for {MOST_DAYS} days; the last {DAYS} where nothing is asked for.",
     parameters=(
         {"name": "from", "in": "query", "schema": _DAY, "description": "the first day"},

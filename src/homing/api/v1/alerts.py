@@ -9,11 +9,21 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts.types import Sender
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import NOT_FOUND, ApiError
-from homing.api.openapi import Operation, Schema
+from homing.api.openapi import Limit, Operation, Schema
 from homing.api.reading import read_body, refusals, sender_of
-from homing.api.v1.alerts_wire import MOST_ALERTS, AlertIn, changed, made, shown, shown_incident
+from homing.api.v1.alerts_wire import (
+    LONGEST_NAME,
+    MOST_ALERTS,
+    MOST_EMAILS,
+    MOST_VALUES,
+    AlertIn,
+    changed,
+    made,
+    shown,
+    shown_incident,
+)
 from homing.ground.http import OutboundHttp
-from homing.ingress.rules.problem import Problem
+from homing.ingress.rules.problem import Problem, missing
 from homing.metrics.alert_types import Alert, AlertMetric, Source
 from homing.metrics.alerts import Alerts
 
@@ -39,7 +49,7 @@ def routes(*, alerts: Alerts, http: OutboundHttp, bodies: Bodies, mail: bool) ->
             with refusals():
                 alert = made(read_body(body, AlertIn), account_id, http, mail=mail)
         if await alerts.count(account_id) >= MOST_ALERTS:
-            raise ApiError(Problem(409, f"an account may have {MOST_ALERTS} alerts; remove one first"))
+            raise ApiError(_TOO_MANY)
         return await json_answer(request, _encode({"results": {"id": await alerts.add(alert)}}))
 
     @get(ONE, opt={"grants": VIEW, "operation": RETRIEVE})
@@ -119,25 +129,49 @@ _BODY: Schema = {
 }
 _RESULTS: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}
 _LISTED: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "array"}}}
-_IN_BODY = {
-    400: "a member cannot be used; the message says why",
-    408: "the body came too slowly",
-    413: "the body is too large",
-    415: "not application/json (1700)",
-    422: "a member has a wrong type (1300)",
+_TOO_MANY = Problem(409, f"an account may have {MOST_ALERTS} alerts; remove one first")
+_IN_BODY = (
+    missing("threshold_evaluator.source is a required field"),
+    Problem(400, "name is required"),
+    Problem(400, "threshold_evaluator.operator must be gt or lt"),
+)
+_LIMITS = (
+    Limit("name", LONGEST_NAME, "characters", "400"),
+    Limit("subaccounts, filter_values", MOST_VALUES, "values", "400"),
+    Limit("channels.emails", MOST_EMAILS, "addresses", "400"),
+)
+_EXAMPLE: dict[str, Any] = {
+    "name": "too many bounces",
+    "metric": "hard_bounce_rate",
+    "muted": False,
+    "filters": [{"filter_type": "sending_domain", "filter_values": ["mail.acme.test"]}],
+    "threshold_evaluator": {"operator": "gt", "source": "raw", "value": 5},
+    "channels": {"webhook": {"target": "https://app.acme.test/alert"}},
 }
-_NO_SUCH = {404: "there is none"}
 LIST = Operation("List alerts", {200: ("whole alerts", _LISTED)})
 CREATE = Operation(
     "Make an alert",
-    {200: ("its id", _RESULTS), **_IN_BODY, 409: "the account has as many as it may"},
+    {200: ("its id", _RESULTS)},
+    errors=(*_IN_BODY, _TOO_MANY),
+    limits=(Limit("alerts of an account", MOST_ALERTS, "alerts", "409"), *_LIMITS),
+    example=_EXAMPLE,
     description=(
         "Rates are per cent of what was sent in the last hour, judged each minute. At most 100 alerts. One incident for each "
         "combination of filters; it is over when it has not fired for 30 minutes, or after 24 hours."
     ),
     body={**_BODY, "required": ["name", "metric", "muted", "filters", "threshold_evaluator", "channels"]},
 )
-RETRIEVE = Operation("Look at one alert", {200: ("whole", _RESULTS), **_NO_SUCH}, parameters=(_ID,))
-UPDATE = Operation("Change one alert", {200: ("whole", _RESULTS), **_IN_BODY, **_NO_SUCH}, parameters=(_ID,), body=_BODY)
-DELETE = Operation("Remove one alert with its incidents", {200: ("its id", _RESULTS), **_NO_SUCH}, parameters=(_ID,))
-INCIDENTS = Operation("List the incidents of an alert", {200: ("the latest first", _LISTED), **_NO_SUCH}, parameters=(_ID,))
+RETRIEVE = Operation("Look at one alert", {200: ("whole", _RESULTS)}, parameters=(_ID,), errors=(NOT_FOUND,))
+UPDATE = Operation(
+    "Change one alert",
+    {200: ("whole", _RESULTS)},
+    errors=(*_IN_BODY, NOT_FOUND),
+    limits=_LIMITS,
+    example={"muted": True},
+    parameters=(_ID,),
+    body=_BODY,
+)
+DELETE = Operation("Remove one alert with its incidents", {200: ("its id", _RESULTS)}, parameters=(_ID,), errors=(NOT_FOUND,))
+INCIDENTS = Operation(
+    "List the incidents of an alert", {200: ("the latest first", _LISTED)}, parameters=(_ID,), errors=(NOT_FOUND,)
+)

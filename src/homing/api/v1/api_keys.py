@@ -14,12 +14,15 @@ from homing.accounts import store
 from homing.accounts.grants import GRANTS, KEY_GRANTS, ROLES
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
+from homing.api.openapi import Limit, Operation, Schema
 from homing.api.reading import query_of, read_body, refusals, sender_of
+from homing.api.schemas import in_results
 from homing.api.v1.api_keys_wire import (
     MOST_LABEL,
     MOST_MASKS,
     KeyIn,
+    cannot_give,
+    cannot_hold,
     not_found,
     read_grants,
     read_key_id,
@@ -31,6 +34,7 @@ from homing.api.v1.api_keys_wire import (
 )
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
+from homing.ingress.rules.problem import bad_params, missing
 
 PATH = "/api/v1/api-keys"
 MANAGE = ("api_keys/manage",)
@@ -127,10 +131,6 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, forget: Callable[[], Non
     return [list_api_keys, create_api_key, get_api_key, update_api_key, delete_api_key, list_grants]
 
 
-def _results(schema: Schema) -> Schema:
-    return {"type": "object", "required": ["results"], "properties": {"results": schema}}
-
-
 _TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
 _KEY: Schema = {
     "type": "object",
@@ -159,8 +159,13 @@ _MADE: Schema = {
 _BODY: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "label": {"type": "string", "minLength": 1, "maxLength": MOST_LABEL, "pattern": "\\S"},
-        "grants": {"type": "array", "items": {"type": "string", "enum": sorted(KEY_GRANTS)}, "minItems": 1},
+        "label": {"type": "string", "minLength": 1, "maxLength": MOST_LABEL, "pattern": "\\S", "description": "tells keys apart"},
+        "grants": {
+            "type": "array",
+            "items": {"type": "string", "enum": sorted(KEY_GRANTS)},
+            "minItems": 1,
+            "description": "what it may do; no more than the key that asks",
+        },
         "valid_ips": {
             "type": "array",
             "items": {"type": "string"},
@@ -170,38 +175,39 @@ _BODY: dict[str, Any] = {
     },
 }
 _KEY_ID: Schema = {"name": "key_id", "in": "path", "required": True, "schema": {"type": "string"}}
-_IN_BODY = {
-    400: "malformed JSON (1300), not UTF-8 (1305), or a grant that such a key cannot hold (1200)",
-    403: "the key lacks the grant, or would give away more than it holds (1100)",
-    408: "the body arrived too slowly",
-    413: "the body is too large",
-    415: "the body is not application/json (1700)",
-    422: "a member is missing (1400) or of a wrong type (1300)",
-}
-_GONE = {404: "this account has no such key (1600)"}
+_IN_BODY = (cannot_hold(["users/manage"]), cannot_give(["metrics/view"]), missing("label is a required field"))
+_LIMITS = (Limit("label", MOST_LABEL, "characters", "422 (1300)"), Limit("valid_ips", MOST_MASKS, "masks", "422 (1300)"))
+_EXAMPLE = {"label": "shop", "grants": ["transmissions/modify", "templates/view"], "valid_ips": ["192.0.2.0/24"]}
 LIST = Operation(
     "List API keys",
-    {200: ("keys, oldest first", _results({"type": "array", "items": _KEY}))},
+    {200: ("keys, oldest first", in_results({"type": "array", "items": _KEY}))},
     description="A key itself is never shown again; `short_key` tells keys apart.",
     parameters=({"name": "grant", "in": "query", "schema": {"type": "string"}, "description": "only keys with this grant"},),
 )
 CREATE = Operation(
     "Make an API key",
-    {200: ("the key, shown this once", _results(_MADE)), **_IN_BODY},
+    {200: ("the key, shown this once", in_results(_MADE))},
+    errors=_IN_BODY,
+    limits=_LIMITS,
+    example=_EXAMPLE,
     description="A key can be given no grant that the key which asks does not hold. A subaccount's key can hold a part of them.",
     body={**_BODY, "required": ["label", "grants"]},
 )
-RETRIEVE = Operation("Look at an API key", {200: ("the key", _results(_KEY)), **_GONE}, parameters=(_KEY_ID,))
+RETRIEVE = Operation("Look at an API key", {200: ("the key", in_results(_KEY))}, parameters=(_KEY_ID,), errors=(not_found("7"),))
 UPDATE = Operation(
     "Change an API key",
-    {200: ("changed", _results({"type": "object"})), **_IN_BODY, **_GONE},
+    {200: ("changed", in_results({"type": "object"}))},
+    errors=(not_found("7"), *_IN_BODY),
+    limits=_LIMITS,
+    example={"label": "shop", "valid_ips": []},
     description="What is absent stays as it is.",
     parameters=(_KEY_ID,),
     body=_BODY,
 )
 DELETE = Operation(
     "Revoke an API key",
-    {204: "revoked; other workers notice within 5 seconds", **_GONE},
+    {204: "revoked; other workers notice within 5 seconds"},
+    errors=(not_found("7"),),
     parameters=(_KEY_ID,),
 )
 LIST_GRANTS = Operation(
@@ -209,7 +215,7 @@ LIST_GRANTS = Operation(
     {
         200: (
             "grants",
-            _results(
+            in_results(
                 {
                     "type": "array",
                     "items": {
@@ -220,8 +226,8 @@ LIST_GRANTS = Operation(
                 }
             ),
         ),
-        400: "an unknown role (1200)",
     },
+    errors=(bad_params(f"role must be one of: {', '.join(ROLES.values())}"),),
     parameters=(
         {
             "name": "role",

@@ -40,11 +40,21 @@ def read_grants(grants: list[str] | None, sender: Sender) -> list[str]:
         raise Wrong(missing("grants is a required field"))
     impossible = check_grants(grants, subaccount_id=sender.subaccount_id)
     if impossible:
-        raise Wrong(bad_params(f"a key cannot hold these grants: {_few(impossible)}"))
+        raise Wrong(cannot_hold(impossible))
     beyond = check_grants(grants, subaccount_id=sender.subaccount_id, held=sender.grants)
     if beyond:
-        raise Wrong(Problem(403, "permission denied", f"a key cannot give away what it does not hold: {_few(beyond)}", "1100"))
+        raise Wrong(cannot_give(beyond))
     return grants
+
+
+def cannot_hold(grants: list[str]) -> Problem:
+    """Return the error of grants that such a key cannot have."""
+    return bad_params(f"a key cannot hold these grants: {_few(grants)}")
+
+
+def cannot_give(grants: list[str]) -> Problem:
+    """Return the error of grants that the asking key has not itself."""
+    return Problem(403, "permission denied", f"a key cannot give away what it does not hold: {_few(grants)}", "1100")
 
 
 def read_valid_ips(texts: list[str] | None) -> list[str]:

@@ -12,8 +12,8 @@ from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
-from homing.api.reading import read_body, refusals, sender_of
+from homing.api.openapi import Limit, Operation, Schema
+from homing.api.reading import problem_with, read_body, refusals, sender_of
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
 from homing.ingress.rules.problem import Problem, Wrong
@@ -45,8 +45,7 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, news: Callable[[], None]
                 given = read_body(body, RequestIn)
                 recipients = read_recipients(given.recipients)
         if await store.count_open(pool, sender.account_id) >= MOST_OPEN:
-            text = f"{MOST_OPEN} requests of yours wait to be carried out; try again later"
-            raise ApiError(Problem(429, text), retry_after=60)
+            raise ApiError(_TOO_MANY, retry_after=60)
         everywhere = sender.acts_for_all and given.include_subaccounts is True
         await store.add(
             pool,
@@ -96,13 +95,19 @@ _SAVED_SCHEMA: Schema = {
 }
 _ANSWERS: dict[int, str | tuple[str, Schema | str | None]] = {
     200: ("the request is saved", _SAVED_SCHEMA),
-    400: "more than 1,000 recipients, none, an address that is none, or the body is no JSON (1300)",
-    408: "the body came too slowly",
-    413: "the body is too large",
-    415: "not application/json (1700)",
-    422: "a member has a wrong type (1300)",
-    429: "1,000 requests wait to be carried out",
 }
+_TOO_MANY = Problem(429, f"{MOST_OPEN} requests of yours wait to be carried out; try again later")
+_ERRORS = (
+    problem_with(read_recipients, []),
+    problem_with(read_recipients, ["ann@there.test"] * (MOST_RECIPIENTS + 1)),
+    problem_with(read_recipients, ["ann"]),
+    _TOO_MANY,
+)
+_LIMITS = (
+    Limit("recipients", MOST_RECIPIENTS, "addresses", "400"),
+    Limit("requests of an account that wait", MOST_OPEN, "requests", "429"),
+)
+_EXAMPLE = {"recipients": ["ann@there.test"], "include_subaccounts": True}
 _BODY: Schema = {
     "type": "object",
     "required": ["recipients"],
@@ -122,6 +127,17 @@ FORGET = Operation(
         "Events keep what became of the messages, not who they were for. Suppressions by which somebody is not written to stay. "
         "Done at once, and again after 7 days for what was under way."
     ),
+    errors=_ERRORS,
+    limits=_LIMITS,
+    example=_EXAMPLE,
     body=_BODY,
 )
-OPT_OUT = Operation("Ask to write to people no more", _ANSWERS, description="They are suppressed for both types.", body=_BODY)
+OPT_OUT = Operation(
+    "Ask to write to people no more",
+    _ANSWERS,
+    errors=_ERRORS,
+    limits=_LIMITS,
+    example=_EXAMPLE,
+    description="They are suppressed for both types.",
+    body=_BODY,
+)

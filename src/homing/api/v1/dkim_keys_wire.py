@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
-from homing.api.v1.sending_domains_wire import HEADERS, DkimIn
+from homing.api.openapi import Limit, Operation, Schema
+from homing.api.v1.sending_domains_pages import DNS_LIMIT
+from homing.api.v1.sending_domains_wire import HEADERS, DkimIn, conflict, not_found
 from homing.domains.keys import DEFAULT_BITS, LONGEST_BITS, SHORTEST_BITS
 from homing.domains.rules.keys import MOST_KEYS, is_key_id
 from homing.domains.rules.names import is_selector
 from homing.domains.rules.verify import record_name, record_value
-from homing.domains.types import DEFAULT_KEY, DkimKey
+from homing.domains.types import DEFAULT_KEY, Conflict, DkimKey
 from homing.domains.verify import Seen
 from homing.ingress.rules.problem import Problem, Wrong, missing
 
@@ -239,13 +240,13 @@ _CREATE: Schema = {
 _UPDATE: Schema = {"type": "object", "properties": {**_MATERIAL, "is_default": {"type": ["boolean", "null"]}}}
 _DOMAIN: Schema = {"name": "domain", "in": "path", "required": True, "schema": _TEXT}
 _NAMED: Schema = {"name": "key_id", "in": "path", "required": True, "schema": _TEXT, "description": "`default`: the default key"}
-_GONE = {404: "there is no such domain or key (1600)"}
-_IN_BODY = {
-    408: "the body arrived too slowly",
-    413: "the body is too large",
-    415: "the body is not application/json (1700)",
-    422: "the body has no id (1400)",
-}
+_NO_DOMAIN = not_found("mail.acme.test")
+_GONE = (_NO_DOMAIN, no_such_key("spring"))
+_IN_BODY = (
+    bad_key("When providing custom keys, private, public, and selector must all be specified"),
+    selector_taken("spring", "mail.acme.test"),
+)
+_LIMITS = (Limit("length of an RSA key", LONGEST_BITS, "bits", "400 (1300)"),)
 
 
 def _results(schema: Schema) -> Schema:
@@ -263,18 +264,16 @@ LIST = Operation(
                 "properties": {"results": {"type": "array", "items": _KEY}, "total_count": {"type": "integer"}},
             },
         ),
-        **_GONE,
     },
+    errors=(_NO_DOMAIN,),
     parameters=(_DOMAIN,),
 )
 CREATE = Operation(
     "Add a DKIM key",
-    {
-        200: ("added", _results(_KEY)),
-        400: "malformed JSON, or a value that cannot be (1300)",
-        **_GONE,
-        **_IN_BODY,
-    },
+    {200: ("added", _results(_KEY))},
+    errors=(missing("id is required"), exists("spring"), full(), *_IN_BODY, *_GONE),
+    limits=(Limit("keys of a domain besides the default", MOST_KEYS, "keys", "400 (1300)"), *_LIMITS),
+    example={"id": "spring", "dkim_key_length": 2048},
     description=(
         "A key is made (RSA, and Ed25519 beside it) unless private, public and selector bring one. It signs nothing until its "
         "record was seen in DNS; the keys that are there go on signing."
@@ -284,7 +283,8 @@ CREATE = Operation(
 )
 RETRIEVE = Operation(
     "Look at a DKIM key",
-    {200: ("the key", _results(_KEY)), **_GONE},
+    {200: ("the key", _results(_KEY))},
+    errors=_GONE,
     parameters=(_DOMAIN, _NAMED),
 )
 UPDATE = Operation(
@@ -294,10 +294,17 @@ UPDATE = Operation(
             "changed",
             _results({"type": "object", "required": ["message", "id"], "properties": {"message": _TEXT, "id": _TEXT}}),
         ),
-        400: "malformed JSON, a value that cannot be, the default key (1300), another account's name (7004), not verified (1100)",
-        **_GONE,
-        **_IN_BODY,
     },
+    errors=(
+        *_IN_BODY,
+        NOT_HERE,
+        IMMUTABLE,
+        unverified("spring", "mail.acme.test"),
+        *(conflict("mail.acme.test", one) for one in Conflict),
+        *_GONE,
+    ),
+    limits=_LIMITS,
+    example={"is_default": True},
     description=(
         "Another signing domain or other key material makes it unverified. `is_default: true` (an addition of homing) lets a "
         "verified key sign where a message names none; the key that did so stays, under an id of its own, until it is deleted."
@@ -307,17 +314,17 @@ UPDATE = Operation(
 )
 DELETE = Operation(
     "Delete a DKIM key",
-    {204: "deleted; mail that names it is signed by the default key", 400: "the default key (1300)", **_GONE},
+    {204: "deleted; mail that names it is signed by the default key"},
+    errors=(IS_DEFAULT, *_GONE),
     parameters=(_DOMAIN, _NAMED),
 )
 VERIFY = Operation(
     "Look for the record of a DKIM key",
-    {
-        200: ("what was found", _results(_CHECKED)),
-        400: "malformed JSON (1300), or proved by another account (7004)",
-        **_GONE,
-        **_IN_BODY,
-    },
+    {200: ("what was found", _results(_CHECKED))},
+    errors=(*(conflict("mail.acme.test", one) for one in Conflict), *_GONE),
+    limits=(DNS_LIMIT,),
+    example={},
+    optional=True,
     parameters=(_DOMAIN, _NAMED),
     body={"type": "object"},
 )

@@ -12,8 +12,8 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts.types import Sender
 from homing.api.auth import SENDER
 from homing.api.bodies import json_answer
-from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
+from homing.api.errors import SEARCH_TOO_SLOW, ApiError
+from homing.api.openapi import OPEN, Limit, Operation, Schema
 from homing.events import store
 from homing.events.rules.fields import documentation, samples
 from homing.events.rules.search import PATH, After, BadQuery, next_link, read_query
@@ -21,7 +21,7 @@ from homing.events.rules.wire import message_types, shown
 from homing.events.types import Logged
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
-from homing.ingress.rules.problem import Problem
+from homing.ingress.rules.problem import Problem, bad_params
 
 LONGEST_QUERY = 4_096  # bytes of the URI
 SHOW_APART_FROM = 100  # events; more are put into words in a thread
@@ -54,11 +54,11 @@ def routes(*, pool: Pool, clock: Clock) -> list[HTTPRouteHandler]:
         )
         return await json_answer(request, body)
 
-    @get(f"{PATH}/documentation", opt={"operation": DOCUMENTATION})
+    @get(f"{PATH}/documentation", opt={"grants": OPEN, "operation": DOCUMENTATION})
     async def document_events(request: Request[Any, Any, Any]) -> Response[bytes]:
         return await json_answer(request, _encode({"results": documentation()}))
 
-    @get(f"{PATH}/samples", opt={"operation": SAMPLES})
+    @get(f"{PATH}/samples", opt={"grants": OPEN, "operation": SAMPLES})
     async def sample_events(request: Request[Any, Any, Any]) -> Response[bytes]:
         return await json_answer(request, _encode({"results": samples(named_types(request))}))
 
@@ -82,7 +82,7 @@ def query_lists(request: Request[Any, Any, Any]) -> dict[str, list[str]]:
     """Return every parameter of the query string with all its values. Raises ApiError."""
     raw = request.scope["query_string"]
     if len(raw) + len(request.scope["raw_path"]) > LONGEST_QUERY:
-        raise ApiError(Problem(414, "URI too long", f"the address may have at most {LONGEST_QUERY} characters"))
+        raise ApiError(TOO_LONG)
     try:
         return parse_qs(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=200)
     except (UnicodeDecodeError, ValueError) as trouble:
@@ -91,7 +91,12 @@ def query_lists(request: Request[Any, Any, Any]) -> dict[str, list[str]]:
 
 def bad_query(text: str) -> ApiError:
     """Return the refusal of a parameter."""
-    return ApiError(Problem(400, "invalid params", text, "1200"))
+    return ApiError(bad_params(text))
+
+
+TOO_LONG = Problem(414, "URI too long", f"the address may have at most {LONGEST_QUERY} characters")
+BAD_EVENTS = bad_params("events: 'opened' is not an event type")
+ADDRESS_LIMIT = Limit("address with its query", LONGEST_QUERY, "characters", "414")
 
 
 def _text(name: str, meaning: str) -> Schema:
@@ -138,9 +143,9 @@ SEARCH = Operation(
                 },
             },
         ),
-        400: "a parameter cannot be used (1200)",
-        414: "the address is longer than 4,096 characters",
     },
+    errors=(BAD_EVENTS, TOO_LONG, SEARCH_TOO_SLOW),
+    limits=(ADDRESS_LIMIT, Limit("per_page", 10_000, "events", "400 (1200)")),
     description=(
         "Lists are separated by commas, or by `delimiter`. Keyword filters match whole segments (set apart by space, - or _, in "
         "domains also by a dot), upper and lower case alike. Follow links.next until it is absent; total_count is that of "
@@ -169,8 +174,8 @@ SAMPLES = Operation(
     "One example of every event type",
     {
         200: ("flat events", {"type": "object", "required": ["results"], "properties": {"results": _EVENT_LIST}}),
-        400: "an unknown event type (1200)",
-        414: "the address is longer than 4,096 characters",
     },
+    errors=(BAD_EVENTS, TOO_LONG),
+    limits=(ADDRESS_LIMIT,),
     parameters=(_text("events", "event types, separated by commas; all where absent"),),
 )

@@ -9,8 +9,8 @@ from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
-from homing.api.reading import read_body, refusals, sender_of
+from homing.api.openapi import Limit, Operation, Schema
+from homing.api.reading import problem_with, read_body, refusals, sender_of
 from homing.domains.rules.names import BadName, NameTrouble, a_labels, domain_name
 from homing.ground.db import Pool
 from homing.inbound import store
@@ -119,15 +119,16 @@ _DOMAIN: Schema = {
 _NAMED: Schema = {"name": "domain", "in": "path", "required": True, "schema": {"type": "string"}}
 CREATE = Operation(
     "Add an inbound domain",
-    {
-        200: ("added", {"type": "object"}),
-        400: "a name that nobody can have (7000)",
-        409: "somebody has it, or bounces go there (1602)",
-        415: "the body is not application/json (1700)",
-        422: "no domain (1400), or not a domain name (1300)",
-    },
+    {200: ("added", {"type": "object"})},
+    errors=(problem_with(_name, None), problem_with(_name, "acme"), _restricted("gmail.com"), _EXISTS, _SENDING),
+    limits=(Limit("domain", 253, "characters", "422 (1300)"),),
+    example={"domain": "in.acme.test"},
     description="Point its MX record to the host of HOMING_MX, priority 10. A relay webhook says where its mail goes.",
-    body={"type": "object", "required": ["domain"], "properties": {"domain": {"type": "string", "maxLength": 253}}},
+    body={
+        "type": "object",
+        "required": ["domain"],
+        "properties": {"domain": {"type": "string", "maxLength": 253, "description": "its MX record leads here"}},
+    },
 )
 LIST = Operation(
     "List inbound domains",
@@ -142,12 +143,13 @@ RETRIEVE = Operation(
     "Look at an inbound domain",
     {
         200: ("the domain", {"type": "object", "required": ["results"], "properties": {"results": _DOMAIN}}),
-        404: "there is none (1600)",
     },
+    errors=(_not_found("in.acme.test"),),
     parameters=(_NAMED,),
 )
 DELETE = Operation(
     "Remove an inbound domain",
-    {200: ("removed", {"type": "object"}), 404: "there is none (1600)", 409: "a relay webhook uses it (1602)"},
+    {200: ("removed", {"type": "object"})},
+    errors=(_not_found("in.acme.test"), _IN_USE),
     parameters=(_NAMED,),
 )

@@ -14,10 +14,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
 from homing.api.bodies import Bodies, json_answer
-from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
+from homing.api.errors import NOT_FOUND, SEARCH_TOO_SLOW, ApiError, not_of
+from homing.api.openapi import OPEN, Limit, Operation, Schema
 from homing.api.reading import sender_of
-from homing.api.v1.events import bad_query, named_types, query_lists
+from homing.api.v1.events import ADDRESS_LIMIT, BAD_EVENTS, TOO_LONG, bad_query, named_types, query_lists
 from homing.events import store as events
 from homing.events.rules.search import INGEST_PATH, After, BadQuery, next_link, read_ingest_query
 from homing.events.rules.wire import shown
@@ -26,15 +26,16 @@ from homing.ground.db import Pool
 from homing.ground.errors import Overloaded
 from homing.ingest import store
 from homing.ingest.batches import MOST_OPEN, Batches, TooMany
-from homing.ingest.rules.cutting import MOST_PACKED, BadBatch
+from homing.ingest.rules.cutting import MOST_LINE, MOST_PACKED, MOST_RAW, BadBatch
 from homing.ingest.rules.reading import ingest_documentation, ingest_samples
-from homing.ingress.rules.problem import Problem
+from homing.ingress.rules.problem import Problem, bad_params
 
 PATH = "/api/v1/ingest/events"
 NDJSON = "application/x-ndjson"
 GZIP = "application/gzip"
 INGEST = ("events/ingest",)
-_NOT_FOUND = Problem(404, "Resource could not be found")
+_NOT_GZIP = Problem(415, "unsupported Content-Encoding", "the Content-Encoding must be gzip", "1700")
+_TOO_MANY = Problem(429, "Too many requests", f"{MOST_OPEN} batches of yours wait to be read; try again in a few seconds")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,7 +48,7 @@ def routes(
         batch_id, sender = _id(text), sender_of(request)
         shares = None if batch_id is None else await store.shares_of(pool, sender.account_id, sender.scope, batch_id)
         if batch_id is None or shares is None:
-            raise ApiError(_NOT_FOUND)
+            raise ApiError(NOT_FOUND)
         name = f"{batch_id}{'-failures' if failures else ''}.ndjson.gz"
         return Stream(
             store.members(pool, batch_id, shares, failures=failures),
@@ -72,34 +73,34 @@ def routes(
                     now=clock.now(),
                 )
             except TooMany:
-                text = f"{MOST_OPEN} batches of yours wait to be read; try again in a few seconds"
-                raise ApiError(Problem(429, "Too many requests", text), retry_after=5) from None
+                raise ApiError(_TOO_MANY, retry_after=5) from None
             except BadBatch as trouble:
                 if trouble.too_large:
-                    raise ApiError(Problem(413, "Request entity too large", str(trouble))) from None
-                raise ApiError(Problem(400, "Request body parsing failed", str(trouble), "1300")) from None
+                    raise ApiError(_too_large(str(trouble))) from None
+                raise ApiError(_unreadable(str(trouble))) from None
         return await json_answer(request, _encode({"results": {"id": str(batch_id)}}))
 
     @get(f"{PATH}/{{batch_id:str}}", opt={"grants": INGEST, "operation": BATCH})
-    async def get_batch(request: Request[Any, Any, Any], batch_id: str) -> Response[Any]:
+    async def get_ingest_batch(request: Request[Any, Any, Any], batch_id: str) -> Response[Any]:
         return await download(request, batch_id, failures=False)
 
     @get(f"{PATH}/failures/{{batch_id:str}}", opt={"grants": INGEST, "operation": FAILURES})
-    async def get_failures(request: Request[Any, Any, Any], batch_id: str) -> Response[Any]:
+    async def get_ingest_failures(request: Request[Any, Any, Any], batch_id: str) -> Response[Any]:
         return await download(request, batch_id, failures=True)
 
-    @get(f"{PATH}/documentation", opt={"operation": DOCUMENTATION})
+    @get(f"{PATH}/documentation", opt={"grants": OPEN, "operation": DOCUMENTATION})
     async def document_ingest(request: Request[Any, Any, Any]) -> Response[bytes]:
         return await json_answer(request, _encode({"results": ingest_documentation()}))
 
-    @get(f"{PATH}/samples", opt={"operation": SAMPLES})
+    @get(f"{PATH}/samples", opt={"grants": OPEN, "operation": SAMPLES})
     async def sample_ingest(request: Request[Any, Any, Any]) -> Response[bytes]:
         return await json_answer(request, _encode({"results": ingest_samples(named_types(request))}))
 
     @get(INGEST_PATH, opt={"grants": (*INGEST, "message_events/view"), "operation": SEARCH})
     async def search_ingest(request: Request[Any, Any, Any]) -> Response[bytes]:
         sender, query = sender_of(request), query_lists(request)
-        asked = read_ingest_query(query, account_id=sender.account_id, subaccount_id=sender.scope, now=clock.now())
+        only = sender.subaccount_id if sender.pinned else None  # the header is not used here (reference, section 1.4)
+        asked = read_ingest_query(query, account_id=sender.account_id, subaccount_id=only, now=clock.now())
         if isinstance(asked, BadQuery):
             raise bad_query(asked.text)
         page = await events.search(pool, asked.search, after=asked.after, limit=asked.per_page + 1)
@@ -111,7 +112,7 @@ def routes(
         answer = {"results": [shown(event) for event in found], "total_count": total, "links": links}
         return await json_answer(request, _encode(answer))
 
-    return [ingest_events, get_batch, get_failures, document_ingest, sample_ingest, search_ingest]
+    return [ingest_events, get_ingest_batch, get_ingest_failures, document_ingest, sample_ingest, search_ingest]
 
 
 def check_headers(request: Request[Any, Any, Any]) -> None:
@@ -122,9 +123,17 @@ def check_headers(request: Request[Any, Any, Any]) -> None:
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if media != NDJSON:
-        raise ApiError(Problem(415, "unsupported Content-Type", f"the Content-Type must be {NDJSON}", "1700"))
+        raise ApiError(not_of((NDJSON,)))
     if encoding != "gzip":
-        raise ApiError(Problem(415, "unsupported Content-Encoding", "the Content-Encoding must be gzip", "1700"))
+        raise ApiError(_NOT_GZIP)
+
+
+def _too_large(text: str) -> Problem:
+    return Problem(413, "Request entity too large", text)
+
+
+def _unreadable(text: str) -> Problem:
+    return Problem(400, "Request body parsing failed", text, "1300")
 
 
 def _id(text: str) -> UUID | None:
@@ -150,43 +159,62 @@ _PAGE: Schema = {
         "links": {"type": "object", "properties": {"next": {"type": "string"}}},
     },
 }
+_EXAMPLE = (
+    '{"msys":{"message_event":{"type":"delivery","event_id":"1","message_id":"0001","timestamp":1778000000,'
+    '"delv_method":"esmtp","rcpt_to":"ann@there.test"}}}'
+)
 SEND = Operation(
     "Hand in events of another platform",
-    {
-        200: ("the batch is on disk; its id", _RESULTS),
-        400: "the body is not gzip, ends before its time, has a line over 1 MiB or no event (1300)",
-        408: "the body came too slowly",
-        413: "the body has more than 5 MiB, or unpacks to more than 128 MiB",
-        415: "not application/x-ndjson, or not gzip (1700)",
-        429: "too many batches wait to be read",
-    },
+    {200: ("the batch is on disk; its id", _RESULTS)},
+    errors=(
+        _unreadable("the body is not gzip"),
+        _NOT_GZIP,
+        _too_large(f"the body unpacks to more than {MOST_RAW} bytes; hand it in as several batches"),
+        _TOO_MANY,
+    ),
+    limits=(
+        Limit("body, unpacked", MOST_RAW, "bytes", "413"),
+        Limit("line", MOST_LINE, "bytes", "400 (1300)"),
+        Limit("batches of an account that wait", MOST_OPEN, "batches", "429"),
+    ),
     description=(
         'The body is gzip of lines `{"msys":{"<class>":{...}}}`, with Content-Type application/x-ndjson. Each event has '
         "event_id, message_id, type, timestamp (Unix seconds, at most 24 hours old) and recv_method or delv_method. Lines are "
         "judged in the background: GET /events/ingest tells. An event_id that came before is a duplicate, and counts once."
     ),
+    body={"type": "string", "description": "lines of JSON"},
+    media=(NDJSON,),
+    packed=True,
+    body_bytes=MOST_PACKED,
+    example=_EXAMPLE,
 )
 BATCH = Operation(
-    "Download a batch", {200: ("gzip of its lines", GZIP), 404: "there is none, or it came over 3 days ago"}, parameters=(_ID,)
+    "Download a batch of the last 3 days",
+    {200: ("gzip of its lines", None)},
+    errors=(NOT_FOUND,),
+    parameters=(_ID,),
+    text=GZIP,
 )
 FAILURES = Operation(
-    "Download the lines of a batch that failed",
-    {200: ("gzip of those lines; empty where none failed", GZIP), 404: "there is no such batch, or it came over 3 days ago"},
+    "Download the lines of a batch of the last 3 days that failed",
+    {200: ("gzip of those lines; empty where none failed", None)},
+    errors=(NOT_FOUND,),
     parameters=(_ID,),
+    text=GZIP,
 )
 DOCUMENTATION = Operation("The fields of events that can be handed in", {200: ("one object a type", _LISTED)})
 SAMPLES = Operation(
     "One example of every event that can be handed in",
-    {200: ("flat events", _LISTED), 400: "an unknown event type (1200)", 414: "the address is longer than 4,096 characters"},
+    {200: ("flat events", _LISTED)},
+    errors=(BAD_EVENTS, TOO_LONG),
+    limits=(ADDRESS_LIMIT,),
     parameters=(_text("events", "event types, separated by commas; all where absent"),),
 )
 SEARCH = Operation(
     "Search what became of batches",
-    {
-        200: ("events of type success and error, newest first", _PAGE),
-        400: "a parameter cannot be used (1200)",
-        414: "the address is longer than 4,096 characters",
-    },
+    {200: ("events of type success and error, newest first", _PAGE)},
+    errors=(bad_params("retryable must be true or false"), TOO_LONG, SEARCH_TOO_SLOW),
+    limits=(ADDRESS_LIMIT, Limit("per_page", 10_000, "events", "400 (1200)")),
     parameters=(
         _text("from", "YYYY-MM-DDTHH:MM:SSZ, inclusive; 24 hours ago where absent"),
         _text("to", "YYYY-MM-DDTHH:MM:SSZ, exclusive; 1 minute ago where absent"),

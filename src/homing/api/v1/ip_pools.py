@@ -9,8 +9,8 @@ from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import FORBIDDEN, ApiError
-from homing.api.openapi import Operation, Schema
-from homing.api.reading import read_body, refusals, sender_of
+from homing.api.openapi import Limit, Operation, Schema
+from homing.api.reading import problem_with, read_body, refusals, sender_of
 from homing.api.v1.ip_pools_wire import (
     PoolIn,
     changes,
@@ -24,6 +24,8 @@ from homing.api.v1.ip_pools_wire import (
 from homing.domains import store as domains
 from homing.domains.types import DEFAULT_KEY
 from homing.egress import store
+from homing.egress.rules.pool_ids import MOST_NAME
+from homing.egress.rules.warmup import LAST_STAGE
 from homing.egress.types import DEFAULT_POOL
 from homing.ground.db import Pool
 from homing.ingress.rules.problem import Problem, Wrong
@@ -58,7 +60,7 @@ def routes(*, pool: Pool, bodies: Bodies, forget: Callable[[], None]) -> list[HT
                 continue
             known = await domains.get(pool, domain, account_id=account_id, subaccount_id=0)
             if known is None or not await domains.sealed_keys(pool, domain, DEFAULT_KEY):
-                raise refuse(f"{member} {domain} must be a sending domain of this account whose DKIM record is verified.")
+                raise Wrong(_cannot_sign(member, domain))
 
     @post(PATH, status_code=200, opt={"grants": MANAGE, "operation": CREATE})
     async def create_ip_pool(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -72,7 +74,7 @@ def routes(*, pool: Pool, bodies: Bodies, forget: Callable[[], None]) -> list[HT
                 try:
                     await store.add_pool(pool, made)
                 except store.Taken:
-                    raise refuse(f"IP Pool {made.pool_id} already exists; choose another name.", 409) from None
+                    raise Wrong(_exists(made.pool_id)) from None
                 except (store.NoSuchPool, store.Overflowing) as trouble:
                     raise _overflow_refused(trouble) from None
         forget()
@@ -90,7 +92,7 @@ def routes(*, pool: Pool, bodies: Bodies, forget: Callable[[], None]) -> list[HT
         account_id = account_of(request)
         found = (await store.pools_of(pool, account_id)).get(read_pool_id(pool_id))
         if found is None:
-            raise ApiError(Problem(404, "IP pool not found."))
+            raise ApiError(_NOT_FOUND)
         ips = await store.sending_ips(pool, account_id)
         return await json_answer(request, _encode({"results": show_pool(found, ips)}))
 
@@ -101,14 +103,14 @@ def routes(*, pool: Pool, bodies: Bodies, forget: Callable[[], None]) -> list[HT
             with refusals():
                 given = read_body(body, PoolIn)
                 if named not in await store.pools_of(pool, account_id):
-                    raise refuse(f"IP Pool {named} does not exist.", 404)
+                    raise Wrong(_no_pool(named))
                 found = changes_of_default(given) if named == DEFAULT_POOL else changes(given, named)
                 await check_domains(account_id, found)
                 try:
                     after = await store.change_pool(pool, account_id, named, found)
                 except store.NoSuchPool as trouble:
                     if not trouble.overflow:
-                        raise refuse(f"IP Pool {named} does not exist.", 404) from None
+                        raise Wrong(_no_pool(named)) from None
                     raise _overflow_refused(trouble) from None
                 except store.Overflowing as trouble:
                     raise _overflow_refused(trouble) from None
@@ -119,17 +121,32 @@ def routes(*, pool: Pool, bodies: Bodies, forget: Callable[[], None]) -> list[HT
     async def delete_ip_pool(request: Request[Any, Any, Any], pool_id: str) -> None:
         account_id, named = account_of(request), read_pool_id(pool_id)
         if named == DEFAULT_POOL:
-            raise ApiError(Problem(400, "IP Pool default is reserved."))
+            raise ApiError(_RESERVED)
         try:
             await store.remove_pool(pool, account_id, named)
         except store.NoSuchPool:
-            raise ApiError(Problem(404, f"IP Pool {named} does not exist.")) from None
+            raise ApiError(_no_pool(named)) from None
         except store.InUse as trouble:
-            text = f"{named} is the overflow pool of {trouble.pool_id}; let that one overflow elsewhere first."
-            raise ApiError(Problem(409, text)) from None
+            raise ApiError(_in_use(named, trouble.pool_id)) from None
         forget()
 
     return [create_ip_pool, list_ip_pools, get_ip_pool, update_ip_pool, delete_ip_pool]
+
+
+def _exists(pool_id: str) -> Problem:
+    return Problem(409, f"IP Pool {pool_id} already exists; choose another name.")
+
+
+def _no_pool(pool_id: str) -> Problem:
+    return Problem(404, f"IP Pool {pool_id} does not exist.")
+
+
+def _in_use(pool_id: str, by: str) -> Problem:
+    return Problem(409, f"{pool_id} is the overflow pool of {by}; let that one overflow elsewhere first.")
+
+
+def _cannot_sign(member: str, domain: str) -> Problem:
+    return Problem(400, f"{member} {domain} must be a sending domain of this account whose DKIM record is verified.")
 
 
 def _overflow_refused(trouble: store.NoSuchPool | store.Overflowing) -> Wrong:
@@ -142,7 +159,7 @@ def _overflow_refused(trouble: store.NoSuchPool | store.Overflowing) -> Wrong:
 
 _ID: Schema = {"name": "pool_id", "in": "path", "required": True, "schema": {"type": "string"}}
 _SETTINGS: dict[str, Schema] = {
-    "name": {"type": "string", "maxLength": 64},
+    "name": {"type": "string", "maxLength": MOST_NAME},
     "signing_domain": {"type": "string", "description": "signs in place of the From domain; '' clears it"},
     "fbl_signing_domain": {"type": "string", "description": "signs besides, to providers whose feedback loop wants it"},
     "auto_warmup_overflow_pool": {"type": "string", "description": "id of a pool, or 'shared pool'; '' clears it"},
@@ -168,7 +185,7 @@ _POOL: Schema = {
                     "external_ip": {"type": "string"},
                     "hostname": {"type": "string"},
                     "auto_warmup_enabled": {"type": "boolean"},
-                    "auto_warmup_stage": {"type": "integer", "minimum": 1, "maximum": 29},
+                    "auto_warmup_stage": {"type": "integer", "minimum": 1, "maximum": LAST_STAGE},
                 },
             },
         },
@@ -181,35 +198,38 @@ _MADE: Schema = {
     "required": ["results"],
     "properties": {"results": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}},
 }
-_IN_BODY = {
-    400: "a member is not possible, or the body is no JSON (1300)",
-    408: "the body came too slowly",
-    413: "the body is too large",
-    415: "the body is not application/json (1700)",
-    422: "a member is of a wrong type (1300)",
-}
+_NOT_FOUND = Problem(404, "IP pool not found.")
+_RESERVED = Problem(400, "IP Pool default is reserved.")
+_IN_BODY = (
+    problem_with(created, PoolIn(), 0),
+    _cannot_sign("signing_domain", "mail.acme.test"),
+    _overflow_refused(store.NoSuchPool("spare", overflow=True)).problem,
+)
+_LIMIT = Limit("name", MOST_NAME, "characters", "400")
 _BODY: Schema = {"type": "object", "properties": _SETTINGS}
 CREATE = Operation(
     "Make an IP pool",
-    {200: ("its id, made of the name", _MADE), **_IN_BODY, 409: "a pool with that id is there already"},
+    {200: ("its id, made of the name", _MADE)},
+    errors=(*_IN_BODY, _exists("marketing")),
+    limits=(Limit("IP pools of an account", MOST_POOLS, "pools", "400"), _LIMIT),
+    example={"name": "Marketing", "signing_domain": "mail.acme.test", "auto_warmup_overflow_pool": "shared pool"},
     body={**_BODY, "required": ["name"]},
 )
 LIST = Operation("List IP pools", {200: ("all of them, default first", _LISTED)})
-RETRIEVE = Operation("Look at an IP pool", {200: ("the pool", _ANSWER), 404: "there is none"}, parameters=(_ID,))
+RETRIEVE = Operation("Look at an IP pool", {200: ("the pool", _ANSWER)}, parameters=(_ID,), errors=(_NOT_FOUND,))
 UPDATE = Operation(
     "Change an IP pool",
-    {200: ("the pool as it is now, without its addresses", _ANSWER), **_IN_BODY, 404: "there is none"},
+    {200: ("the pool as it is now, without its addresses", _ANSWER)},
+    errors=(*_IN_BODY, problem_with(changes_of_default, PoolIn()), _no_pool("marketing")),
+    limits=(_LIMIT,),
+    example={"auto_warmup_when_full": "send"},
     description="Of the pool `default` only where its overflow goes (the shared pool) can be changed, and what happens without.",
     parameters=(_ID,),
     body=_BODY,
 )
 DELETE = Operation(
     "Remove an IP pool",
-    {
-        204: "removed; its addresses are in the default pool now, and its mail leaves from there",
-        400: "the pool default stays",
-        404: "there is none",
-        409: "it is the overflow pool of another one",
-    },
+    {204: "removed; its addresses are in the default pool now, and its mail leaves from there"},
+    errors=(_RESERVED, _no_pool("marketing"), _in_use("marketing", "newsletters")),
     parameters=(_ID,),
 )

@@ -8,9 +8,10 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import json_answer
-from homing.api.openapi import Operation, Schema
-from homing.api.reading import refusals, sender_of
-from homing.api.v1.events import SHOW_APART_FROM, bad_query, named_types, query_lists
+from homing.api.errors import SEARCH_TOO_SLOW
+from homing.api.openapi import OPEN, Limit, Operation, Schema
+from homing.api.reading import problem_with, refusals, sender_of
+from homing.api.v1.events import ADDRESS_LIMIT, BAD_EVENTS, SHOW_APART_FROM, TOO_LONG, bad_query, named_types, query_lists
 from homing.api.v1.webhooks_wire import read_zone
 from homing.events import store
 from homing.events.rules.fields import documentation, samples
@@ -31,7 +32,8 @@ def routes(*, pool: Pool, clock: Clock) -> list[HTTPRouteHandler]:
         sender, query = sender_of(request), query_lists(request)
         with refusals():
             zone = read_zone((query.get("timezone") or [""])[-1])
-        wanted = read_legacy(query, account_id=sender.account_id, subaccount_id=sender.scope, zone=zone, now=clock.now())
+        only = sender.subaccount_id if sender.pinned else None  # the header is not used here (reference, section 1.4)
+        wanted = read_legacy(query, account_id=sender.account_id, subaccount_id=only, zone=zone, now=clock.now())
         if isinstance(wanted, BadQuery):
             raise bad_query(wanted.text)
         asked, offset = wanted.asked, wanted.offset
@@ -47,11 +49,11 @@ def routes(*, pool: Pool, clock: Clock) -> list[HTTPRouteHandler]:
 
         return await json_answer(request, await asyncio.to_thread(body) if len(events) >= SHOW_APART_FROM else body())
 
-    @get(f"{PATH}/events/documentation", opt={"operation": DOCUMENTATION})
+    @get(f"{PATH}/events/documentation", opt={"grants": OPEN, "operation": DOCUMENTATION})
     async def document_message_events(request: Request[Any, Any, Any]) -> Response[bytes]:
         return await json_answer(request, _encode({"results": documentation()}))
 
-    @get(f"{PATH}/events/samples", opt={"operation": SAMPLES})
+    @get(f"{PATH}/events/samples", opt={"grants": OPEN, "operation": SAMPLES})
     async def sample_message_events(request: Request[Any, Any, Any]) -> Response[bytes]:
         shown = [as_text(sample) for sample in samples(named_types(request))]
         return await json_answer(request, _encode({"results": shown}))
@@ -89,9 +91,13 @@ SEARCH = Operation(
                 },
             },
         ),
-        400: "a parameter cannot be used (1200)",
-        414: "the address is longer than 4,096 characters",
     },
+    errors=(BAD_EVENTS, problem_with(read_zone, "Mars"), TOO_LONG, SEARCH_TOO_SLOW),
+    limits=(
+        ADDRESS_LIMIT,
+        Limit("per_page", 10_000, "events", "400 (1200)"),
+        Limit("page times per_page", MOST_BY_PAGE, "events", "400 (1200)"),
+    ),
     description=(
         "Use /events/message in what you write anew. Filters match as there, under their older names. "
         f"Numbered pages reach {MOST_BY_PAGE} events; `cursor=initial` begins pages without an end."
@@ -135,8 +141,8 @@ SAMPLES = Operation(
     "One example of every event type, as the legacy search shows it",
     {
         200: ("flat events", _RESULTS),
-        400: "an unknown event type (1200)",
-        414: "the address is longer than 4,096 characters",
     },
+    errors=(BAD_EVENTS, TOO_LONG),
+    limits=(ADDRESS_LIMIT,),
     parameters=(_text("events", "event types, separated by commas; all where absent"),),
 )

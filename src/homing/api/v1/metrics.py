@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import json_answer
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
+from homing.api.openapi import Limit, Operation, Schema
 from homing.api.reading import query_of, refusals, sender_of
 from homing.api.v1.metrics_wire import (
     ATTEMPTS,
@@ -34,6 +34,9 @@ from homing.metrics.rules.asked import (
     ALL,
     COMPARATORS,
     FILTERS,
+    MOST_GROUPINGS,
+    MOST_ROWS,
+    MOST_VALUES,
     OF_BOUNCES,
     OF_LINKS,
     QUERY_FILTERS_SCHEMA,
@@ -94,8 +97,7 @@ def routes(*, pool: Pool, clock: Clock, classes: Mapping[int, BounceClass]) -> l
                 series=series,
             )
         except BadQuestion as bad:
-            more = {"validationErrors": list(bad.breaches)} if bad.breaches else {}
-            raise ApiError(Problem(400, "invalid params", str(bad), "1200", more)) from None
+            raise ApiError(_refused(bad)) from None
 
     async def answer(request: Request[Any, Any, Any], results: Any, **more: Any) -> Response[bytes]:
         return await json_answer(request, _encode({"results": results, **more}))
@@ -182,6 +184,11 @@ def routes(*, pool: Pool, clock: Clock, classes: Mapping[int, BounceClass]) -> l
     ]
 
 
+def _refused(bad: BadQuestion) -> Problem:
+    more = {"validationErrors": list(bad.breaches)} if bad.breaches else {}
+    return Problem(400, "invalid params", str(bad), "1200", more)
+
+
 def _text(name: str, meaning: str, *, required: bool = False) -> Schema:
     return {"name": name, "in": "query", "required": required, "schema": {"type": "string"}, "description": meaning}
 
@@ -192,7 +199,15 @@ _ROWS: Schema = {
     "properties": {"results": {"type": "array", "items": {"type": "object"}}},
 }
 _OBJECT: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}
-_REFUSED = {400: "a parameter cannot be used (1200); a breach of query_filters is named in validationErrors"}
+_REFUSED = (
+    _refused(BadQuestion(f"limit must be a number from 1 to {MOST_ROWS}")),
+    _refused(BadQuestion("query_filters is wrong", [f"groupings must be an array of 1 to {MOST_GROUPINGS} objects"])),
+)
+_LIMITS = (
+    Limit("limit", MOST_ROWS, "rows", "400 (1200)"),
+    Limit("values of a filter", MOST_VALUES, "values", "400 (1200)"),
+    Limit("groupings in query_filters", MOST_GROUPINGS, "groupings", "400 (1200)"),
+)
 _WHEN = (
     _text("from", "YYYY-MM-DDTHH:MM in `timezone`, or with an offset", required=True),
     _text("to", "the same; now where absent"),
@@ -230,26 +245,34 @@ ROOT = Operation(
 )
 SUMMARY = Operation(
     "All figures of a window",
-    {200: ("one row", _ROWS), **_REFUSED},
+    {200: ("one row", _ROWS)},
+    errors=_REFUSED,
+    limits=_LIMITS,
     description=_ROUNDED,
     parameters=(*_WHEN, *_ABOUT, _PRECISION, _metrics_of(ALL)),
 )
 SERIES_OPERATION = Operation(
     "Figures over time",
-    {200: ("one row for each stretch of time", _ROWS), **_REFUSED},
+    {200: ("one row for each stretch of time", _ROWS)},
+    errors=_REFUSED,
+    limits=_LIMITS,
     description=f"{_ROUNDED} Days, weeks and months are those of UTC.",
     parameters=(*_WHEN, *_ABOUT, _text("precision", f"{', '.join(PRECISIONS)}; what the window allows"), _metrics_of(SERIES)),
 )
 ATTEMPT = Operation(
     "Deliveries by attempt",
-    {200: ("rows 1, 2 and 3+", _ROWS), **_REFUSED},
+    {200: ("rows 1, 2 and 3+", _ROWS)},
+    errors=_REFUSED,
+    limits=_LIMITS,
     description=_ROUNDED,
     parameters=(*_WHEN, *_ABOUT, _PRECISION),
 )
 FILTERS_SCHEMA = Operation("The JSON Schema of query_filters", {200: ("draft-07", _OBJECT)})
 SUBJECT_CAMPAIGN = Operation(
     "Always empty",
-    {200: ("no rows: homing has no inbox panel", {"type": "object", "required": ["results"]}), **_REFUSED},
+    {200: ("no rows: homing has no inbox panel", {"type": "object", "required": ["results"]})},
+    errors=_REFUSED,
+    limits=_LIMITS,
     parameters=_WHEN,
 )
 
@@ -257,7 +280,9 @@ SUBJECT_CAMPAIGN = Operation(
 def _grouping_operation(name: str) -> Operation:
     return Operation(
         f"Figures by {name.replace('-', ' ')}",
-        {200: ("one row each; where it is not known there is none", _ROWS), **_REFUSED},
+        {200: ("one row each; where it is not known there is none", _ROWS)},
+        errors=_REFUSED,
+        limits=_LIMITS,
         description=_ROUNDED,
         parameters=(
             *_WHEN,
@@ -273,7 +298,9 @@ def _grouping_operation(name: str) -> Operation:
 def _failures_operation(name: str, kind: Kind, metrics: tuple[str, ...]) -> Operation:
     return Operation(
         f"Figures by {name.replace('-', ' ').replace('/', ' and ')}",
-        {200: ("one row each, highest first", _ROWS), **_REFUSED},
+        {200: ("one row each, highest first", _ROWS)},
+        errors=_REFUSED,
+        limits=_LIMITS,
         description=(
             f"{_ROUNDED} Texts are kept by the quarter of an hour at the finest; words in them that look like ids are left out, "
             "so that equal reasons add up."
@@ -285,6 +312,8 @@ def _failures_operation(name: str, kind: Kind, metrics: tuple[str, ...]) -> Oper
 def _values_operation(name: str) -> Operation:
     return Operation(
         f"Which {name.replace('-', ' ')} there are figures of",
-        {200: ("names in order", _OBJECT), **_REFUSED},
+        {200: ("names in order", _OBJECT)},
+        errors=_REFUSED,
+        limits=_LIMITS,
         parameters=(_text("from", "six months ago where absent"), *_WHEN[1:], _text("match", "part of the name"), _LIMIT),
     )

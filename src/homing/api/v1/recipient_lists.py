@@ -16,10 +16,15 @@ from litestar.response import Stream
 
 from homing.api.bodies import JSON, Bodies, check_json, json_answer
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
+from homing.api.openapi import Limit, Operation, Schema
 from homing.api.reading import query_of, refusals, sender_of
+from homing.api.schemas import ref
 from homing.api.v1.recipient_lists_wire import (
+    MOST_ATTRIBUTES,
     MOST_BODY,
+    MOST_DESCRIPTION,
+    MOST_DOMAINS,
+    MOST_ID,
     ListBody,
     Reading,
     check,
@@ -34,10 +39,11 @@ from homing.api.v1.recipient_lists_wire import (
     with_recipients,
 )
 from homing.api.v1.transmissions import most_errors_of
+from homing.api.v1.transmissions_pages import BAD_COUNT, EXAMPLE, RECIPIENT_LIMITS, SCHEMAS
 from homing.ground.clock import Clock
 from homing.ground.db import Executor, Pool, trouble_is_temporary
-from homing.ingress.rules.problem import Problem, Wrong, bad_type
-from homing.ingress.rules.recipients import wrong_type
+from homing.ingress.rules.problem import Problem, Wrong, bad_header, bad_params, bad_type, missing
+from homing.ingress.rules.recipients import nobody, wrong_type
 from homing.ingress.rules.transmission import malformed
 from homing.queue import submissions
 from homing.recipients import lists
@@ -88,7 +94,7 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock) -> list[HTTPRouteHandler
         with refusals():
             wanted = query_of(request).get("show_recipients", "false").lower()
         if wanted not in ("true", "false", "1", "0", ""):
-            raise ApiError(Problem(400, "invalid params", "show_recipients must be true or false", "1200"))
+            raise ApiError(_BAD_FLAG)
         found = None if account_id is None or "\0" in named else await lists.find(pool, account_id, named)
         if found is None:
             raise ApiError(missing_list(named))
@@ -96,11 +102,11 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock) -> list[HTTPRouteHandler
             return await json_answer(request, _encode({"results": show(found)}))
         return Stream(with_recipients(found, _pieces(found)), media_type=JSON)
 
-    @put(PATH, opt={"grants": GRANTS, "operation": NOT_ADDRESSED})
+    @put(PATH, opt={"grants": GRANTS, "operation": NO_PUT})
     async def update_nothing(request: Request[Any, Any, Any]) -> None:
         raise ApiError(_no_id("PUT"))
 
-    @delete(PATH, status_code=200, opt={"grants": GRANTS, "operation": NOT_ADDRESSED})
+    @delete(PATH, status_code=200, opt={"grants": GRANTS, "operation": NO_DELETE})
     async def delete_nothing(request: Request[Any, Any, Any]) -> None:
         raise ApiError(_no_id("DELETE"))
 
@@ -115,7 +121,7 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock) -> list[HTTPRouteHandler
             with refusals(), trouble_is_temporary():
                 given = await _read(body)
                 if given.id is not None and given.id != named:
-                    raise Wrong(bad_type("the id in the body differs from that in the URI"))
+                    raise Wrong(_OTHER_ID)
                 async with pool.acquire() as connection, connection.transaction():
                     await _changeable(connection, account_id, named)  # before the work; and once more after it
                 reading = Reading(given, most_errors=most_errors) if has_recipients(given) else None
@@ -189,6 +195,8 @@ async def _in_thread(pieces: Iterator[Piece]) -> AsyncIterator[Piece]:
         yield piece
 
 
+_BAD_FLAG = bad_params("show_recipients must be true or false")
+_OTHER_ID = bad_type("the id in the body differs from that in the URI")
 _NO_LISTS = Problem(400, "invalid params", "subaccounts cannot have recipient lists; leave X-MSYS-SUBACCOUNT away", "1200")
 _EXISTS = Problem(400, "List already exists", "a list with this id exists; change it with PUT", "5001")
 _ID: Schema = {"name": "list_id", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -198,27 +206,40 @@ _ERRORS: Schema = {
     "schema": {"type": "integer", "minimum": 0},
     "description": "most recipient errors that the answer lists",
 }
-_BODY: Schema = {
+_BODY: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "id": {"type": "string", "maxLength": 64},
-        "name": {"type": "string", "maxLength": 64},
-        "description": {"type": "string", "maxLength": 1024},
-        "attributes": {"type": "object"},
-        "recipients": {"type": "array", "maxItems": MOST_RECIPIENTS, "items": {"type": "object"}},
+        "id": {"type": "string", "maxLength": MOST_ID, "description": "made where absent; may not begin with rcptlist_"},
+        "name": {"type": "string", "maxLength": MOST_ID, "description": "the id where absent"},
+        "description": {"type": "string", "maxLength": MOST_DESCRIPTION, "description": "for you"},
+        "attributes": {"type": "object", "description": "for you"},
+        "recipients": {"type": "array", "maxItems": MOST_RECIPIENTS, "items": ref("Recipient")},
     },
 }
+_SCHEMAS = {name: SCHEMAS[name] for name in ("Recipient", "Address")}
+_EXAMPLE = {"id": "grads", "name": "Grads", "attributes": {"owner": "ops"}, "recipients": EXAMPLE["recipients"]}
 _RESULTS: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}
-_IN_BODY = {
-    408: "the body arrived too slowly",
-    413: "the body is over 100 MB",
-    415: "the body is not application/json (1700)",
-    422: "a member is of a wrong type or too long (1300), or missing (1400)",
-}
-NOT_ADDRESSED = Operation("Refused: the URI names no list", {200: "never", 400: "no id in the URI (1101)"})
+_LIMITS = (
+    Limit("recipients", MOST_RECIPIENTS, "recipients", "422 (1300)"),
+    Limit("id, name", MOST_ID, "bytes", "422 (1300)"),
+    Limit("description", MOST_DESCRIPTION, "bytes", "422 (1300)"),
+    Limit("attributes", MOST_ATTRIBUTES, "bytes of JSON", "422 (1300)"),
+    Limit("domains of the recipients' own return_paths", MOST_DOMAINS, "domains", "422 (1300)"),
+    *RECIPIENT_LIMITS,
+)
+_NOBODY = nobody(())
+_IN_TEXTS = bad_header("id must not contain line breaks or control characters")
+_IN_USE = (in_use("grads", _GENERATION), in_use("grads", _REQUEST))
+NO_PUT = Operation("Refused: the URI names no list", {}, errors=(_no_id("PUT"),))
+NO_DELETE = Operation("Refused: the URI names no list", {}, errors=(_no_id("DELETE"),))
 CREATE = Operation(
     f"Store a list of up to {MOST_RECIPIENTS:,} recipients",
-    {200: ("stored; some recipients may have been left out (5000)", _RESULTS), 400: "id taken (5001), nobody (5002)", **_IN_BODY},
+    {200: ("stored; some recipients may have been left out (5000)", _RESULTS)},
+    errors=(missing("recipients is a required field"), _NO_LISTS, _IN_TEXTS, _EXISTS, _NOBODY, BAD_COUNT),
+    limits=_LIMITS,
+    example=_EXAMPLE,
+    body_bytes=MOST_BODY,
+    schemas=_SCHEMAS,
     description="Recipients have the form of those of a transmission. The id may not begin with rcptlist_.",
     parameters=(_ERRORS,),
     body={**_BODY, "required": ["recipients"]},
@@ -229,7 +250,8 @@ LIST = Operation(
 )
 RETRIEVE = Operation(
     "Look at one list",
-    {200: ("the list", _RESULTS), 400: "a parameter cannot be used", 404: "there is none (1600)"},
+    {200: ("the list", _RESULTS)},
+    errors=(missing_list("grads"), _BAD_FLAG),
     parameters=(
         _ID,
         {
@@ -242,24 +264,19 @@ RETRIEVE = Operation(
 )
 UPDATE = Operation(
     "Change one list",
-    {
-        200: ("changed", _RESULTS),
-        400: "no id in the URI (1101), or no usable recipient (5002)",
-        404: "there is none (1600)",
-        409: "a transmission or another request uses it (1602)",
-        **_IN_BODY,
-    },
+    {200: ("changed; some recipients may have been left out (5000)", _RESULTS)},
+    errors=(missing_list("grads"), _OTHER_ID, _IN_TEXTS, *_IN_USE, _NOBODY, BAD_COUNT),
+    limits=_LIMITS,
+    example={"name": "Grads of the year", "recipients": EXAMPLE["recipients"]},
+    body_bytes=MOST_BODY,
+    schemas=_SCHEMAS,
     description="recipients and attributes are replaced as a whole where they are given.",
     parameters=(_ID, _ERRORS),
     body=_BODY,
 )
 DELETE = Operation(
     "Delete one list",
-    {
-        200: ("deleted", {"type": "object"}),
-        400: "no id in the URI (1101)",
-        404: "there is none (1600)",
-        409: "a transmission or another request uses it (1602)",
-    },
+    {200: ("deleted", {"type": "object"})},
+    errors=(missing_list("grads"), *_IN_USE),
     parameters=(_ID,),
 )

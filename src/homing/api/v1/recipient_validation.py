@@ -17,7 +17,7 @@ from litestar.response import Stream
 
 from homing.api.bodies import Bodies, check_media, json_answer
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
+from homing.api.openapi import Limit, Operation, Schema
 from homing.api.reading import query_of, refusals, sender_of
 from homing.api.v1.recipient_validation_wire import Form, show, show_job, unpacked
 from homing.api.v1.transmissions import RefuseNew
@@ -42,6 +42,9 @@ MOST_OPEN = 10  # lists of an account that have not ended
 LONGEST = 320  # characters of a text that are kept; no address is longer
 _ADDRESS = ("email", "recipient", "address", "emailaddress")
 _NOT_FOUND = Problem(404, "List could not be found")
+_TRIGGERED = Problem(409, "the list was triggered before")
+_NOT_COMPLETE = Problem(409, "the job is not complete; look at it until complete is true")
+_TOO_MANY = Problem(429, f"{MOST_OPEN} lists have not ended yet; wait for one of them")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -49,14 +52,14 @@ def routes(*, pool: Pool, bodies: Bodies, judge: Judge, runner: Runner, refuse_n
     """Return the routes."""
 
     @get(f"{PATH}/single/{{address:path}}", opt={"grants": SINGLE, "operation": ONE})
-    async def validate_single(request: Request[Any, Any, Any], address: str) -> Response[bytes]:
+    async def validate_address(request: Request[Any, Any, Any], address: str) -> Response[bytes]:
         sender = sender_of(request)
         text = address.strip("/")
         (verdict,) = await judge.judge([text[: LONGEST + 1]], account_id=sender.account_id, subaccount_id=sender.scope)
         return await json_answer(request, _encode({"results": show(verdict)}))
 
     @post(f"{PATH}/upload", status_code=200, opt={"grants": MANAGE, "operation": UPLOAD})
-    async def upload_list(request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def upload_validation_list(request: Request[Any, Any, Any]) -> Response[bytes]:
         sender = sender_of(request)
         reason = refuse_new()
         if reason is not None:
@@ -65,7 +68,7 @@ def routes(*, pool: Pool, bodies: Bodies, judge: Judge, runner: Runner, refuse_n
         with refusals():
             name = query_of(request).get("name", "")
         if await store.count_open(pool, sender.account_id) >= MOST_OPEN:
-            raise ApiError(Problem(429, f"{MOST_OPEN} lists have not ended yet; wait for one of them"), retry_after=30)
+            raise ApiError(_TOO_MANY, retry_after=30)
         list_id = uuid.uuid4()
         async with bodies.spooled(request, most=MOST_BYTES) as body:
             try:
@@ -86,29 +89,29 @@ def routes(*, pool: Pool, bodies: Bodies, judge: Judge, runner: Runner, refuse_n
         return await json_answer(request, _encode({"results": {"list_id": str(list_id)}}))
 
     @get(f"{PATH}/list", opt={"grants": MANAGE, "operation": LIST})
-    async def list_lists(request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def list_validation_lists(request: Request[Any, Any, Any]) -> Response[bytes]:
         sender = sender_of(request)
         found = await store.latest(pool, sender.account_id, subaccount_id=sender.scope)
         return await json_answer(request, _encode({"results": [show_job(one) for one in found]}))
 
     @post(f"{PATH}/trigger/{{list_id:str}}", status_code=200, opt={"grants": MANAGE, "operation": TRIGGER})
-    async def trigger_list(request: Request[Any, Any, Any], list_id: str) -> Response[bytes]:
+    async def trigger_validation_list(request: Request[Any, Any, Any], list_id: str) -> Response[bytes]:
         sender = sender_of(request)
         found = await _known(request, list_id)
         if not await store.trigger(pool, sender.account_id, found.list_id, subaccount_id=sender.scope):
-            raise ApiError(Problem(409, "the list was triggered before"))
+            raise ApiError(_TRIGGERED)
         runner.news()
         return await json_answer(request, _encode({"results": show_job(await _known(request, list_id))}))
 
     @get(f"{PATH}/job/{{list_id:str}}", opt={"grants": MANAGE, "operation": JOB})
-    async def get_job(request: Request[Any, Any, Any], list_id: str) -> Response[bytes]:
+    async def get_validation_job(request: Request[Any, Any, Any], list_id: str) -> Response[bytes]:
         return await json_answer(request, _encode({"results": show_job(await _known(request, list_id))}))
 
     @get(f"{PATH}/job/{{list_id:str}}/results", opt={"grants": MANAGE, "operation": RESULTS})
-    async def get_results(request: Request[Any, Any, Any], list_id: str) -> Stream:
+    async def get_validation_results(request: Request[Any, Any, Any], list_id: str) -> Stream:
         found = await _known(request, list_id)
         if found.state != "done":
-            raise ApiError(Problem(409, "the job is not complete; look at it until complete is true"))
+            raise ApiError(_NOT_COMPLETE)
 
         async def whole() -> AsyncIterator[str]:
             yield ",".join(COLUMNS) + "\n"
@@ -130,7 +133,14 @@ def routes(*, pool: Pool, bodies: Bodies, judge: Judge, runner: Runner, refuse_n
             raise ApiError(_NOT_FOUND)
         return found
 
-    return [validate_single, upload_list, list_lists, trigger_list, get_job, get_results]
+    return [
+        validate_address,
+        upload_validation_list,
+        list_validation_lists,
+        trigger_validation_list,
+        get_validation_job,
+        get_validation_results,
+    ]
 
 
 async def _fill(connection: Any, list_id: uuid.UUID, form: Form) -> None:
@@ -204,7 +214,7 @@ def _results(schema: Schema) -> Schema:
 
 
 _ID: Schema = {"name": "list_id", "in": "path", "required": True, "schema": {"type": "string"}}
-_NO_SUCH = {404: "there is no such list"}
+_NO_SUCH = (_NOT_FOUND,)
 ONE = Operation(
     "Validate one address",
     {200: ("the verdict", _results(_VERDICT))},
@@ -219,26 +229,28 @@ UPLOAD = Operation(
             "the file cannot be read; here alone errors is an object",
             {"type": "object", "required": ["errors"], "properties": {"errors": {"type": ["object", "array"]}}},
         ),
-        408: "the body arrived too slowly",
-        413: f"the file is larger than {MOST_BYTES} bytes",
-        415: "the body is neither CSV nor a form (1700)",
-        429: f"{MOST_OPEN} lists have not ended yet",
     },
+    errors=(Problem(400, "the file has no address"), _TOO_MANY),
+    limits=(
+        Limit("addresses of a file", MOST_ADDRESSES, "addresses", "400"),
+        Limit("lists of an account that have not ended", MOST_OPEN, "lists", "429"),
+    ),
+    body_bytes=MOST_BYTES,
+    example="email\nann@there.test\nbob@there.test\n",
     description="CSV with a column email, recipient or address, or one address a line; as the body, or as the file of a form.",
     parameters=(
         {"name": "name", "in": "query", "schema": {"type": "string"}, "description": "of the file, where the form says none"},
     ),
     body={"type": "string"},
-    media=("text/csv",),
+    media=MEDIA,
 )
 LIST = Operation("List the latest lists", {200: ("the newest first", _results({"type": "array", "items": _JOB}))})
-TRIGGER = Operation(
-    "Validate a list", {200: ("the job", _results(_JOB)), 409: "it was triggered before", **_NO_SUCH}, parameters=(_ID,)
-)
-JOB = Operation("Look at a job", {200: ("how far it is", _results(_JOB)), **_NO_SUCH}, parameters=(_ID,))
+TRIGGER = Operation("Validate a list", {200: ("the job", _results(_JOB))}, parameters=(_ID,), errors=(*_NO_SUCH, _TRIGGERED))
+JOB = Operation("Look at a job", {200: ("how far it is", _results(_JOB))}, parameters=(_ID,), errors=_NO_SUCH)
 RESULTS = Operation(
     "The results of a job as CSV",
-    {200: (", ".join(COLUMNS), None), 409: "it is not complete", **_NO_SUCH},
+    {200: (", ".join(COLUMNS), None)},
+    errors=(*_NO_SUCH, _NOT_COMPLETE),
     parameters=(_ID,),
     text="text/csv",
 )

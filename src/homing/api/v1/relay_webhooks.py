@@ -10,12 +10,12 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts.types import Sender
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import NOT_FOUND, ApiError
-from homing.api.openapi import Operation, Schema
+from homing.api.openapi import Limit, Operation, Schema
 from homing.api.reading import read_body, refusals, sender_of
-from homing.api.v1.relay_webhooks_wire import WebhookIn, merged, read_id, show, wrong
+from homing.api.v1.relay_webhooks_wire import MOST_HEADER_BYTES, MOST_HEADERS, WebhookIn, merged, read_id, show, wrong
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
-from homing.ground.http import Answered, OutboundHttp, Unanswered
+from homing.ground.http import MOST_URL, Answered, OutboundHttp, Unanswered
 from homing.inbound import store
 from homing.inbound.relay_types import RelayWebhook
 from homing.inbound.rules.relay import sample
@@ -74,7 +74,7 @@ def routes(
                 given = read_body(body, WebhookIn)
                 before = await _found(sender, webhook_id, subaccount_id=sender.subaccount_id)
                 if given.is_empty:
-                    raise Wrong(Problem(400, "no valid fields in body"))
+                    raise Wrong(_NOTHING)
                 wanted = merged(given, before, (0, 0), http)
                 if wanted.domain != before.domain:
                     await _owned(sender, wanted.domain)
@@ -117,7 +117,7 @@ def routes(
         """Refuse a domain that is not an inbound one of this sender. Raises Wrong."""
         found = await store.domains(pool, sender.account_id, subaccount_id=sender.subaccount_id, domain=domain)
         if not found:
-            raise wrong("match.domain", f"Domain '{domain}' is not a registered inbound domain", domain, status=400)
+            raise Wrong(_not_inbound(domain))
 
     return [
         create_relay_webhook,
@@ -131,6 +131,10 @@ def routes(
 
 def _told(webhook_id: int) -> bytes:
     return _encode({"results": {"id": str(webhook_id)}})
+
+
+def _not_inbound(domain: str) -> Problem:
+    return wrong("match.domain", f"Domain '{domain}' is not a registered inbound domain", domain, status=400).problem
 
 
 def _in_use(domain: str) -> Problem:
@@ -149,6 +153,8 @@ def _failed(answer: Answered | Unanswered | NoToken) -> Problem:
     return Problem(400, f"POST to webhook {what} URL failed", more={"code": 400, "response": _shown(inner)})
 
 
+_NOTHING = Problem(400, "no valid fields in body")
+_REFUSAL = Answered(status=502, headers={}, body="Bad Gateway")
 _ID: Schema = {"name": "webhook_id", "in": "path", "required": True, "schema": {"type": "string"}}
 _MEMBERS: Schema = {
     "name": {"type": "string", "maxLength": 1024},
@@ -172,14 +178,30 @@ _DONE: Schema = {
     "required": ["results"],
     "properties": {"results": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}},
 }
-_REFUSED = {
-    409: "the domain has a relay webhook already",
-    415: "the body is not application/json (1700)",
-    422: "a member cannot be used; param names it",
+_REFUSED = (
+    wrong("target", "target is required").problem,
+    wrong("auth_type", "auth_type must be one of: none, oauth2", "basic").problem,
+    wrong("custom_headers", "Header is reserved and cannot be used").problem,
+    _not_inbound("in.acme.test"),
+    _in_use("in.acme.test"),
+)
+_LIMITS = (
+    Limit("target", MOST_URL, "characters", "422"),
+    Limit("custom_headers", MOST_HEADERS, "headers", "422"),
+    Limit("custom_headers", MOST_HEADER_BYTES, "bytes in all", "422"),
+)
+_EXAMPLE = {
+    "name": "replies",
+    "target": "https://app.acme.test/inbound",
+    "match": {"protocol": "SMTP", "domain": "in.acme.test"},
+    "auth_token": "a long random word",
 }
 CREATE = Operation(
     "Say where the mail of an inbound domain is posted to",
-    {200: ("made", _DONE), 400: "malformed, or not an inbound domain of yours", **_REFUSED},
+    {200: ("made", _DONE)},
+    errors=_REFUSED,
+    limits=_LIMITS,
+    example=_EXAMPLE,
     description="One relay webhook for each inbound domain. Tokens and headers are kept sealed.",
     body={"type": "object", "required": ["target", "match"], "properties": _MEMBERS},
 )
@@ -209,20 +231,24 @@ RETRIEVE = Operation(
     "Look at a relay webhook",
     {
         200: ("the webhook", {"type": "object", "required": ["results"], "properties": {"results": _WEBHOOK}}),
-        404: "there is none",
     },
+    errors=(NOT_FOUND,),
     parameters=(_ID,),
 )
 UPDATE = Operation(
     "Change a relay webhook",
-    {200: ("changed", _DONE), 400: "malformed, or no valid fields in body", 404: "there is none", **_REFUSED},
+    {200: ("changed", _DONE)},
+    errors=(NOT_FOUND, _NOTHING, *_REFUSED),
+    limits=_LIMITS,
+    example={"target": "https://app.acme.test/other"},
     description="Members that are absent stay; custom_headers {} clears them.",
     parameters=(_ID,),
     body={"type": "object", "properties": _MEMBERS},
 )
 DELETE = Operation(
     "Remove a relay webhook",
-    {200: ("removed", {"type": "object"}), 404: "there is none"},
+    {200: ("removed", {"type": "object"})},
+    errors=(NOT_FOUND,),
     description="Mail that still waits is tried on; a new relay webhook for the domain receives it.",
     parameters=(_ID,),
 )
@@ -242,8 +268,7 @@ VALIDATE = Operation(
                 },
             },
         ),
-        400: "the target, or the endpoint for tokens, failed: the error holds its response",
-        404: "there is none",
     },
+    errors=(NOT_FOUND, _failed(_REFUSAL), _failed(NoToken(_REFUSAL))),
     parameters=(_ID,),
 )

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import json_answer
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
+from homing.api.openapi import Limit, Operation, Schema
 from homing.api.reading import query_of, refusals, sender_of
 from homing.ground import ids
 from homing.ground.clock import Clock
@@ -65,7 +65,7 @@ def routes(*, pool: Pool, clock: Clock, news: Callable[[], None]) -> list[HTTPRo
         with refusals():
             campaign_id = query_of(request).get("campaign_id")
         if not campaign_id:
-            raise ApiError(Problem(400, "required parameter missing", "campaign_id is a required parameter", "1401"))
+            raise ApiError(_NO_CAMPAIGN)
         since = clock.now() - STILL_WAITING
         if await submissions.cancel_campaign(pool, sender.account_id, sender.subaccount_id, campaign_id, since=since):
             news()
@@ -83,8 +83,7 @@ def routes(*, pool: Pool, clock: Clock, news: Callable[[], None]) -> list[HTTPRo
             raise ApiError(_in_progress(state))
         before = now + timedelta(seconds=WINDOW_S)
         if found.start_at <= before:
-            text = f"Deletion time window ({WINDOW_S} seconds) doesn't permit transmission deletion"
-            raise ApiError(Problem(409, "too close to generation time to delete transmission", text, "2003"))
+            raise ApiError(_TOO_LATE)
         if not await submissions.cancel_one(pool, sender.account_id, sender.subaccount_id, ident, before=before):
             raise ApiError(_in_progress("Canceled"))
         news()
@@ -108,6 +107,15 @@ def _missing(transmission_id: str) -> Problem:
 def _in_progress(state: str) -> Problem:
     text = f"Unable to delete a transmission that is in progress (state={state})"
     return Problem(409, "transmission database record is in an invalid state for deletion", text, "2006")
+
+
+_NO_CAMPAIGN = Problem(400, "required parameter missing", "campaign_id is a required parameter", "1401")
+_TOO_LATE = Problem(
+    409,
+    "too close to generation time to delete transmission",
+    f"Deletion time window ({WINDOW_S} seconds) doesn't permit transmission deletion",
+    "2003",
+)
 
 
 def _row(one: Written, now: datetime) -> dict[str, Any]:
@@ -142,6 +150,7 @@ def _whole(one: Written, now: datetime) -> dict[str, Any]:
             "open_tracking": facts.open_tracking,
             "click_tracking": facts.click_tracking,
             "transactional": facts.transactional,
+            "inline_css": facts.inline_css,
             "start_time": _moment(one.start_at),
         },
     }
@@ -158,6 +167,7 @@ _LISTED: Schema = {"type": "object", "required": ["results"], "properties": {"re
 LIST = Operation(
     "List scheduled transmissions",
     {200: ("scheduled transmissions, the latest start first", _LISTED)},
+    limits=(Limit("transmissions listed", MOST_LISTED, "transmissions", "left out"),),
     description="They are kept for 10 days after their start. States: submitted, Generating, Success, Canceled.",
     parameters=(
         {"name": "campaign_id", "in": "query", "schema": {"type": "string"}, "description": _CAMPAIGN},
@@ -166,12 +176,14 @@ LIST = Operation(
 )
 RETRIEVE = Operation(
     "Look at one scheduled transmission",
-    {200: ("the transmission", _RESULTS), 404: "there is none (1600)"},
+    {200: ("the transmission", _RESULTS)},
+    errors=(_missing("123"),),
     parameters=(_ID,),
 )
 CANCEL = Operation(
     "Cancel what a campaign has scheduled",
-    {204: "messages that are not yet sent will bounce as cancelled", 400: "campaign_id is missing (1401)"},
+    {204: "messages that are not yet sent will bounce as cancelled"},
+    errors=(_NO_CAMPAIGN,),
     description=(
         "The subaccount that scheduled it must ask. What is under way at this moment may still arrive; everything else ends with "
         "a bounce event of class 25, 554 5.7.1 [internal] Campaign cancelled, usually within seconds."
@@ -180,6 +192,8 @@ CANCEL = Operation(
 )
 DELETE = Operation(
     "Cancel one scheduled transmission",
-    {204: "cancelled", 404: "there is none (1600)", 409: f"it starts within {WINDOW_S} s (2003), or has begun (2006)"},
+    {204: "cancelled"},
+    errors=(_missing("123"), _TOO_LATE, _in_progress("Generating")),
+    limits=(Limit("time before its start", WINDOW_S, "seconds", "409 (2003)"),),
     parameters=(_ID,),
 )

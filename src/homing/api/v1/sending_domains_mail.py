@@ -14,7 +14,7 @@ from homing.ground.db import Pool
 from homing.ingress.notices import Notices
 from homing.ingress.rules.problem import Problem, Wrong, bad_params, bad_type, missing
 
-_CANNOT = Problem(503, "Service unavailable", "verification mails cannot be sent now; the operator's log says why")
+CANNOT = Problem(503, "Service unavailable", "verification mails cannot be sent now; the operator's log says why")
 
 
 class MailboxDesk:
@@ -72,7 +72,7 @@ class MailboxDesk:
             if not taken:
                 await mailboxes.withdraw(self._pool, begun)
         if not taken:
-            raise ApiError(_CANNOT)
+            raise ApiError(CANNOT)
 
     async def _judged(self, domain: SendingDomain, status: DomainStatus, way: Way, token: str) -> DomainStatus:
         mailbox = await mailboxes.shown(self._pool, domain, way, token, now=self._clock.now())

@@ -12,14 +12,15 @@ from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
-from homing.api.reading import read_body, refusals
+from homing.api.openapi import Limit, Operation, Schema
+from homing.api.reading import problem_with, read_body, refusals
 from homing.api.v1.ip_pools import MANAGE, VIEW, account_of
 from homing.api.v1.ip_pools_wire import IpIn, new_stage, read_address, read_pool_id, refuse, show_ip
 from homing.egress import store
+from homing.egress.rules.warmup import LAST_STAGE
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
-from homing.ingress.rules.problem import Problem
+from homing.ingress.rules.problem import Problem, Wrong
 
 PATH = "/api/v1/sending-ips"
 ONE = f"{PATH}/{{external_ip:str}}"
@@ -61,7 +62,7 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, forget: Callable[[], Non
                         try:
                             await held.move(target)
                         except store.NoSuchPool:
-                            raise refuse(f"IP Pool {target} does not exist.") from None
+                            raise Wrong(_no_pool(target)) from None
                     if stage != held.ip.stage:
                         await held.set_stage(stage, today=clock.now().date())
         forget()
@@ -70,6 +71,11 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, forget: Callable[[], Non
     return [list_sending_ips, get_sending_ip, update_sending_ip]
 
 
+def _no_pool(pool_id: str) -> Problem:
+    return Problem(400, f"IP Pool {pool_id} does not exist.")
+
+
+_NO_ADDRESS = problem_with(read_address, "mta1")
 _ADDRESS: Schema = {"name": "external_ip", "in": "path", "required": True, "schema": {"type": "string"}}
 _IP: Schema = {
     "type": "object",
@@ -80,7 +86,7 @@ _IP: Schema = {
         "ip_pool": {"type": "string"},
         "customer_provided": {"type": "boolean"},
         "auto_warmup_enabled": {"type": "boolean"},
-        "auto_warmup_stage": {"type": "integer", "minimum": 1, "maximum": 29},
+        "auto_warmup_stage": {"type": "integer", "minimum": 1, "maximum": LAST_STAGE},
     },
 }
 LIST = Operation(
@@ -96,22 +102,24 @@ RETRIEVE = Operation(
     "Look at a sending IP",
     {
         200: ("the address", {"type": "object", "required": ["results"], "properties": {"results": _IP}}),
-        400: "not an IP address",
-        404: "the account has no such address",
     },
+    errors=(_NO_ADDRESS, _NOT_FOUND),
     parameters=(_ADDRESS,),
 )
 UPDATE = Operation(
     "Change a sending IP",
     {
         200: ("changed", {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}),
-        400: "a member is not possible, or the body is no JSON (1300)",
-        404: "the account has no such address",
-        408: "the body came too slowly",
-        413: "the body is too large",
-        415: "the body is not application/json (1700)",
-        422: "a member is of a wrong type (1300)",
     },
+    errors=(
+        _NO_ADDRESS,
+        _NOT_FOUND,
+        _no_pool("marketing"),
+        refuse(f"auto_warmup_stage must be between 1 and {LAST_STAGE}").problem,
+        refuse("auto_warmup_enabled must be true to update auto_warmup_stage").problem,
+    ),
+    limits=(Limit("auto_warmup_stage", LAST_STAGE, "stages", "400"),),
+    example={"ip_pool": "marketing", "auto_warmup_enabled": True},
     description="Automatic warm-up begins at stage 1. A stage can be lowered, never raised: only a day's deliveries do that.",
     parameters=(_ADDRESS,),
     body={
@@ -119,7 +127,7 @@ UPDATE = Operation(
         "properties": {
             "ip_pool": {"type": "string"},
             "auto_warmup_enabled": {"type": "boolean"},
-            "auto_warmup_stage": {"type": "integer", "minimum": 1, "maximum": 29},
+            "auto_warmup_stage": {"type": "integer", "minimum": 1, "maximum": LAST_STAGE},
         },
     },
 )

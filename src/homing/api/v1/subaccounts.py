@@ -10,8 +10,8 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts import store, subaccounts
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
-from homing.api.reading import query_of, read_body, refusals, sender_of
+from homing.api.openapi import Limit, Operation, Schema
+from homing.api.reading import problem_with, query_of, read_body, refusals, sender_of
 from homing.api.v1.subaccounts_wire import (
     MOST_LABEL,
     MOST_MASKS,
@@ -55,7 +55,7 @@ def routes(*, pool: Pool, bodies: Bodies, pools: PoolBook, forget: Callable[[], 
             with refusals():
                 read = await _checked(read_new(read_body(body, SubaccountIn), sender), sender.account_id)
         if await subaccounts.count(pool, sender.account_id) >= subaccounts.MOST:
-            raise ApiError(Problem(400, f"an account has at most {subaccounts.MOST} subaccounts"))
+            raise ApiError(_TOO_MANY)
         results: dict[str, Any] = {}
         with trouble_is_temporary():
             async with pool.acquire() as connection, connection.transaction():
@@ -131,10 +131,14 @@ def routes(*, pool: Pool, bodies: Bodies, pools: PoolBook, forget: Callable[[], 
         if isinstance(read, list):
             raise ApiError(*read)
         if read.ip_pool and not await pools.exists(account_id, read.ip_pool):
-            raise ApiError(wrong("ip_pool", f"IP pool '{read.ip_pool}' does not exist", read.ip_pool))
+            raise ApiError(_no_pool(read.ip_pool))
         return read
 
     return [create_subaccount, list_subaccounts, summarize_subaccounts, get_subaccount, update_subaccount]
+
+
+def _no_pool(name: str) -> Problem:
+    return wrong("ip_pool", f"IP pool '{name}' does not exist", name)
 
 
 def _results(schema: Schema) -> Schema:
@@ -165,14 +169,10 @@ _ONE: Schema = {
 }
 _NUMBER: Schema = {"name": "subaccount_id", "in": "path", "required": True, "schema": {"type": "string"}}
 _NAME: Schema = {"type": "string", "minLength": 1, "maxLength": MOST_NAME, "pattern": "\\S"}
-_IN_BODY = {
-    400: "malformed, or members that cannot be used: `param` names each",
-    408: "the body arrived too slowly",
-    413: "the body is too large",
-    415: "the body is not application/json (1700)",
-    422: "the body is no object (1300)",
-}
-_GONE = {404: "this account has no such subaccount (1600)"}
+_TOO_MANY = Problem(400, f"an account has at most {subaccounts.MOST} subaccounts")
+_IN_BODY = (wrong("options.deliverability", "`options.deliverability` must be a boolean", "yes"), _no_pool("marketing"))
+_LIMITS = (Limit("name", MOST_NAME, "characters", "400"), Limit("ip_pool", MOST_POOL, "characters", "400"))
+_GONE = (not_found("123"),)
 CREATE = Operation(
     "Make a subaccount, with a key unless none is wanted",
     {
@@ -191,8 +191,20 @@ CREATE = Operation(
                 }
             ),
         ),
-        **_IN_BODY,
     },
+    errors=(
+        wrong("name", "`name` is a required field"),
+        wrong("key_grants", "a key cannot give away what it does not hold: templates/modify", "templates/modify"),
+        *_IN_BODY,
+        _TOO_MANY,
+    ),
+    limits=(
+        Limit("subaccounts of an account", subaccounts.MOST, "subaccounts", "400"),
+        *_LIMITS,
+        Limit("key_label", MOST_LABEL, "characters", "400"),
+        Limit("key_valid_ips", MOST_MASKS, "masks", "400"),
+    ),
+    example={"name": "Shop", "key_label": "shop", "key_grants": ["transmissions/modify"], "key_valid_ips": ["192.0.2.0/24"]},
     description=(
         "`key_label` and `key_grants` are required unless `setup_api_key` is false. The key can be given no grant that the "
         "key which asks does not hold."
@@ -226,8 +238,9 @@ LIST = Operation(
                 },
             },
         ),
-        400: "a parameter cannot be used: `param` names it",
     },
+    errors=(problem_with(read_listing, {"sort_by": "size"}, 0),),
+    limits=(Limit("per_page", MOST_PER_PAGE, "subaccounts", "400"),),
     parameters=(
         _text("cursor", "'initial', or from links.next"),
         {
@@ -253,10 +266,13 @@ LIST = Operation(
 SUMMARY = Operation(
     "Count subaccounts", {200: ("how many", _results({"type": "object", "properties": {"total": {"type": "integer"}}}))}
 )
-RETRIEVE = Operation("Look at a subaccount", {200: ("the subaccount", _results(_ONE)), **_GONE}, parameters=(_NUMBER,))
+RETRIEVE = Operation("Look at a subaccount", {200: ("the subaccount", _results(_ONE))}, parameters=(_NUMBER,), errors=_GONE)
 UPDATE = Operation(
     "Change a subaccount",
-    {200: ("changed; other workers notice within 5 seconds", _results({"type": "object"})), **_IN_BODY, **_GONE},
+    {200: ("changed; other workers notice within 5 seconds", _results({"type": "object"}))},
+    errors=(*_IN_BODY, *_GONE),
+    limits=_LIMITS,
+    example={"name": "Shop", "status": "suspended"},
     description="What is absent stays as it is; `ip_pool` '' clears it. A suspended or terminated subaccount is read-only.",
     parameters=(_NUMBER,),
     body={"type": "object", "properties": {"name": _NAME, "status": _STATUS, "ip_pool": _POOL, "options": _OPTIONS}},

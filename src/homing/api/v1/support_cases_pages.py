@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from homing.api.openapi import Operation, Schema
+from homing.api.errors import NOT_FOUND
+from homing.api.openapi import Limit, Operation, Schema
+from homing.ingress.rules.problem import Problem, bad_params, bad_type, missing
+from homing.support.cases.rules.reading import LARGEST_FILE, LARGEST_TOGETHER, LONGEST_BODY, MOST_ATTACHED, MOST_FILES
 from homing.support.cases.types import CaseKind, Severity, State, Verdict
 
 _RESULT: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}
@@ -14,17 +17,22 @@ _LISTED: Schema = {
 _TEXT: Schema = {"type": "string"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _NUMBER: Schema = {"name": "number", "in": "path", "required": True, "schema": _TEXT}
-_IN_BODY = {
-    400: "a value that cannot be",
-    403: "not by this person",
-    404: "there is no such case of yours",
-    408: "the body came too slowly",
-    409: "not as the case stands; the description says what to do",
-    413: "the body, or a file in it, is too large",
-    415: "not application/json (1700)",
-    422: "a member is missing or of a wrong form",
-}
-_GONE = {404: "there is no such case of yours"}
+_LATE = Problem(409, "not as the case stands", "this case goes on in case 1042; write there")
+_NOT_HE = Problem(403, "Forbidden.", "the owner of the case or the TAM proposes its resolution")
+_NOT_SO = Problem(422, "invalid data format/type", "write what it is about; an empty text is no answer")
+_NO_FILE = Problem(413, "Request entity too large", f"a file has at most {LARGEST_FILE} bytes, all together {LARGEST_TOGETHER}")
+_MISSING = missing("text is a required field")
+_STRANGER = bad_params("contact is the address of a contact of this account")
+_WRONG = bad_type("severity is one of non_critical, critical")
+_OPENS = (_MISSING, _WRONG, _STRANGER, _NO_FILE)
+_STEP = (NOT_FOUND, _LATE, _NOT_HE, _NOT_SO, _MISSING, _STRANGER, _WRONG)
+_LIMITS = (
+    Limit("text", LONGEST_BODY, "characters", "422"),
+    Limit("files of a message", MOST_FILES, "files", "422"),
+    Limit("one file", LARGEST_FILE, "bytes", "413"),
+    Limit("files of a message together", LARGEST_TOGETHER, "bytes", "413"),
+    Limit("files of a case together", MOST_ATTACHED, "bytes", "413"),
+)
 _FILES: Schema = {
     "type": "array",
     "maxItems": 20,
@@ -42,13 +50,25 @@ def _body(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
     return {**made, "required": list(required)} if required else made
 
 
-def _step(summary: str, body: Schema, *, description: str = "", more: tuple[Schema, ...] = ()) -> Operation:
+def _step(
+    summary: str,
+    body: Schema,
+    *,
+    example: dict[str, Any],
+    description: str = "",
+    more: tuple[Schema, ...] = (),
+    errors: tuple[Problem, ...] = (),
+    limits: tuple[Limit, ...] = (),
+) -> Operation:
     return Operation(
         summary,
-        {200: ("the whole case", _RESULT), **_IN_BODY},
+        {200: ("the whole case", _RESULT)},
         description=description,
         parameters=(_NUMBER, *more),
         body=body,
+        errors=(*_STEP, *errors),
+        limits=limits,
+        example=example,
     )
 
 
@@ -62,7 +82,8 @@ def _in_path(name: str) -> Schema:
 
 LIST = Operation(
     "List Support Cases",
-    {200: ("the latest first", _LISTED), 400: "a filter cannot be used (1200)"},
+    {200: ("the latest first", _LISTED)},
+    errors=(bad_params("per_page is 1 to 200"), _WRONG),
     description="Each with the clock that is due next, and what that clock is worth.",
     parameters=(
         _query("state", f"one or several of {', '.join(State)}"),
@@ -75,7 +96,10 @@ LIST = Operation(
 )
 OPEN = Operation(
     "Open a Support Case",
-    {200: ("the case", _RESULT), **{status: text for status, text in _IN_BODY.items() if status not in (404, 409)}},
+    {200: ("the case", _RESULT)},
+    errors=_OPENS,
+    limits=_LIMITS,
+    example={"subject": "Mail is slow", "text": "Since noon, on both hosts.", "kind": "bug"},
     description=(
         "Clause E2. A critical case is for a bug that causes persistent Unavailability (F1): please call the Severity 1 Line "
         "too. Without `contact` the first authorised contact of the account is answered."
@@ -95,14 +119,15 @@ OPEN = Operation(
 )
 RETRIEVE = Operation(
     "Look at a Support Case",
-    {200: ("the whole case", _RESULT), **_GONE},
+    {200: ("the whole case", _RESULT)},
+    errors=(NOT_FOUND,),
     description=(
         "Clocks stand in members by what they are worth: `contractual` (with their clause), `objectives`, `provisional`, "
         "`reminders`. `moved` tells which change of Business Hours moved a due time, and why."
     ),
     parameters=(_NUMBER,),
 )
-MESSAGES = Operation("List what was written in a case", {200: ("in order", _LISTED), **_GONE}, parameters=(_NUMBER,))
+MESSAGES = Operation("List what was written in a case", {200: ("in order", _LISTED)}, errors=(NOT_FOUND,), parameters=(_NUMBER,))
 WRITE = _step(
     "Write in a case",
     _body(
@@ -119,10 +144,15 @@ WRITE = _step(
         "then the answer. What staff writes goes out by e-mail; clocks stop when it is accepted for delivery. `update` makes it "
         "a status update of a critical case (F5)."
     ),
+    example={"text": "The second one.", "contact": "kim@acme.example"},
+    errors=(_NO_FILE,),
+    limits=_LIMITS,
 )
 ATTACHMENT = Operation(
     "Fetch a file",
-    {200: ("its octets, always as a download", None), 404: "there is none"},
+    {200: ("its octets, always as a download", None)},
+    errors=(NOT_FOUND,),
+    text="application/octet-stream",
     parameters=(_NUMBER, _in_path("message"), _in_path("file")),
 )
 COUNT = Operation(
@@ -139,12 +169,14 @@ COUNT = Operation(
 )
 EVENTS = Operation(
     "List the steps of a case",
-    {200: ("in order, with the hashes that chain them", _LISTED), **_GONE},
+    {200: ("in order, with the hashes that chain them", _LISTED)},
+    errors=(NOT_FOUND,),
     parameters=(_NUMBER,),
 )
 OWN = _step(
     "Take a case, or give it to a colleague",
     _body(person_id={"type": "integer", "description": "default: who asks"}),
+    example={},
 )
 SEVERITY = _step(
     "Change the severity",
@@ -155,6 +187,7 @@ SEVERITY = _step(
         contact=_CONTACT,
     ),
     description="It rises on one side's word, at once, and falls only with both.",
+    example={"severity": "critical", "text": "All hosts are down."},
 )
 CADENCE = _step(
     "Agree how often a critical case is updated",
@@ -168,13 +201,25 @@ CADENCE = _step(
         contact=_CONTACT,
     ),
     description="Clause F5. Contractual once the other side has accepted.",
+    example={"interval_s": 1800},
 )
-RESTORED = _step("Say that the service works again", _body(("text",), text=_TEXT), description="Restored is not resolved.")
-TAM = _step("Ask for the TAM", _body(("text",), text=_TEXT, contact=_CONTACT), description="Clause B2.")
+RESTORED = _step(
+    "Say that the service works again",
+    _body(("text",), text=_TEXT),
+    description="Restored is not resolved.",
+    example={"text": "Mail flows again."},
+)
+TAM = _step(
+    "Ask for the TAM",
+    _body(("text",), text=_TEXT, contact=_CONTACT),
+    description="Clause B2.",
+    example={"text": "Nobody moves."},
+)
 PROPOSE = _step(
     "Propose a resolution",
     _body(("text",), text={"type": "string", "description": "the exact words that both sides sign"}, contact=_CONTACT),
     description="Clauses E6 and F6. A newer text makes signatures under the older one void.",
+    example={"text": "The second host is replaced."},
 )
 SIGN = _step(
     "Sign a resolution",
@@ -190,16 +235,19 @@ SIGN = _step(
         "A key agrees provisionally: its contact confirms by a link that he is sent. Staff signs for the Provider; with "
         "`contact` it enters the customer's consent, who is told and can dispute it for five business days."
     ),
+    example={"version": 1, "contact": "kim@acme.example"},
 )
 REFUSE = _step(
     "Refuse a resolution",
     _body(("version",), version={"type": "integer"}, words=_TEXT, contact=_CONTACT),
     description="Every signature under it is void, and work goes on.",
+    example={"version": 1, "words": "It happens again."},
 )
 SILENCE = _step(
     "Close a case that nobody answers",
     _body(),
     description="The TAM's, after three reminders over ten business days. It is closed, unconfirmed; not resolved.",
+    example={},
 )
 SCOPE = _step(
     "Decide whether it is in scope",
@@ -210,25 +258,42 @@ SCOPE = _step(
         text=_TEXT,
         route={"type": "string", "description": "another way"},
     ),
+    example={"verdict": "out", "clause": "B4", "text": "Templates are not included.", "route": "our partners do that"},
 )
-ACKNOWLEDGE = _step("Take note of a scope decision", _body(contact=_CONTACT))
+ACKNOWLEDGE = _step(
+    "Take note of a scope decision",
+    _body(contact=_CONTACT),
+    example={},
+)
 MERGE = _step(
     "Let a duplicate go on in another case",
     _body(("into",), into={"type": "integer"}),
     description="The earlier begin and the earlier due times survive.",
+    example={"into": 1043},
 )
-WITHDRAW = _step("Withdraw a case", _body(text={"type": "string", "description": "why"}, contact=_CONTACT))
-KIND = _step("Say of what kind a case is", _body(("kind",), kind={"type": "string", "enum": list(CaseKind)}))
+WITHDRAW = _step(
+    "Withdraw a case",
+    _body(text={"type": "string", "description": "why"}, contact=_CONTACT),
+    example={"text": "found it"},
+)
+KIND = _step(
+    "Say of what kind a case is",
+    _body(("kind",), kind={"type": "string", "enum": list(CaseKind)}),
+    example={"kind": "bug"},
+)
 VOID = _step(
     "Make a clock void",
     _body(("text",), text={"type": "string", "description": "why: a duplicate, a test, spam"}),
     description="Two people have to; the first only asks. What was missed stays missed, and is told apart.",
     more=(_in_path("clock"),),
+    example={"text": "a test"},
 )
 QUARANTINE = Operation("List mail in quarantine", {200: ("the latest first", _LISTED)})
 DECIDE = Operation(
     "Let a mail in, or discard it",
-    {200: ("the case, or that it was discarded", _RESULT), **_IN_BODY},
+    {200: ("the case, or that it was discarded", _RESULT)},
+    errors=(NOT_FOUND, _MISSING, _STRANGER),
+    example={"account_id": 7, "contact": "kim@acme.example"},
     description="It counts from when it was received.",
     parameters=(_in_path("quarantine_id"),),
     body=_body(

@@ -17,9 +17,9 @@ from litestar.response import Stream
 from homing.accounts.types import Sender
 from homing.api.bodies import JSON, Bodies, check_media, json_answer
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
+from homing.api.openapi import Limit, Operation, Schema
 from homing.api.reading import query_of, refusals, sender_of
-from homing.api.v1.suppression_list import FILTERS, MANAGE, PATH
+from homing.api.v1.suppression_list import FILTER_ERRORS, FILTERS, MANAGE, PATH
 from homing.api.v1.suppression_wire import read_filters, refuse
 from homing.api.v1.transmissions import RefuseNew
 from homing.ground.clock import Clock
@@ -39,6 +39,7 @@ MEDIA = ("text/csv", "text/plain", "application/octet-stream", "application/x-nd
 MOST_BYTES = 268_435_456  # of an upload; a million rows are about 100 MB
 MOST_OPEN = 10  # imports of an account that have not ended
 _NOT_FOUND = Problem(404, "Import could not be found")
+_TOO_MANY = Problem(429, f"{MOST_OPEN} imports have not ended yet; wait for one of them")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -56,7 +57,7 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, importer: Importer, refu
             query = query_of(request)
             terms = _terms(query, sender)
         if await imports.count_open(pool, sender.account_id) >= MOST_OPEN:
-            raise ApiError(Problem(429, f"{MOST_OPEN} imports have not ended yet; wait for one of them"), retry_after=30)
+            raise ApiError(_TOO_MANY, retry_after=30)
         import_id = uuid.uuid4()
         path = await asyncio.to_thread(importer.path_of, import_id)
         size = await bodies.saved(request, path, most=MOST_BYTES)
@@ -214,14 +215,15 @@ def _query(name: str, meaning: str, schema: Schema) -> Schema:
 
 IMPORT = Operation(
     "Bring a file of suppressions onto the list",
-    {
-        200: ("the import that was begun", _ONE),
-        400: "a parameter cannot be used, or the file cannot be read as what it should be",
-        408: "the body arrived too slowly",
-        413: f"the file is larger than {MOST_BYTES} bytes",
-        415: "the body is neither CSV nor JSON (1700)",
-        429: f"{MOST_OPEN} imports have not ended yet",
-    },
+    {200: ("the import that was begun", _ONE)},
+    errors=(
+        refuse(f"type must be one of: {', '.join(TYPES)}").problem,
+        Problem(400, "the first line must name the columns"),
+        _TOO_MANY,
+    ),
+    limits=(Limit("imports of an account that have not ended", MOST_OPEN, "imports", "429"),),
+    body_bytes=MOST_BYTES,
+    example="recipient,type,description\nann@there.test,non_transactional,asked by letter\n",
     description=(
         "CSV whose first line names the columns (recipient, type; source, description, list_id, subaccount_id, created), as the "
         "export has them, or an export of another platform. It is on the disk before this answers, and worked off afterwards."
@@ -235,17 +237,19 @@ IMPORT = Operation(
         _query("name", "a name for it, to be found again", {"type": "string", "maxLength": 255}),
     ),
     body={"type": "string"},
-    media=("text/csv",),
+    media=MEDIA,
 )
 LIST = Operation("List the latest imports", {200: (f"the {imports.LISTED} latest, the newest first", _MANY)})
 RETRIEVE = Operation(
     "Look at one import",
-    {200: ("how far it is, and what it refused", _ONE), 404: "there is none"},
+    {200: ("how far it is, and what it refused", _ONE)},
+    errors=(_NOT_FOUND,),
     parameters=({"name": "import_id", "in": "path", "required": True, "schema": {"type": "string"}},),
 )
 EXPORT = Operation(
     "Export the list as CSV",
-    {200: ("every entry that matches", None), 400: "a parameter cannot be used"},
+    {200: ("every entry that matches", None)},
+    errors=FILTER_ERRORS,
     description="The import takes it back. An answer that breaks off before its end is not whole.",
     parameters=FILTERS,
     text="text/csv",

@@ -13,9 +13,10 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts.types import Sender
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
-from homing.api.reading import DECODE_APART_FROM, has_body, query_of, read_body, refusals, sender_of
+from homing.api.openapi import Limit, Operation, Schema
+from homing.api.reading import DECODE_APART_FROM, has_body, problem_with, query_of, read_body, refusals, sender_of
 from homing.api.v1.suppression_wire import (
+    MOST_BY_PAGE,
     MOST_ENTRIES,
     MOST_PER_PAGE,
     BulkIn,
@@ -30,7 +31,6 @@ from homing.api.v1.suppression_wire import (
     read_paging,
     read_recipient,
     read_type,
-    refuse,
     rows_of,
     show,
 )
@@ -44,6 +44,7 @@ from homing.recipients.types import Source, SuppressionType
 PATH = "/api/v1/suppression-list"
 MANAGE = ("suppression_lists/manage",)
 _NOT_FOUND = Problem(404, "Recipient could not be found")
+_NOTHING = (b"", b"[]")  # what clients send that have nothing to say; an empty array is PHP's
 _encode = msgspec.json.Encoder().encode
 
 
@@ -86,12 +87,12 @@ def routes(*, pool: Pool, bodies: Bodies) -> list[HTTPRouteHandler]:
             with refusals():
                 address = read_recipient(_named(recipient))
                 if address is None:
-                    raise refuse("Recipient is not a valid email address")
+                    raise ApiError(_NO_ADDRESS)
                 change = read_change(read_body(body, EntryIn), address)
         present = await store.rows_of(pool, sender.account_id, address, subaccount_id=sender.subaccount_id)
         touched = {(kind, change.list_id) for kind in (*change.put, *change.removed)}
         if any(row.source == Source.COMPLIANCE and (row.type, row.list_id) in touched for row in present):
-            raise ApiError(Problem(403, "Recipient could not be updated - Compliance"))
+            raise ApiError(_COMPLIANCE)
         await _apply(sender, [change])
         return await json_answer(request, _encode({"results": {"message": "Suppression list successfully updated"}}))
 
@@ -102,7 +103,7 @@ def routes(*, pool: Pool, bodies: Bodies) -> list[HTTPRouteHandler]:
         with refusals():
             if has_body(request):
                 async with bodies.json(request) as body:
-                    given = read_body(body, RemovalIn) if body.strip() else given
+                    given = given if body.strip() in _NOTHING else read_body(body, RemovalIn)
             kind = None if given.type is None else read_type(given.type)
             list_id = read_list_id(query_of(request).get("list_id", given.list_id))
         address = read_recipient(_named(recipient))
@@ -112,7 +113,7 @@ def routes(*, pool: Pool, bodies: Bodies) -> list[HTTPRouteHandler]:
         if removed is None:
             raise ApiError(_NOT_FOUND)
         if not removed:
-            raise ApiError(Problem(403, "Recipient could not be removed - Compliance"))
+            raise ApiError(_COMPLIANCE_STAYS)
 
     async def _page(request: Request[Any, Any, Any], *, recipient: str | None) -> Response[bytes]:
         sender, query = sender_of(request), query_of(request)
@@ -126,7 +127,7 @@ def routes(*, pool: Pool, bodies: Bodies) -> list[HTTPRouteHandler]:
             else:
                 found = await search_numbered(pool, filters, page=page, per_page=per_page)
         except BadCursor:
-            raise refuse("cursor is not one of ours; begin again with cursor=initial") from None
+            raise ApiError(_BAD_CURSOR) from None
         if recipient is not None and not found.total:
             raise ApiError(_NOT_FOUND)
         answer = {
@@ -199,23 +200,31 @@ _PAGE: Schema = {
     },
 }
 _DONE: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}
-_LIST_ID: Schema = {"type": "string", "maxLength": 255}
+_LIST_ID: Schema = {"type": "string", "maxLength": 255, "description": "of one List-Id alone"}
 _ENTRY_IN: dict[str, Any] = {
     "type": "object",
     "properties": {
         "type": {"type": "string", "enum": [kind.value for kind in SuppressionType]},
-        "description": {"type": "string"},
+        "description": {"type": "string", "description": "why, for you"},
         "list_id": _LIST_ID,
         "transactional": {"type": "boolean", "deprecated": True},
         "non_transactional": {"type": "boolean", "deprecated": True},
     },
 }
-_IN_BODY = {
-    408: "the body arrived too slowly",
-    413: "the body is too large",
-    415: "the body is not application/json (1700)",
-    422: "a member is of a wrong type (1300)",
-}
+_NO_ADDRESS = Problem(400, "Recipient is not a valid email address")
+_NO_TYPE = Problem(400, "Must supply a suppression type")
+_COMPLIANCE = Problem(403, "Recipient could not be updated - Compliance")
+_COMPLIANCE_STAYS = Problem(403, "Recipient could not be removed - Compliance")
+_BAD_TYPE = problem_with(read_type, "")
+_BAD_LIST = problem_with(read_list_id, "..")
+_BAD_CURSOR = Problem(400, "cursor is not one of ours; begin again with cursor=initial")
+FILTER_ERRORS = (_BAD_TYPE, _BAD_LIST)
+_LIST_LIMIT = Limit("list_id", 255, "characters", "400")
+_PAGE_LIMITS = (
+    Limit("per_page", MOST_PER_PAGE, "entries", "400"),
+    Limit("entries that page reaches", MOST_BY_PAGE, "entries", "400"),
+    _LIST_LIMIT,
+)
 
 
 def _query(name: str, meaning: str, schema: Schema | None = None) -> Schema:
@@ -242,7 +251,9 @@ FILTERS = (
 )
 SEARCH = Operation(
     "Search the suppression list",
-    {200: ("entries, the last changed first", _PAGE), 400: "a parameter cannot be used"},
+    {200: ("entries, the last changed first", _PAGE)},
+    errors=(*FILTER_ERRORS, _BAD_CURSOR),
+    limits=_PAGE_LIMITS,
     parameters=(
         *FILTERS,
         _query("sort", "by the last change", {"type": "string", "enum": ["asc", "desc"], "default": "desc"}),
@@ -252,7 +263,16 @@ SEARCH = Operation(
 SUMMARY = Operation("Count the entries by source", {200: ("counts", _DONE)})
 BULK = Operation(
     f"Put up to {MOST_ENTRIES:,} entries on the list",
-    {200: ("put", _DONE), 400: "malformed JSON (1300), or entries that cannot be put; then none is", **_IN_BODY},
+    {200: ("put", _DONE)},
+    errors=(
+        problem_with(read_bulk, BulkIn([EntryIn(recipient="kim"), EntryIn(recipient="lee")])),
+        problem_with(read_bulk, BulkIn()),
+        _NO_TYPE,
+        _BAD_TYPE,
+        _BAD_LIST,
+    ),
+    limits=(Limit("recipients", MOST_ENTRIES, "entries", "400"), _LIST_LIMIT),
+    example={"recipients": [{"recipient": "kim@there.test", "type": "non_transactional", "description": "asked by phone"}]},
     description="Entries that are there already are renewed; those of source Compliance stay as they are.",
     body={
         "type": "object",
@@ -272,29 +292,28 @@ BULK = Operation(
 )
 RETRIEVE = Operation(
     "Look one recipient up",
-    {200: ("its entries", _PAGE), 400: "a parameter cannot be used", 404: "the recipient is not on the list"},
+    {200: ("its entries", _PAGE)},
+    errors=(_NOT_FOUND, _BAD_TYPE, _BAD_CURSOR),
+    limits=_PAGE_LIMITS[:2],
     parameters=(_RECIPIENT, _TYPES, *_PAGING),
 )
 UPSERT = Operation(
     "Put one recipient on the list",
-    {
-        200: ("put", _DONE),
-        400: "malformed JSON (1300), no address, or no type",
-        403: "the key lacks the grant, or the entry is one of compliance",
-        **_IN_BODY,
-    },
+    {200: ("put", _DONE)},
+    errors=(_NO_TYPE, _BAD_TYPE, _BAD_LIST, _NO_ADDRESS, _COMPLIANCE),
+    limits=(_LIST_LIMIT,),
+    example={"type": "transactional", "description": "asked by phone"},
     parameters=(_RECIPIENT,),
     body={**_ENTRY_IN, "required": ["type"]},
 )
 DELETE = Operation(
     "Take one recipient off the list",
-    {
-        204: "removed",
-        400: "a type or list that cannot be",
-        403: "the key lacks the grant, or the entry is one of compliance",
-        404: "the recipient is not on the list",
-        **_IN_BODY,
-    },
-    description='A body `{"type": "transactional"}` takes only that type off.',
+    {204: "removed"},
+    errors=(_NOT_FOUND, _BAD_TYPE, _BAD_LIST, _COMPLIANCE_STAYS),
+    limits=(_LIST_LIMIT,),
+    description="A body with a type takes only that type off; without one everything goes.",
+    body={"type": "object", "properties": {name: _ENTRY_IN["properties"][name] for name in ("type", "list_id")}},
+    example={"type": "transactional"},
+    optional=True,
     parameters=(_RECIPIENT, _query("list_id", _LISTS, _LIST_ID)),
 )

@@ -1,6 +1,8 @@
 """/api/v1/templates and the content previewer (SparkPost reference, sections 2.2 and 2.3). Versions are ours besides."""
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,8 +12,9 @@ from litestar.handlers import HTTPRouteHandler
 from homing.accounts.types import Sender
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import ApiError
-from homing.api.openapi import Operation, Schema
 from homing.api.reading import query_of, read_body, refusals, sender_of
+from homing.api.v1 import templates_pages as pages
+from homing.api.v1.templates_pages import IN_USE, OTHER_ID, missing_template, taken
 from homing.api.v1.templates_wire import (
     PreviewIn,
     TemplateIn,
@@ -27,8 +30,9 @@ from homing.api.v1.templates_wire import (
 )
 from homing.ground.clock import Clock
 from homing.ground.db import Pool, trouble_is_temporary
-from homing.ingress.rules.problem import Problem, Wrong, bad_params, bad_type, missing
+from homing.ingress.rules.problem import Wrong, bad_params, bad_type, missing
 from homing.queue import submissions
+from homing.spool.css import InlineCss
 from homing.spool.preview import preview
 from homing.spool.rendered import CannotRender
 from homing.spool.types import Content, decode_content, encode_content
@@ -45,22 +49,27 @@ _encode = msgspec.json.Encoder().encode
 
 
 def routes(
-    *, pool: Pool, bodies: Bodies, clock: Clock, snippets: SnippetBook, forget: Callable[[], None]
+    *, pool: Pool, bodies: Bodies, clock: Clock, snippets: SnippetBook, inline: InlineCss, forget: Callable[[], None]
 ) -> list[HTTPRouteHandler]:
-    """Return the routes. forget: called when a template was changed."""
+    """Return the routes.
 
-    @post(PATH, status_code=200, opt={"grants": MODIFY, "operation": CREATE})
+    inline   moves CSS in previews
+    forget   called when a template was changed
+    """
+    one_at_a_time = asyncio.Lock()
+
+    @post(PATH, status_code=200, opt={"grants": MODIFY, "operation": pages.CREATE})
     async def create_template(request: Request[Any, Any, Any]) -> Response[bytes]:
         async with bodies.json(request) as body:
             with refusals():
                 given = read_body(body, TemplateIn)
                 made, content = read_template(given, sender_of(request))
         if not await store.add(pool, made, encode_content(content), publish=given.published is True):
-            raise ApiError(Problem(400, "template already exists", f"template '{made.template_id}' already exists", "3030"))
+            raise ApiError(taken(made.template_id))
         forget()
         return await json_answer(request, _encode({"results": {"id": made.template_id}}))
 
-    @get(PATH, opt={"grants": VIEW, "operation": LIST})
+    @get(PATH, opt={"grants": VIEW, "operation": pages.LIST})
     async def list_templates(request: Request[Any, Any, Any]) -> Response[bytes]:
         sender = sender_of(request)
         with refusals():
@@ -73,7 +82,7 @@ def routes(
             listed.append(shown)
         return await json_answer(request, _encode({"results": listed}))
 
-    @get(ONE, opt={"grants": VIEW, "operation": RETRIEVE})
+    @get(ONE, opt={"grants": VIEW, "operation": pages.RETRIEVE})
     async def get_template(request: Request[Any, Any, Any], template_id: str) -> Response[bytes]:
         with refusals():
             draft, number = _flag(request, "draft"), _version(request)
@@ -85,7 +94,7 @@ def routes(
             shown["version"] = version
         return await json_answer(request, _encode({"results": shown}))
 
-    @get(f"{ONE}/versions", opt={"grants": VIEW, "operation": VERSIONS})
+    @get(f"{ONE}/versions", opt={"grants": VIEW, "operation": pages.VERSIONS})
     async def list_versions(request: Request[Any, Any, Any], template_id: str) -> Response[bytes]:
         found = await _found(sender_of(request), template_id)
         listed = [
@@ -98,7 +107,7 @@ def routes(
         ]
         return await json_answer(request, _encode({"results": listed}))
 
-    @put(ONE, opt={"grants": MODIFY, "operation": UPDATE})
+    @put(ONE, opt={"grants": MODIFY, "operation": pages.UPDATE})
     async def update_template(request: Request[Any, Any, Any], template_id: str) -> Response[bytes]:
         sender = sender_of(request)
         async with bodies.json(request) as body:
@@ -106,14 +115,14 @@ def routes(
                 directly = _flag(request, "update_published") is True
                 given = read_body(body, TemplateIn)
                 if given.id is not None and given.id != template_id:
-                    raise Wrong(bad_type("id cannot be changed"))
+                    raise Wrong(OTHER_ID)
                 brought = content_of(given)
                 content = None if brought is None else encode_content(read_stored(brought))
         with refusals(), trouble_is_temporary():
             async with pool.acquire() as connection, connection.transaction():
                 before = await store.lock(connection, sender.account_id, sender.subaccount_id, template_id)
                 if before is None:
-                    raise ApiError(_missing(template_id))
+                    raise ApiError(missing_template(template_id))
                 await _refuse_in_use(connection, before)
                 after = changed(before, given, sender)
                 await store.change(connection, after)
@@ -126,20 +135,20 @@ def routes(
         forget()
         return await json_answer(request, _encode({"results": {"id": template_id}}))
 
-    @delete(ONE, status_code=200, opt={"grants": MODIFY, "operation": DELETE})
+    @delete(ONE, status_code=200, opt={"grants": MODIFY, "operation": pages.DELETE})
     async def delete_template(request: Request[Any, Any, Any], template_id: str) -> Response[bytes]:
         sender = sender_of(request)
         with trouble_is_temporary():
             async with pool.acquire() as connection, connection.transaction():
                 found = await store.lock(connection, sender.account_id, sender.subaccount_id, template_id)
                 if found is None:
-                    raise ApiError(_missing(template_id))
+                    raise ApiError(missing_template(template_id))
                 await _refuse_in_use(connection, found)
                 await store.delete(connection, found)
         forget()
         return await json_answer(request, b"{}")
 
-    @post(f"{ONE}/preview", status_code=200, opt={"grants": PREVIEW, "operation": RENDER})
+    @post(f"{ONE}/preview", status_code=200, opt={"grants": PREVIEW, "operation": pages.RENDER})
     async def preview_template(request: Request[Any, Any, Any], template_id: str) -> Response[bytes]:
         sender = sender_of(request)
         async with bodies.json(request) as body:
@@ -149,7 +158,7 @@ def routes(
         content, _ = await _content(await _found(sender, template_id), draft=draft, number=None)
         return await json_answer(request, _encode({"results": await _previewed(sender, content, given)}))
 
-    @post("/api/v1/utils/content-previewer", status_code=200, opt={"grants": PREVIEW, "operation": PREVIEWER})
+    @post("/api/v1/utils/content-previewer", status_code=200, opt={"grants": PREVIEW, "operation": pages.PREVIEWER})
     async def preview_content(request: Request[Any, Any, Any]) -> Response[bytes]:
         sender = sender_of(request)
         async with bodies.json(request) as body:
@@ -166,17 +175,30 @@ def routes(
 
     async def _previewed(sender: Sender, content: Content, given: PreviewIn) -> dict[str, Any]:
         known = await snippets.of(sender.account_id, sender.subaccount_id)
+        wanted = given.options is not None and given.options.inline_css is True
+        render = partial(
+            preview,
+            content,
+            given.substitution_data or {},
+            given.metadata or {},
+            snippets=known,
+            now=clock.now(),
+            inline=inline if wanted else None,
+        )
         try:
-            return preview(content, given.substitution_data or {}, given.metadata or {}, snippets=known, now=clock.now())
+            if not wanted:
+                return render()
+            async with one_at_a_time:  # those who wait hold no thread meanwhile
+                return await asyncio.to_thread(render)
         except CannotRender as trouble:
             raise ApiError(render_problem(trouble)) from None
 
     async def _found(sender: Sender, template_id: str) -> StoredTemplate:
         if "\0" in template_id:
-            raise ApiError(_missing(template_id))
+            raise ApiError(missing_template(template_id))
         found = await store.find(pool, sender.account_id, sender.subaccount_id, template_id, any_of=sender.scope is None)
         if found is None:
-            raise ApiError(_missing(template_id))
+            raise ApiError(missing_template(template_id))
         return found
 
     async def _content(found: StoredTemplate, *, draft: bool | None, number: int | None) -> tuple[Content, int]:
@@ -186,7 +208,7 @@ def routes(
             number = 0 if newest else found.published_version
         version = None if number is None else await store.version(pool, found, number)
         if version is None:
-            raise ApiError(_missing(found.template_id))
+            raise ApiError(missing_template(found.template_id))
         return decode_content(version.content), version.version
 
     async def _refuse_in_use(connection: Any, found: StoredTemplate) -> None:
@@ -194,7 +216,7 @@ def routes(
             connection, found.account_id, found.subaccount_id, found.template_id, now=clock.now()
         )
         if used:
-            raise ApiError(Problem(409, "resource conflict", "Template is in use by msg generation", "1602"))
+            raise ApiError(IN_USE)
 
     return [
         create_template,
@@ -206,10 +228,6 @@ def routes(
         preview_template,
         preview_content,
     ]
-
-
-def _missing(template_id: str) -> Problem:
-    return Problem(404, "resource not found", f"Template '{template_id[:64]}' does not exist", "1600")
 
 
 def _flag(request: Request[Any, Any, Any], name: str) -> bool | None:
@@ -228,86 +246,3 @@ def _version(request: Request[Any, Any, Any]) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) > 0):
         raise Wrong(bad_params("version must be a number from 1 on"))
     return int(text)
-
-
-_ID: Schema = {"name": "template_id", "in": "path", "required": True, "schema": {"type": "string"}}
-_DRAFT: Schema = {
-    "name": "draft",
-    "in": "query",
-    "schema": {"type": "boolean"},
-    "description": "true: the draft; false: the published version; absent: the newest",
-}
-_SHARED: Schema = {
-    "name": "shared_with_subaccounts",
-    "in": "query",
-    "schema": {"type": "boolean"},
-    "description": "shared ones alone",
-}
-_RESULTS: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}
-_LISTED: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "array"}}}
-_IN_BODY = {
-    400: "a parameter is not possible (1200), a domain cannot be used (7001), or the body is no JSON (1300)",
-    408: "the body came too slowly",
-    413: "the body is too large",
-    415: "not application/json (1700)",
-    422: "a member is missing (1400) or has a wrong form (1300); the language (3000), a header (3002) or MIME (3020) is wrong",
-}
-_NO_SUCH = {404: "there is none (1600)"}
-_BODY: Schema = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "name": {"type": "string"},
-        "description": {"type": "string"},
-        "content": {"type": "object"},
-        "published": {"type": "boolean"},
-        "options": {"type": "object"},
-        "shared_with_subaccounts": {"type": "boolean"},
-    },
-}
-CREATE = Operation(
-    "Store a template",
-    {200: ("its id", _RESULTS), **_IN_BODY},
-    description="As a draft, or with `published: true` as version 1. Content of at most 5 MB.",
-    body={**_BODY, "required": ["content"]},
-)
-LIST = Operation(
-    "List templates", {200: ("without content", _LISTED), 400: "a parameter is not possible (1200)"}, parameters=(_DRAFT, _SHARED)
-)
-RETRIEVE = Operation(
-    "Look at one template",
-    {200: ("with content", _RESULTS), 400: "a parameter is not possible (1200)", **_NO_SUCH},
-    parameters=(_ID, _DRAFT, {"name": "version", "in": "query", "schema": {"type": "integer", "minimum": 1}}),
-)
-VERSIONS = Operation("List the versions that were published", {200: ("the newest first", _LISTED), **_NO_SUCH}, parameters=(_ID,))
-UPDATE = Operation(
-    "Change one template",
-    {200: ("its id", _RESULTS), **_IN_BODY, **_NO_SUCH, 409: "a scheduled transmission uses it (1602)"},
-    description=(
-        "`content` replaces the draft, or with `update_published` becomes the published version at once. "
-        "`published: true` publishes the draft."
-    ),
-    parameters=(_ID, {"name": "update_published", "in": "query", "schema": {"type": "boolean", "default": False}}),
-    body=_BODY,
-)
-DELETE = Operation(
-    "Remove one template",
-    {200: ("removed", {"type": "object"}), **_NO_SUCH, 409: "a scheduled transmission uses it (1602)"},
-    parameters=(_ID,),
-)
-_DATA: Schema = {"type": "object", "properties": {"substitution_data": {"type": "object"}, "metadata": {"type": "object"}}}
-RENDER = Operation(
-    "Render one template with test data",
-    {200: ("the members of its content", _RESULTS), **_IN_BODY, **_NO_SUCH},
-    parameters=(_ID, _DRAFT),
-    body=_DATA,
-)
-PREVIEWER = Operation(
-    "Render content with test data",
-    {200: ("the members that were given", _RESULTS), **_IN_BODY},
-    body={
-        "type": "object",
-        "required": ["content", "substitution_data"],
-        "properties": {**_DATA["properties"], "content": {"type": "object"}},
-    },
-)

@@ -47,12 +47,19 @@ class TemplateIn(msgspec.Struct, kw_only=True):
     shared_with_subaccounts: bool | None = None
 
 
+class PreviewOptionsIn(msgspec.Struct, kw_only=True):
+    """`options` of a preview, as of a transmission."""
+
+    inline_css: bool | None = None
+
+
 class PreviewIn(msgspec.Struct, kw_only=True):
     """What a preview is rendered with."""
 
     content: ContentIn | None = None
     substitution_data: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
+    options: PreviewOptionsIn | None = None
 
 
 class SnippetContentIn(msgspec.Struct, kw_only=True):
@@ -172,6 +179,8 @@ def content_problem(found: ContentProblem) -> Problem:
             return Problem(422, "invalid header", f"{found.part}: {found.message}"[:500], "3002")
         case ProblemKind.MIME:
             return Problem(422, "MIME construction error", found.message[:500], "3010")
+        case ProblemKind.HTML:
+            return Problem(422, "invalid HTML", found.message[:500], "3050")
         case ProblemKind.PARSE:
             return Problem(422, "MIME parse error", found.message[:500], "3020")
         case _:

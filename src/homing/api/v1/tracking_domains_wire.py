@@ -5,7 +5,9 @@ from typing import Any
 
 import msgspec
 
-from homing.api.openapi import Operation, Schema
+from homing.api.openapi import Limit, Operation, Schema
+from homing.api.reading import problem_with
+from homing.api.v1.sending_domains_pages import DNS_LIMIT
 from homing.domains.rules.names import BadName, NameTrouble, domain_name
 from homing.domains.rules.tracking import port_of
 from homing.domains.types import TrackingDomain, Verdict
@@ -132,8 +134,9 @@ _BRIEF: Schema = {
     "required": ["results"],
     "properties": {"results": {"type": "object", "required": ["domain"], "properties": {"domain": {"type": "string"}}}},
 }
-_GONE = {404: "this account has no such tracking domain"}
-_IN_BODY = {408: "the body arrived too slowly", 413: "the body is too large", 415: "the body is not application/json (1700)"}
+_GONE = (NOT_FOUND,)
+_NO_FLAG = problem_with(flag, "yes", "secure")
+_LIMIT = Limit("domain", 253, "characters", "422")
 
 
 def _results(schema: Schema) -> Schema:
@@ -142,13 +145,16 @@ def _results(schema: Schema) -> Schema:
 
 CREATE = Operation(
     "Add a tracking domain",
-    {
-        200: ("added", _BRIEF),
-        400: "malformed JSON (1300), or a name that nobody here can have",
-        409: "it is there already, or another account's",
-        422: "no domain name, or a member of a wrong type",
-        **_IN_BODY,
-    },
+    {200: ("added", _BRIEF)},
+    errors=(
+        bad_member("domain", "domain is restricted", "gmail.com", status=400),
+        bad_member("domain", "domain is required", None),
+        bad_member("domain", "domain must be valid", "acme"),
+        _NO_FLAG,
+        EXISTS,
+    ),
+    limits=(_LIMIT,),
+    example={"domain": "track.acme.test", "secure": True},
     description="Point its CNAME to the host of HOMING_TRACKING_URL, then verify it. X-MSYS-SUBACCOUNT says whose it is.",
     body={
         "type": "object",
@@ -158,7 +164,9 @@ CREATE = Operation(
 )
 LIST = Operation(
     "List tracking domains",
-    {200: ("domains by name", _results({"type": "array", "items": _DOMAIN})), 400: "a filter cannot be used (1200)"},
+    {200: ("domains by name", _results({"type": "array", "items": _DOMAIN}))},
+    errors=(problem_with(read_filters, {"default": "yes"}),),
+    limits=(Limit("subaccounts", _MOST_SUBACCOUNTS, "subaccounts", "400 (1200)"),),
     parameters=(
         {
             "name": "default",
@@ -176,23 +184,21 @@ LIST = Operation(
         },
     ),
 )
-RETRIEVE = Operation("Look at a tracking domain", {200: ("the domain", _results(_DOMAIN)), **_GONE}, parameters=(_NAMED,))
+RETRIEVE = Operation("Look at a tracking domain", {200: ("the domain", _results(_DOMAIN))}, parameters=(_NAMED,), errors=_GONE)
 UPDATE = Operation(
     "Change a tracking domain",
-    {
-        200: ("changed", _BRIEF),
-        400: "malformed JSON (1300)",
-        422: "it cannot be the default because it is not verified, or a member of a wrong type",
-        **_GONE,
-        **_IN_BODY,
-    },
+    {200: ("changed", _BRIEF)},
+    errors=(unverified("track.acme.test"), _NO_FLAG, *_GONE),
+    limits=(_LIMIT,),
+    example={"default": True},
     description="`default: true` takes the place of the default of its (sub)account. Only a verified one can be.",
     parameters=(_NAMED,),
     body={"type": "object", "properties": {"secure": _FLAG, "default": _FLAG}},
 )
 DELETE = Operation(
     "Delete a tracking domain",
-    {204: "deleted; links that lead there are dead, and sending domains are not linked to it any more", **_GONE},
+    {204: "deleted; links that lead there are dead, and sending domains are not linked to it any more"},
+    errors=_GONE,
     parameters=(_NAMED,),
 )
 VERIFY = Operation(
@@ -214,12 +220,11 @@ VERIFY = Operation(
                 }
             ),
         ),
-        400: "malformed JSON (1300)",
-        409: "another account has it",
-        **_GONE,
-        **_IN_BODY,
-        422: "the body is not an object",
     },
+    errors=(EXISTS, *_GONE),
+    limits=(DNS_LIMIT,),
+    example={},
+    optional=True,
     parameters=(_NAMED,),
     body={"type": "object"},
 )

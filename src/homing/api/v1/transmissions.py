@@ -13,14 +13,13 @@ from homing.accounts.types import Sender
 from homing.api.auth import SENDER
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import SUSPENDED, ApiError, error_object
-from homing.api.openapi import Operation
 from homing.api.reading import refusals
+from homing.api.v1.transmissions_pages import BAD_COUNT, NUM_RCPT_ERRORS, operation
 from homing.ground.clock import Clock
 from homing.ground.errors import Overloaded
 from homing.ground.ids import to_digits
 from homing.ingress.rules.problem import Problem, unknown_tracking_domain
-from homing.ingress.rules.recipients import MOST_RECIPIENTS
-from homing.ingress.rules.transmission import BodyIn, decode
+from homing.ingress.rules.transmission import decode
 from homing.ingress.types import Accepted, Refusal, Refused, Transmission
 
 DECODE_APART_FROM = 65_536  # bytes of a body; a larger one is decoded in a thread, so that the others are not kept waiting
@@ -56,7 +55,7 @@ def routes(*, accept: TakeTransmission, bodies: Bodies, refuse_new: RefuseNew, c
             with refusals():
                 verdict = await accept(transmission, sender, now=clock.now())
         if isinstance(verdict, Refused):
-            raise ApiError(problem_of(verdict, transmission))
+            raise ApiError(problem_of(verdict, transmission.sending_domain))
         return await json_answer(request, _encode(created(verdict, transmission, most_errors)))
 
     return [create_transmission]
@@ -76,7 +75,7 @@ def created(accepted: Accepted, transmission: Transmission, most_errors: int) ->
     return {"errors": [error_object("transmission created, but with validation errors", "", "2000")], "results": results}
 
 
-def problem_of(refused: Refused, transmission: Transmission) -> Problem:
+def problem_of(refused: Refused, sending_domain: str) -> Problem:
     """Return a refusal of admission in the words of the API."""
     subject = refused.subject
     match refused.reason:
@@ -89,7 +88,7 @@ def problem_of(refused: Refused, transmission: Transmission) -> Problem:
         case Refusal.UNKNOWN_POOL:
             return Problem(400, "invalid params", f"IP pool '{subject}' does not exist", "1200")
         case Refusal.UNKNOWN_DKIM_KEY:
-            text = f"Invalid DKIM key ID '{subject[:64]}' for sending domain '{transmission.sending_domain}'"
+            text = f"Invalid DKIM key ID '{subject[:64]}' for sending domain '{sending_domain}'"
             return Problem(400, text, code="1100")
         case Refusal.POOL_OF_SUBACCOUNT:
             text = f"this subaccount cannot send from IP pool '{subject[:64]}': it has one assigned; leave options.ip_pool away"
@@ -101,7 +100,7 @@ def problem_of(refused: Refused, transmission: Transmission) -> Problem:
         case Refusal.MONTHLY_LIMIT:
             return Problem(420, f"Exceed Sending Limit ({subject})", code="2105")
         case Refusal.UNVERIFIED_DKIM_KEY:
-            text = f"DKIM key '{subject[:64]}' is not verified for sending domain '{transmission.sending_domain}'"
+            text = f"DKIM key '{subject[:64]}' is not verified for sending domain '{sending_domain}'"
             return Problem(400, text, code="1100")
         case Refusal.UNKNOWN_TRACKING_DOMAIN:
             return unknown_tracking_domain(subject)
@@ -129,92 +128,15 @@ def most_errors_of(request: Request[Any, Any, Any]) -> int:
     """Return how many recipient errors an answer may list (num_rcpt_errors)."""
     if not request.scope["query_string"]:
         return MOST_REPORTED
-    text = request.query_params.get("num_rcpt_errors")
+    text = request.query_params.get(NUM_RCPT_ERRORS)
     if not text:
         return MOST_REPORTED
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise ApiError(Problem(400, "invalid params", "num_rcpt_errors must be a number", "1200"))
+        raise ApiError(BAD_COUNT)
     return int(text)
 
 
-_RESULTS: dict[str, Any] = {
-    "type": "object",
-    "required": ["results"],
-    "properties": {
-        "results": {
-            "type": "object",
-            "required": ["id", "total_accepted_recipients", "total_rejected_recipients"],
-            "properties": {
-                "id": {"type": "string", "pattern": "^[0-9]+$"},
-                "total_accepted_recipients": {"type": "integer"},
-                "total_rejected_recipients": {"type": "integer"},
-                "rcpt_to_errors": {"type": "array", "items": {"type": "object"}},
-            },
-        },
-        "errors": {"type": "array", "items": {"type": "object"}},
-    },
-}
-
-
-def _body_schema() -> tuple[dict[str, Any], dict[str, Any]]:
-    (schema,), components = msgspec.json.schema_components([BodyIn], ref_template="#/components/schemas/{name}")
-    body = components["BodyIn"]
-    body["required"] = ["recipients", "content"]
-    recipient = {
-        "type": "object",
-        "required": ["address"],
-        "properties": {
-            "address": {
-                "oneOf": [
-                    {"type": "string"},
-                    {
-                        "type": "object",
-                        "required": ["email"],
-                        "properties": {name: {"type": "string"} for name in ("email", "name", "header_to")},
-                    },
-                ]
-            },
-            "return_path": {"type": "string"},
-            "tags": {"type": "array", "items": {"type": "string"}},
-            "metadata": {"type": "object"},
-            "substitution_data": {"type": "object"},
-        },
-    }
-    body["properties"]["recipients"] = {
-        "oneOf": [
-            {"type": "array", "items": recipient, "minItems": 1, "maxItems": MOST_RECIPIENTS},
-            {"type": "object", "required": ["list_id"], "properties": {"list_id": {"type": "string"}}},
-        ]
-    }
-    return schema, components
-
-
-_SCHEMA, _SCHEMAS = _body_schema()
-OPERATION = Operation(
-    "Send a message to up to 50,000 recipients",
-    {
-        200: ("the mail is durably queued; some recipients may have been left out (code 2000)", _RESULTS),
-        400: "malformed JSON (1300), not UTF-8 (1305), domain not verified (7001), no valid recipient (5002), and others",
-        404: "the recipient list does not exist (1600)",
-        420: "the account would pass its hourly (2101), daily (2102) or monthly (2105) limit; nothing was sent",
-        408: "the body arrived too slowly",
-        413: "the body is too large",
-        415: "the body is not application/json (1700)",
-        422: "a member is missing (1400), of a wrong type (1300), too large (2002, 2007), or cannot be a header (3002)",
-    },
-    description=(
-        "Answers once content, queue entries and injection events are on disk. Limits: body 20 MB, 50,000 recipients, "
-        "campaign_id 64 bytes, description 1,024 bytes, metadata 10 KB, substitution_data 100 KB, 10 tags a recipient, start "
-        "at most 3 days ahead. Recipient data wins over transmission data. options.inline_css is taken and ignored."
-    ),
-    parameters=(
-        {
-            "name": "num_rcpt_errors",
-            "in": "query",
-            "schema": {"type": "integer", "minimum": 0, "maximum": 999_999_999, "default": MOST_REPORTED},
-            "description": "most recipient errors that the answer lists",
-        },
-    ),
-    body=_SCHEMA,
-    schemas=_SCHEMAS,
+OPERATION = operation(
+    most_reported=MOST_REPORTED,
+    refusals=tuple(problem_of(Refused(reason, "x"), "acme.test") for reason in Refusal),
 )

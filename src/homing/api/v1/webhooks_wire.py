@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType, structs
 
 from homing.accounts.types import Sender
 from homing.events.types import EventType
+from homing.ground.http import Answered
 from homing.ingress.rules.problem import Problem, Wrong, bad_params, bad_type, missing
 from homing.webhooks.types import Auth, Tried, Webhook
 
@@ -22,6 +23,8 @@ MOST_HEADER_BYTES = 3_000
 MOST_EXCEPTIONS = 10
 MOST_TOKEN = 2_048
 MOST_WEBHOOKS = 100  # of a subaccount, or of the primary account
+MOST_TRIED = 1_000  # batches that batch-status lists, unless limit says otherwise
+MOST_LIMIT = 10_000
 RESERVED = frozenset(
     {
         "authorization", "connection", "content-length", "content-type", "expect", "host", "keep-alive", "proxy-authorization",
@@ -29,7 +32,7 @@ RESERVED = frozenset(
         "x-messagesystems-webhook-token",
     }
 )  # fmt: skip
-_TYPES = {kind.wire: kind for kind in EventType}
+OF_NAME = {kind.wire: kind for kind in EventType}
 
 
 class WebhookIn(msgspec.Struct, kw_only=True):
@@ -93,7 +96,7 @@ def changed(before: Webhook, given: WebhookIn) -> Webhook:
     if given.active is not None:
         after = structs.replace(after, active=given.active)
     if given.custom_headers is not None:
-        after = structs.replace(after, custom_headers=_headers(given.custom_headers))
+        after = structs.replace(after, custom_headers=read_headers(given.custom_headers))
     if given.subaccount_id is not None:
         if not -1 <= given.subaccount_id < 2**31:
             raise Wrong(bad_type("subaccount_id must be -1 (primary and all), 0 (primary alone) or a subaccount"))
@@ -109,10 +112,10 @@ def read_types(names: Collection[str]) -> list[EventType]:
     """Return event types. Raises Wrong naming the first that is none."""
     if not names:
         raise Wrong(missing("events is a required field"))
-    unknown = [name for name in names if name not in _TYPES]
+    unknown = [name for name in names if name not in OF_NAME]
     if unknown:
         raise Wrong(bad_params(f"events: '{unknown[0][:64]}' is not an event type"))
-    return [_TYPES[name] for name in names]
+    return [OF_NAME[name] for name in names]
 
 
 def _name(text: str) -> str:
@@ -121,7 +124,8 @@ def _name(text: str) -> str:
     return text.strip()
 
 
-def _headers(given: dict[str, str]) -> dict[str, str]:
+def read_headers(given: dict[str, str]) -> dict[str, str]:
+    """Return the custom headers of a webhook. Raises Wrong."""
     if len(given) > MOST_HEADERS:
         raise Wrong(Problem(422, f"You may only have up to {MOST_HEADERS} custom headers", code="10002"))
     if sum(len(name.encode()) + len(value.encode()) for name, value in given.items()) > MOST_HEADER_BYTES:
@@ -264,3 +268,25 @@ def show_tried(tried: Tried) -> dict[str, Any]:
     if tried.failure_code:
         shown["failure_code"] = tried.failure_code
     return shown
+
+
+def failed(message: str, why: str, answer: Answered | None) -> Problem:
+    """Return why a target did not take a test; here alone the code is a number (SparkPost reference, section 1.5)."""
+    more: dict[str, Any] = {"code": 400}
+    if answer is not None:
+        more["response"] = response_of(answer)
+    return Problem(400, message, why, more=more)
+
+
+def response_of(answer: Answered) -> dict[str, Any]:
+    """Return what a target answered, as customers see it."""
+    return {"status": answer.status, "headers": answer.headers, "body": answer.body}
+
+
+def read_limit(text: str | None) -> int:
+    """Return how many batches are listed. Raises Wrong."""
+    if not text:
+        return MOST_TRIED
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) <= MOST_LIMIT):
+        raise Wrong(bad_params(f"limit must be a number from 1 to {MOST_LIMIT}"))
+    return int(text)

@@ -35,10 +35,9 @@ def choose(line: Line, *, start: int, standing: Callable[[str], Standing], refus
         return Choice(line.own[0])
     own = _turned(line.own, start)
     standings = [standing(source.address) for source in own]
-    willing = [(source, how) for source, how in zip(own, standings, strict=True) if not refused(source.address)]
     for wanted in (Standing.ROOM, Standing.FREE):
-        for source, how in willing:
-            if how is wanted:
+        for source, how in zip(own, standings, strict=True):
+            if how is wanted and not refused(source.address):
                 return Choice(source)
     if Standing.FULL not in standings:
         return Choice(own[0])  # all are refused: the message waits for the first one, under its hold

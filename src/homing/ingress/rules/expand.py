@@ -61,6 +61,7 @@ def facts_of(transmission: Transmission, sender: Sender, known: Known, *, transm
         open_tracking=transmission.open_tracking,
         click_tracking=transmission.click_tracking,
         initial_open=transmission.initial_open,
+        inline_css=transmission.inline_css,
         scheduled_at=start if start is not None and start > now else None,
         template_id=transmission.template_id,
         template_version=transmission.template_version,

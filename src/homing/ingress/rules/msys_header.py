@@ -50,6 +50,7 @@ class ApiHeader(msgspec.Struct, frozen=True, kw_only=True):
     initial_open: bool = False
     transactional: bool = False
     skip_suppression: bool = False
+    inline_css: bool = False
     ip_pool: str | None = None
     dkim_key: str = "default"
     unset: frozenset[str] = frozenset(_DEFAULTED)  # of these options, those that it does not name
@@ -112,6 +113,7 @@ def _read(given: dict[str, Any]) -> ApiHeader:
         initial_open=opens if flags["initial_open"] is None else flags["initial_open"],
         transactional=bool(flags["transactional"]),
         skip_suppression=bool(flags["skip_suppression"]),
+        inline_css=bool(flags["inline_css"]),
         ip_pool=_one_line("options.ip_pool", _member(options, "ip_pool", str, "", "options.")) or None,
         dkim_key=_one_line("options.dkim_key", _member(options, "dkim_key", str, "", "options.")) or "default",
         unset=frozenset(name for name in _DEFAULTED if flags[name] is None),

@@ -32,6 +32,7 @@ from homing.ingress.rules.recipients import (
 )
 from homing.ingress.types import Transmission
 from homing.message.addresses import BadAddress, parse_domain
+from homing.spool.types import MOST_INLINED, InlineContent
 
 MOST_CAMPAIGN_ID = 64  # bytes
 MOST_DESCRIPTION = 1_024
@@ -41,7 +42,7 @@ _WHERE = re.compile(r" \(byte (\d+)\)$")
 
 
 class OptionsIn(msgspec.Struct, gc=False):
-    """`options`; inline_css is taken and ignored."""
+    """`options`."""
 
     start_time: str | None = None
     open_tracking: bool | None = None
@@ -127,6 +128,8 @@ def _read(given: BodyIn) -> Transmission:
     check_one_line(options.dkim_key, "options.dkim_key")
     open_tracking = options.open_tracking is not False
     written = read_content(given.content, given.override, perform_substitutions=options.perform_substitutions is not False)
+    if options.inline_css and isinstance(written.content, InlineContent):
+        check_bytes(written.content.html, "content.html, where options.inline_css is true,", MOST_INLINED)
     stored_list = named_list(memoryview(given.recipients))
     recipients, rejected = read_recipients(memoryview(given.recipients)) if stored_list is None else ([], ())
     if (
@@ -154,6 +157,7 @@ def _read(given: BodyIn) -> Transmission:
         open_tracking=open_tracking,
         click_tracking=options.click_tracking is not False,
         initial_open=open_tracking if options.initial_open is None else options.initial_open,
+        inline_css=options.inline_css is True,
         unset=_unset(options),
         start_time=_start_time(options.start_time),
         dkim_key=options.dkim_key or "default",

@@ -2,6 +2,7 @@
 
 bounce:0004c1a7e3f10a000001        the event, and the message that it happened to (`homing trace` tells its story)
 api:12                             the API key that put it there
+privacy:7                          a request of data privacy: to opt out, or to be forgotten, which took what stood here before
 import:5f0c9b1e-...                the import; `homing suppressions imports` and the API tell what it did
 """
 
@@ -17,9 +18,9 @@ _MESSAGE_DIGITS = 20
 class Provenance(NamedTuple):
     """What a provenance says; every member but `by` is '' where it says nothing.
 
-    by       event, api, import or unknown
+    by       event, api, import, privacy or unknown
     event    the type of the event, as on the wire
-    which    message id, key id or import id
+    which    message id, key id, import id or number of the request
     """
 
     by: str
@@ -42,10 +43,15 @@ def of_import(import_id: UUID) -> str:
     return f"import:{import_id}"
 
 
+def of_privacy(request_id: int) -> str:
+    """Return the provenance of a request of data privacy."""
+    return f"privacy:{request_id}"
+
+
 def read(text: str | None) -> Provenance:
     """Return what a provenance says. Rows of before the events were named hold a bare message id."""
     word, _, which = (text or "").partition(":")
-    if word in ("api", "import"):
+    if word in ("api", "import", "privacy"):
         return Provenance(word, "", which)
     if word in _EVENTS:
         return Provenance("event", word, which)

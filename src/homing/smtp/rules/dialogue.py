@@ -12,14 +12,19 @@ end: never is a part of a message read as a command, nor two messages read from 
 
 import re
 from collections.abc import Callable
+from typing import cast
 
 from homing.accounts.types import Sender
+from homing.evidence.marks import key_mark
+from homing.evidence.types import nobodys
+from homing.ground.secrets import hash_api_key
 from homing.smtp import replies
 from homing.smtp.replies import Reason, Reply
 from homing.smtp.rules import sasl
 from homing.smtp.rules.collect import Budget, Collector
 from homing.smtp.rules.envelope import Envelope
 from homing.smtp.rules.lines import LineReader
+from homing.smtp.rules.tried import Tried
 from homing.smtp.types import CLOSE, START_TLS, Accept, Action, Authenticate, CheckRecipient, Mail, Mailbox, Offer, Peer, StartTls
 
 GRANT = "smtp/inject"
@@ -33,6 +38,7 @@ class Session:
 
     refuse_new   asked before a message begins: a reason in words for strangers (disk low, no shard), or None
     trusted      whom the peer's network may inject for without AUTH, or None
+    tried        what is attempted here, for the evidence; None: nobody counts it
     """
 
     __slots__ = (
@@ -55,6 +61,7 @@ class Session:
         "_phase",
         "_refuse_new",
         "_tls",
+        "_tried",
         "_trusted",
         "sender",
     )
@@ -67,8 +74,12 @@ class Session:
         budget: Budget,
         refuse_new: Callable[[], str | None],
         trusted: Sender | None = None,
+        tried: Tried | None = None,
     ) -> None:
         self._offer = offer
+        self._tried = tried or Tried(nobodys, lambda: 0)
+        if trusted is not None:
+            self._tried.known(trusted.account_id)
         self._peer = peer
         self._refuse_new = refuse_new
         self._trusted = trusted
@@ -118,8 +129,13 @@ class Session:
         self._buffer += data
         return [] if self._phase == _WAITING else self._advance([])
 
-    def close(self) -> None:
-        """Forget everything: the connection is gone. Gives the memory of an unfinished message back."""
+    def close(self, last: Reply | None = None) -> None:
+        """Forget everything: the connection is gone. Gives the memory of an unfinished message back.
+
+        last   what we said last if it was us who ended it; None: the client has left
+        """
+        if self._phase != _CLOSED:
+            self._tried.over(last)
         self._phase = _CLOSED
         self._buffer = bytearray()
         self._collector.reset()
@@ -141,6 +157,7 @@ class Session:
             return []
         self._phase = _COMMAND
         if isinstance(answer, Reply):
+            self._tried.stranded(key_mark(hash_api_key(credentials.key)), answer)
             return self._advance([answer])
         sender = answer
         if sender is None or not may_inject(sender, credentials.subaccount):
@@ -148,6 +165,7 @@ class Session:
             self._auth_failed(out)
             return self._advance(out)
         self.sender = sender
+        self._tried.known(sender.account_id)
         return self._advance([replies.AUTHED])
 
     def recipient_answered(self, reply: Reply) -> list[Action]:
@@ -167,6 +185,7 @@ class Session:
         if self._phase == _CLOSED:
             return []
         self._phase = _COMMAND
+        self._tried.answered(reply)
         if not reply.is_refusal:
             self._messages += 1
             self._bad = self._idle = 0
@@ -221,6 +240,7 @@ class Session:
             if self._bad > self._offer.max_bad_commands:
                 self._hang_up(replies.TOO_MANY_ERRORS, out)
                 return
+        self._tried.heard(reply)
         out.append(reply)
 
     def _idled(self, reply: Reply, out: list[Action]) -> None:
@@ -233,7 +253,7 @@ class Session:
 
     def _hang_up(self, reply: Reply, out: list[Action]) -> None:
         out += (reply, CLOSE)
-        self.close()
+        self.close(reply)
 
     def _ask(self, request: StartTls | Authenticate | CheckRecipient | Accept, out: list[Action]) -> None:
         self._phase = _WAITING
@@ -347,11 +367,17 @@ class Session:
     # ── the envelope ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _begin_anew(self) -> None:
+        self._tried.left()
         self._envelope.clear()
         self._collector.reset()
         self._chunk_failed = False
 
     def _mail(self, argument: bytes, out: list[Action]) -> None:
+        self._begin_transaction(argument, out)
+        if self._phase != _CLOSED:
+            self._tried.mail(cast(Reply, out[-1]))
+
+    def _begin_transaction(self, argument: bytes, out: list[Action]) -> None:
         offer = self._offer
         if not self._helo:
             self._judge(replies.EHLO_FIRST, out)
@@ -394,9 +420,9 @@ class Session:
         elif not self._envelope.recipients:
             self._judge(replies.NO_RECIPIENTS, out)
         elif (why := self._refuse_new()) is not None:
-            out.append(replies.no_room(why))
+            self._judge(replies.no_room(why), out)
         elif not self._collector.begin_data():
-            out.append(replies.OVERLOADED)
+            self._judge(replies.OVERLOADED, out)
         else:
             self._phase = _DATA
             out.append(replies.START_MAIL)
@@ -428,6 +454,7 @@ class Session:
         if refusal is not None:
             self._chunk_failed = self._envelope.has_sender
             if self._chunk_last:
+                self._tried.answered(refusal)
                 self._begin_anew()
             self._judge(refusal, out)
         elif self._chunk_last:
@@ -439,7 +466,9 @@ class Session:
         body, sender, envelope = self._collector.finish(), self.sender, self._envelope
         if isinstance(body, Reply) or not self._may_send:
             self._phase = _COMMAND
-            out.append(body if isinstance(body, Reply) else replies.AUTH_REQUIRED)
+            refusal = body if isinstance(body, Reply) else replies.AUTH_REQUIRED
+            self._tried.answered(refusal)
+            out.append(refusal)
             self._begin_anew()
             return
         mail = Mail(

@@ -61,6 +61,7 @@ class _Block(NamedTuple):
     depth    contexts there were before it
     looped   it is a loop (that has not come to its else)
     items    of a loop, where they are
+    chosen   its last else has come
     """
 
     word: str
@@ -68,6 +69,7 @@ class _Block(NamedTuple):
     depth: int
     looped: bool = False
     items: Way = ()
+    chosen: bool = False
 
 
 def translate(text: str, *, dialect: Dialect, place: Place) -> Translated:
@@ -384,8 +386,10 @@ class _Translator:
         if not self._blocks:
             raise self._refused("there is nothing to choose from")
         block = self._blocks[-1]
+        if block.chosen:
+            raise self._refused("a second else")
         self._leave(block)
-        self._blocks[-1] = block._replace(looped=False)
+        self._blocks[-1] = block._replace(looped=False, chosen=not tag.words)
         if block.looped:
             if tag.words:
                 raise self._refused("an else with a condition, of a loop")

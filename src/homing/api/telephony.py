@@ -1,0 +1,222 @@
+"""/telephony/v1/...: what carriers ask. Each request is signed, or refused and counted; each answer is a document or nothing.
+
+The address that a signature is checked with is HOMING_SEV1_URL and the path as it was sent. While the store is away a request is
+written down on the disk, and the caller hears the words for that.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from litestar import Request, Response, post
+from litestar.handlers import HTTPRouteHandler
+
+from homing.api.bodies import Bodies
+from homing.api.errors import NOT_FOUND, ApiError
+from homing.api.openapi import OPEN, Operation, Schema
+from homing.ground import db
+from homing.ground.clock import Clock
+from homing.ground.errors import Temporary
+from homing.ground.log import get
+from homing.ingress.rules.problem import Problem
+from homing.support.line.addresses import PREFIX, LineAddresses
+from homing.support.line.desk import OFFLINE, Desk, Replayed, fallback_document
+from homing.support.line.journal import Journal, Noted
+from homing.support.line.returning import NotNow, Returning
+from homing.support.line.rules import jambonz, twiml
+from homing.support.line.rules.document import Document, Hangup, Pause
+from homing.support.line.rules.heard import members, read
+from homing.support.line.rules.signatures import Seen, check, form_fields
+from homing.support.line.types import Carrier, Family, Happened, Step, Verdict
+
+log = get("line")
+
+CALLS = f"{PREFIX}/{{carrier:str}}/calls/{{step:str}}"
+ATTEMPTS = f"{PREFIX}/{{carrier:str}}/attempts/{{attempt_id:int}}/{{leg:str}}"
+PATIENCE_S = 3.0  # for the store; a carrier waits five seconds for the first words
+MOST_BODY = 65_536
+_STEPS = frozenset(step.value for step in Step)
+_FORBIDDEN = Problem(403, "Forbidden.", "the signature of this request is not the carrier's")
+_REPLAYED = Problem(403, "Forbidden.", "this call is over")
+
+
+class Refusals(Counter[str]):
+    """How many requests were refused, by why; a worker's gauges show it."""
+
+
+def routes(
+    *,
+    desk: Desk,
+    returning: Returning,
+    carriers: dict[str, Carrier],
+    journal: Journal,
+    bodies: Bodies,
+    clock: Clock,
+    base: str,
+    refused: Refusals,
+) -> list[HTTPRouteHandler]:
+    """Return the routes."""
+
+    async def genuine(request: Request[Any, Any, Any], name: str) -> tuple[Carrier, Happened]:
+        """Return the carrier that a request comes from, and what it tells.
+
+        raises   ApiError 403, 404, 413
+        """
+        carrier = carriers.get(name)
+        if carrier is None:
+            raise ApiError(NOT_FOUND)
+        scope: Any = request.scope
+        body = await bodies.small(request, most=MOST_BODY)
+        query = scope["query_string"].decode("latin-1")
+        url = base.rstrip("/") + scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
+        headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        verdict = check(carrier.family, Seen(url=url, headers=headers, body=body), carrier.keys, now_s=clock.now().timestamp())
+        if verdict is not Verdict.GENUINE:
+            refused[verdict.value] += 1
+            log.error("sev1_webhook_refused", carrier=name, why=verdict.value, path=scope["path"][:200])
+            raise ApiError(_FORBIDDEN)
+        is_json = headers.get("content-type", "").startswith("application/json")
+        given: dict[str, Any] = members(body) if is_json else dict(form_fields(body))
+        happened = read(carrier.family, given)
+        if not happened.call_id:
+            raise ApiError(Problem(422, "required field is missing", "the request names no call", "1400"))
+        return carrier, happened
+
+    @post(CALLS, status_code=200, opt={"grants": OPEN, "operation": ASK_CALL})
+    async def ask_about_call(request: Request[Any, Any, Any], carrier: str, step: str) -> Response[bytes]:
+        known, happened = await genuine(request, carrier)
+        query = request.query_params
+        turn, empty = _whole(query.get("n")), query.get("empty") == "1"
+        named = str(query.get("step", ""))[:40].replace("\0", "")
+        noted = Noted(at=clock.now(), carrier=known.name, what=step, happened=happened, step=named, turn=turn, empty=empty)
+        work: Coroutine[Any, Any, Document | None]
+        if step == "inbound":
+            work = desk.inbound(known, happened)
+        elif step == "status":
+            work = _none(desk.status(known, happened))
+        elif step == "recording":
+            work = _none(desk.recording(known, named, turn, happened))
+        elif step == "whisper":
+            work = desk.whisper(known, _whole(query.get("i")), _whole(query.get("p")))
+        elif step == "whisper-accept":
+            work = desk.whisper_accept(known, _whole(query.get("i")), _whole(query.get("p")), happened)
+        elif step == OFFLINE:
+            work = desk.offline(known, happened)
+        elif step == "test":
+            return _answer(known, (Pause(8), Hangup()))
+        elif step in _STEPS:
+            work = desk.step(known, step, turn, happened, empty=empty)
+        else:
+            raise ApiError(NOT_FOUND)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return _answer(known, await work)
+        except Replayed:
+            refused["replayed"] += 1
+            log.error("sev1_webhook_replayed", carrier=known.name, step=step)
+            raise ApiError(_REPLAYED) from None
+        except (Temporary, TimeoutError, *db.TEMPORARY) as trouble:
+            log.error("sev1_store_away", carrier=known.name, step=step, cause=type(trouble).__name__)
+            return await away(known, noted)
+
+    @post(ATTEMPTS, status_code=200, opt={"grants": OPEN, "operation": ASK_ATTEMPT})
+    async def ask_about_attempt(request: Request[Any, Any, Any], carrier: str, attempt_id: int, leg: str) -> Response[bytes]:
+        known, happened = await genuine(request, carrier)
+        if not 0 <= attempt_id < 2**62:
+            raise ApiError(NOT_FOUND)
+        answers: dict[str, Callable[[], Coroutine[Any, Any, Document | None]]] = {
+            "rep": lambda: returning.rep_leg(known, attempt_id),
+            "rep-key": lambda: returning.rep_key(known, attempt_id, happened),
+            "rep-status": lambda: _none(returning.rep_status(attempt_id, happened)),
+            "join": lambda: returning.joined(known, attempt_id),
+            "customer": lambda: _none(returning.customer_status(known, attempt_id, happened)),
+            "machine": lambda: _none(returning.machine(known, attempt_id, happened)),
+            "voicemail": lambda: returning.voicemail(attempt_id),
+            "end": lambda: _document((Hangup(),)),
+            "room": lambda: _none(_nothing()),
+            "test": lambda: _none(_nothing()),
+        }
+        if leg not in answers:
+            raise ApiError(NOT_FOUND)
+        try:
+            return _answer(known, await answers[leg]())
+        except NotNow:
+            raise ApiError(NOT_FOUND) from None
+
+    async def away(carrier: Carrier, noted: Noted) -> Response[bytes]:
+        """Write a request down, and answer without the store."""
+        try:
+            await journal.keep(noted)
+        except OSError as trouble:  # then the carrier must try again, or ask the document on another host
+            log.critical("sev1_journal_failed", carrier=carrier.name, cause=str(trouble))
+            raise ApiError(Problem(503, "Service unavailable"), retry_after=1) from None
+        if noted.what in ("status", "recording"):
+            return _answer(carrier, None)
+        if noted.what == OFFLINE:
+            return _answer(carrier, (Hangup(),))
+        if noted.what == "whisper-accept":
+            return _answer(carrier, () if noted.happened.digits == "1" else (Hangup(),))
+        at = LineAddresses(base, carrier.name)
+        return _answer(carrier, fallback_document(desk.settings, action=at.step(OFFLINE, 0), status=at.recording(OFFLINE, 0)))
+
+    return [ask_about_call, ask_about_attempt]
+
+
+def rendered(carrier: Carrier, document: Document) -> tuple[bytes, str]:
+    """Return a document as a carrier wants it, and its media type."""
+    if carrier.family is Family.JAMBONZ:
+        return jambonz.render(document), jambonz.MEDIA_TYPE
+    return twiml.render(document, carrier.family), twiml.MEDIA_TYPE
+
+
+def _answer(carrier: Carrier, document: Document | None) -> Response[bytes]:
+    if document is None:
+        return Response(b"", status_code=204)
+    body, media = rendered(carrier, document)
+    return Response(body, media_type=media, headers={"cache-control": "no-store"})
+
+
+async def _none(work: Coroutine[Any, Any, None]) -> None:
+    await work
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def _document(document: Document) -> Document:
+    return document
+
+
+def _whole(text: object) -> int:
+    shown = str(text or "")
+    return int(shown) if shown.isascii() and shown.isdigit() and len(shown) < 10 else 0
+
+
+_CARRIER: Schema = {"name": "carrier", "in": "path", "required": True, "schema": {"type": "string"}}
+_DOCUMENT: Schema = {"type": "string"}
+_SAID = {
+    204: "nothing is to be said",
+    403: "the signature is missing, forged or old, or the call is over",
+    404: "no such carrier, step or attempt",
+    413: "the body is too large",
+    422: "the request names no call (1400)",
+    503: "neither the store nor the disk takes it",
+}
+ASK_CALL = Operation(
+    "A carrier tells what happened in a call",
+    {200: ("what is spoken next, as the carrier's family wants it", _DOCUMENT), **_SAID},
+    description="Signed by the carrier. Asked again with the same answer, it gives the same document.",
+    parameters=(_CARRIER, {"name": "step", "in": "path", "required": True, "schema": {"type": "string"}}),
+)
+ASK_ATTEMPT = Operation(
+    "A carrier tells what happened in a call-back",
+    {200: ("what is spoken next, as the carrier's family wants it", _DOCUMENT), **_SAID},
+    description="Signed by the carrier.",
+    parameters=(
+        _CARRIER,
+        {"name": "attempt_id", "in": "path", "required": True, "schema": {"type": "integer"}},
+        {"name": "leg", "in": "path", "required": True, "schema": {"type": "string"}},
+    ),
+)

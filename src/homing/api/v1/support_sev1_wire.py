@@ -1,0 +1,171 @@
+"""Shapes of /api/v1/support/sev1 and /api/v1/support/line."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from homing.hours.types import ServiceZone
+from homing.ingress.rules.problem import Problem, Wrong, bad_params
+from homing.support.line.rules.numbers import parse
+from homing.support.line.rules.promise import shown
+from homing.support.line.rules.script import missing
+from homing.support.line.types import Answers, Attempt, Call, Obligation
+
+MOST = {"company": 200, "name": 200, "phone": 40, "email": 254, "description": 20_000}
+_EMAIL = re.compile(r"[^@\s<>]+@[^@\s<>]+\.[^@\s<>.]+")
+
+
+class Sev1In(msgspec.Struct):
+    """What somebody writes who cannot phone (clause F3)."""
+
+    company: str = ""
+    name: str = ""
+    phone: str = ""
+    email: str = ""
+    description: str = ""
+    idempotency_key: str = ""
+
+
+class AttemptIn(msgspec.Struct):
+    """Which number to call."""
+
+    number: str = ""
+    confirmed: bool = False
+
+
+class ResultIn(msgspec.Struct):
+    """What became of an attempt."""
+
+    result: str = ""
+
+
+class VoidIn(msgspec.Struct):
+    """Why a call-back is not owed."""
+
+    reason: str = ""
+
+
+class EntitlementIn(msgspec.Struct):
+    """What was decided about a caller."""
+
+    verdict: str = ""
+    account_id: int | None = None
+    clause: str = ""
+    reason: str = ""
+    route: str = ""
+
+
+def answers_of(given: Sev1In) -> Answers:
+    """Return what was written, checked.
+
+    raises   Wrong
+    """
+    found = {name: text_of(getattr(given, name), name, most) for name, most in MOST.items()}
+    if found["email"] and not _EMAIL.fullmatch(found["email"]):
+        raise Wrong(Problem(422, "invalid data format/type", "email must be an address such as kim@example.com", "1300"))
+    if found["phone"]:
+        number = parse(found["phone"], near="")
+        if not number:
+            raise Wrong(Problem(422, "invalid data format/type", "phone must be written as +<country code><number>", "1300"))
+        found["phone"] = number
+    if not found["phone"] and not found["email"]:
+        raise Wrong(Problem(422, "required field is missing", "phone or email is required: how do we reach you?", "1400"))
+    if not found["description"]:
+        raise Wrong(Problem(422, "required field is missing", "description is required", "1400"))
+    return Answers(**found)
+
+
+def text_of(text: str, name: str, most: int) -> str:
+    """Return a text as PostgreSQL can keep it.
+
+    raises   Wrong where it is too long or no text
+    """
+    stripped = text.strip()
+    if len(stripped) > most:
+        raise Wrong(bad_params(f"{name} must be at most {most} characters"))
+    if "\0" in stripped or any("\ud800" <= sign <= "\udfff" for sign in stripped):
+        raise Wrong(Problem(422, "invalid data format/type", f"{name} must be text, without NUL", "1300"))
+    return stripped
+
+
+def show(call: Call, owed: Obligation, zone: ServiceZone | None) -> dict[str, Any]:
+    """Return a call as its customer sees it."""
+    return {
+        "reference": call.reference,
+        "source": call.source.value,
+        "first_ring_at": at(call.first_ring_at),
+        "due_at": at(owed.due_at),
+        "due_local": shown(owed.due_at, zone),
+        "returned_at": at(owed.returned_at),
+        "connected_at": at(owed.connected_at),
+        "engaged_at": at(owed.engaged_at),
+        "outcome": None if owed.outcome is None else owed.outcome.value,
+        "void": owed.voided_at is not None,
+        "case": call.case_ref,
+        "answers": msgspec.to_builtins(call.state.answers),
+        "missing": missing(call.state.answers, call.state.recorded),
+    }
+
+
+def show_to_staff(call: Call, owed: Obligation, zone: ServiceZone | None) -> dict[str, Any]:
+    """Return a call as the staff sees it."""
+    return {
+        "call_id": call.intake_id,
+        **show(call, owed, zone),
+        "account_id": call.account_id,
+        "contact_id": call.contact_id,
+        "carrier": call.carrier,
+        "caller": call.caller or None,
+        "called": call.called,
+        "proof": call.proof.value,
+        "entitlement": call.entitlement.value,
+        "step": call.state.step.value,
+        "partial": call.partial,
+        "ended_at": at(call.ended_at),
+        "accepted_by": call.accepted_by,
+        "linked_to": call.linked_to,
+        "claimed_by": owed.claimed_by,
+        "claim_until": at(owed.claim_until),
+        "next_try_at": at(owed.next_try_at),
+        "voids": msgspec.to_builtins(owed.voids),
+    }
+
+
+def show_attempt(attempt: Attempt) -> dict[str, Any]:
+    """Return an attempt."""
+    return {
+        "attempt_id": attempt.attempt_id,
+        "person_id": attempt.person_id,
+        "number": attempt.number,
+        "status": attempt.status.value,
+        "created_at": at(attempt.created_at),
+        "placed_at": at(attempt.placed_at),
+        "connected_at": at(attempt.connected_at),
+        "ended_at": at(attempt.ended_at),
+        "result": attempt.result or None,
+    }
+
+
+def show_recordings(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return recordings without their sound."""
+    return [
+        {
+            "recording_id": row["recording_id"],
+            "step": row["step"],
+            "seconds": row["seconds"],
+            "state": row["state"],
+            "why": row["why"] or None,
+            "size_bytes": row["size_bytes"],
+            "sha256": None if row["sha256"] is None else bytes(row["sha256"]).hex(),
+            "erase_at": at(row["erase_at"]),
+        }
+        for row in rows
+    ]
+
+
+def at(moment: datetime | None) -> str | None:
+    """Return a moment in UTC."""
+    return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"

@@ -1,0 +1,335 @@
+"""The monthly statement of one account: its figures, and what stands behind each (model, section 5.7).
+
+The UTC calendar month counts (reading R10). Seconds without an attempt count as available in the percentage, and unknown ones
+are never silently good: both are numbers of their own, and where the unknown ones decide, the verdict says so.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from homing.availability.rules.episodes import GAP_S, PERSISTENT_S, episodes, reached
+from homing.availability.rules.exclusions import excluded, overlay, reach
+from homing.availability.rules.judging import FINAL_AFTER
+from homing.availability.rules.leaf import Amendment
+from homing.availability.rules.share import TARGET, Outcome, budget, outcome, uptime
+from homing.availability.types import Episode, Exclusion, ExclusionKind, Finding, Judged, Month, moment, start_of
+from homing.evidence.rules.seconds import Seconds, span
+from homing.evidence.types import DAY_S
+
+
+class DayFacts(NamedTuple):
+    """One day of the account. Sets are of the seconds of the day.
+
+    attempted   seconds: any door, API, SMTP
+    available   seconds with attempts that were not Unavailable; needed only on days with Unavailable seconds
+    leaf        hash of the sealed leaf that counts; '' while the day is not sealed
+    root_day    the day in whose tree it is, with its place there and the proof; None while it waits for one
+    """
+
+    day: date
+    attempted: tuple[int, int, int]
+    unavailable: Seconds
+    strict: Seconds
+    unknown: Seconds
+    available: Seconds
+    leaf: str = ""
+    version: int = 0
+    root_day: date | None = None
+    place: int | None = None
+    proof: Sequence[bytes] = ()
+    classifier: int = 0
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A sealed day's root; hashes, key and signature in hex."""
+
+    day: str
+    root: str
+    previous: str
+    link: str
+    signature: str
+    public_key: str
+    leaves: int
+    missing: list[str]
+    skewed: list[str]
+
+
+class Facts(NamedTuple):
+    """What a statement is made of.
+
+    unattributed   seconds in which attempts failed whose account nobody knows
+    measured_from  the first second of which there can be evidence about the account
+    """
+
+    account: str
+    account_id: int
+    pseudonym: str
+    days: Sequence[DayFacts]
+    exclusions: Sequence[Exclusion]
+    findings: Sequence[Finding]
+    amendments: Sequence[tuple[date, datetime, Amendment]]
+    links: Sequence[Link]
+    unattributed: int
+    measured_from: datetime
+
+
+class DayLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One day; counts of seconds. root_day, place and proof lead from the leaf to a root of the ledger."""
+
+    day: str
+    attempted_api: int
+    attempted_smtp: int
+    unavailable: int
+    excluded: int
+    strict: int
+    unknown: int
+    sealed: bool
+    leaf: str
+    amendments: int
+    root_day: str | None
+    place: int | None
+    proof: list[str]
+
+
+class EpisodeLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Unavailable seconds that belong together. until: the first second after it; persistent_at: None, it was not."""
+
+    since: datetime
+    until: datetime
+    seconds: int
+    excluded: int
+    persistent_at: datetime | None
+
+
+class ExclusionLine(msgspec.Struct, frozen=True, kw_only=True):
+    """An exclusion, and the Unavailable seconds that it takes out."""
+
+    exclusion_id: int
+    kind: ExclusionKind
+    since: datetime
+    until: datetime
+    reason: str
+    evidence: str
+    proposed_by: str
+    approved_by: str
+    seconds: int
+
+
+class AmendmentLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A correction of a sealed day: counts of seconds before and after."""
+
+    day: str
+    made_at: datetime
+    reason: str
+    amends: str
+    before: Mapping[str, int]
+    after: Mapping[str, int]
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds of the month.
+
+    unavailable   gross: before exclusions; net: after them; strict: where both doors are taken together, before exclusions
+    no_attempt    nothing was attempted, and we know it: available in the percentage
+    unmeasured    before there was an account or evidence: available in the percentage
+    unattributed  attempts failed whose account nobody knows; they are in no other figure
+    """
+
+    in_month: int
+    elapsed: int
+    attempted: int
+    attempted_api: int
+    attempted_smtp: int
+    unavailable_gross: int
+    excluded: int
+    unavailable_net: int
+    unavailable_strict: int
+    unknown: int
+    no_attempt: int
+    unmeasured: int
+    unattributed: int
+    budget: int
+
+
+class Uptime(msgspec.Struct, frozen=True, kw_only=True):
+    """Percentages with six decimals, as text: nothing is lost on the way."""
+
+    net: str
+    gross: str
+    strict: str
+    target: str
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """The statement."""
+
+    account: str
+    account_id: int
+    pseudonym: str
+    month: str
+    zone: str
+    made_at: datetime
+    is_final: bool
+    seconds: Counts
+    uptime: Uptime
+    verdict: Outcome
+    days: list[DayLine]
+    episodes: list[EpisodeLine]
+    exclusions: list[ExclusionLine]
+    findings: list[Finding]
+    amendments: list[AmendmentLine]
+    classifiers: list[int]
+    clocks_off: list[str]
+    ledger: list[Link]
+
+
+def compose(month: Month, facts: Facts, *, now: datetime, target: Decimal = TARGET) -> Statement:
+    """Return the statement of a month."""
+    whole = _month(month, facts.days)
+    start, seconds = month.start, month.seconds
+    elapsed = max(0, min(seconds, int(now.timestamp()) - start))
+    taken_out = whole.unavailable & overlay(facts.exclusions, account_id=facts.account_id, start=start, seconds=seconds)
+    gross = whole.unavailable.bit_count()
+    net = gross - taken_out.bit_count()
+    unknown = whole.unknown.bit_count()
+    is_over = now >= moment(start + seconds) + FINAL_AFTER
+    is_final = is_over and all(day.leaf for day in facts.days)
+    attempted, api, smtp = (sum(day.attempted[n] for day in facts.days) for n in range(3))
+    unmeasured = max(0, min(elapsed, int(facts.measured_from.timestamp()) - start))
+    counts = Counts(
+        in_month=seconds,
+        elapsed=elapsed,
+        attempted=attempted,
+        attempted_api=api,
+        attempted_smtp=smtp,
+        unavailable_gross=gross,
+        excluded=gross - net,
+        unavailable_net=net,
+        unavailable_strict=whole.strict.bit_count(),
+        unknown=unknown,
+        no_attempt=max(0, elapsed - unmeasured - attempted - unknown),
+        unmeasured=unmeasured,
+        unattributed=facts.unattributed,
+        budget=budget(seconds, target),
+    )
+    return Statement(
+        account=facts.account,
+        account_id=facts.account_id,
+        pseudonym=facts.pseudonym,
+        month=str(month),
+        zone="UTC",
+        made_at=now,
+        is_final=is_final,
+        seconds=counts,
+        uptime=Uptime(
+            net=str(uptime(net, seconds)),
+            gross=str(uptime(gross, seconds)),
+            strict=str(uptime(counts.unavailable_strict, seconds)),
+            target=str(target),
+        ),
+        verdict=outcome(net, unknown, seconds=seconds, target=target, over=is_final),
+        days=[_day(day, taken_out >> (start_of(day.day) - start)) for day in facts.days],
+        episodes=[_episode(one, whole.unavailable, taken_out, start) for one in episodes(whole, gap_s=GAP_S)],
+        exclusions=[
+            _exclusion(one.exclusion, one.seconds)
+            for one in excluded(whole.unavailable, facts.exclusions, account_id=facts.account_id, start=start, seconds=seconds)
+        ],
+        findings=list(facts.findings),
+        amendments=[
+            AmendmentLine(day=day.isoformat(), made_at=at, reason=one.reason, amends=one.leaf, before=one.before, after=one.after)
+            for day, at, one in facts.amendments
+        ],
+        classifiers=sorted({day.classifier for day in facts.days if day.classifier}),
+        clocks_off=sorted({node for link in facts.links for node in link.skewed}),
+        ledger=list(facts.links),
+    )
+
+
+def net_of(days: Sequence[tuple[date, Seconds]], exclusions: Sequence[Exclusion], *, account_id: int) -> tuple[int, int]:
+    """Return Unavailable seconds gross and net of some days, without composing a statement."""
+    gross = net = 0
+    for day, unavailable in days:
+        if not unavailable:
+            continue
+        start = start_of(day)
+        inside = 0
+        for one in exclusions:
+            inside |= reach(one, account_id=account_id, start=start, seconds=DAY_S)
+        gross += unavailable.bit_count()
+        net += (unavailable & ~inside).bit_count()
+    return gross, net
+
+
+def _month(month: Month, days: Sequence[DayFacts]) -> Judged:
+    """Put the days together. Days without Unavailable seconds need not say when they were available: no episode asks."""
+    unavailable = strict = unknown = available = 0
+    for day in days:
+        shift = start_of(day.day) - month.start
+        unavailable |= day.unavailable << shift
+        strict |= day.strict << shift
+        unknown |= day.unknown << shift
+        available |= day.available << shift
+    return Judged(unavailable, strict, unavailable | available, unknown)
+
+
+def _day(day: DayFacts, taken_out: Seconds) -> DayLine:
+    _, api, smtp = day.attempted
+    return DayLine(
+        day=day.day.isoformat(),
+        attempted_api=api,
+        attempted_smtp=smtp,
+        unavailable=day.unavailable.bit_count(),
+        excluded=(day.unavailable & taken_out).bit_count(),
+        strict=day.strict.bit_count(),
+        unknown=day.unknown.bit_count(),
+        sealed=bool(day.leaf),
+        leaf=day.leaf,
+        amendments=day.version,
+        root_day=None if day.root_day is None else day.root_day.isoformat(),
+        place=day.place,
+        proof=[one.hex() for one in day.proof],
+    )
+
+
+def _episode(one: Episode, unavailable: Seconds, taken_out: Seconds, start: int) -> EpisodeLine:
+    at = reached(unavailable, one, seconds=PERSISTENT_S)
+    return EpisodeLine(
+        since=moment(start + one.start),
+        until=moment(start + one.end),
+        seconds=one.seconds,
+        excluded=(taken_out & span(one.start, one.end)).bit_count(),
+        persistent_at=None if at is None else moment(start + at),
+    )
+
+
+def _exclusion(one: Exclusion, seconds: int) -> ExclusionLine:
+    return ExclusionLine(
+        exclusion_id=one.exclusion_id,
+        kind=one.kind,
+        since=one.since,
+        until=one.until,
+        reason=one.reason,
+        evidence=one.evidence,
+        proposed_by=one.proposed_by,
+        approved_by=one.approved_by,
+        seconds=seconds,
+    )
+
+
+def read_month(text: str) -> Month | None:
+    """Return the month that `YYYY-MM` names; None where it names none."""
+    try:
+        first = date.fromisoformat(f"{text}-01")
+    except ValueError:
+        return None
+    return Month(first.year, first.month) if len(text) == 7 and first.year >= 1970 else None
+
+
+def month_of(now: datetime) -> Month:
+    """Return the UTC month of a moment."""
+    day = now.astimezone(UTC).date()
+    return Month(day.year, day.month)

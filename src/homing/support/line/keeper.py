@@ -1,0 +1,286 @@
+"""Keeps the line: pages where that failed, opens cases, places legs, writes misses, fetches recordings, looks for lost calls.
+
+Every worker keeps; rows are held while they are worked on, and chores are claimed, so that each thing is done once. If a worker
+dies, another comes to the same rows a second later.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from homing.contracts import contacts
+from homing.contracts.types import Contact, ContactRole
+from homing.ground import db
+from homing.ground.errors import Temporary
+from homing.ground.log import get
+from homing.support.line import broadcast, store
+from homing.support.line.addresses import LineAddresses
+from homing.support.line.carriers import Carriers, NotPlaced
+from homing.support.line.desk import OFFLINE, Desk, Replayed
+from homing.support.line.journal import Journal, Noted
+from homing.support.line.ports import Mail, OpenCase, StartLadder
+from homing.support.line.recordings import Recordings
+from homing.support.line.returning import Returning
+from homing.support.line.rules.script import missing
+from homing.support.line.store import LegalClock
+from homing.support.line.types import Call, Opening, Page, PageReason
+
+log = get("line")
+
+LOOKS_S = 1.0
+RECONCILES = timedelta(minutes=1)
+LOOKS_BACK = timedelta(hours=1)
+OPENS_CASE_AFTER = timedelta(minutes=1)
+TESTS = timedelta(minutes=10)
+HEARD_WITHIN = timedelta(seconds=10)
+TIDIES = timedelta(hours=1)
+SILENT_AT = 2  # test calls that were not heard, one after the other: people are paged
+_NOT_REACHED = (
+    "We have called you back about {reference} and did not reach you. We will try again shortly.\n"
+    "To be connected at once, call the Severity 1 Line and name the reference.\n"
+)
+_NO_NUMBER = (
+    "Somebody called our Severity 1 Line with your support PIN and withheld the number, so we cannot call back.\n"
+    "Please call again, or answer by the web form, and name the reference {reference}.\n"
+    "We have promised to return the call before {due:%Y-%m-%d %H:%M} UTC, and that stands.\n"
+)
+
+
+class Keeper:
+    """Keeps the line for one worker.
+
+    open_case   None: no room opens cases here
+    """
+
+    def __init__(
+        self,
+        pool: db.Pool,
+        legal: LegalClock,
+        desk: Desk,
+        returning: Returning,
+        recordings: Recordings,
+        carriers: Carriers,
+        journal: Journal,
+        *,
+        base: str,
+        start_ladder: StartLadder,
+        open_case: OpenCase | None,
+        mail: Mail,
+    ) -> None:
+        self._pool = pool
+        self._legal = legal
+        self._desk = desk
+        self._returning = returning
+        self._recordings = recordings
+        self._carriers = carriers
+        self._journal = journal
+        self._base = base
+        self._start_ladder = start_ladder
+        self._open_case = open_case
+        self._mail = mail
+
+    async def run(self) -> None:
+        """Keep until cancelled. What waits for a carrier stands beside what may not wait."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._each(self.turn), name="line")
+            tasks.create_task(self._each(self.place), name="line-legs")
+            tasks.create_task(self._each(self.errands), name="line-errands")
+
+    async def turn(self) -> None:
+        """Do what may not wait: journal, pages, misses, lapsed claims, cases."""
+        await self.play()
+        await self.page()
+        await self.write()  # before the time to try again is forgotten
+        await self._returning.judge()
+        await self.open_cases()
+        await broadcast.send_pages(self._pool, self._mail)
+
+    async def place(self) -> None:
+        """Place legs as soon as a representative waits."""
+        self._returning.news.clear()
+        await self._returning.place()
+
+    async def errands(self) -> None:
+        """Do what waits for carriers: recordings, lost calls, test calls, tidying."""
+        await self._recordings.turn()
+        now = await self._legal.now(self._pool)
+        if await store.is_due(self._pool, "reconcile", now=now, before=now - RECONCILES):
+            await self.reconcile(now)
+        await self.listen_for_tests(now)
+        if await store.is_due(self._pool, "test", now=now, before=now - TESTS):
+            await self.test(now)
+        if await store.is_due(self._pool, "tidy", now=now, before=now - TIDIES):
+            await self._recordings.tidy()
+
+    async def play(self) -> None:
+        """Play what was written down while the store was away."""
+        for path in await self._journal.waiting():
+            noted = await self._journal.read(path)
+            if noted is not None:
+                await self._played(noted)
+                await self._journal.forget(path)
+
+    async def page(self) -> None:
+        """Start the ladders that could not be started."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = await self._legal.now(connection)
+            for row in [row async for row in store.sql.unpaged(connection)]:
+                page = Page(
+                    reason=PageReason.CALL,
+                    reference=row["reference"],
+                    obligation_id=row["obligation_id"],
+                    first_ring_at=row["first_ring_at"],
+                    due_at=row["due_at"],
+                )
+                try:
+                    async with connection.transaction():
+                        await self._start_ladder(connection, page)
+                        await store.sql.set_paged(connection, intake_id=row["intake_id"], now=now)
+                except Exception:  # the edge of one call: the others are paged all the same
+                    log.exception("ladder_failed", intake=row["intake_id"])
+
+    async def open_cases(self) -> None:
+        """Make critical cases of calls: once it is known whose they are, when they end, after a minute at the latest."""
+        if self._open_case is None:
+            return
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = await self._legal.now(connection)
+            for row in [row async for row in store.sql.caseless(connection, before=now - OPENS_CASE_AFTER)]:
+                one = store.call_of(row)
+                try:
+                    async with connection.transaction():
+                        number = await self._open_case(connection, _opening(one))
+                        await store.sql.set_case(connection, intake_id=one.intake_id, case_ref=number)
+                        await store.note(connection, one.intake_id, now, "homing", "case opened", case=number)
+                except Exception:  # the edge of one call
+                    log.exception("case_failed", intake=one.intake_id)
+
+    async def write(self) -> None:
+        """Write to the authorised contacts where there is no number to call (E13), or nobody answered (E14)."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = await self._legal.now(connection)
+            for row in [row async for row in store.sql.unwritten(connection)]:
+                one, called = store.call_of(row), row["returned_at"] is not None
+                people = [] if one.account_id is None else await contacts.of_account(connection, one.account_id)
+                written = [person.email for person in people if await self._wrote(person, one, called=called)]
+                await store.sql.set_written(connection, intake_id=one.intake_id, now=now)
+                await store.note(connection, one.intake_id, now, "homing", _UNREACHED[called], written_to=len(written))
+
+    async def reconcile(self, now: datetime) -> int:
+        """Take in the calls that carriers know and we do not; return how many."""
+        found = 0
+        for carrier in self._carriers.all.values():
+            for number in carrier.numbers:
+                try:
+                    listed = await self._carriers.recent(carrier, number, since=now - LOOKS_BACK)
+                except NotPlaced as trouble:
+                    log.warning("sev1_not_reconciled", carrier=carrier.name, why=str(trouble))
+                    continue
+                ids = [one.happened.call_id for one in listed]
+                known = {row["call_id"] async for row in store.sql.known_calls(self._pool, carrier=carrier.name, call_ids=ids)}
+                for one in listed:
+                    fresh = now - one.started_at < HEARD_WITHIN  # its webhook may be on its way
+                    if one.happened.call_id in known or fresh or one.happened.caller == carrier.test_from != "":
+                        continue
+                    if await self._desk.reconciled(carrier, one.happened, at=one.started_at) is not None:
+                        log.error("sev1_webhook_lost", carrier=carrier.name, started_at=one.started_at)
+                        found += 1
+        return found
+
+    async def test(self, now: datetime) -> None:
+        """Call our own numbers, to hear whether the line is open."""
+        for carrier in self._carriers.all.values():
+            if not carrier.test_from:
+                continue
+            at = LineAddresses(self._base, carrier.name)
+            for number in carrier.numbers:
+                await store.sql.add_test(self._pool, carrier=carrier.name, number=number, now=now)
+                try:
+                    await self._carriers.call(
+                        carrier, to=number, sender=carrier.test_from, url=at.test(), status=at.attempt(0, "test"), ring_s=10
+                    )
+                except NotPlaced as trouble:  # nobody will hear it, which is the point
+                    log.error("sev1_test_call_refused", carrier=carrier.name, why=str(trouble))
+
+    async def listen_for_tests(self, now: datetime) -> None:
+        """Page people when two test calls in a row were not heard."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            rows = [row async for row in store.sql.silent_tests(connection, before=now - HEARD_WITHIN)]
+            for row in rows:
+                log.error("sev1_line_silent", carrier=row["carrier"], number=row["number"])
+                latest = store.sql.last_tests(connection, carrier=row["carrier"], number=row["number"], limit=SILENT_AT + 1)
+                outcomes = [one["outcome"] async for one in latest]
+                run = next((place for place, one in enumerate(outcomes) if one != "silent"), len(outcomes))
+                if run == SILENT_AT:  # told once, not at every test that follows
+                    page = Page(
+                        reason=PageReason.LINE_SILENT,
+                        reference=f"line {row['number']}",
+                        obligation_id=None,
+                        first_ring_at=now,
+                        due_at=now,
+                    )
+                    await self._start_ladder(connection, page)
+
+    async def _wrote(self, person: Contact, one: Call, *, called: bool) -> bool:
+        if person.role is not ContactRole.AUTHORISED:
+            return False
+        text = (_NOT_REACHED if called else _NO_NUMBER).format(reference=one.reference, due=one.due_at)
+        return await self._mail.send(person.email, subject=f"Your call to the Severity 1 Line ({one.reference})", text=text)
+
+    async def _played(self, noted: Noted) -> None:
+        carrier = self._carriers.all.get(noted.carrier)
+        if carrier is None:
+            log.error("line_journal_unknown_carrier", carrier=noted.carrier)
+            return
+        try:
+            if noted.what == "status":
+                await self._desk.status(carrier, noted.happened, at=noted.at)
+            elif noted.what == "recording":
+                await self._desk.recording(carrier, noted.step, noted.turn, noted.happened, at=noted.at)
+            elif noted.what == OFFLINE:
+                await self._desk.offline(carrier, noted.happened, at=noted.at)
+            else:
+                await self._desk.inbound(carrier, noted.happened, at=noted.at)
+        except Replayed:
+            log.info("line_journal_over", carrier=noted.carrier)
+
+    async def _each(self, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except (Temporary, *db.TEMPORARY) as trouble:
+                log.warning("line_waits", cause=type(trouble).__name__)
+            except Exception:  # the edge of one turn: the next one finds the same rows
+                log.exception("line_turn_failed")
+            if work == self.place:
+                try:
+                    async with asyncio.timeout(LOOKS_S):
+                        await self._returning.news.wait()
+                except TimeoutError:
+                    pass
+            else:
+                await asyncio.sleep(LOOKS_S)
+
+
+_UNREACHED = {False: "unreachable - no number", True: "unreachable - written to"}
+
+
+def _opening(one: Call) -> Opening:
+    return Opening(
+        intake_id=one.intake_id,
+        reference=one.reference,
+        account_id=one.account_id,
+        contact_id=one.contact_id,
+        first_ring_at=one.first_ring_at,
+        due_at=one.due_at,
+        source=one.source,
+        answers=one.state.answers,
+        facts={
+            "caller": one.caller,
+            "proof": one.proof.value,
+            "entitlement": one.entitlement.value,
+            "partial": one.partial,
+            "recorded": list(one.state.recorded),
+            "missing": missing(one.state.answers, one.state.recorded),
+        },
+    )

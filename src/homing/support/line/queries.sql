@@ -1,0 +1,412 @@
+-- name: server_time$
+-- The time that counts: the database server's (E29).
+-- reads: nothing
+SELECT clock_timestamp();
+
+-- name: add_call^
+-- Take a call in; nothing comes back where it is known already.
+-- writes: line_calls
+INSERT INTO line_calls (carrier, call_id, source, reference, caller, called, attestation, first_ring_at, taken_at, state, account_id,
+                        contact_id, proof, entitlement, decide_by, linked_to, ended_at, partial)
+VALUES (:carrier, :call_id, :source, :reference, :caller, :called, :attestation, :first_ring_at, :taken_at, :state, :account_id,
+        :contact_id, :proof, :entitlement, :decide_by, :linked_to, :ended_at, :partial)
+ON CONFLICT (carrier, call_id) DO NOTHING
+RETURNING intake_id;
+
+-- name: add_obligation$
+-- Owe a call-back.
+-- writes: line_obligations
+INSERT INTO line_obligations (intake_id, due_at) VALUES (:intake_id, :due_at) RETURNING obligation_id;
+
+-- name: call_locked^
+-- One call by the carrier's id, held until the transaction ends.
+-- reads: line_calls, line_obligations
+SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE c.carrier = :carrier AND c.call_id = :call_id FOR UPDATE OF c;
+
+-- name: call^
+-- One call.
+-- reads: line_calls, line_obligations
+SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id) WHERE c.intake_id = :intake_id;
+
+-- name: calls
+-- Calls, the latest first. open: those alone whose call-back is owed; account_id NULL: of all accounts.
+-- reads: line_calls, line_obligations
+SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE (:account_id::integer IS NULL OR c.account_id = :account_id) AND (NOT :open::boolean OR o.outcome IS NULL OR o.next_try_at IS NOT NULL
+       OR (o.outcome = 'missed' AND o.returned_at IS NULL AND o.voided_at IS NULL))
+ORDER BY c.intake_id DESC LIMIT :limit;
+
+-- name: call_of_account^
+-- One call of an account by its reference.
+-- reads: line_calls, line_obligations
+SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE c.account_id = :account_id AND c.reference = :reference;
+
+-- name: waiting_before
+-- Calls of the same customer whose call-back is still owed, oldest first (E12).
+-- reads: line_calls, line_obligations
+SELECT c.intake_id, c.linked_to, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE o.outcome IS NULL AND o.due_at > :now AND c.intake_id <> :intake_id AND c.first_ring_at <= :first_ring_at
+  AND ((c.account_id IS NOT NULL AND c.account_id = :account_id) OR (c.caller <> '' AND c.caller = :caller))
+ORDER BY o.due_at, c.intake_id;
+
+-- name: put_state!
+-- Where a call stands now.
+-- writes: line_calls
+UPDATE line_calls SET state = :state, account_id = :account_id, contact_id = :contact_id, proof = :proof, entitlement = :entitlement
+WHERE intake_id = :intake_id;
+
+-- name: link!
+-- Note that the same customer was waiting already.
+-- writes: line_calls
+UPDATE line_calls SET linked_to = :linked_to WHERE intake_id = :intake_id;
+
+-- name: bring_forward!
+-- Let a call-back be due earlier; it is never put off.
+-- writes: line_obligations
+UPDATE line_obligations SET due_at = :due_at WHERE intake_id = :intake_id AND due_at > :due_at AND outcome IS NULL;
+
+-- name: accept_call!
+-- Note who took a call in the live hunt; the first one stays.
+-- writes: line_calls
+UPDATE line_calls SET accepted_by = :person_id WHERE intake_id = :intake_id AND accepted_by IS NULL;
+
+-- name: end_call!
+-- Note that a call is over.
+-- writes: line_calls
+UPDATE line_calls SET ended_at = :now, partial = :partial, sequence = greatest(sequence, :sequence)
+WHERE intake_id = :intake_id AND ended_at IS NULL;
+
+-- name: put_sequence!
+-- Note the number of the last status callback that counted.
+-- writes: line_calls
+UPDATE line_calls SET sequence = :sequence WHERE intake_id = :intake_id AND sequence < :sequence;
+
+-- name: turn_of$
+-- What was answered to a request before.
+-- reads: line_turns
+SELECT document FROM line_turns WHERE intake_id = :intake_id AND step = :step AND turn = :turn AND digits = :digits;
+
+-- name: add_turn!
+-- Keep what was answered.
+-- writes: line_turns
+INSERT INTO line_turns (intake_id, step, turn, digits, document, at) VALUES (:intake_id, :step, :turn, :digits, :document, :now)
+ON CONFLICT DO NOTHING;
+
+-- name: note!
+-- Add to what happened.
+-- writes: line_events
+INSERT INTO line_events (intake_id, at, actor, kind, detail) VALUES (:intake_id, :at, :actor, :kind, :detail);
+
+-- name: events_of
+-- What happened to a call, in order.
+-- reads: line_events
+SELECT at, actor, kind, detail FROM line_events WHERE intake_id = :intake_id ORDER BY event_id;
+
+-- name: wrong_pins^
+-- Wrong PINs since a moment: of a caller, and of all.
+-- reads: line_events
+SELECT count(*) AS of_all, count(*) FILTER (WHERE detail ->> 'caller' = :caller) AS of_caller
+FROM line_events WHERE kind = 'wrong pin' AND at > :since;
+
+-- name: forms_from$
+-- How many forms an address sent since a moment.
+-- reads: line_events
+SELECT count(*) FROM line_events WHERE kind = 'form' AND at > :since AND detail ->> 'ip' = :ip;
+
+-- name: unpaged
+-- Calls whose ladder was not started, held until the transaction ends.
+-- reads: line_calls, line_obligations
+SELECT c.*, o.due_at, o.obligation_id FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE c.paged_at IS NULL AND o.voided_at IS NULL
+ORDER BY c.intake_id LIMIT 20 FOR UPDATE OF c SKIP LOCKED;
+
+-- name: set_paged!
+-- Note that people are being paged.
+-- writes: line_calls
+UPDATE line_calls SET paged_at = :now WHERE intake_id = :intake_id;
+
+-- name: caseless
+-- Calls without a case whose account is known, or that have ended, or rang a minute ago; held until the transaction ends.
+-- reads: line_calls, line_obligations
+SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE c.case_ref IS NULL AND (c.account_id IS NOT NULL OR c.ended_at IS NOT NULL OR c.taken_at < :before)
+ORDER BY c.intake_id LIMIT 20 FOR UPDATE OF c SKIP LOCKED;
+
+-- name: set_case!
+-- Note the case that a call became.
+-- writes: line_calls
+UPDATE line_calls SET case_ref = :case_ref WHERE intake_id = :intake_id;
+
+-- name: decide!
+-- Note what a person decided about the entitlement of a caller.
+-- writes: line_calls
+UPDATE line_calls SET entitlement = :entitlement, decision = :decision, account_id = :account_id WHERE intake_id = :intake_id;
+
+-- name: unwritten
+-- Calls that have ended and left no number to call (E13), or whose caller was called and not reached (E14), and whose contacts
+-- were not written to; held until the transaction ends.
+-- reads: line_calls, line_obligations
+SELECT c.*, o.due_at, o.returned_at FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE c.written_at IS NULL AND o.voided_at IS NULL
+  AND ((c.ended_at IS NOT NULL AND o.outcome IS NULL AND c.caller = '' AND coalesce(c.state -> 'answers' ->> 'phone', '') = '')
+       OR (o.next_try_at IS NOT NULL AND o.connected_at IS NULL))
+ORDER BY c.intake_id LIMIT 20 FOR UPDATE OF c SKIP LOCKED;
+
+-- name: set_written!
+-- Note that the contacts were written to.
+-- writes: line_calls
+UPDATE line_calls SET written_at = :now WHERE intake_id = :intake_id;
+
+-- name: obligation_locked^
+-- What is owed for a call, held until the transaction ends.
+-- reads: line_obligations, line_calls
+SELECT o.*, c.account_id FROM line_obligations o JOIN line_calls c USING (intake_id)
+WHERE o.intake_id = :intake_id FOR UPDATE OF o;
+
+-- name: obligation_by_id^
+-- What is owed, held until the transaction ends.
+-- reads: line_obligations, line_calls
+SELECT o.*, c.account_id FROM line_obligations o JOIN line_calls c USING (intake_id)
+WHERE o.obligation_id = :obligation_id FOR UPDATE OF o;
+
+-- name: obligation^
+-- What is owed for a call.
+-- reads: line_obligations, line_calls
+SELECT o.*, c.account_id FROM line_obligations o JOIN line_calls c USING (intake_id) WHERE o.intake_id = :intake_id;
+
+-- name: overdue
+-- Open call-backs that are past due, held until the transaction ends.
+-- reads: line_obligations, line_calls
+SELECT o.*, c.account_id FROM line_obligations o JOIN line_calls c USING (intake_id)
+WHERE o.outcome IS NULL AND o.due_at < :now ORDER BY o.due_at LIMIT 50 FOR UPDATE OF o SKIP LOCKED;
+
+-- name: lapsed
+-- Claims that are over without an attempt, held until the transaction ends.
+-- reads: line_obligations, line_calls
+SELECT o.*, c.account_id FROM line_obligations o JOIN line_calls c USING (intake_id)
+WHERE o.claimed_by IS NOT NULL AND o.claim_until <= :now AND o.returned_at IS NULL AND o.engaged_at IS NULL
+  AND o.voided_at IS NULL
+LIMIT 50 FOR UPDATE OF o SKIP LOCKED;
+
+-- name: to_retry
+-- Customers who were not reached and are to be tried again now, held until the transaction ends (E14).
+-- reads: line_obligations, line_calls
+SELECT o.*, c.account_id FROM line_obligations o JOIN line_calls c USING (intake_id)
+WHERE o.next_try_at <= :now LIMIT 50 FOR UPDATE OF o SKIP LOCKED;
+
+-- name: put_claim!
+-- Who has a call-back in hand, and until when.
+-- writes: line_obligations
+UPDATE line_obligations SET claimed_by = :person_id, claim_until = :until WHERE obligation_id = :obligation_id;
+
+-- name: put_result!
+-- What is known of a call-back now. Of the instants the first one stays.
+-- writes: line_obligations
+UPDATE line_obligations SET returned_at = coalesce(returned_at, :returned_at), connected_at = coalesce(connected_at, :connected_at),
+    engaged_at = coalesce(engaged_at, :engaged_at), outcome = coalesce(outcome, :outcome),
+    outcome_at = CASE WHEN outcome IS NULL THEN :outcome_at ELSE outcome_at END
+WHERE obligation_id = :obligation_id;
+
+-- name: put_next_try!
+-- When to try again to reach somebody; NULL: no more.
+-- writes: line_obligations
+UPDATE line_obligations SET next_try_at = :next_try_at WHERE obligation_id = :obligation_id;
+
+-- name: put_voids!
+-- Who wants a call-back void.
+-- writes: line_obligations
+UPDATE line_obligations SET voids = :voids WHERE obligation_id = :obligation_id;
+
+-- name: make_void!
+-- Make a call-back void, as two people said.
+-- writes: line_obligations
+UPDATE line_obligations SET voids = :voids, voided_at = :now, outcome = coalesce(outcome, 'void'),
+    outcome_at = CASE WHEN outcome IS NULL THEN :now ELSE outcome_at END, next_try_at = NULL, claimed_by = NULL, claim_until = NULL
+WHERE obligation_id = :obligation_id;
+
+-- name: siblings
+-- Open call-backs of the same customer and number, held until the transaction ends: one call returns them all (E12).
+-- reads: line_obligations, line_calls
+SELECT o.*, c.account_id FROM line_obligations o JOIN line_calls c USING (intake_id)
+WHERE o.returned_at IS NULL AND o.engaged_at IS NULL AND o.voided_at IS NULL AND o.obligation_id <> :obligation_id
+  AND c.first_ring_at <= :placed_at AND c.account_id IS NOT DISTINCT FROM :account_id
+  AND coalesce(nullif(c.state -> 'answers' ->> 'phone', ''), c.caller) = :number
+  AND c.contact_id IS NOT DISTINCT FROM :contact_id
+FOR UPDATE OF o;
+
+-- name: add_attempt$
+-- Begin to call back.
+-- writes: line_attempts
+INSERT INTO line_attempts (obligation_id, person_id, carrier, number, status, created_at)
+VALUES (:obligation_id, :person_id, :carrier, :number, 'calling_rep', :now) RETURNING attempt_id;
+
+-- name: attempt_locked^
+-- One attempt, held until the transaction ends.
+-- reads: line_attempts
+SELECT * FROM line_attempts WHERE attempt_id = :attempt_id FOR UPDATE;
+
+-- name: attempts_of
+-- The attempts of a call-back, oldest first.
+-- reads: line_attempts
+SELECT * FROM line_attempts WHERE obligation_id = :obligation_id ORDER BY attempt_id;
+
+-- name: put_attempt!
+-- What is known of an attempt now.
+-- writes: line_attempts
+UPDATE line_attempts SET status = :status, rep_call_id = :rep_call_id, call_id = :call_id, accepted_at = :accepted_at,
+    evidence_at = :evidence_at, placed_at = :placed_at, connected_at = :connected_at, ended_at = :ended_at, result = :result,
+    sequence = :sequence
+WHERE attempt_id = :attempt_id;
+
+-- name: to_place
+-- Attempts whose representative waits for the customer's leg, held until the transaction ends.
+-- reads: line_attempts
+SELECT * FROM line_attempts WHERE status = 'rep_answered' ORDER BY attempt_id LIMIT 20 FOR UPDATE SKIP LOCKED;
+
+-- name: unproven
+-- Attempts that the carrier took and that did not ring in time, held until the transaction ends.
+-- reads: line_attempts
+SELECT * FROM line_attempts
+WHERE ended_at IS NULL AND evidence_at IS NULL
+  AND ((accepted_at IS NOT NULL AND accepted_at < :accepted_before)
+       OR (accepted_at IS NULL AND created_at < :created_before))
+LIMIT 50 FOR UPDATE SKIP LOCKED;
+
+-- name: add_recording!
+-- Expect a recording, or learn more about one.
+-- writes: line_recordings
+INSERT INTO line_recordings (intake_id, step, turn, sid, url, seconds, due_at)
+VALUES (:intake_id, :step, :turn, :sid, :url, :seconds, :due_at)
+ON CONFLICT (intake_id, step, turn) DO UPDATE
+SET sid = CASE WHEN excluded.sid <> '' THEN excluded.sid ELSE line_recordings.sid END,
+    url = CASE WHEN line_recordings.url = '' THEN excluded.url ELSE line_recordings.url END,
+    seconds = coalesce(excluded.seconds, line_recordings.seconds),
+    due_at = least(excluded.due_at, line_recordings.due_at)
+WHERE line_recordings.state = 'waiting';
+
+-- name: absent_recording!
+-- Note that nothing was recorded.
+-- writes: line_recordings
+INSERT INTO line_recordings (intake_id, step, turn, sid, state, due_at) VALUES (:intake_id, :step, :turn, :sid, 'absent', :now)
+ON CONFLICT (intake_id, step, turn) DO UPDATE SET state = 'absent' WHERE line_recordings.state = 'waiting';
+
+-- name: due_recordings
+-- Recordings to fetch, or to have deleted at the carrier; claimed for two minutes.
+-- writes: line_recordings
+UPDATE line_recordings r SET due_at = :until, tries = r.tries + 1
+FROM (SELECT recording_id FROM line_recordings
+      WHERE due_at <= :now AND (state = 'waiting' OR (state = 'kept' AND at_carrier))
+      ORDER BY due_at LIMIT 5 FOR UPDATE SKIP LOCKED) due, line_calls c
+WHERE r.recording_id = due.recording_id AND c.intake_id = r.intake_id
+RETURNING r.recording_id, r.intake_id, r.step, r.sid, r.url, r.state, r.tries, c.carrier;
+
+-- name: keep_recording!
+-- Keep a recording, sealed.
+-- writes: line_recordings
+UPDATE line_recordings SET state = 'kept', size_bytes = :size_bytes, sha256 = :sha256, key_sealed = :key_sealed, content = :content,
+    kept_at = :now, erase_at = :erase_at, due_at = :now, tries = 0
+WHERE recording_id = :recording_id AND state = 'waiting';
+
+-- name: gone_at_carrier!
+-- Note that the carrier has a recording no more.
+-- writes: line_recordings
+UPDATE line_recordings SET at_carrier = false WHERE recording_id = :recording_id;
+
+-- name: end_recording!
+-- Note that a recording will not be had, and why.
+-- writes: line_recordings
+UPDATE line_recordings SET state = :state, why = :why WHERE recording_id = :recording_id AND state = 'waiting';
+
+-- name: later_recording!
+-- Try a recording again later.
+-- writes: line_recordings
+UPDATE line_recordings SET due_at = :due_at, why = :why WHERE recording_id = :recording_id;
+
+-- name: recordings_of
+-- The recordings of a call, without their sound.
+-- reads: line_recordings
+SELECT recording_id, step, turn, seconds, state, why, size_bytes, sha256, kept_at, erase_at FROM line_recordings
+WHERE intake_id = :intake_id ORDER BY recording_id;
+
+-- name: recording^
+-- One recording.
+-- reads: line_recordings, line_calls
+SELECT r.*, c.account_id FROM line_recordings r JOIN line_calls c USING (intake_id) WHERE r.recording_id = :recording_id;
+
+-- name: erase_recording^
+-- Erase the sound of a recording; its digest stays.
+-- writes: line_recordings
+UPDATE line_recordings SET state = 'erased', content = NULL, key_sealed = NULL, url = '', why = :why
+WHERE recording_id = :recording_id AND state = 'kept' RETURNING intake_id, sha256;
+
+-- name: erase_old
+-- Erase the sound of recordings whose time is over.
+-- writes: line_recordings
+UPDATE line_recordings SET state = 'erased', content = NULL, key_sealed = NULL, url = '', why = 'its time was over'
+WHERE state = 'kept' AND erase_at <= :now RETURNING recording_id, intake_id, sha256;
+
+-- name: chore$
+-- Claim a chore that was last done before a moment; nothing comes back where it was done since.
+-- writes: line_chores
+INSERT INTO line_chores (name, done_at) VALUES (:name, :now)
+ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at WHERE line_chores.done_at <= :before RETURNING name;
+
+-- name: add_test$
+-- Begin a test call.
+-- writes: line_tests
+INSERT INTO line_tests (carrier, number, made_at) VALUES (:carrier, :number, :now) RETURNING test_id;
+
+-- name: hear_test$
+-- Note that a test call was heard; nothing comes back where none is expected.
+-- writes: line_tests
+UPDATE line_tests SET seen_at = :now, call_id = :call_id, outcome = 'heard'
+WHERE test_id = (SELECT test_id FROM line_tests
+                 WHERE carrier = :carrier AND number = :number AND made_at > :since AND seen_at IS NULL AND outcome IS NULL
+                 ORDER BY test_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING test_id;
+
+-- name: is_test$
+-- Whether a call was a test call of ours.
+-- reads: line_tests
+SELECT true FROM line_tests WHERE carrier = :carrier AND call_id = :call_id AND call_id <> '' AND seen_at > :since;
+
+-- name: silent_tests
+-- Test calls that were not heard in time.
+-- writes: line_tests
+UPDATE line_tests SET outcome = 'silent' WHERE outcome IS NULL AND made_at < :before RETURNING test_id, carrier, number;
+
+-- name: last_tests
+-- What the latest test calls of a number heard, the last one first.
+-- reads: line_tests
+SELECT outcome FROM line_tests WHERE carrier = :carrier AND number = :number AND outcome IS NOT NULL
+ORDER BY test_id DESC LIMIT :limit;
+
+-- name: known_calls
+-- Which calls of a carrier are known.
+-- reads: line_calls
+SELECT call_id FROM line_calls WHERE carrier = :carrier AND call_id = ANY(:call_ids);
+
+-- name: counted
+-- Call-backs that fell due in a stretch of time, as they are counted.
+-- reads: line_obligations, line_calls
+SELECT o.outcome, o.voided_at, c.entitlement FROM line_obligations o JOIN line_calls c USING (intake_id)
+WHERE o.due_at >= :since AND o.due_at < :until AND (:account_id::integer IS NULL OR c.account_id = :account_id);
+
+-- name: add_page!
+-- Note that everybody must be paged.
+-- writes: line_pages
+INSERT INTO line_pages (reason, reference, obligation_id, first_ring_at, due_at)
+VALUES (:reason, :reference, :obligation_id, :first_ring_at, :due_at);
+
+-- name: unsent_pages
+-- Pages to send, held until the transaction ends.
+-- reads: line_pages
+SELECT page_id, reason, reference, obligation_id, due_at FROM line_pages
+WHERE sent_to IS NULL ORDER BY page_id LIMIT 20 FOR UPDATE SKIP LOCKED;
+
+-- name: sent_page!
+-- Note that a page went out.
+-- writes: line_pages
+UPDATE line_pages SET sent_to = :sent_to WHERE page_id = :page_id;

@@ -1,0 +1,1 @@
+"""Rules of the Severity 1 Line: signatures, documents, the call script, the call-back. Pure."""

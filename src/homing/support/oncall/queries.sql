@@ -1,0 +1,184 @@
+-- name: add_schedule$
+-- A new schedule; NULL where there is one of that name.
+-- writes: oncall_schedules
+INSERT INTO oncall_schedules (name, recorded_by) VALUES (:name, :actor) ON CONFLICT (name) DO NOTHING RETURNING schedule_id;
+
+-- name: remove_schedule$
+-- Forget a schedule with its rotations and overrides. NULL: there is none.
+-- writes: oncall_schedules
+DELETE FROM oncall_schedules WHERE name = :name RETURNING schedule_id;
+
+-- name: schedules
+-- Every schedule.
+-- reads: oncall_schedules
+SELECT * FROM oncall_schedules ORDER BY schedule_id;
+
+-- name: schedule_id$
+-- The number of a schedule.
+-- reads: oncall_schedules
+SELECT schedule_id FROM oncall_schedules WHERE name = :name;
+
+-- name: rotations
+-- Every rotation.
+-- reads: oncall_rotations
+SELECT * FROM oncall_rotations ORDER BY rotation_id;
+
+-- name: overrides
+-- The overrides that have not ended.
+-- reads: oncall_overrides
+SELECT *, lower(period) AS begins_at, upper(period) AS ends_at FROM oncall_overrides
+WHERE upper(period) > :now ORDER BY override_id;
+
+-- name: add_rotation$
+-- A new rotation of a schedule; returns its number.
+-- writes: oncall_rotations
+INSERT INTO oncall_rotations (schedule_id, zone, people, starts_on, hands_over_min, every_days, weekly, recorded_by)
+VALUES (:schedule_id, :zone, :people, :starts_on, :hands_over_min, :every_days, :weekly, :actor)
+RETURNING rotation_id;
+
+-- name: remove_rotation$
+-- Forget a rotation. NULL: there is none.
+-- writes: oncall_rotations
+DELETE FROM oncall_rotations WHERE rotation_id = :rotation_id RETURNING schedule_id;
+
+-- name: add_override$
+-- A new override of a schedule; returns its number.
+-- writes: oncall_overrides
+INSERT INTO oncall_overrides (schedule_id, person_id, period, reason, recorded_by)
+VALUES (:schedule_id, :person_id, tstzrange(:begins_at, :ends_at), :reason, :actor)
+RETURNING override_id;
+
+-- name: remove_override$
+-- Forget an override. NULL: there is none.
+-- writes: oncall_overrides
+DELETE FROM oncall_overrides WHERE override_id = :override_id RETURNING schedule_id;
+
+-- name: put_ladder!
+-- Keep a ladder in the place of the one of its name.
+-- writes: oncall_ladders
+INSERT INTO oncall_ladders (name, steps, recorded_by) VALUES (:name, :steps, :actor)
+ON CONFLICT (name) DO UPDATE SET steps = excluded.steps, recorded_by = excluded.recorded_by;
+
+-- name: remove_ladder$
+-- Forget a ladder. NULL: there is none.
+-- writes: oncall_ladders
+DELETE FROM oncall_ladders WHERE name = :name RETURNING name;
+
+-- name: ladder^
+-- One ladder by its name.
+-- reads: oncall_ladders
+SELECT * FROM oncall_ladders WHERE name = :name;
+
+-- name: ladders
+-- Every ladder that was recorded.
+-- reads: oncall_ladders
+SELECT * FROM oncall_ladders ORDER BY name;
+
+-- name: add_channel$
+-- A new channel of somebody; returns its number.
+-- writes: oncall_channels
+INSERT INTO oncall_channels (person_id, kind, address_sealed, label, recorded_by)
+VALUES (:person_id, :kind, :address_sealed, :label, :actor)
+RETURNING channel_id;
+
+-- name: remove_channel$
+-- Forget a channel; returns whose it was. NULL: there is none.
+-- writes: oncall_channels
+DELETE FROM oncall_channels WHERE channel_id = :channel_id RETURNING person_id;
+
+-- name: channels
+-- Every channel besides people's own addresses and numbers.
+-- reads: oncall_channels
+SELECT * FROM oncall_channels ORDER BY channel_id;
+
+-- name: start_run!
+-- Let a ladder run for an obligation; nothing happens where one does already.
+-- writes: oncall_runs
+INSERT INTO oncall_runs (obligation, account_id, severity, reference, steps, started_at, due_at, look_at)
+VALUES (:obligation, :account_id, :severity, :reference, :steps, :started_at, :due_at, :started_at)
+ON CONFLICT (obligation) DO NOTHING;
+
+-- name: run_of^
+-- The run of an obligation.
+-- reads: oncall_runs
+SELECT * FROM oncall_runs WHERE obligation = :obligation;
+
+-- name: run_of_held^
+-- The run of an obligation, held to the end of the transaction.
+-- reads: oncall_runs
+SELECT * FROM oncall_runs WHERE obligation = :obligation FOR UPDATE;
+
+-- name: run^
+-- One run.
+-- reads: oncall_runs
+SELECT * FROM oncall_runs WHERE run_id = :run_id;
+
+-- name: run_held^
+-- One run, held to the end of the transaction.
+-- reads: oncall_runs
+SELECT * FROM oncall_runs WHERE run_id = :run_id FOR UPDATE;
+
+-- name: runs
+-- The runs, those that go on first, then the latest.
+-- reads: oncall_runs
+SELECT * FROM oncall_runs ORDER BY ended_at IS NOT NULL, run_id DESC LIMIT :most;
+
+-- name: take_run^
+-- A run whose time has come, held to the end of the transaction; one that somebody else works on is passed over.
+-- reads: oncall_runs
+SELECT * FROM oncall_runs WHERE look_at <= :now AND run_id <> ALL(:without::bigint[]) ORDER BY severity DESC, look_at LIMIT 1 FOR UPDATE SKIP LOCKED;
+
+-- name: save_run!
+-- Keep how far a run has come.
+-- writes: oncall_runs
+UPDATE oncall_runs SET next_step = :next_step, forward_s = :forward_s, found = :found, rounds = :rounds, paged_at = :paged_at,
+       claimed_by = :claimed_by, claimed_at = :claimed_at, engaged_by = :engaged_by, engaged_at = :engaged_at,
+       ended_at = :ended_at, ended_because = :ended_because, look_at = :look_at
+WHERE run_id = :run_id;
+
+-- name: add_page!
+-- Owe somebody a page.
+-- writes: oncall_pages
+INSERT INTO oncall_pages (run_id, step, person_id, kind, address_sealed, alarm, made_at, due_at)
+VALUES (:run_id, :step, :person_id, :kind, :address_sealed, :alarm, :now, :now);
+
+-- name: take_pages
+-- Take pages that are to go out now; until :until nobody else tries them.
+-- writes: oncall_pages; reads: oncall_runs
+UPDATE oncall_pages SET due_at = :until, attempts = attempts + 1
+WHERE page_id IN (SELECT p.page_id FROM oncall_pages p JOIN oncall_runs r USING (run_id)
+                  WHERE p.due_at <= :now AND r.severity = :severity
+                  ORDER BY p.due_at, p.page_id LIMIT :most FOR UPDATE OF p SKIP LOCKED)
+RETURNING *;
+
+-- name: settle_page!
+-- Note what became of a page. due_at: when it is tried again; NULL: it is settled.
+-- writes: oncall_pages
+UPDATE oncall_pages SET outcome = :outcome, sent_at = :sent_at, due_at = :due_at WHERE page_id = :page_id AND sent_at IS NULL;
+
+-- name: fell_flat$
+-- Whether nobody got a page of a step, and nobody will.
+-- reads: oncall_pages
+SELECT NOT EXISTS (SELECT FROM oncall_pages WHERE run_id = :run_id AND step = :step AND (sent_at IS NOT NULL OR due_at IS NOT NULL));
+
+-- name: acknowledge!
+-- Note that somebody has answered his pages of a run.
+-- writes: oncall_pages
+UPDATE oncall_pages SET acknowledged_at = :now WHERE run_id = :run_id AND person_id = :person_id AND acknowledged_at IS NULL;
+
+-- name: pages_of
+-- The pages of a run, in the order in which they were made.
+-- reads: oncall_pages
+SELECT * FROM oncall_pages WHERE run_id = :run_id ORDER BY page_id;
+
+-- name: sent_since$
+-- How many pages somebody got by a channel since an instant.
+-- reads: oncall_pages
+SELECT count(*) FROM oncall_pages WHERE person_id = :person_id AND kind = :kind AND sent_at > :since;
+
+-- name: beat$
+-- Take the turn to tell the outside that we live; NULL: it was told within the minute.
+-- writes: oncall_beats
+INSERT INTO oncall_beats (beat_at) VALUES (:now)
+ON CONFLICT (one) DO UPDATE SET beat_at = excluded.beat_at WHERE oncall_beats.beat_at <= :before
+RETURNING beat_at;

@@ -1,0 +1,1 @@
+"""Decisions of on-call: pure functions of schedules, ladders and the moment."""

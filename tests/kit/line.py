@@ -1,0 +1,195 @@
+"""The Severity 1 Line behind a real HTTP door: a fake carrier, people on the staff, a customer, a clock that is moved."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from homing.boot.line import Line
+from homing.contracts import contacts, people
+from homing.contracts import store as contracts
+from homing.contracts.types import Contact, ContactRole, Objectives, OrderForm, Phone, Role, StaffMember
+from homing.ground import db
+from homing.ground.config import Settings
+from homing.ground.secrets import MasterKey
+from homing.hours.types import HolidaySet, ServiceZone
+from homing.support.line import store
+from homing.support.line.types import Call as Intake
+from homing.support.line.types import Family, Obligation
+from tests.kit.carrier import PUBLIC, FakeCarrier, carrier
+from tests.kit.http import HttpDoor, http_door
+from tests.kit.moved_clock import MovedClock
+
+MASTER_KEY = MasterKey(b"k" * 32)
+PIN = "314159"
+KIM = "+442071838750"
+ANA, BO = "+15550100001", "+15550100002"
+START = datetime(2026, 3, 8, 6, 50, tzinfo=UTC)
+
+
+class Legal:
+    """The time of the database server, moved with the clock."""
+
+    def __init__(self, clock: MovedClock) -> None:
+        self.clock = clock
+
+    async def now(self, executor: object) -> datetime:
+        return self.clock.now()
+
+
+class Post:
+    """Mail of the platform, kept."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, str]] = []
+
+    async def send(self, to: str, *, subject: str, text: str) -> bool:
+        self.sent.append((to, subject, text))
+        return True
+
+
+class LineHouse:
+    """What a test of the line needs."""
+
+    def __init__(self, pool: db.Pool, clock: MovedClock, fake: FakeCarrier, line: Line, door: HttpDoor, mail: Post) -> None:
+        self.pool = pool
+        self.clock = clock
+        self.carrier = fake
+        self.line = line
+        self.door = door
+        self.mail = mail
+        self.account_id = door.account_id
+        self.staff: dict[str, StaffMember] = {}
+        self.tokens: dict[str, str] = {}
+
+    async def hire(self, name: str, phone: str, *roles: Role) -> StaffMember:
+        made = await people.add(
+            self.pool,
+            StaffMember(person_id=0, name=name, email=f"{name}@provider.test", phone=phone, roles=frozenset(roles)),
+            actor="operator",
+        )
+        assert made is not None
+        self.staff[name] = made
+        self.tokens[name] = await people.new_token(self.pool, made.person_id, label="test", actor="operator")
+        return made
+
+    async def contact(
+        self, name: str, *phones: str, role: ContactRole = ContactRole.AUTHORISED, verified: bool = True
+    ) -> Contact:
+        made = await contacts.add(
+            self.pool,
+            Contact(
+                contact_id=0,
+                account_id=self.account_id,
+                name=name,
+                email=f"{name}@acme.test",
+                email_verified_at=None,
+                role=role,
+                may_sign=True,
+                may_open_sev1=True,
+                language="en",
+                phones=tuple(Phone(number) for number in phones),
+            ),
+            actor="operator",
+        )
+        assert made is not None
+        if verified:
+            for number in phones:
+                await contacts.verify_phone(self.pool, made, number, actor="operator")
+        return made
+
+    async def order_form(self, *, entitled: bool = True) -> None:
+        await contracts.add_order_form(
+            self.pool,
+            OrderForm(
+                order_form_id=0,
+                account_id=self.account_id,
+                service="email",
+                plan="Enterprise",
+                zone=ServiceZone.ET,
+                holiday_set=HolidaySet.US_FRB,
+                sev1_entitled=entitled,
+                objectives=Objectives(),
+                cadence_s=3600,
+                target_uptime=Decimal("99.99"),
+                begins_at=datetime(2026, 1, 1, tzinfo=UTC),
+                ends_at=None,
+                recorded_at=START,
+                recorded_by="",
+            ),
+            actor="operator",
+        )
+
+    async def api(self, method: str, path: str, *, who: str = "", **body: Any) -> httpx.Response:
+        """Call /api/v1/support/<path> as the account, or as somebody of the staff."""
+        headers = {"Authorization": self.tokens[who]} if who else {}
+        return await self.door.client.request(method, f"/api/v1/support/{path}", headers=headers, **body)
+
+    async def intakes(self) -> list[Intake]:
+        """Return all calls that were taken in, oldest first."""
+        return list(reversed(await store.calls(self.pool, account_id=None, is_open=False, limit=1_000)))
+
+    async def intake(self) -> Intake:
+        (one,) = await self.intakes()
+        return one
+
+    async def owed(self, intake_id: int = 0) -> Obligation:
+        found = await store.obligation(self.pool, intake_id or (await self.intake()).intake_id)
+        assert found is not None
+        return found
+
+    async def kinds(self, intake_id: int = 0) -> list[str]:
+        return [one.kind for one in await store.events_of(self.pool, intake_id or (await self.intake()).intake_id)]
+
+    async def pages(self) -> list[str]:
+        return [row["reason"] for row in await self.pool.fetch("SELECT reason FROM line_pages ORDER BY page_id")]
+
+    async def forward(self, **by: float) -> None:
+        """Move the clock, and let the keeper do what is due."""
+        self.clock.forward(**by)
+        await self.line.keeper.turn()
+
+    async def call_back(self, who: str, intake_id: int = 0, **body: Any) -> httpx.Response:
+        """Have somebody call back, to the end of what the carrier does."""
+        number = intake_id or (await self.intake()).intake_id
+        answer = await self.api("POST", f"line/calls/{number}/attempts", who=who, json=body)
+        await self.carrier.settle()
+        await self.line.returning.place()
+        await self.carrier.settle()
+        return answer
+
+
+@asynccontextmanager
+async def line_house(
+    pool: db.Pool, family: Family = Family.TWILIO, *, toml: str = "", start: datetime = START, **how: Any
+) -> AsyncIterator[LineHouse]:
+    """Serve the line. toml: more of the carriers' file, before its tables; how: members of the carrier's table."""
+    clock = MovedClock(start)
+    mail = Post()
+    with tempfile.TemporaryDirectory(prefix="homing-line-") as folder:
+        async with carrier(family, now=clock.now) as fake:
+            file = Path(folder) / "carriers.toml"
+            file.write_text(toml + fake.toml(**how))
+            file.chmod(0o600)
+            settings = Settings(
+                data=Path(folder),
+                hostname="mx.homing.test",
+                sev1_url=PUBLIC,
+                sev1_carriers=file,
+                allow_private_targets=True,
+                target_ports=(fake.port,),
+            )
+            line = Line(settings, pool, clock, MASTER_KEY, mail=mail, legal=Legal(clock))
+            async with http_door(pool, more_routes=line.routes) as door:
+                fake.app_port = door.port
+                house = LineHouse(pool, clock, fake, line, door, mail)
+                await house.hire("ana", ANA, Role.ONCALL, Role.CST)
+                await house.hire("bo", BO, Role.ONCALL, Role.CST)
+                await house.order_form()
+                await contacts.set_pin(pool, MASTER_KEY, door.account_id, PIN, actor="operator")
+                yield house

@@ -1,0 +1,326 @@
+"""The call-back: claims, the representative first, which attempt counts, who is tried again, what two people may say."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from homing.support.line.types import Family, Outcome
+from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person
+from tests.kit.line import ANA, BO, KIM, PIN, START, LineHouse, line_house
+
+REP = Person(keys=("1",))
+DUE = 15 * 60
+
+
+@pytest.fixture
+async def house(pool):
+    async with line_house(pool) as made:
+        made.carrier.people = {ANA: REP, BO: REP, KIM: Person()}
+        yield made
+
+
+async def rang(house: LineHouse, *deeds: str, caller: str = KIM) -> int:
+    """Let a call come in; nobody takes it live."""
+    people, house.carrier.people = house.carrier.people, {}
+    await house.carrier.call(*(deeds or (HANGS_UP,)), caller=caller).ring()
+    house.carrier.people = people
+    return (await house.intakes())[-1].intake_id
+
+
+async def shown(house: LineHouse, number: int) -> dict:
+    return (await house.api("GET", f"line/calls/{number}", who="ana")).json()["results"]
+
+
+async def attempts(house: LineHouse, number: int) -> list[str]:
+    return [one["status"] for one in (await shown(house, number))["attempts"]]
+
+
+def why(answer):
+    (error,) = answer.json()["errors"]
+    return answer.status_code, error.get("description", error["message"])
+
+
+async def test_the_representative_is_rung_first_then_the_customer_and_both_meet(house: LineHouse):
+    number = await rang(house)
+    await house.forward(minutes=2)
+    answer = await house.call_back("ana")
+    assert answer.status_code == 200, answer.text
+    (room,) = house.carrier.rooms.values()
+    assert [leg.called for leg in room] == [ANA, KIM]
+    assert [leg.caller for leg in room] == ["+18005550100", "+18005550100"]
+    owed = await house.owed()
+    assert (owed.outcome, owed.returned_at, owed.outcome_at) == (Outcome.MET, house.clock.now(), house.clock.now())
+    assert owed.connected_at == house.clock.now()  # the carrier heard no machine
+    assert "returned" in await house.kinds(number)
+
+
+async def test_a_representative_who_presses_nothing_calls_nobody(house: LineHouse):
+    number = await rang(house)
+    house.carrier.people[ANA] = Person()
+    await house.call_back("ana")
+    assert await attempts(house, number) == ["rep_lost"]
+    assert not any(leg.called == KIM for leg in house.carrier.calls.values() if leg.direction == "outbound-api")
+    assert (await house.owed()).returned_at is None
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(DUE - 1, Outcome.MET), (DUE, Outcome.MET), (DUE + 1, Outcome.MISSED)])
+async def test_an_attempt_at_the_due_instant_is_in_time(house: LineHouse, seconds, outcome):
+    await rang(house)
+    house.clock.forward(seconds=seconds)
+    await house.call_back("ana")
+    owed = await house.owed()
+    assert (owed.outcome, owed.returned_at) == (outcome, house.clock.now())
+
+
+async def test_what_was_missed_stays_missed(house: LineHouse):
+    number = await rang(house)
+    await house.forward(seconds=DUE + 11)
+    owed = await house.owed()
+    assert (owed.outcome, owed.outcome_at) == (Outcome.MISSED, owed.due_at)
+    await house.call_back("ana")
+    owed = await house.owed()
+    assert owed.outcome is Outcome.MISSED
+    assert owed.returned_at is not None
+    for statement in ("outcome = 'met'", "outcome = NULL", "due_at = due_at + interval '1 hour'"):
+        with pytest.raises(asyncpg.RaiseError):
+            await house.pool.execute(f"UPDATE line_obligations SET {statement} WHERE intake_id = $1", number)
+    with pytest.raises(asyncpg.RaiseError):
+        await house.pool.execute("DELETE FROM line_obligations")
+
+
+async def test_without_ringing_an_attempt_does_not_count(house: LineHouse):
+    number = await rang(house)
+    house.carrier.people[KIM] = Person(rings=False)
+    await house.call_back("ana")
+    assert await attempts(house, number) == ["set_up"]
+    await house.forward(seconds=11)
+    assert await attempts(house, number) == ["not_set_up"]
+    assert (await house.owed()).returned_at is None
+
+
+async def test_ringing_that_is_told_before_the_carriers_answer_counts(house: LineHouse):
+    await rang(house)
+    house.carrier.events_before_answer = True
+    await house.call_back("ana")
+    assert (await house.owed()).outcome is Outcome.MET
+
+
+async def test_events_twice_and_out_of_order_change_nothing(house: LineHouse):
+    number = await rang(house)
+    await house.call_back("ana")
+    before = await shown(house, number)
+    told = [one for one in house.carrier.asked if "/customer" in one.path]
+    for one in [*reversed(told), *told]:
+        assert (await house.carrier.post(PUBLIC + one.path, one.fields)).status == 204
+    assert (await shown(house, number))["attempts"] == before["attempts"]
+
+
+async def test_two_representatives_claim_at_once_and_one_has_it(house: LineHouse):
+    number = await rang(house)
+    answers = await asyncio.gather(*(house.api("POST", f"line/calls/{number}/claim", who=who) for who in ("ana", "bo") * 3))
+    good = [one.json()["results"]["claimed_by"] for one in answers if one.status_code == 200]
+    assert len(good) == 3
+    assert len(set(good)) == 1
+    assert {why(one)[0] for one in answers if one.status_code != 200} == {409}
+
+
+async def test_a_claim_without_an_attempt_is_over_after_three_minutes_and_people_are_paged_again(house: LineHouse):
+    number = await rang(house)
+    await house.api("POST", f"line/calls/{number}/claim", who="ana")
+    await house.forward(seconds=179)
+    assert (await house.owed()).claimed_by == house.staff["ana"].person_id
+    assert (await house.api("POST", f"line/calls/{number}/claim", who="bo")).status_code == 409
+    await house.forward(seconds=1)
+    assert (await house.owed()).claimed_by is None
+    assert await house.pages() == ["call", "claim_lapsed"]
+    assert (await house.owed()).due_at == START.replace(hour=7, minute=5)  # a claim stops no clock
+
+
+async def test_a_claim_is_handed_on(house: LineHouse):
+    number = await rang(house)
+    await house.api("POST", f"line/calls/{number}/claim", who="ana")
+    assert (await house.api("DELETE", f"line/calls/{number}/claim", who="bo")).status_code == 409
+    assert (await house.api("DELETE", f"line/calls/{number}/claim", who="ana")).status_code == 204
+    assert await house.pages() == ["call", "claim_lapsed"]
+    assert (await house.api("POST", f"line/calls/{number}/claim", who="bo")).status_code == 200
+
+
+async def test_a_machine_is_told_neutral_words_and_the_customer_is_tried_again(house: LineHouse):
+    await house.contact("kim", KIM)
+    number = await rang(house)
+    house.carrier.people[KIM] = Person(machine="machine_end_beep")
+    await house.call_back("ana")
+    (leg,) = [one for one in house.carrier.calls.values() if one.called == KIM and one.direction == "outbound-api"]
+    assert "returning your call" in leg.said
+    owed = await house.owed()
+    assert (owed.outcome, owed.connected_at) == (Outcome.MET, None)  # returned, and not reached
+    assert await attempts(house, number) == ["answered_machine"]
+    assert owed.next_try_at is not None
+    assert (owed.next_try_at - owed.returned_at).total_seconds() == 300
+    await house.forward(seconds=300)
+    assert await house.pages() == ["call", "retry"]
+    assert [to for to, subject, _ in house.mail.sent if "Your call" in subject] == ["kim@acme.test"]
+
+
+async def test_nobody_who_answers_counts_as_returned_and_is_tried_after_5_15_and_30_minutes(house: LineHouse):
+    await rang(house)
+    house.carrier.people[KIM] = Person(outcome="no-answer")
+    waits = []
+    for _ in range(3):
+        await house.call_back("ana")
+        owed = await house.owed()
+        assert owed.next_try_at is not None
+        waits.append((owed.next_try_at - owed.returned_at).total_seconds())
+        await house.forward(seconds=(owed.next_try_at - house.clock.now()).total_seconds())
+    assert waits == [300, 900, 1800]
+    house.carrier.people[KIM] = Person()
+    await house.call_back("ana")
+    owed = await house.owed()
+    assert (owed.next_try_at, owed.connected_at) == (None, house.clock.now())
+
+
+async def test_busy_does_not_count_and_the_next_number_is_tried(house: LineHouse):
+    await house.contact("first", "+442079460009")
+    number = await rang(house, PIN, HANGS_UP)
+    house.carrier.people |= {KIM: Person(outcome="busy"), "+442079460009": Person()}
+    assert (await shown(house, number))["numbers"] == [KIM, "+442079460009"]
+    await house.call_back("ana")
+    assert (await house.owed()).returned_at is None
+    assert (await shown(house, number))["numbers"] == ["+442079460009", KIM]
+    await house.call_back("ana")
+    assert (await house.owed()).outcome is Outcome.MET
+    assert await attempts(house, number) == ["busy", "answered_human"]
+
+
+async def test_a_carrier_that_refuses_is_told_to_the_representative(house: LineHouse):
+    number = await rang(house)
+    house.carrier.refuses = 400
+    answer = await house.api("POST", f"line/calls/{number}/attempts", who="ana", json={})
+    assert why(answer)[0] == 409
+    assert "not a valid number" in why(answer)[1]
+    house.carrier.refuses = 0
+    await house.call_back("ana")
+    assert (await house.owed()).outcome is Outcome.MET
+
+
+async def test_a_number_that_nobody_gave_needs_a_second_confirmation(house: LineHouse):
+    number = await rang(house)
+    typed = {"number": "+442079460008"}
+    assert "nobody gave" in why(await house.api("POST", f"line/calls/{number}/attempts", who="ana", json=typed))[1]
+    assert (await house.api("POST", f"line/calls/{number}/attempts", who="ana", json={"number": "12"})).status_code == 409
+    house.carrier.people["+442079460008"] = Person()
+    assert (await house.call_back("ana", **typed, confirmed=True)).status_code == 200
+    assert (await house.owed()).outcome is Outcome.MET
+
+
+async def test_numbers_that_cost_or_are_abroad_are_warned_of_and_never_refused(pool):
+    async with line_house(pool, toml='countries = ["1"]\n') as house:
+        house.carrier.people = {ANA: REP, KIM: Person()}
+        number = await rang(house)
+        assert "country" in why(await house.api("POST", f"line/calls/{number}/attempts", who="ana", json={}))[1]
+        assert (await house.call_back("ana", confirmed=True)).status_code == 200
+        assert (await house.owed()).outcome is Outcome.MET
+
+
+async def test_one_call_returns_two_of_the_same_contact_and_number_and_no_other(house: LineHouse):
+    first = await rang(house)
+    house.clock.forward(minutes=2)
+    second = await rang(house)
+    other = await rang(house, caller="+442079460001")
+    await house.call_back("ana", first)
+    assert [(await house.owed(one)).outcome for one in (first, second, other)] == [Outcome.MET, Outcome.MET, None]
+
+
+async def test_who_was_connected_live_and_wants_no_call_back(house: LineHouse):
+    call = house.carrier.call(SILENT)
+    house.carrier.people = {BO: REP}
+    await call.ring()
+    number = (await house.intake()).intake_id
+    assert (await house.api("POST", f"line/calls/{number}/engaged", who="ana")).status_code == 409
+    assert (await house.owed()).outcome is None
+    assert (await house.api("POST", f"line/calls/{number}/engaged", who="bo")).status_code == 200
+    assert (await house.owed()).outcome is Outcome.MET
+
+
+async def test_two_people_make_a_call_back_void_and_what_was_missed_stays_so(house: LineHouse):
+    first, second = await rang(house), await rang(house, caller="+442079460001")
+    for who, status in (("ana", 200), ("ana", 409), ("bo", 200), ("bo", 409)):
+        assert (await house.api("POST", f"line/calls/{first}/void", who=who, json={"reason": "a test"})).status_code == status
+    assert (await house.owed(first)).outcome is Outcome.VOID
+    await house.forward(seconds=DUE + 11)
+    for who in ("ana", "bo"):
+        await house.api("POST", f"line/calls/{second}/void", who=who, json={"reason": "spam"})
+    owed = await house.owed(second)
+    assert (owed.outcome, owed.voided_at) == (Outcome.MISSED, house.clock.now())
+    assert (await house.api("POST", f"line/calls/{second}/attempts", who="ana", json={})).status_code == 409
+    counts = (await house.api("GET", "line/calls", who="ana")).json()["attainment"]
+    assert (counts["void"], counts["missed"]) == (2, 0)
+    with pytest.raises(asyncpg.RaiseError):
+        await house.pool.execute("UPDATE line_obligations SET voids = '[]'")
+    assert (await house.api("POST", f"line/calls/{first}/void", who="ana", json={"reason": ""})).status_code == 422
+
+
+async def test_entitlement_is_decided_by_a_person_and_changes_nothing_of_the_call_back(house: LineHouse):
+    number = await rang(house)
+    path = f"line/calls/{number}/entitlement"
+    assert (await house.api("POST", path, who="ana", json={"verdict": "no"})).status_code == 422
+    assert (await house.api("POST", path, who="ana", json={"verdict": "perhaps"})).status_code == 400
+    refusal = {"verdict": "no", "clause": "F2", "reason": "no Order Form", "route": "a Support Case"}
+    assert (await house.api("POST", path, who="ana", json={**refusal, "account_id": 999_999})).status_code == 400
+    answer = await house.api("POST", path, who="ana", json=refusal)
+    assert answer.json()["results"]["entitlement"] == "no"
+    await house.call_back("ana")
+    assert (await house.owed()).outcome is Outcome.MET
+    house.clock.forward(minutes=20)
+    counts = (await house.api("GET", "line/calls", who="ana")).json()["attainment"]
+    assert (counts["met"], counts["not_entitled"]) == (0, 1)
+
+
+async def test_a_result_is_chosen_by_whoever_called(house: LineHouse):
+    number = await rang(house)
+    house.carrier.people[KIM] = Person(outcome="no-answer")
+    attempt = (await house.call_back("ana")).json()["results"]["attempt_id"]
+    path = f"line/calls/{number}/attempts/{attempt}"
+    assert (await house.api("PUT", path, who="ana", json={"result": "nonsense"})).status_code == 400
+    assert (await house.api("PUT", path, who="bo", json={"result": "reached"})).status_code == 409
+    assert (
+        await house.api("PUT", f"line/calls/{number + 1}/attempts/{attempt}", who="ana", json={"result": "reached"})
+    ).status_code == 404
+    assert (await house.api("PUT", path, who="ana", json={"result": "reached"})).json()["results"]["result"] == "reached"
+    assert (await house.owed()).connected_at is not None
+
+
+async def test_a_worker_that_dies_between_is_found_again(house: LineHouse):
+    number = await rang(house)
+    await house.api("POST", f"line/calls/{number}/attempts", who="ana", json={})
+    await house.carrier.settle()  # ana waits in the room; nobody has placed the customer's leg
+    await house.pool.execute("UPDATE line_attempts SET status = 'placing'")  # a worker took it, and died
+    await house.forward(seconds=91)
+    assert await attempts(house, number) == ["not_set_up"]
+    await house.call_back("ana")
+    assert (await house.owed()).outcome is Outcome.MET
+
+
+@pytest.mark.parametrize("family", [Family.SIGNALWIRE, Family.TELNYX, Family.JAMBONZ])
+async def test_every_family_calls_back(pool, family):
+    async with line_house(pool, family) as house:
+        house.carrier.people = {ANA: REP, KIM: Person()}
+        await rang(house)
+        answer = await house.call_back("ana")
+        assert answer.status_code == 200, answer.text
+        owed = await house.owed()
+        assert owed.outcome is Outcome.MET
+        assert [leg.called for leg in next(iter(house.carrier.rooms.values()))] == [ANA, KIM]
+
+
+async def test_staff_alone_see_the_line(house: LineHouse):
+    number = await rang(house)
+    assert (await house.api("GET", f"line/calls/{number}")).status_code == 403
+    bare = await house.door.client.get(f"/api/v1/support/line/calls/{number}", headers={"Authorization": "staff_" + "0" * 40})
+    assert bare.status_code == 401
+    assert (await house.api("GET", "line/calls/999999", who="ana")).status_code == 404
+    assert (await house.api("GET", f"line/calls/{2**70}", who="ana")).status_code == 404
+    assert (await house.api("POST", "line/calls/999999/claim", who="ana")).status_code == 404
+    assert (await house.api("GET", "line/calls?days=0", who="ana")).status_code == 400
+    assert [one["call_id"] for one in (await house.api("GET", "line/calls?open=true", who="ana")).json()["results"]] == [number]

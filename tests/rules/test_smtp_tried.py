@@ -141,7 +141,7 @@ def test_a_key_makes_the_connection_its_accounts():
     assert {account for account, _ in told.evidence.ended} == {OWNER.account_id}
 
 
-def test_a_key_that_cannot_be_looked_up_is_a_failure_under_its_mark():
+def test_a_key_that_cannot_be_looked_up_is_a_failure_under_its_badge():
     told = Told(trusted=False, auth_trouble=replies.AUTH_UNAVAILABLE).say(HELLO, AUTH_LINE, AUTH_LINE)
     assert told.gone() == [(0, SERVER, "454/4.7.0")]
     assert len(told.evidence.keys[0]) == 16

@@ -10,8 +10,8 @@ from homing.availability import decisions
 from homing.availability.detector import Detector
 from homing.availability.rules.share import budget
 from homing.availability.types import Finding, Rule
+from homing.evidence.badges import key_badge, name_badge
 from homing.evidence.journal import Journal
-from homing.evidence.marks import key_mark, name_mark
 from homing.evidence.slate import Left
 from homing.evidence.types import Door
 from homing.ground import db
@@ -125,12 +125,12 @@ async def test_an_expensive_hour_is_written_down_and_wakes_nobody(desk: Desk):
     assert await desk.seconds(5, FAIL) == []
 
 
-async def test_keys_that_nobody_could_check_are_known_by_their_marks(pool: db.Pool, desk: Desk):
+async def test_keys_that_nobody_could_check_are_known_by_their_badges(pool: db.Pool, desk: Desk):
     acme = await accounts.get_or_create_account(pool, "acme")
     made = await accounts.create_key(pool, account_id=acme.account_id, label="k", grants=[])
-    (one,) = await desk.seconds(60, FAIL, account=None, key=key_mark(hash_api_key(made.clear)))
+    (one,) = await desk.seconds(60, FAIL, account=None, key=key_badge(hash_api_key(made.clear)))
     assert one.account_id == acme.account_id
-    assert await desk.seconds(60, FAIL, account=None, key=name_mark("acme"), door=Door.SMTP) == [], "it goes on"
+    assert await desk.seconds(60, FAIL, account=None, key=name_badge("acme"), door=Door.SMTP) == [], "it goes on"
     assert await desk.seconds(60, FAIL, account=None, key="f" * 16) == []
 
 
@@ -142,7 +142,7 @@ async def test_while_the_database_is_away_it_pages_and_writes_it_down_later(data
         await desk.second()
         await desk.detector._learn_all()
         await pool.close()
-        found = await desk.seconds(60, FAIL, account=None, key=key_mark(hash_api_key(made.clear)))
+        found = await desk.seconds(60, FAIL, account=None, key=key_badge(hash_api_key(made.clear)))
         assert desk.paged == found != []
         async with db.pool(database) as back:
             desk.detector._pool = back

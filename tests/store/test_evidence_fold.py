@@ -9,9 +9,9 @@ import pytest
 
 from homing.accounts import store as accounts
 from homing.evidence import store
+from homing.evidence.badges import key_badge, name_badge
 from homing.evidence.fold import Folder
 from homing.evidence.journal import Journal
-from homing.evidence.marks import key_mark, name_mark
 from homing.evidence.types import Door, FaultTag
 from homing.ground import db
 from homing.ground.errors import StoreUnavailable
@@ -175,11 +175,11 @@ async def test_a_key_that_was_shown_while_nobody_could_check_it_leads_to_its_acc
     revoked_at = datetime.fromtimestamp(START - 3_600, UTC)
     await accounts.revoke_key(pool, acme, gone.key_id, at=revoked_at)
     node = Node(pool, tmp_path)
-    node.note(5, None, BAD, key=key_mark(hash_api_key(made.clear)))
-    node.note(6, None, BAD, key=key_mark(hash_api_key(gone.clear)))
+    node.note(5, None, BAD, key=key_badge(hash_api_key(made.clear)))
+    node.note(6, None, BAD, key=key_badge(hash_api_key(gone.clear)))
     node.note(7, None, BAD, key="f" * 16)
     node.note(8, None, BAD)
-    node.note(-7_000, None, BAD, key=key_mark(hash_api_key(gone.clear)))
+    node.note(-7_000, None, BAD, key=key_badge(hash_api_key(gone.clear)))
     await node.fold()
     found = await ledger(pool, acme, store.NOBODY)
     assert found == {(acme, Door.API): (1 << 5, 0), (store.NOBODY, Door.API): (0b111 << 6, 0)}
@@ -190,8 +190,8 @@ async def test_a_key_that_was_shown_while_nobody_could_check_it_leads_to_its_acc
 async def test_a_trusted_networks_account_is_found_by_its_name(pool: db.Pool, tmp_path: Path):
     account = (await accounts.get_or_create_account(pool, "Müller & Söhne")).account_id
     node = Node(pool, tmp_path)
-    node.note(5, None, BAD, door=Door.SMTP, key=name_mark("Müller & Söhne"))
-    node.note(6, None, BAD, door=Door.SMTP, key=name_mark("nobody"))
+    node.note(5, None, BAD, door=Door.SMTP, key=name_badge("Müller & Söhne"))
+    node.note(6, None, BAD, door=Door.SMTP, key=name_badge("nobody"))
     await node.fold()
     found = await ledger(pool, account, store.NOBODY)
     assert found == {(account, Door.SMTP): (1 << 5, 0), (store.NOBODY, Door.SMTP): (1 << 6, 0)}

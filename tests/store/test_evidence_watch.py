@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 from pathlib import Path
 
-from homing.evidence.marks import name_mark
+from homing.evidence.badges import name_badge
 from homing.evidence.sources import SourceBook, Whose
 from homing.evidence.watch import EdgeWatch
 from homing.ground.config import TrustedNet
@@ -88,9 +88,9 @@ def test_a_trusted_network_names_its_account_the_narrowest_first(tmp_path: Path)
         TrustedNet(ipaddress.ip_network("10.1.0.0/16"), "Müller & Co"),
     )
     book = SourceBook(tmp_path, "w", trust=trust)
-    assert book.whose("10.1.2.3") == Whose(key=name_mark("Müller & Co"))
-    assert book.whose("10.2.2.3") == Whose(key=name_mark("wide"))
-    assert len(name_mark("Müller & Co")) == 16
+    assert book.whose("10.1.2.3") == Whose(key=name_badge("Müller & Co"))
+    assert book.whose("10.2.2.3") == Whose(key=name_badge("wide"))
+    assert len(name_badge("Müller & Co")) == 16
 
 
 async def test_what_one_process_learns_another_reads_for_a_week(tmp_path: Path):

@@ -16,7 +16,7 @@ from homing.evidence.types import Door, FaultTag
 
 NOON = 1_800_000_000 // 86_400 * 86_400 + 43_200
 OK, BAD, GONE = (FaultTag.NONE, "200"), (FaultTag.SERVER, "503"), (FaultTag.VOID, "499")
-MARK = "0123456789abcdef"
+BADGE = "0123456789abcdef"
 
 
 class Clock:
@@ -54,11 +54,11 @@ async def test_attempts_are_kept_for_each_second_customer_and_door_with_tag_and_
     try_(journal, NOON)
     try_(journal, NOON, end=(FaultTag.CLIENT, "422"))
     try_(journal, NOON, door=Door.SMTP, end=(FaultTag.SERVER, "451/4.3.0"))
-    try_(journal, NOON, None, end=(FaultTag.TIMEOUT, "504"), key=MARK)
+    try_(journal, NOON, None, end=(FaultTag.TIMEOUT, "504"), key=BADGE)
     try_(journal, NOON + 1, end=(FaultTag.SERVER, ""))
     await journal.close()
     assert everything(tmp_path) == [
-        Line((NOON, None, Door.API, MARK), Counter({(FaultTag.TIMEOUT, "504"): 1})),
+        Line((NOON, None, Door.API, BADGE), Counter({(FaultTag.TIMEOUT, "504"): 1})),
         Line((NOON, 1, Door.API, ""), Counter({OK: 2, (FaultTag.CLIENT, "422"): 1})),
         Line((NOON, 1, Door.SMTP, ""), Counter({(FaultTag.SERVER, "451/4.3.0"): 1})),
         Line((NOON + 1, 1, Door.API, ""), Counter({(FaultTag.SERVER, ""): 1})),
@@ -79,7 +79,7 @@ async def test_an_attempt_counts_in_the_second_of_its_arrival_however_late_it_en
 
 
 async def test_whose_an_attempt_is_may_be_known_later(tmp_path: Path, journal: Journal):
-    attempt = journal.begin(Door.API, NOON, None, MARK)
+    attempt = journal.begin(Door.API, NOON, None, BADGE)
     attempt.belongs_to(5)
     attempt.belongs_to(5)
     attempt.ended(*OK)
@@ -96,14 +96,14 @@ async def test_what_cannot_be_judged_is_no_attempt(tmp_path: Path, journal: Jour
     assert everything(tmp_path) == [Line((NOON + 1, 1, Door.API, ""), Counter({BAD: 1}))]
 
 
-async def test_keys_that_anybody_may_invent_leave_no_mark_unless_we_failed_them(tmp_path: Path, journal: Journal):
+async def test_keys_that_anybody_may_invent_leave_no_badge_unless_we_failed_them(tmp_path: Path, journal: Journal):
     for number in range(100):
         try_(journal, NOON, None, end=(FaultTag.CLIENT, "401"), key=f"{number:016x}")
-    try_(journal, NOON, None, end=BAD, key=MARK)
+    try_(journal, NOON, None, end=BAD, key=BADGE)
     await journal.close()
     assert everything(tmp_path) == [
         Line((NOON, None, Door.API, ""), Counter({(FaultTag.CLIENT, "401"): 100})),
-        Line((NOON, None, Door.API, MARK), Counter({BAD: 1})),
+        Line((NOON, None, Door.API, BADGE), Counter({BAD: 1})),
     ]
 
 
@@ -243,13 +243,13 @@ async def test_a_killed_process_leaves_what_ended_and_what_was_under_way(tmp_pat
     try_(journal, NOON + 1)
     try_(journal, NOON + 1, end=BAD)
     journal.begin(Door.SMTP, NOON + 1, 7)
-    journal.begin(Door.API, NOON + 2, None, MARK)
+    journal.begin(Door.API, NOON + 2, None, BADGE)
     try_(journal, NOON + 2, end=GONE)
     assert sorted(slate.read(handle), key=str) == sorted(
         [
             Left(NOON + 1, 1, Door.API, "", 0, 1, 1),
             Left(NOON + 1, 7, Door.SMTP, "", 1, 0, 0),
-            Left(NOON + 2, None, Door.API, MARK, 1, 0, 0),
+            Left(NOON + 2, None, Door.API, BADGE, 1, 0, 0),
         ],
         key=str,
     )
@@ -257,7 +257,7 @@ async def test_a_killed_process_leaves_what_ended_and_what_was_under_way(tmp_pat
     assert parent.recover(slate.read(handle)) == 4
     await parent.close()
     found = sets(tmp_path)
-    assert found.attempted == {(1, Door.API, NOON): 0b11, (7, Door.SMTP, NOON): 0b10, (MARK, Door.API, NOON): 0b100}
+    assert found.attempted == {(1, Door.API, NOON): 0b11, (7, Door.SMTP, NOON): 0b10, (BADGE, Door.API, NOON): 0b100}
     assert found.answered == {(1, Door.API, NOON): 0b11}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from homing.api.app import make_app
 from homing.api.openapi import Common, document
-from homing.evidence.marks import key_mark
+from homing.evidence.badges import key_badge
 from homing.evidence.types import FaultTag
 from homing.ground import db
 from homing.ground.secrets import hash_api_key
@@ -211,14 +211,14 @@ async def test_a_client_that_leaves_before_its_answer_tells_nothing(door: HttpDo
     assert door.evidence.ended == [(door.account_id, FaultTag.VOID)]
 
 
-async def test_keys_that_cannot_be_checked_are_a_503_and_count_under_their_mark(database: str):
+async def test_keys_that_cannot_be_checked_are_a_503_and_count_under_their_badge(database: str):
     other = "f" * 40
     async with db.pool(database) as pool, http_door(pool) as door:
         await pool.close()
         answer = await door.client.get("/api/v1/events/message", headers={"Authorization": other})
         assert answer.status_code == 503, "401 would blame whoever asks"
         assert door.evidence.counted == [(None, FaultTag.SERVER)]
-        assert door.evidence.keys == [key_mark(hash_api_key(other))]
+        assert door.evidence.keys == [key_badge(hash_api_key(other))]
 
 
 async def test_what_we_cut_off_when_we_stop_is_our_failure(pool):

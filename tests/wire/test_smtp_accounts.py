@@ -56,7 +56,6 @@ async def opened(pool, **trust) -> AsyncIterator[Doors]:
             SmtpSettings(hostname="mx.homing.test"),
             accept=accept,
             authenticate=http.authenticator.authenticate,
-            count=lambda account_id, fault: None,
             refuse_new=lambda: None,
             clock=SystemClock(),
             **trust,

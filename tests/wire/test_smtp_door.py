@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 from homing.accounts.types import Sender
-from homing.evidence.marks import key_mark
+from homing.evidence.badges import key_badge
 from homing.evidence.types import FaultTag
 from homing.ground.errors import LeaseLost, Overloaded, StoreUnavailable
 from homing.ground.secrets import hash_api_key
@@ -129,7 +129,7 @@ async def test_keys_that_cannot_be_looked_up_are_our_fault(door: OpenDoor):
     await line.say(b"EHLO c\r\n")
     assert (await line.say(AUTH)).startswith("454 4.7.0")
     assert door.desk.counted == {(None, FaultTag.SERVER): 1}
-    assert door.desk.evidence.keys == [key_mark(hash_api_key(KEY))]
+    assert door.desk.evidence.keys == [key_badge(hash_api_key(KEY))]
 
 
 # ── answers of accept ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -559,7 +559,8 @@ def filled(value: Any, values: dict[str, str]) -> Any:
 def without_own_ids(text: str) -> str:
     """Return an answer without what differs by chance: ids and keys that were just made, moments."""
     text = re.sub(
-        r'"(id|key|short_key|href|signing_secret|webhook_id|dkim|public|value|updated|created|timestamp|due_local)":"[^"]*"',
+        r'"(id|key|short_key|href|reference|signing_secret|webhook_id|dkim|public|value|updated|created|timestamp|due_local)"'
+        r':"[^"]*"',
         r'"\1":""',
         text,
     )

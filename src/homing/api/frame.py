@@ -13,7 +13,7 @@ from litestar import Litestar, Request, Response
 
 from homing.api.credentials import key_of
 from homing.api.errors import LONGEST_URI, URI_TOO_LONG, answer_to, errors_body, fault_of
-from homing.evidence.marks import key_mark
+from homing.evidence.badges import key_badge
 from homing.evidence.types import Attempt, Begin, FaultTag, nobodys
 from homing.ground.errors import Temporary
 from homing.ground.log import get
@@ -90,15 +90,15 @@ class Frame:
                 attempt.ended(state.get(FAULT) or (fault_of(status) if status else FaultTag.SERVER), str(status or ""))
 
     def _attempt(self, scope: Any, arrived_at: float) -> Attempt:
-        """Begin an attempt under the mark of the key that is shown; the gate says whose it is."""
+        """Begin an attempt under the badge of the key that is shown; the gate says whose it is."""
         if not scope["path"].startswith("/api/"):
             return nobodys(0)
-        mark = ""
+        badge = ""
         for name, value in scope["headers"]:
             if name == b"authorization":
                 key = key_of(value.decode("latin-1").strip())
-                mark = key_mark(hash_api_key(key)) if key else ""
-        return self._begin(int(arrived_at), None, mark)
+                badge = key_badge(hash_api_key(key)) if key else ""
+        return self._begin(int(arrived_at), None, badge)
 
 
 def handle(request: Request[Any, Any, Any], trouble: Exception) -> Response[bytes]:

@@ -88,7 +88,7 @@ def _is_ours(master_key: MasterKey, ticket: str) -> bool:
 
 def _page(status: int, inside: str) -> Response[bytes]:
     body = _PAGE.replace("{inside}", inside).encode("utf-8", "replace")
-    return Response(body, status_code=status, media_type="text/html; charset=utf-8", headers=_HEADERS)
+    return Response(body, status_code=status, media_type="text/html", headers=_HEADERS)
 
 
 def _form(ticket: str, given: Sev1In, *, numbers: Sequence[str], why: str = "") -> str:
@@ -136,15 +136,15 @@ _PAGE = (
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
     f"<title>Severity 1 report</title><style>{_STYLE}</style></head><body><main>{{inside}}</main></body></html>\n"
 )
-SHOW = Operation("The form for a Critical Issue", {200: "a page of HTML"}, text="text/html")
+SHOW = Operation("The form for a Critical Issue", {200: ("a page of HTML", None)}, text="text/html")
 SEND = Operation(
     "Send the form; the same form sent twice is one report",
     {
-        200: "a page with reference and promise",
-        400: "not our form",
-        413: "too large",
-        422: "something is missing",
-        429: "too many",
+        200: ("a page with reference and promise", None),
+        400: ("a page: not our form", None),
+        413: ("a page: too large", None),
+        422: ("a page: something is missing", None),
+        429: ("a page: too many", None),
     },
     media=("application/x-www-form-urlencoded",),
     body={"type": "object"},

@@ -13,13 +13,13 @@ from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies
-from homing.api.errors import NOT_FOUND, ApiError
+from homing.api.errors import GONE, NOT_FOUND, TOO_SLOW, ApiError, too_large
 from homing.api.openapi import OPEN, Operation, Schema
 from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.errors import Temporary
 from homing.ground.log import get
-from homing.ingress.rules.problem import Problem
+from homing.ingress.rules.problem import Problem, missing
 from homing.support.line.addresses import PREFIX, LineAddresses
 from homing.support.line.desk import OFFLINE, Desk, Replayed, fallback_document
 from homing.support.line.journal import Journal, Noted
@@ -39,6 +39,7 @@ MOST_BODY = 65_536
 _STEPS = frozenset(step.value for step in Step)
 _FORBIDDEN = Problem(403, "Forbidden.", "the signature of this request is not the carrier's")
 _REPLAYED = Problem(403, "Forbidden.", "this call is over")
+_NAMES_NO_CALL = missing("the request names no call")
 
 
 class Refusals(Counter[str]):
@@ -80,7 +81,7 @@ def routes(
         given: dict[str, Any] = members(body) if is_json else dict(form_fields(body))
         happened = read(carrier.family, given)
         if not happened.call_id:
-            raise ApiError(Problem(422, "required field is missing", "the request names no call", "1400"))
+            raise ApiError(_NAMES_NO_CALL)
         return carrier, happened
 
     @post(CALLS, status_code=200, opt={"grants": OPEN, "operation": ASK_CALL})
@@ -196,23 +197,18 @@ def _whole(text: object) -> int:
 
 _CARRIER: Schema = {"name": "carrier", "in": "path", "required": True, "schema": {"type": "string"}}
 _DOCUMENT: Schema = {"type": "string"}
-_SAID = {
-    204: "nothing is to be said",
-    403: "the signature is missing, forged or old, or the call is over",
-    404: "no such carrier, step or attempt",
-    413: "the body is too large",
-    422: "the request names no call (1400)",
-    503: "neither the store nor the disk takes it",
-}
+_REFUSALS = (NOT_FOUND, _FORBIDDEN, _REPLAYED, _NAMES_NO_CALL, too_large(MOST_BODY), TOO_SLOW, GONE)
 ASK_CALL = Operation(
     "A carrier tells what happened in a call",
-    {200: ("what is spoken next, as the carrier's family wants it", _DOCUMENT), **_SAID},
+    {200: ("what is spoken next, as the carrier's family wants it", _DOCUMENT), 204: "taken; nothing is spoken"},
+    errors=_REFUSALS,
     description="Signed by the carrier. Asked again with the same answer, it gives the same document.",
     parameters=(_CARRIER, {"name": "step", "in": "path", "required": True, "schema": {"type": "string"}}),
 )
 ASK_ATTEMPT = Operation(
     "A carrier tells what happened in a call-back",
-    {200: ("what is spoken next, as the carrier's family wants it", _DOCUMENT), **_SAID},
+    {200: ("what is spoken next, as the carrier's family wants it", _DOCUMENT), 204: "taken; nothing is spoken"},
+    errors=_REFUSALS,
     description="Signed by the carrier.",
     parameters=(
         _CARRIER,

@@ -28,7 +28,7 @@ from homing.availability.rules.watching import (
 )
 from homing.availability.types import Finding, Rule, moment
 from homing.evidence import store as evidence
-from homing.evidence.reading import Gathered, Who
+from homing.evidence.reading import Gathered
 from homing.evidence.rules.seconds import Seconds
 from homing.evidence.slate import Left
 from homing.evidence.tail import Tail
@@ -77,7 +77,7 @@ class Detector:
         self._target = target
         self._tail: Tail | None = None
         self._rings: dict[int, Ring] = {}
-        self._accounts: dict[str, int] = {}  # by mark, as far as the database told
+        self._accounts: dict[str, int] = {}  # by badge, as far as the database told
         self._told: dict[tuple[int, Rule], Persistent] = {}
         self._unwritten: list[Finding] = []
         self._pending: set[int] = set()  # accounts with attempts under way at the last look
@@ -129,26 +129,24 @@ class Detector:
             self._asked = {account: at for account, at in self._asked.items() if at > base}
         return touched
 
-    async def _learn(self, marks: set[str], now: int) -> None:
-        """Find the accounts of marks that are new. While nobody can tell, their attempts wait in the journal alone."""
-        new = {mark for mark in marks if mark not in self._accounts}
+    async def _learn(self, badges: set[str], now: int) -> None:
+        """Find the accounts of badges that are new. While nobody can tell, their attempts wait in the journal alone."""
+        new = {badge for badge in badges if badge not in self._accounts}
         if not new:
             return
-        asked: list[tuple[Who, int]] = [(mark, now - now % HOUR_S) for mark in new]
+        asked = [(badge, now - now % HOUR_S) for badge in new]
         try:
             async with asyncio.timeout(_STORE_S):
                 resolved = await evidence.resolve(self._pool, asked)
         except (HomingError, *db.TEMPORARY):
             return
-        for (who, _), account in resolved.items():
-            if isinstance(who, str) and account != evidence.NOBODY:
-                self._accounts[who] = account
+        self._accounts |= {badge: account for (badge, _), account in resolved.items() if account != evidence.NOBODY}
 
     async def _learn_all(self) -> None:
-        """Learn the marks of all keys and names there are, so that they are known when nobody can be asked."""
+        """Learn the badges of all keys and names there are, so that they are known when nobody can be asked."""
         try:
             async with asyncio.timeout(_STORE_S):
-                self._accounts = await evidence.all_marks(self._pool)
+                self._accounts = await evidence.all_badges(self._pool)
         except (HomingError, *db.TEMPORARY):
             return
 

@@ -36,9 +36,9 @@ from homing.egress import warmup_store as warmup
 from homing.egress.pace import PaceKeeper
 from homing.events import store as events
 from homing.evidence import slate
+from homing.evidence.badges import key_badge
 from homing.evidence.fold import Folder
 from homing.evidence.journal import Journal
-from homing.evidence.marks import key_mark
 from homing.evidence.sources import SourceBook
 from homing.evidence.types import Door, FaultTag
 from homing.evidence.watch import EdgeWatch
@@ -196,11 +196,11 @@ class House:
 
         def refused(turned: Turned) -> None:
             if turned.door == "smtp":
-                account_id, mark = sources.whose(turned.address)
-                journal.begin(Door.SMTP, int(turned.at), account_id, mark).ended(FaultTag.SERVER, "421/4.3.2")
+                account_id, badge = sources.whose(turned.address)
+                journal.begin(Door.SMTP, int(turned.at), account_id, badge).ended(FaultTag.SERVER, "421/4.3.2")
             elif turned.door == "http" and turned.path.startswith("/api/"):
-                mark = key_mark(turned.key_hash) if turned.key_hash else ""
-                journal.begin(Door.API, int(turned.at), None, mark).ended(FaultTag.SERVER, "503")
+                badge = key_badge(turned.key_hash) if turned.key_hash else ""
+                journal.begin(Door.API, int(turned.at), None, badge).ended(FaultTag.SERVER, "503")
 
         doorman = Doorman(
             http=self.http,

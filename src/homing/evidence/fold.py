@@ -122,12 +122,18 @@ class Folder:
                 return await store.replace_segments(connection, self._node, day, segments)
 
     async def _segments(self, connection: db.Executor, found: Gathered) -> dict[Place, Sets]:
-        """Return what was read by account, hour and door, with marks resolved."""
-        accounts = await store.resolve(connection, ((who, hour_at) for who, _, hour_at in found.attempted))
+        """Return what was read by account, hour and door, with badges resolved."""
+        there = await store.known(connection, {who for who, _, _ in found.attempted if isinstance(who, int)})
+        badges = {(who, hour_at) for who, _, hour_at in found.attempted if isinstance(who, str)}
+        accounts = await store.resolve(connection, badges)
         made: dict[Place, Sets] = {}
         for segment, attempted in found.attempted.items():
             who, door, hour_at = segment
-            place = (accounts[who, hour_at], hour_at // HOUR_S)
+            if isinstance(who, str):
+                account = accounts[who, hour_at]
+            else:
+                account = who if who is not None and who in there else store.NOBODY
+            place = (account, hour_at // HOUR_S)
             answered = found.answered.get(segment, 0)
             api, api_ok, smtp, smtp_ok = made.get(place, store.NO_SETS)
             if door is Door.API:

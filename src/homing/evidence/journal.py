@@ -3,7 +3,7 @@
 It survives an outage of the database, because it needs none. Each process appends to files of its own, one for each UTC day,
 `<data>/evidence/YYYY-MM-DD/<process>.log`; reading.py reads them, fold.py takes them into the ledger. A line is
 
-    <Unix second> <account or -> <door> <mark or -> <tag>:<code>=<count>[,...] <CRC-32 of what precedes>
+    <Unix second> <account or -> <door> <badge or -> <tag>:<code>=<count>[,...] <CRC-32 of what precedes>
 
 An attempt belongs to the second in which it arrived, whenever it ends, so several lines may speak of one second: they add up.
 The supervisor's journal also holds `<Unix second> watch <CRC-32>` for every second in which the doors were attended. A line
@@ -36,7 +36,7 @@ _MOST_ROWS = 200_000  # in memory while the disk takes nothing; about a minute's
 _SYNC_WATCH_S = 10  # watched seconds alone wake the disk so often
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
-Slot = tuple[int, int | None, Door, str]  # second, account, door, mark
+Slot = tuple[int, int | None, Door, str]  # second, account, door, badge
 Outcome = tuple[FaultTag, str]  # whose fault, and the code that was answered
 
 
@@ -152,7 +152,7 @@ class Journal:
         row.open -= 1
         if outcome is not None and outcome[0] is not FaultTag.VOID:
             if slot[1] is None and slot[3] and verdict(slot[2], *outcome) is Verdict.OK:
-                # Nobody's key, judged and answered. Marks of keys that anybody may invent must not fill the disk.
+                # Nobody's key, judged and answered. Badges of keys that anybody may invent must not fill the disk.
                 elsewhere = (*slot[:3], "")
                 other = self.open(elsewhere)
                 if other is not None:

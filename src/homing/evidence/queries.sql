@@ -8,24 +8,24 @@ SELECT pg_advisory_xact_lock(hashtextextended('homing evidence ' || :node, 0));
 -- reads: ledger_files
 SELECT day, process, folded, size FROM ledger_files WHERE node = :node AND day >= :since;
 
--- name: keys_by_mark
+-- name: keys_by_badge
 -- Whose keys begin with these bytes of hash, revoked ones too.
 -- reads: api_keys
-SELECT encode(substr(k.key_hash, 1, 8), 'hex') AS mark, k.account_id, k.revoked_at
+SELECT encode(substr(k.key_hash, 1, 8), 'hex') AS badge, k.account_id, k.revoked_at
 FROM unnest(:lows::bytea[], :highs::bytea[]) AS m(low, high)
 JOIN api_keys k ON k.key_hash >= m.low AND k.key_hash <= m.high;
 
--- name: accounts_by_mark
--- Whose names have these marks.
+-- name: accounts_by_badge
+-- Whose names have these badges.
 -- reads: accounts
-SELECT '@' || substr(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 1, 15) AS mark, account_id
+SELECT '@' || substr(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 1, 15) AS badge, account_id
 FROM accounts
-WHERE '@' || substr(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 1, 15) = ANY(:marks::text[]);
+WHERE '@' || substr(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 1, 15) = ANY(:badges::text[]);
 
--- name: all_marks
--- The marks of every key that was not revoked, and of every name.
+-- name: all_badges
+-- The badges of every key that was not revoked, and of every name.
 -- reads: api_keys, accounts
-SELECT encode(substr(key_hash, 1, 8), 'hex') AS mark, account_id FROM api_keys WHERE revoked_at IS NULL
+SELECT encode(substr(key_hash, 1, 8), 'hex') AS badge, account_id FROM api_keys WHERE revoked_at IS NULL
 UNION ALL
 SELECT '@' || substr(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 1, 15), account_id FROM accounts;
 

@@ -12,7 +12,7 @@ from homing.evidence.journal import Outcome, Slot
 from homing.evidence.rules.classify import disagrees, verdict
 from homing.evidence.types import HOUR_S, Door, FaultTag, Verdict
 
-Who = int | str | None  # an account, a mark of somebody whose account is to be found, or nobody known
+Who = int | str | None  # an account, a badge of somebody whose account is to be found, or nobody known
 Segment = tuple[Who, Door, int]  # who, where, first second of the hour
 
 
@@ -56,13 +56,13 @@ class Gathered:
                 continue
             if len(words) != 5:
                 continue  # written by another version
-            _, account, door, mark, ended = words
+            _, account, door, badge, ended = words
             ok, failed, disputed = judged[door, ended]
             if disputed:
                 self.disputed.update(disputed)
             if not (ok or failed):
                 continue
-            who: Who = int(account) if account != "-" else mark if mark != "-" else None
+            who: Who = int(account) if account != "-" else badge if badge != "-" else None
             segment = (who, _DOORS[door], hour)
             attempted[segment] = attempted.get(segment, 0) | bit
             if ok:
@@ -112,8 +112,8 @@ def parse(line: bytes) -> Line | None:
     words = text.decode("ascii").split(" ")
     if len(words) != 5:
         return None
-    second, account, door, mark, ended = words
-    slot = (int(second), None if account == "-" else int(account), Door(door), "" if mark == "-" else mark)
+    second, account, door, badge, ended = words
+    slot = (int(second), None if account == "-" else int(account), Door(door), "" if badge == "-" else badge)
     return Line(slot, _ended(ended))
 
 

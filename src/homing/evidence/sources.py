@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from homing.accounts.grants import within
+from homing.evidence.badges import name_badge
 from homing.evidence.journal import day_of
-from homing.evidence.marks import name_mark
 from homing.evidence.types import DAY_S
 from homing.ground import log
 from homing.ground.config import TrustedNet
@@ -27,7 +27,7 @@ _LINE = re.compile(r"(\d{1,10}) ([0-9a-fA-F:.]{2,45})\Z")
 
 
 class Whose(NamedTuple):
-    """Who an address belongs to: an account, or a mark to find it by; both empty: nobody knows."""
+    """Who an address belongs to: an account, or a badge to find it by; both empty: nobody knows."""
 
     account_id: int | None = None
     key: str = ""
@@ -57,7 +57,7 @@ class SourceBook:
         """Return who an address belongs to; the narrowest trusted network wins, an address of several accounts is nobody's."""
         for net in self._trust:
             if within(address, (net.network,)):
-                return Whose(key=name_mark(net.account))
+                return Whose(key=name_badge(net.account))
         known = self._accounts.get(address, ())
         return Whose(account_id=next(iter(known))) if len(known) == 1 else Whose()
 

@@ -1,12 +1,11 @@
 """Typed access to the ledger: sets of seconds of accounts, doors, hours and nodes."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from homing.evidence.marks import is_name
-from homing.evidence.reading import Who
+from homing.evidence.badges import is_name
 from homing.evidence.rules.seconds import Seconds, pack, unpack
 from homing.evidence.types import HOUR_S, Door
 from homing.ground import db
@@ -84,45 +83,42 @@ async def positions(executor: db.Executor, node: str, *, since: date) -> dict[tu
     return {(row["day"].isoformat(), row["process"]): Position(row["folded"], row["size"]) async for row in rows}
 
 
-async def resolve(executor: db.Executor, wanted: Iterable[tuple[Who, int]]) -> dict[tuple[Who, int], int]:
-    """Return the account of each (who, first second of an hour); NOBODY where there is none.
+async def known(executor: db.Executor, account_ids: Collection[int]) -> set[int]:
+    """Return which of these accounts there are."""
+    if not account_ids:
+        return set()
+    return {row["account_id"] async for row in _sql.known_accounts(executor, account_ids=list(account_ids))}
+
+
+async def resolve(executor: db.Executor, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """Return the account of each (badge, first second of an hour); NOBODY where there is none.
 
     A key counts for its account until the hour in which it was revoked is over.
     """
-    pairs = set(wanted)
-    marks = {who for who, _ in pairs if isinstance(who, str)}
-    keys = sorted(mark for mark in marks if not is_name(mark))
+    badges = {badge for badge, _ in wanted}
+    keys = sorted(badge for badge in badges if not is_name(badge))
     found: dict[str, tuple[int, float | None]] = {}
     if keys:
-        lows = [bytes.fromhex(mark) + bytes(24) for mark in keys]
-        highs = [bytes.fromhex(mark) + b"\xff" * 24 for mark in keys]
-        async for row in _sql.keys_by_mark(executor, lows=lows, highs=highs):
+        lows = [bytes.fromhex(badge) + bytes(24) for badge in keys]
+        highs = [bytes.fromhex(badge) + b"\xff" * 24 for badge in keys]
+        async for row in _sql.keys_by_badge(executor, lows=lows, highs=highs):
             revoked_at = row["revoked_at"]
-            found[row["mark"]] = (row["account_id"], None if revoked_at is None else revoked_at.timestamp())
-    names = [mark for mark in marks if is_name(mark)]
+            found[row["badge"]] = (row["account_id"], None if revoked_at is None else revoked_at.timestamp())
+    names = [badge for badge in badges if is_name(badge)]
     if names:
-        async for row in _sql.accounts_by_mark(executor, marks=names):
-            found[row["mark"]] = (row["account_id"], None)
-    numbers = [who for who, _ in pairs if isinstance(who, int)]
-    there: set[int] = set()
-    if numbers:
-        there = {row["account_id"] async for row in _sql.known_accounts(executor, account_ids=numbers)}
-    resolved: dict[tuple[Who, int], int] = {}
-    for who, hour_at in pairs:
-        account = NOBODY
-        if isinstance(who, int):
-            account = who if who in there else NOBODY
-        elif who is not None and who in found:
-            account_id, revoked_at = found[who]
-            account = account_id if revoked_at is None or revoked_at > hour_at else NOBODY
-        resolved[who, hour_at] = account
+        async for row in _sql.accounts_by_badge(executor, badges=names):
+            found[row["badge"]] = (row["account_id"], None)
+    resolved: dict[tuple[str, int], int] = {}
+    for badge, hour_at in wanted:
+        account_id, revoked_at = found.get(badge, (NOBODY, None))
+        resolved[badge, hour_at] = account_id if revoked_at is None or revoked_at > hour_at else NOBODY
     return resolved
 
 
-async def all_marks(executor: db.Executor) -> dict[str, int]:
-    """Return the accounts of all marks there can be: of keys that were not revoked, and of names."""
+async def all_badges(executor: db.Executor) -> dict[str, int]:
+    """Return the accounts of all badges there can be: of keys that were not revoked, and of names."""
     with db.trouble_is_temporary():
-        return {row["mark"]: row["account_id"] async for row in _sql.all_marks(executor)}
+        return {row["badge"]: row["account_id"] async for row in _sql.all_badges(executor)}
 
 
 async def unite_segments(connection: db.Executor, node: str, new: Mapping[Place, Sets], *, today: date) -> int:
@@ -160,7 +156,13 @@ async def _put(connection: db.Executor, node: str, changed: Mapping[Place, Sets]
     if not changed:
         return
     places = sorted(changed)
-    packed = [[pack(changed[place][n]) for place in places] for n in range(4)]
+    packed: list[list[bytes]] = [[], [], [], []]
+    for place in places:
+        for n in (0, 2):
+            attempted, answered = changed[place][n : n + 2]
+            packed[n].append(pack(attempted) if attempted else b"")
+            # Most hours are answered whenever they are tried.
+            packed[n + 1].append(packed[n][-1] if answered == attempted else pack(answered))
     await _sql.put_segments(
         connection,
         node=node,

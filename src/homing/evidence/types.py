@@ -57,7 +57,7 @@ class Begin(Protocol):
 
         second      Unix second in which its first byte came (SMTP: the MAIL command)
         account_id  None: not known (yet)
-        key         a mark of whoever asks, where the account is not known: see journal.key_mark and name_mark
+        key         a badge of whoever asks, where the account is not known: see journal.key_badge and name_badge
         """
         ...
 

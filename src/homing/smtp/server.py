@@ -86,7 +86,7 @@ class SmtpDoor:
     authenticate  who holds a key, seen from an address; None: a public door without AUTH
     recipient     whether mail for an address is taken: RCPT_OK or a refusal; needed at a public door
     begin         the evidence journal; without it nothing here is anybody's attempt
-    whose         account and mark of an address, where nothing else can tell who was sent away at the door
+    whose         account and badge of an address, where nothing else can tell who was sent away at the door
     note          told the address and the account of each successful AUTH
     refuse_new    why nothing new is taken now (words for strangers), or None
     trusted       the account that an address injects for without AUTH, or None; no function where nobody is trusted

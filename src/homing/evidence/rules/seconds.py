@@ -64,11 +64,16 @@ def pack(bits: Seconds) -> bytes:
     out = bytearray()
     end = 0
     for start, length in runs(bits):
-        for number in (start - end, length):
-            while number > 127:
-                out.append(number & 127 | 128)
-                number >>= 7
-            out.append(number)
+        number = start - end
+        while number > 127:
+            out.append(number & 127 | 128)
+            number >>= 7
+        out.append(number)
+        number = length
+        while number > 127:
+            out.append(number & 127 | 128)
+            number >>= 7
+        out.append(number)
         end = start + length
     return bytes(out)
 

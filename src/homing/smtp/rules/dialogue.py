@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import cast
 
 from homing.accounts.types import Sender
-from homing.evidence.marks import key_mark
+from homing.evidence.badges import key_badge
 from homing.evidence.types import nobodys
 from homing.ground.secrets import hash_api_key
 from homing.smtp import replies
@@ -157,7 +157,7 @@ class Session:
             return []
         self._phase = _COMMAND
         if isinstance(answer, Reply):
-            self._tried.stranded(key_mark(hash_api_key(credentials.key)), answer)
+            self._tried.stranded(key_badge(hash_api_key(credentials.key)), answer)
             return self._advance([answer])
         sender = answer
         if sender is None or not may_inject(sender, credentials.subaccount):

@@ -43,12 +43,12 @@ class Tried:
         else:
             self._connection.belongs_to(account_id)
 
-    def stranded(self, mark: str, reply: Reply) -> None:
+    def stranded(self, badge: str, reply: Reply) -> None:
         """AUTH could not be checked, through no fault of whoever showed this key."""
         if self._any or self._connection is not None:
             return
         self._any = True
-        self._begin(self._connected_at, None, mark).ended(reply.fault, reply.label)
+        self._begin(self._connected_at, None, badge).ended(reply.fault, reply.label)
 
     def mail(self, reply: Reply) -> None:
         """MAIL was answered."""

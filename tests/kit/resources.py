@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -39,6 +38,7 @@ from homing.api.v1 import (
     support_case_steps,
     support_cases,
     support_oncall,
+    support_promises,
     support_quarantine,
     suppression_imports,
     suppression_list,
@@ -71,7 +71,6 @@ from homing.spool.css import Inliner
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Desk
 from homing.support.cases.endings import Endings
-from homing.support.cases.mailroom import Mailroom
 from homing.support.clocks.store import LegalClock, ServerClock
 from homing.templates.book import SnippetBook
 from homing.validation.judge import Judge
@@ -236,22 +235,9 @@ def support_routes(pool: db.Pool, bodies: Bodies, legal: LegalClock | None = Non
     clock = legal or ServerClock()
     desk = Desk(pool, clock)
     office = Office(pool=pool, legal=clock, desk=desk, course=Course(desk), endings=Endings(desk))
-
-    async def nothing(name: str) -> tuple[str, ...]:
-        return ()
-
-    mailroom = Mailroom(
-        pool,
-        desk,
-        clock,
-        SystemClock(),
-        address="help@support.test",
-        own=frozenset(),
-        token=partial(MASTER_KEY.token, purpose="support", size=16),
-        look_up=nothing,
-    )
     return [
         *support_cases.routes(office=office, bodies=bodies),
         *support_case_steps.routes(office=office, bodies=bodies),
-        *support_quarantine.routes(office=office, mailroom=mailroom, bodies=bodies),
+        *support_quarantine.routes(office=office, bodies=bodies),
+        *support_promises.routes(office=office),
     ]

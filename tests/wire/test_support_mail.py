@@ -12,6 +12,7 @@ import pytest
 from homing.contracts.types import Role
 from homing.ground import db
 from homing.support.cases import letter_store, quarantine, store
+from homing.support.cases.releasing import Gate
 from homing.support.cases.rules import threading
 from homing.support.cases.types import Case, Purpose, Side, State, Verified
 from homing.support.clocks.types import Kind
@@ -162,7 +163,7 @@ async def test_who_is_a_contact_of_two_accounts_waits_unless_the_mail_says_which
     held = await quarantine.waiting(town.pool)
     assert "several accounts" in held[0].reason
     town.clock.forward(hours=1)
-    case = await town.mailroom.release(held[0].quarantine_id, town.ann, case_id=None, contact=town.kim)
+    case = await Gate(town.pool, town.desk, town.legal).release(held[0].quarantine_id, town.ann, case_id=None, contact=town.kim)
     assert isinstance(case, Case)
     assert (await town.shows(case.case_id, Kind.FIRST_RESPONSE)).started_at == at(NOON), "it is owed since it was received"
     assert await quarantine.waiting(town.pool) == []
@@ -174,7 +175,7 @@ async def test_a_stranger_whom_somebody_vouches_for_gets_in_once(town: Town):
     number = await opened(town)
     await town.arrives(town.mail("I am Lee.", sender="lee@acme.test", subject=f"Re: [Case {number}]"), mail_from="lee@acme.test")
     held = (await quarantine.waiting(town.pool))[0]
-    release = town.mailroom.release
+    release = Gate(town.pool, town.desk, town.legal).release
     assert isinstance(await release(held.quarantine_id, town.ann, case_id=number, contact=None), str)
     lee = await town.contact("lee@acme.test")
     assert isinstance(await release(held.quarantine_id, town.ann, case_id=4711, contact=lee), str)
@@ -183,7 +184,7 @@ async def test_a_stranger_whom_somebody_vouches_for_gets_in_once(town: Town):
     message = (await town.messages(number))[-1]
     assert (message.body, message.verified) == ("I am Lee.", Verified.STAFF)
     assert await release(held.quarantine_id, town.ann, case_id=number, contact=lee) is None
-    assert not await town.mailroom.discard(held.quarantine_id, town.ann)
+    assert not await Gate(town.pool, town.desk, town.legal).discard(held.quarantine_id, town.ann)
 
 
 AUTOMATIC = [

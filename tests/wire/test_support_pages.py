@@ -41,7 +41,7 @@ class Visit:
 @pytest.fixture
 async def visit(pool: db.Pool, tmp_path: Path):
     async with support_town(pool, tmp_path, NOON) as town:
-        pages = letter.routes(pool=pool, desk=town.desk, endings=town.endings, token=TOKEN)
+        pages = letter.routes(pool=pool, desk=town.desk, course=town.course, endings=town.endings, token=TOKEN)
         async with http_door(pool, pages=pages) as door:
             yield Visit(town, door)
 

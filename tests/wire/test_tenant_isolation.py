@@ -246,6 +246,7 @@ WALK: dict[str, Way] = {
     "POST /api/v1/support/cases/{number}/resolution/signature": Way("case", bodies=({"version": 1},)),
     "POST /api/v1/support/cases/{number}/resolution/refusal": Way("case", bodies=({"version": 1},)),
     "POST /api/v1/support/cases/{number}/scope/acknowledgement": Way("case", bodies=({},)),
+    "GET /api/v1/support/promises": Way(),
     "POST /api/v1/support/cases/{number}/withdrawal": Way("case", bodies=({},)),
 }
 METRICS = Way(queries=("from={hour}", "from={hour}&campaigns={campaign}", "from={hour}&subaccounts=0,7,8"))

@@ -6,8 +6,9 @@ from functools import partial
 from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies
-from homing.api.v1 import support_case_steps, support_cases, support_quarantine
+from homing.api.v1 import support_case_steps, support_cases, support_promises, support_quarantine
 from homing.api.v1.support_callers import Office
+from homing.boot.line import line_settings
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import Clock
@@ -49,7 +50,16 @@ class Support:
         self.course = Course(self.desk)
         self.endings = Endings(self.desk)
         self.mailroom = self._mailroom(settings, pool, clock)
-        self._post = Post(pool, self.desk, legal, mail, address=self.address, base=support_base(settings), token=self.token)
+        self._post = Post(
+            pool,
+            self.desk,
+            legal,
+            mail,
+            address=self.address,
+            base=support_base(settings),
+            token=self.token,
+            numbers=[number for carrier in line_settings(settings).carriers.values() for number in carrier.numbers],
+        )
         self.desk.news = self._post.look
         self._keeper = Keeper(pool, legal, self.desk)
         self._clocks = ClockKeeper(pool, legal, clock, [CaseSource()])
@@ -87,12 +97,13 @@ class Support:
         return [
             *support_cases.routes(office=office, bodies=bodies),
             *support_case_steps.routes(office=office, bodies=bodies),
-            *support_quarantine.routes(office=office, mailroom=self.mailroom, bodies=bodies),
+            *support_quarantine.routes(office=office, bodies=bodies),
+            *support_promises.routes(office=office),
         ]
 
     def pages(self, pool: db.Pool) -> list[HTTPRouteHandler]:
         """Return the pages that links in mails lead to."""
-        return letter.routes(pool=pool, desk=self.desk, endings=self.endings, token=self.token)
+        return letter.routes(pool=pool, desk=self.desk, course=self.course, endings=self.endings, token=self.token)
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -3,18 +3,17 @@
 Whoever changes something says who he is with `--as`; mail that is owed leaves with the next turn of a worker.
 """
 
-import sys
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Annotated
 
 import typer
 
 from homing.accounts import store as accounts
-from homing.cli import cases_view, output, reach
+from homing.cli import cases_course, cases_end, cases_view, output, reach, typed
+from homing.cli.cases_who import AsOption, NumberArgument, TextOption, actor_of, contact_of, done, member_of, say, words_of
 from homing.cli.keys import AccountOption, JsonOption
-from homing.contracts import contacts, people
-from homing.contracts.types import Contact, StaffMember
+from homing.cli.typed import MonthArgument
+from homing.contracts import people
 from homing.ground import db
 from homing.ground.errors import Misuse
 from homing.support.cases import quarantine as held
@@ -23,8 +22,7 @@ from homing.support.cases.audit import CaseSource
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Answer, Desk, Opening
 from homing.support.cases.endings import Endings
-from homing.support.cases.rules.reading import LONGEST_BODY, LONGEST_SUBJECT, clean, clean_text
-from homing.support.cases.rules.states import No
+from homing.support.cases.rules.reading import LONGEST_SUBJECT, clean
 from homing.support.cases.types import (
     LIVE,
     Actor,
@@ -42,16 +40,12 @@ from homing.support.cases.types import (
 )
 from homing.support.cases.view import look, next_due
 from homing.support.clocks import auditor
+from homing.support.clocks import store as clocks
 from homing.support.clocks.auditor import Audit, Auditor
+from homing.support.clocks.rules.tally import Tally, tallies
 from homing.support.clocks.store import ServerClock
 
 app = typer.Typer(help="Support Cases: list, show, answer, resolve.", no_args_is_help=True)
-
-NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", help="Of the case.", min=1, max=2**62, show_default=False)]
-AsOption = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are, of the staff.", show_default=False)]
-TextOption = Annotated[str, typer.Option("--text", metavar="TEXT", help="What you write; - reads standard input.")]
-
-Work = Callable[[db.Pool, Desk, Actor, str], Awaitable[Answer]]
 
 
 @app.command("list")
@@ -71,7 +65,7 @@ def list_cases(
     async def work() -> cases_view.Listed:
         async with reach.database(reach.settings()) as pool:
             account_id = None if account is None else (await reach.account(pool, account)).account_id
-            owner_id = None if owner is None else (await _member(pool, owner)).person_id
+            owner_id = None if owner is None else (await member_of(pool, owner)).person_id
             rows = await store.find(pool, account_id=account_id, states=states, owner_id=owner_id, limit=limit)
             return cases_view.Listed(
                 rows=rows,
@@ -120,7 +114,7 @@ def open_case(
     phone: Annotated[bool, typer.Option("--phone", help="The customer has phoned.")] = False,
 ) -> None:
     """Open a case for a customer."""
-    body, about = _words(text), clean(subject, LONGEST_SUBJECT)
+    body, about = words_of(text), clean(subject, LONGEST_SUBJECT)
     if not about:
         raise Misuse("--subject needs words")
     if kind not in set(CaseKind):
@@ -128,10 +122,10 @@ def open_case(
 
     async def work() -> Case:
         async with reach.database(reach.settings()) as pool:
-            member = await _member(pool, who)
+            member = await member_of(pool, who)
             owner = await reach.account(pool, account)
-            named = await _contact(pool, owner.account_id, contact) if contact else None
-            by = _actor(member.person_id, member.email)
+            named = await contact_of(pool, owner.account_id, contact) if contact else None
+            by = actor_of(member.person_id, member.email)
             first = Incoming(
                 side=Side.CUSTOMER,
                 actor=by.name,
@@ -166,10 +160,10 @@ def own(
     """Take a case, or give it to a colleague."""
 
     async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
-        person_id = by.person_id if to is None else (await _member(pool, to)).person_id
+        person_id = by.person_id if to is None else (await member_of(pool, to)).person_id
         return await desk.own(number, person_id, by)
 
-    _say(_done(who, work))
+    say(done(who, work))
 
 
 @app.command("answer")
@@ -185,7 +179,7 @@ def answer(
     eta_unknown: Annotated[str, typer.Option("--eta-unknown", metavar="REASON", help="A status update: why nobody knows.")] = "",
 ) -> None:
     """Write to the customer. It goes out by e-mail; clocks stop once it is accepted for delivery."""
-    body = _words(text)
+    body = words_of(text)
     expected = None
     if eta is not None or eta_unknown:
         expected = Eta(at=None if eta is None else eta.replace(tzinfo=eta.tzinfo or UTC), unknown_because=clean(eta_unknown, 500))
@@ -194,40 +188,40 @@ def answer(
         purpose = Purpose.ANSWER if expected is None else Purpose.UPDATE
         return await desk.write(number, _said(body, purpose, by, name), by, question=question, eta=expected)
 
-    _say(_done(who, work))
+    say(done(who, work))
 
 
 @app.command("note")
 def note(number: NumberArgument, who: AsOption, text: TextOption) -> None:
     """Write a note that the customer never sees."""
-    body = _words(text)
+    body = words_of(text)
 
     async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
         return await desk.write(number, _said(body, Purpose.NOTE, by, name), by)
 
-    _say(_done(who, work))
+    say(done(who, work))
 
 
 @app.command("critical")
 def critical(number: NumberArgument, who: AsOption, text: TextOption) -> None:
     """Make a case critical; say why."""
-    words = _words(text)
+    words = words_of(text)
 
     async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
         return await Course(desk).escalate(number, by, reason=words)
 
-    _say(_done(who, work))
+    say(done(who, work))
 
 
 @app.command("propose")
 def propose(number: NumberArgument, who: AsOption, text: TextOption) -> None:
     """Propose the exact words that both sides sign."""
-    words = _words(text)
+    words = words_of(text)
 
     async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
         return await Endings(desk).propose(number, words, by, author=name)
 
-    _say(_done(who, work))
+    say(done(who, work))
 
 
 @app.command("close")
@@ -237,7 +231,7 @@ def close(number: NumberArgument, who: AsOption) -> None:
     async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
         return await Endings(desk).close_unconfirmed(number, by)
 
-    _say(_done(who, work))
+    say(done(who, work))
 
 
 @app.command("merge")
@@ -251,18 +245,36 @@ def merge(
     async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
         return await Course(desk).merge(number, into, by)
 
-    _say(_done(who, work))
+    say(done(who, work))
 
 
 @app.command("quarantine")
 def quarantine(json: JsonOption = False) -> None:
-    """List mail that nobody has vouched for. The API lets it in or discards it."""
+    """List mail that nobody has vouched for; `homing cases release` lets it in, `homing cases discard` throws it away."""
 
     async def work() -> list[held.Quarantined]:
         async with reach.database(reach.settings()) as pool:
             return await held.waiting(pool)
 
     cases_view.show_quarantine(reach.run(work()), now=datetime.now(UTC), json=json)
+
+
+@app.command("promises")
+def promises(
+    account: AccountOption = None,
+    month: MonthArgument = None,
+    json: JsonOption = False,
+) -> None:
+    """Count what became of the promises to a customer: cases and calls, each worth by itself."""
+    wanted = typed.month(month)
+    begin, end = (datetime.combine(day, time(), UTC) for day in (wanted.first, wanted.after))
+
+    async def work() -> list[Tally]:
+        async with reach.database(reach.settings()) as pool:
+            owner = await reach.account(pool, account)
+            return tallies(one.reading for one in await clocks.of_account(pool, owner.account_id, begin, end))
+
+    cases_view.show_promises(reach.run(work()), json=json)
 
 
 @app.command("audit")
@@ -285,41 +297,8 @@ def audit(
         raise typer.Exit(1)
 
 
-def _done(who: str, work: Work) -> Case:
-    async def run() -> Answer:
-        async with reach.database(reach.settings()) as pool:
-            member = await _member(pool, who)
-            return await work(pool, Desk(pool, ServerClock()), _actor(member.person_id, member.email), member.name)
-
-    done = reach.run(run())
-    if done is None:
-        raise reach.NotFound("there is no such case; `homing cases list` shows them")
-    if isinstance(done, No):
-        raise reach.NotFound(done.why)
-    return done
-
-
-def _say(case: Case) -> None:
-    output.console().print(f"case {case.number} is {case.state.value.replace('_', ' ')}, {case.severity.value.replace('_', '-')}")
-
-
-async def _member(pool: db.Pool, email: str) -> StaffMember:
-    found = await people.by_email(pool, email)
-    if found is None or found.left_at is not None:
-        raise reach.NotFound(f"nobody of the staff has the address {email}")
-    return found
-
-
-async def _contact(pool: db.Pool, account_id: int, email: str) -> Contact:
-    found = await contacts.of_account(pool, account_id)
-    named = next((one for one in found if one.email == email.lower()), None)
-    if named is None:
-        raise reach.NotFound(f"that customer has no contact {email}")
-    return named
-
-
-def _actor(person_id: int, email: str) -> Actor:
-    return Actor(side=Side.PROVIDER, name=f"staff {person_id}", person_id=person_id, email=email)
+cases_course.add_to(app)
+cases_end.add_to(app)
 
 
 def _said(body: str, purpose: Purpose, by: Actor, name: str) -> Incoming:
@@ -333,13 +312,6 @@ def _said(body: str, purpose: Purpose, by: Actor, name: str) -> Incoming:
         sender=by.email,
         body=body,
     )
-
-
-def _words(text: str) -> str:
-    words = clean_text(sys.stdin.read() if text == "-" else text)
-    if not words.strip() or len(words) > LONGEST_BODY:
-        raise Misuse(f"--text needs words, at most {LONGEST_BODY} characters")
-    return words
 
 
 def _state(text: str) -> State:

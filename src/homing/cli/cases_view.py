@@ -16,6 +16,7 @@ from homing.support.cases.store import Row
 from homing.support.cases.types import Message
 from homing.support.cases.view import CaseSeen, ClockSeen
 from homing.support.clocks.auditor import Audit
+from homing.support.clocks.rules.tally import Tally
 from homing.support.clocks.rules.words import in_service_zone
 from homing.support.clocks.types import Nature, Reading
 
@@ -95,6 +96,10 @@ def show_case(shown: Shown, *, json: bool) -> None:
     )
     if case.no_call:
         out.print("No Severity 1 call was made.")
+    for letter in seen.unsent:
+        why = f": {letter.trouble}" if letter.trouble else ""
+        waits = f"{letter.purpose.value} to {plain(letter.email)} has not left, {letter.attempts} tries{why}"
+        out.print(Text(waits, style="yellow"))
     rows = output.table("Clocks", "no", "clock", "worth", "state", "due", "elapsed", "left", right=("no",))
     for clock in seen.clocks:
         rows.add_row(*_clock_row(clock))
@@ -140,6 +145,20 @@ def show_audits(audits: Sequence[Audit], *, json: bool) -> None:
     for one in audits:
         for finding in one.findings:
             out.print(f"{one.day} {finding.subject} {finding.subject_id}, clock {finding.clock}: {finding.what}")
+
+
+def show_promises(found: Sequence[Tally], *, json: bool) -> None:
+    """Print what became of promises, contractual ones first."""
+    if json:
+        output.print_json([{**_members(one), "attainment": one.attainment} for one in found])
+        return
+    counts = ("met", "missed", "done late", "superseded", "void", "open", "attained")
+    rows = output.table("Promises", "worth", "promise", *counts, right=counts)
+    for one in found:
+        share = "" if one.attainment is None else f"{one.attainment:.1%}"
+        figures = (one.met, one.missed, one.late, one.superseded, one.void, one.open)
+        rows.add_row(_WORTH[one.nature], one.kind.value, *(output.number(figure) for figure in figures), share)
+    output.console().print(rows if found else "nothing was promised")
 
 
 def plain(text: str) -> str:

@@ -38,11 +38,20 @@ def routes(*, office: Office, bodies: Bodies) -> list[HTTPRouteHandler]:
     @post(f"{ONE}/cadence", status_code=200, opt={**both, "operation": pages.CADENCE})
     async def agree_on_cadence(request: Request[Any, Any, Any], number: str) -> Response[bytes]:
         async def step(caller: Caller, case_id: int, given: StepIn) -> Answer:
-            if not given.accept:
-                return await office.course.propose_cadence(case_id, caller.actor, cadence_of(given))
             effective = given.effective_at
             if effective is not None and effective.utcoffset() is None:
                 raise Wrong(bad_type("effective_at needs a time zone"))
+            if not given.accept and caller.staff is not None and given.contact:
+                return await office.course.read_back(
+                    case_id,
+                    caller.actor,
+                    cadence_of(given),
+                    contact=await _contact(office, case_id, given.contact),
+                    evidence=line(given.evidence, 200),
+                    effective_at=effective,
+                )
+            if not given.accept:
+                return await office.course.propose_cadence(case_id, caller.actor, cadence_of(given))
             return await office.course.accept_cadence(
                 case_id, caller.actor, version=given.accept, effective_at=effective, evidence=line(given.evidence, 200)
             )

@@ -200,7 +200,11 @@ CADENCE = _step(
         evidence={"type": "string", "description": "of a spoken agreement"},
         contact=_CONTACT,
     ),
-    description="Clause F5. Contractual once the other side has accepted.",
+    description=(
+        "Clause F5. Contractual once the other side has accepted: by this call, by the page or the address in the mail that asks "
+        "it, or on a recorded call. Staff that has read a cadence back to a contact on a call names him (`contact`) and the "
+        "recording (`evidence`); both sides have agreed then."
+    ),
     example={"interval_s": 1800},
 )
 RESTORED = _step(
@@ -287,6 +291,20 @@ VOID = _step(
     description="Two people have to; the first only asks. What was missed stays missed, and is told apart.",
     more=(_in_path("clock"),),
     example={"text": "a test"},
+)
+PROMISES = Operation(
+    "Count what became of promises",
+    {200: ("one row for each kind, under what it is worth", _RESULT)},
+    errors=(bad_params("from and to are instants with a time zone, for example 2026-05-01T00:00:00Z"),),
+    description=(
+        "Clocks that started in a stretch of time, of cases and calls. `attainment` is met of met and missed; figures of "
+        "different worth are never added up."
+    ),
+    parameters=(
+        _query("from", "begin, included; default: of this month in UTC"),
+        _query("to", "end, not included; default: now; at most 400 days later"),
+        _query("account_id", "staff: whose promises"),
+    ),
 )
 QUARANTINE = Operation("List mail in quarantine", {200: ("the latest first", _LISTED)})
 DECIDE = Operation(

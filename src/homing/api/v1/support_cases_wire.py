@@ -223,7 +223,19 @@ def shown_case(seen: CaseSeen, *, staff: bool) -> dict[str, Any]:
         "proposals": [_proposal(case, number) for number in range(len(case.proposals))],
         "scope": _scope(case),
     }
-    return made | {"account_id": case.account_id} if staff else made
+    if not staff:
+        return made
+    unsent = [
+        {
+            "to": one.email,
+            "purpose": one.purpose.value,
+            "since": _iso(one.made_at),
+            "attempts": one.attempts,
+            "trouble": one.trouble,
+        }
+        for one in seen.unsent
+    ]
+    return made | {"account_id": case.account_id, "unsent_mail": unsent}
 
 
 def _clocks(clocks: Iterable[ClockSeen], *, staff: bool) -> dict[str, list[dict[str, Any]]]:

@@ -16,14 +16,15 @@ from homing.contracts import contacts
 from homing.contracts.types import Contact
 from homing.ingress.rules.problem import Wrong, bad_params, missing
 from homing.support.cases import quarantine
-from homing.support.cases.mailroom import Mailroom
+from homing.support.cases.releasing import Gate
 
 PATH = "/api/v1/support/quarantine"
 _encode = msgspec.json.Encoder().encode
 
 
-def routes(*, office: Office, mailroom: Mailroom, bodies: Bodies) -> list[HTTPRouteHandler]:
+def routes(*, office: Office, bodies: Bodies) -> list[HTTPRouteHandler]:
     """Return the routes."""
+    gate = Gate(office.pool, office.desk, office.legal)
 
     @get(PATH, opt={"staff": STAFF, "operation": pages.QUARANTINE})
     async def list_quarantine(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -37,12 +38,12 @@ def routes(*, office: Office, mailroom: Mailroom, bodies: Bodies) -> list[HTTPRo
             with refusals():
                 given = read_body(body, StepIn)
                 if given.discard:
-                    if not await mailroom.discard(number_of(quarantine_id), caller.actor):
+                    if not await gate.discard(number_of(quarantine_id), caller.actor):
                         raise ApiError(NOT_FOUND)
                     return await json_answer(request, _encode({"results": {"discarded": True}}))
                 contact = await _contact(office, given)
                 case_id = given.case if 0 < given.case < 2**62 else None
-                done = await mailroom.release(number_of(quarantine_id), caller.actor, case_id=case_id, contact=contact)
+                done = await gate.release(number_of(quarantine_id), caller.actor, case_id=case_id, contact=contact)
                 if isinstance(done, str):
                     raise Wrong(bad_params(done))
         return await office.answer(request, caller, done)

@@ -9,7 +9,7 @@ import msgspec
 from homing.contracts import contacts, people
 from homing.contracts.types import Contact, ContactRole
 from homing.ground import db
-from homing.support.cases import letter_store, steps, store
+from homing.support.cases import agreeing, letter_store, steps, store
 from homing.support.cases.happened import Came, Noted, Opened, Owned, Payload, Sent, Wrote
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules import resolution, states
@@ -18,6 +18,7 @@ from homing.support.cases.rules.states import Decision, No
 from homing.support.cases.steps import Step
 from homing.support.cases.types import (
     SYSTEM,
+    TO_SIGN,
     Actor,
     Case,
     CaseKind,
@@ -211,7 +212,7 @@ class Desk:
         """Take a word in the transaction of the caller, who tells of the news.
 
         consent          it came to the address that this letter gave its reader to agree by, and is proved to be his (S7)
-        wants_to_agree   it came there, proved or not: then it is a draft that he confirms by a link
+        wants_to_agree   it came to the address of a proposal, proved or not: then it is a draft that he confirms by a link
         """
         step = await steps.take(connection, case_id, self._legal)
         if step is None or (account_id is not None and step.account_id != account_id):
@@ -251,11 +252,19 @@ class Desk:
             return await self.open_in(connection, opening, by)
         if isinstance(decided, No):
             return decided
-        await step.commit([came] if consent is not None else decided, by)
+        signs = consent is not None and consent.purpose in TO_SIGN
+        await step.commit([came] if signs else decided, by)
         await step.say(incoming, received_at=came.received_at)
-        if consent is not None:
+        if consent is not None and signs:
             await self._sign_by_mail(step, consent, by, words)
+        elif consent is not None and resolution.meaning(words) is resolution.Answer.YES:
+            await self._agree_by_mail(step, consent, by)
         return step.case
+
+    async def _agree_by_mail(self, step: Step, consent: Letter, by: Actor) -> None:
+        decision = await agreeing.agreed(step, consent, by)
+        if not isinstance(decision, No) and await letter_store.use(step.connection, consent.letter_id, step.at):
+            await step.commit(decision, by)
 
     async def _sign_by_mail(self, step: Step, letter: Letter, by: Actor, words: str) -> None:
         if not await letter_store.use(step.connection, letter.letter_id, step.at):
@@ -381,12 +390,12 @@ class Desk:
 
         return await self.act(case_id, SYSTEM, decide)
 
-    async def warn(self, case_id: int, clock: int) -> None:
-        """Tell whoever is responsible, once, that a clock is due soon."""
+    async def warn(self, case_id: int, clock: int, purpose: Purpose) -> None:
+        """Tell whoever is responsible, once, that a clock is due soon, or was missed."""
         with db.trouble_is_temporary():
             async with self._pool.acquire() as connection, connection.transaction():
                 step = await steps.take(connection, case_id, self._legal)
-                told = step is not None and await step.warn(clock)
+                told = step is not None and await step.warn(clock, purpose)
         if told:
             self.news()
 

@@ -13,7 +13,7 @@ from homing.ground.errors import Temporary
 from homing.support.cases import quarantine, steps, store
 from homing.support.cases.desk import Answer, Desk
 from homing.support.cases.endings import Endings
-from homing.support.cases.types import REOPENED_WITHIN_DAYS
+from homing.support.cases.types import REOPENED_WITHIN_DAYS, Purpose
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.terms import REMINDERS_S
 from homing.support.clocks.store import Calendars, LegalClock
@@ -24,6 +24,8 @@ AT_ONCE = 100
 # So long before something is due its owner is told.
 CADENCE_AHEAD = timedelta(minutes=10)
 OBJECTIVE_AHEAD = timedelta(minutes=30)
+# A miss that nobody was told of for so long, since the house was away, is no news any more; it is shown all the same.
+TOLD_WITHIN = timedelta(days=1)
 
 
 class Keeper:
@@ -72,7 +74,9 @@ class Keeper:
             self._pool, now, wall_until=now + CADENCE_AHEAD, business_until=now + OBJECTIVE_AHEAD, limit=AT_ONCE
         )
         for case_id, clock in due:
-            await self._desk.warn(case_id, clock)
+            await self._desk.warn(case_id, clock, Purpose.DUE)
+        for case_id, clock in await store.missed_lately(self._pool, since=now - TOLD_WITHIN, limit=AT_ONCE):
+            await self._desk.warn(case_id, clock, Purpose.MISSED)
 
     async def _is_due(self, case_id: int, number: int) -> bool:
         """Return whether the next reminder of a case is due: after 2, 5 and 9 business days."""

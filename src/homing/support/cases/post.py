@@ -21,9 +21,10 @@ from homing.support.cases.desk import Desk
 from homing.support.cases.happened import Drafted
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules.addresses import Token, Use, link_of, tagged_address
-from homing.support.cases.rules.letters import Facts, Text, compose, due_soon
-from homing.support.cases.types import Case, Message, Proposal, Purpose, Side
+from homing.support.cases.rules.letters import Facts, Text, compose, due
+from homing.support.cases.types import TO_AGREE, TO_SIGN, Case, Message, Proposal, Purpose, Side
 from homing.support.clocks import store as clocks
+from homing.support.clocks.rules.cadence import in_words
 from homing.support.clocks.store import LegalClock
 from homing.support.clocks.types import Kind
 
@@ -35,8 +36,8 @@ KEPT = timedelta(days=5)
 _FIRST_WAIT_S = 15
 _LONGEST_WAIT_S = 3_600
 _NEVER = timedelta(days=36_500)
-_WITH_LINK = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.CONFIRM, Purpose.CONSENT})
-_TO_AGREE = frozenset({Purpose.PROPOSAL, Purpose.REMINDER})
+_WITH_LINK = TO_SIGN | TO_AGREE | {Purpose.CONSENT, Purpose.SCOPE, Purpose.CLOSED, Purpose.RESOLVED}
+_DUE = frozenset({Purpose.DUE, Purpose.MISSED})
 NAME = "Support"
 
 
@@ -63,10 +64,20 @@ class Post:
     address   that they come from
     base      what links begin with
     token     keyed digest of 16 bytes
+    numbers   of the Severity 1 Line
     """
 
     def __init__(
-        self, pool: db.Pool, desk: Desk, legal: LegalClock, mail: Mail, *, address: str, base: str, token: Token
+        self,
+        pool: db.Pool,
+        desk: Desk,
+        legal: LegalClock,
+        mail: Mail,
+        *,
+        address: str,
+        base: str,
+        token: Token,
+        numbers: Sequence[str] = (),
     ) -> None:
         self._pool = pool
         self._desk = desk
@@ -75,6 +86,7 @@ class Post:
         self._address = address
         self._base = base.rstrip("/")
         self._token = token
+        self._numbers = tuple(numbers)
         self._news = asyncio.Event()
 
     def look(self) -> None:
@@ -163,16 +175,17 @@ class Post:
             reader=await self._reader(letter, case),
             link=f"{self._base}/support/letter/{link_of(letter.letter_id, self._token)}" if letter.purpose in _WITH_LINK else "",
             agree_address=(
-                tagged_address(self._address, Use.AGREE, letter.letter_id, self._token) if letter.purpose in _TO_AGREE else ""
+                tagged_address(self._address, Use.AGREE, letter.letter_id, self._token) if letter.purpose in TO_AGREE else ""
             ),
             first_due_at=first[0].due_at if first else None,
             zone=pins[0].zone if pins else None,
             words=await doubt_under(self._pool, letter) if letter.purpose is Purpose.CONFIRM else "",
             dispute_until=entered[-1].dispute_until if entered else None,
-            due=next(
-                (due_soon(one.reading) for one in kept if letter.purpose is Purpose.DUE and one.number == letter.version), ""
-            ),
+            due=next((due(one.reading) for one in kept if letter.purpose in _DUE and one.number == letter.version), ""),
             account=account.name if account is not None else "",
+            cadence=next((in_words(one.cadence) for one in case.agreements if one.version == letter.version), ""),
+            step_down=case.downgrade[2] if case.downgrade is not None and case.downgrade[0] == letter.version else "",
+            numbers=self._numbers,
         )
 
     async def _reader(self, letter: Letter, case: Case) -> str:

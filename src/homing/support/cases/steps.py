@@ -99,12 +99,16 @@ class Step:
         for one, _ in owed:
             await self._owe(one, written)
 
-    async def warn(self, clock: int) -> bool:
-        """Owe a mail to whoever is responsible: a clock is due soon. False: he was told."""
+    async def warn(self, clock: int, purpose: Purpose) -> bool:
+        """Owe a mail to whoever is responsible: a clock is due soon (DUE), or was missed (MISSED, to the TAM as well: clause B6).
+        False: he was told.
+        """
         told = await letter_store.of_case(self.connection, self.case_id)
-        if any((one.purpose, one.version) == (Purpose.DUE, clock) for one in told):
+        if any((one.purpose, one.version) == (purpose, clock) for one in told):
             return False
-        await self._owe(Owed(purpose=Purpose.DUE, who=Who.OWNER, version=clock), set())
+        written: set[tuple[Purpose, Side, int]] = set()
+        for who in (Who.OWNER, Who.TAM) if purpose is Purpose.MISSED else (Who.OWNER,):
+            await self._owe(Owed(purpose=purpose, who=who, version=clock), written)
         return True
 
     async def say(self, incoming: Incoming, *, received_at: datetime | None = None) -> int:

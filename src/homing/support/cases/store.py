@@ -299,6 +299,11 @@ async def due_soon(
     return [(one["case_id"], one["number"]) async for one in rows]
 
 
+async def missed_lately(executor: db.Executor, *, since: datetime, limit: int) -> list[tuple[int, int]]:
+    """Return live cases and numbers of clocks that were missed since a moment, are still owed, and that nobody was told of."""
+    return [(one["case_id"], one["number"]) async for one in _sql.missed_lately(executor, since=since, limit=limit)]
+
+
 async def owned_by_who_left(executor: db.Executor, limit: int) -> list[tuple[int, int]]:
     """Return live cases whose owner has left, with their accounts."""
     return [(one["case_id"], one["account_id"]) async for one in _sql.owned_by_who_left(executor, limit=limit)]

@@ -115,12 +115,21 @@ class Purpose(StrEnum):
     CONSENT = "consent"  # "this was agreed in your name"
     CLOSED = "closed"
     RESOLVED = "resolved"
+    CADENCE = "cadence"  # asks to agree to a cadence
+    AGREED = "cadence_agreed"  # says which cadence is agreed
+    STEP_DOWN = "step_down"  # asks to agree that a case is critical no more
+    CRITICAL = "critical"  # a case became critical without a call
     TAM = "tam"  # to the TAM: he is asked for
     STAFF = "staff"  # to whoever owns the case: the customer has moved
     DUE = "due"  # to whoever owns the case: something is due soon
+    MISSED = "missed"  # to whoever owns the case, and to the TAM: something was not done in time
 
 
 FROM_A_PERSON = frozenset({Purpose.ANSWER, Purpose.UPDATE, Purpose.PROPOSAL, Purpose.SCOPE})  # public, and written by staff
+
+TO_SIGN = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.CONFIRM})  # their reader may sign a resolution
+# What a mail to the single-use address in them agrees to.
+TO_AGREE = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.CADENCE, Purpose.STEP_DOWN})
 
 
 class Method(StrEnum):

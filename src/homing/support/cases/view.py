@@ -10,7 +10,8 @@ from homing.contracts import store as contracts
 from homing.ground import db
 from homing.hours.rules import measure
 from homing.hours.rules.explain import Move, moves
-from homing.support.cases import steps, store
+from homing.support.cases import letter_store, steps, store
+from homing.support.cases.letter_store import Letter
 from homing.support.cases.types import Case
 from homing.support.clocks import store as clocks
 from homing.support.clocks.keeper import GRACE
@@ -42,7 +43,8 @@ class ClockSeen(msgspec.Struct, frozen=True, kw_only=True):
 class CaseSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A case now.
 
-    tam   the TAM, and who acts for him
+    tam      the TAM, and who acts for him
+    unsent   mail that is owed and has not left
     """
 
     case: Case
@@ -51,6 +53,7 @@ class CaseSeen(msgspec.Struct, frozen=True, kw_only=True):
     tam: Person | None
     acting: Person | None
     people: tuple[Person, ...]
+    unsent: tuple[Letter, ...]
     at: datetime
 
 
@@ -63,6 +66,7 @@ async def look(executor: db.Executor, legal: LegalClock, case: Case) -> CaseSeen
         seen = [await _clock(one, calendars, now) for one in kept]
         owner = None if case.owner_id is None else await people.one(executor, case.owner_id)
         tam = await contracts.tam_at(executor, case.account_id, now)
+        letters = await letter_store.of_case(executor, case.case_id)
         there = [await contacts.one(executor, case.account_id, one) for one in case.people]
     return CaseSeen(
         case=case,
@@ -71,6 +75,7 @@ async def look(executor: db.Executor, legal: LegalClock, case: Case) -> CaseSeen
         tam=None if tam is None else Person(person_id=tam.primary.person_id, name=tam.primary.name, email=tam.primary.email),
         acting=None if tam is None else Person(person_id=tam.acting.person_id, name=tam.acting.name, email=tam.acting.email),
         people=tuple(Person(person_id=one.contact_id, name=one.name, email=one.email) for one in there if one is not None),
+        unsent=tuple(one for one in letters if one.sent_at is None),
         at=now,
     )
 

@@ -13,6 +13,7 @@ from homing.support.cases.rules.addresses import subject_token
 from homing.support.cases.types import FROM_A_PERSON, Case, Eta, Message, Proposal, Purpose, Severity, State
 from homing.support.clocks.rules.words import hours_of, local_time
 from homing.support.clocks.types import Reading
+from homing.support.clocks.types import State as Clock
 
 # Mails that answer a person's by themselves; the others of the platform are generated (RFC 3834 section 5).
 _REPLIES = frozenset({Purpose.RECEIPT, Purpose.CONFIRM})
@@ -28,7 +29,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     zone            Service Time Zone of the case; None: unknown
     words           what the customer said under an approval
     dispute_until   until when consent that was entered can be disputed
-    due             what is due soon, in a sentence
+    due             what is due soon, or was missed, in a sentence
+    cadence         that the mail is about, in words
+    step_down       words that both sides are to agree on
+    numbers         of the Severity 1 Line
     """
 
     reader: str = ""
@@ -40,6 +44,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     dispute_until: datetime | None = None
     due: str = ""
     account: str = ""
+    cadence: str = ""
+    step_down: str = ""
+    numbers: tuple[str, ...] = ()
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +81,8 @@ def _body(purpose: Purpose, case: Case, message: Message | None, proposal: Propo
         case Purpose.SCOPE:
             scope = case.scope
             more = "" if scope is None else f"\n\nClause {scope.clause} of the contract decides this.\nAnother way: {scope.route}"
-            return f"{said}{more}\n\nIf you see it differently, answer this mail."
+            note = f"\n\nPlease say that you have taken note:\n\n    {facts.link}" if facts.link else ""
+            return f"{said}{more}{note}\n\nIf you see it differently, answer this mail."
         case Purpose.REMINDER:
             return f"We have not heard from you about this proposal:\n\n{_quoted(words)}\n\n{_how_to_sign(facts)}"
         case Purpose.CONFIRM:
@@ -84,13 +92,28 @@ def _body(purpose: Purpose, case: Case, message: Message | None, proposal: Propo
         case Purpose.CLOSED:
             return (
                 "We have asked three times whether this is over, and have not heard from you. We close the case now, without "
-                "your agreement; in every report it stands as closed, unconfirmed.\n\nAny answer to this mail opens it again."
+                f"your agreement; in every report it stands as closed, unconfirmed.\n\n{_how_to_undo(facts)}"
             )
         case Purpose.RESOLVED:
+            return f"Both sides have agreed that this is over:\n\n{_quoted(words)}\n\n{_how_to_undo(facts)}"
+        case Purpose.CADENCE:
             return (
-                f"Both sides have agreed that this is over:\n\n{_quoted(words)}\n\nAny answer to this mail opens the case again."
+                f"We propose to write to you about this Critical Issue {facts.cadence}, with its nature and the time at which we "
+                f"expect it to be over.\n\n{_how_to_agree(facts)}\n\nUntil a cadence is agreed, ours is provisional."
             )
-        case Purpose.DUE:
+        case Purpose.AGREED:
+            return (
+                f"It is agreed that we write to you about this Critical Issue {facts.cadence}. Either side can propose another "
+                "cadence at any time."
+            )
+        case Purpose.STEP_DOWN:
+            return (
+                f"We propose that this case is a Critical Issue no more:\n\n{_quoted(facts.step_down)}\n\n{_how_to_agree(facts)}"
+                "\n\nNothing changes unless you agree, and the case goes on in either way."
+            )
+        case Purpose.CRITICAL:
+            return _critical(facts)
+        case Purpose.DUE | Purpose.MISSED:
             return f"{facts.due}\n\nCase {case.number} of {facts.account}: {case.subject}"
         case Purpose.TAM:
             return f"{facts.account} asks for you, as Technical Account Manager, in case {case.number}: {case.subject}"
@@ -98,12 +121,24 @@ def _body(purpose: Purpose, case: Case, message: Message | None, proposal: Propo
             return _for_staff(case, facts)
 
 
+def _critical(facts: Facts) -> str:
+    return (
+        "This case is treated as a Critical Issue from now on. Somebody of us was woken for it.\n\nNobody of you has called the "
+        f"Severity 1 Line yet. Please do{_by(facts)}: a representative calls back within fifteen minutes, and what is known by "
+        "telephone is known soonest.\n\nWe write to you here as it goes on."
+    )
+
+
+def _by(facts: Facts) -> str:
+    return f" ({' or '.join(facts.numbers)})" if facts.numbers else ""
+
+
 def _receipt(case: Case, facts: Facts) -> str:
     lines = [f"We have your message; it is case {case.number}."]
     if case.severity is Severity.CRITICAL:
         lines.append(
-            "It is treated as a Critical Issue. If nobody of you has called the Severity 1 Line yet, please do: a "
-            "representative calls back within fifteen minutes."
+            "It is treated as a Critical Issue. If nobody of you has called the Severity 1 Line yet, please "
+            f"do{_by(facts)}: a representative calls back within fifteen minutes."
         )
     else:
         when = f" ({hours_of(facts.zone)}, Monday to Friday, not on bank holidays)" if facts.zone is not None else ""
@@ -111,7 +146,7 @@ def _receipt(case: Case, facts: Facts) -> str:
         if facts.first_due_at is not None and facts.zone is not None:
             due = local_time(facts.first_due_at, zone_info(facts.zone))
             lines.append(f"Our objective for that is {due}. It is an objective of ours, not a term of the contract.")
-        lines.append("If your mail cannot be sent at all, please call the Severity 1 Line instead of writing.")
+        lines.append(f"If your mail cannot be sent at all, please call the Severity 1 Line{_by(facts)} instead of writing.")
     return "\n\n".join(lines)
 
 
@@ -127,6 +162,20 @@ def _how_to_sign(facts: Facts) -> str:
         f"If you agree, press the button on this page:\n\n    {facts.link}\n{by_mail}\n"
         "If you do not, answer this mail, or say so on that page, and we go on working. Nothing is closed without you."
     )
+
+
+def _how_to_agree(facts: Facts) -> str:
+    if not facts.link:
+        return "If you agree, say so in an answer to this mail."
+    return (
+        f"If you agree, press the button on this page:\n\n    {facts.link}\n\nor write yes to\n\n    {facts.agree_address}\n\n"
+        "If you want it otherwise, answer this mail."
+    )
+
+
+def _how_to_undo(facts: Facts) -> str:
+    by_page = f", or the button on this page:\n\n    {facts.link}" if facts.link else "."
+    return f"If it is not over, any answer to this mail opens the case again{by_page}"
 
 
 def _confirm(words: str, facts: Facts) -> str:
@@ -154,12 +203,17 @@ def _until(moment: datetime, zone: ServiceZone) -> str:
     return f" until {local_time(moment, zone_info(zone))}"
 
 
-def due_soon(reading: Reading) -> str:
-    """Return what is due soon, and what that is worth."""
+def due(reading: Reading) -> str:
+    """Return what is due soon, or was missed, and what that is worth."""
     if reading.due_at is None:
         return ""
     zone = UTC if reading.pin is None else zone_info(reading.pin.zone)
-    return f"{reading.kind.value} ({reading.nature.value}) is due at {local_time(reading.due_at, zone)}."
+    what = f"{reading.kind.value} ({reading.nature.value})"
+    if reading.outcome is Clock.MISSED:
+        return (
+            f"{what} was due at {local_time(reading.due_at, zone)}, and was not done by then. It stays missed; it is still owed."
+        )
+    return f"{what} is due at {local_time(reading.due_at, zone)}."
 
 
 def _for_staff(case: Case, facts: Facts) -> str:
@@ -185,6 +239,6 @@ def _quoted(text: str) -> str:
 
 
 def _foot(purpose: Purpose, case: Case, facts: Facts) -> str:
-    if purpose in (Purpose.STAFF, Purpose.TAM, Purpose.DUE):
+    if purpose in (Purpose.STAFF, Purpose.TAM, Purpose.DUE, Purpose.MISSED):
         return f"-- \nCase {case.number}. An answer to this mail becomes an internal note."
     return f"-- \nCase {case.number}. Answer this mail to add to it."

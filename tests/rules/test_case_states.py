@@ -9,8 +9,8 @@ from homing.support.cases.happened import Archived, Came, Closed, Drafted, Escal
 from homing.support.cases.rules import states
 from homing.support.cases.rules.clockwork import clocks_of
 from homing.support.cases.rules.states import Bar, No
-from homing.support.cases.types import Eta, Purpose, Severity, State, Verdict
-from homing.support.clocks.rules.cadence import Every, Times
+from homing.support.cases.types import Eta, Purpose, Severity, Side, State, Verdict
+from homing.support.clocks.rules.cadence import Every, Times, in_words
 from homing.support.clocks.types import HOUR_S, ClockLog, Kind, Nature
 from homing.support.clocks.types import State as Clock
 from tests.kit.cases import ANN, KIM, TAM, Life, owned, promises
@@ -226,6 +226,28 @@ def test_a_cadence_is_contractual_once_the_other_side_agreed_to_it():
     assert (agreed.nature, agreed.due_at) == (Nature.CONTRACTUAL, begin + timedelta(minutes=30)), "C1: from the last update"
     update(life.later(minutes=5))
     assert life.clock(Kind.CADENCE).due_at == life.at + timedelta(minutes=30)
+
+
+def test_a_cadence_that_was_read_back_on_a_call_is_agreed_with_its_recording():
+    life = Life(severity=Severity.CRITICAL)
+    life.later(minutes=20)
+    spoken = {"contact_id": KIM.person_id, "at": life.at, "effective_at": None}
+    hourly = Every(interval_s=3600)
+    assert why(states.read_back(life.case, hourly, by=ANN, evidence=" ", **spoken)) is Bar.WHAT
+    assert why(states.read_back(life.case, hourly, by=KIM, evidence="recording 7", **spoken)) is Bar.WHO
+    assert why(states.read_back(life.case, Every(interval_s=1), by=ANN, evidence="recording 7", **spoken)) is Bar.WHAT
+    assert why(states.read_back(Life().case, hourly, by=ANN, evidence="recording 7", **spoken)) is Bar.STATE
+    life.do(states.read_back(life.case, Every(interval_s=900), by=ANN, evidence="recording 7", **spoken), ANN)
+    (agreement,) = life.case.agreements
+    assert (agreement.began, agreement.side) == (True, Side.PROVIDER)
+    assert life.clock(Kind.CADENCE).nature is Nature.CONTRACTUAL
+
+
+def test_a_cadence_is_read_as_people_say_it():
+    said = [in_words(Every(interval_s=seconds)) for seconds in (900, 3600, 5400, 86_400, 172_800, 301)]
+    assert said == ["every 15 minutes", "every hour", "every 90 minutes", "every day", "every 2 days", "every 301 seconds"]
+    assert in_words(Times(zone="Europe/London", minutes=(540,))) == "every day at 09:00 (Europe/London)"
+    assert in_words(Times(zone="UTC", minutes=(0, 540, 1020))) == "every day at 00:00, 09:00 and 17:00 (UTC)"
 
 
 def test_c5_a_miss_stays_when_another_cadence_is_agreed():

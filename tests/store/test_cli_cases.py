@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from homing.ground import db
+from homing.support.cases import quarantine
 from homing.support.clocks.store import ServerClock
 from tests.kit.cases import Bench
 from tests.kit.moved_clock import MovedClock
@@ -93,3 +94,84 @@ def test_quarantine_and_audits(shell: Shell, database: str):
 
     asyncio.run(hand())
     assert "the row says" in shell("cases", "audit", "--now", code=1)
+
+
+def test_a_critical_case_gets_a_cadence_a_tam_and_a_step_down(shell: Shell):
+    number = opened(shell, "--contact", "kim@acme.test", "--critical")
+    asked = shell("cases", "cadence", number, *ANN, "--every", "30")
+    assert "cadence 1: every 30 minutes, proposed; the customer is asked" in asked
+    spoken = ("--contact", "kim@acme.test", "--evidence", "recording 7")
+    agreed = shell("cases", "cadence", number, *ANN, "--at", "17:00", "--at", "9:00", "--zone", "Europe/London", *spoken)
+    assert "cadence 2: every day at 09:00 and 17:00 (Europe/London), agreed" in " ".join(agreed.split())
+    for wrong in ((), ("--every", "1"), ("--every", "30", "--at", "09:00"), ("--at", "9am"), ("--at", "09:00", "--zone", "Mars")):
+        shell("cases", "cadence", number, *ANN, *wrong, code=2)
+    shell("cases", "cadence", number, *ANN, "--every", "30", "--contact", "kim@acme.test", code=1)
+    assert "recorded call" in shell.err
+    shell("cases", "cadence", number, *ANN, "--accept", "1", code=1)
+    assert "is open" in shell("cases", "restored", number, *ANN, "--text", "Mail flows.")
+    assert "is open" in shell("cases", "tam", number, *ANN, "--text", "Nobody moves.")
+    assert "critical" in shell("cases", "normal", number, *ANN, "--text", "Mail flows again.")
+    shell("cases", "normal", number, *ANN, "--accept", "1", code=1)
+    assert "both" in shell.err
+    shown = shell("cases", "show", number)
+    assert "TAM_REPLY" in shown
+    assert "cadence to kim@acme.test has not left" in shown
+    counted = {(one["nature"], one["kind"]): one["open"] for one in shell.json("cases", "promises", "--account", "acme")}
+    assert counted["contractual", "CADENCE"] == 1
+    assert "contractual" in shell("cases", "promises", "--account", "acme")
+    assert "nothing was promised" in shell("cases", "promises", "2020-01", "--account", "acme")
+
+
+def test_scope_kind_void_and_the_customers_word(shell: Shell):
+    number = opened(shell, "--contact", "kim@acme.test")
+    shell("cases", "kind", number, "bug", *ANN)
+    assert shell.json("cases", "show", number)["case"]["kind"] == "bug"
+    assert "another person" in shell("cases", "void", number, "1", *ANN, "--text", "a test")
+    assert "clock 1: void" in shell("cases", "void", number, "1", *TAM, "--text", "a test")
+    shell("cases", "void", number, "99", *ANN, "--text", "a test", code=1)
+    shell("cases", "count", number, "1", *ANN, code=1)
+    shell("cases", "own", number, *ANN)
+    shell("cases", "propose", number, *ANN, "--text", "It is over.")
+    shell("cases", "consent", number, *ANN, "--version", "1", "--contact", "kim@acme.test", code=2)
+    shell("cases", "consent", number, *ANN, "--version", "1", "--contact", "pat@acme.test", "--recording", "7", code=1)
+    shell("cases", "sign", number, *ANN, "--version", "1", code=1)
+    assert "is open" in shell("cases", "refuse", number, *ANN, "--version", "1", "--text", "Not yet.")
+    shell("cases", "propose", number, *ANN, "--text", "It is over now.")
+    agreed = shell("cases", "consent", number, *ANN, "--version", "2", "--contact", "kim@acme.test", "--recording", "7")
+    assert "is resolved" in agreed
+    out = opened(shell)
+    terms = ("--verdict", "out", "--clause", "b4", "--text", "Templates are yours.")
+    shell("cases", "scope", out, *ANN, *terms, code=1)
+    assert "another way" in shell.err
+    assert "is out of scope" in shell("cases", "scope", out, *ANN, *terms, "--route", "our partners do that")
+
+
+def test_mail_in_quarantine_is_let_in_or_thrown_away(shell: Shell, database: str):
+    async def strangers() -> list[int]:
+        async with db.pool(database, name="test") as pool:
+            return [
+                await quarantine.keep(
+                    pool,
+                    received_at=await ServerClock().now(pool),
+                    sender="kim@acme.test",
+                    subject="hello",
+                    reason="a test",
+                    case_id=None,
+                    account_id=None,
+                    automatic=False,
+                    raw=b"From: kim@acme.test\r\nSubject: hello\r\n\r\nI am Kim.\r\n",
+                    dedupe=bytes([number]),
+                )
+                for number in range(2)
+            ]
+
+    first, second = (str(number) for number in asyncio.run(strangers()))
+    assert "kim@acme.test" in shell("cases", "quarantine")
+    shell("cases", "release", first, *ANN, "--contact", "no@acme.test", "--account", "acme", code=1)
+    shell("cases", "release", first, *ANN, "--contact", "kim@acme.test", "--account", "acme", "--case", "77", code=1)
+    said = shell("cases", "release", first, *ANN, "--contact", "kim@acme.test", "--account", "acme")
+    assert "hello" in shell("cases", "show", said.split()[-1])
+    shell("cases", "release", first, *ANN, "--contact", "kim@acme.test", "--account", "acme", code=1)
+    assert "discarded" in shell("cases", "discard", second, *ANN)
+    shell("cases", "discard", second, *ANN, code=1)
+    assert "nothing waits" in shell("cases", "quarantine")

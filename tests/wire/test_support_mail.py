@@ -14,7 +14,8 @@ from homing.ground import db
 from homing.support.cases import letter_store, quarantine, store
 from homing.support.cases.releasing import Gate
 from homing.support.cases.rules import threading
-from homing.support.cases.types import Case, Purpose, Side, State, Verified
+from homing.support.cases.types import Case, Purpose, Severity, Side, State, Verified
+from homing.support.clocks.rules.cadence import Every
 from homing.support.clocks.types import Kind
 from homing.support.clocks.types import State as Clock
 from tests.kit.cases import Bench
@@ -343,6 +344,38 @@ async def test_works_but_still_slow_under_the_approval_asks_to_confirm_while_wor
     asked = [one for one in await town.sent() if one["To"] == "kim@acme.test"]
     assert ["works, but still slow" in text_of(one) for one in asked] == [True]
     assert asked[0]["Auto-Submitted"] == "auto-replied"
+
+
+@pytest.mark.parametrize(
+    ("words", "signed", "agreed"),
+    [("Yes, please.", True, True), ("Yes, but every hour?", True, False), ("Yes.", False, False)],
+    ids=["yes", "doubt", "unproved"],
+)
+async def test_a_cadence_is_agreed_by_a_signed_yes_to_its_address(town: Town, words: str, signed: bool, agreed: bool):
+    number = (await town.open(severity=Severity.CRITICAL)).case_id
+    await town.desk.own(number, town.ann.person_id, town.ann)
+    await town.endings.propose(number, "It is larger now.", town.ann, author="Ann")
+    await town.sent()
+    await town.course.propose_cadence(number, town.ann, Every(interval_s=1800))
+    texts = [text_of(one) for one in await town.sent() if one["To"] == "kim@acme.test"]
+    (address,) = {found for text in texts for found in re.findall(r"help\+a\S+", text)}
+    await town.arrives(town.mail(words, to=address, signed=signed), to=address)
+    case = await town.case(number)
+    assert case.agreements[0].began is agreed
+    assert [one.side for one in case.signatures if not one.void] == [Side.PROVIDER], "it signs nothing else"
+    assert case.state is not State.RESOLVED
+    assert (await town.messages(number))[-1].body.strip() == words, "it is a word like any other"
+
+
+async def test_a_case_that_becomes_critical_without_a_call_is_told_with_the_number_to_call(town: Town):
+    number = (await town.open()).case_id
+    await town.sent()
+    await town.course.escalate(number, town.ann, reason="Every host is down.")
+    (mail,) = [one for one in await town.sent() if one["To"] == "kim@acme.test"]
+    assert "+15550100000" in text_of(mail)
+    assert "within fifteen minutes" in text_of(mail)
+    await town.course.escalate(number, town.ann, reason="Every host is down.")
+    assert await town.sent() == [], "once"
 
 
 async def test_an_answer_of_staff_to_a_notice_is_a_note_if_it_is_proved_to_be_his(town: Town):

@@ -7,7 +7,11 @@ import httpx
 import pytest
 
 from homing.ground import db
-from homing.support.cases.types import Method, State
+from homing.support.cases import store
+from homing.support.cases.types import Method, Severity, State, Verdict, Verified
+from homing.support.clocks.rules.cadence import Every, Times
+from homing.support.clocks.types import Kind, Nature
+from homing.support.clocks.types import State as Clock
 from homing.web import letter
 from tests.kit.http import HttpDoor, http_door
 from tests.kit.support import BASE, TOKEN, Town, support_town
@@ -153,6 +157,105 @@ async def test_consent_that_staff_entered_is_disputed_by_its_button(visit: Visit
     assert "void" in done.text
     assert (await town.case(number)).state is State.OPEN
     assert (await visit.press(links[0], "dispute")).status_code == 410
+
+
+async def critical(visit: Visit) -> int:
+    case = await visit.town.open(severity=Severity.CRITICAL)
+    await visit.town.desk.own(case.case_id, visit.town.ann.person_id, visit.town.ann)
+    await visit.links()
+    return case.case_id
+
+
+async def test_a_cadence_that_we_propose_is_agreed_by_its_button(visit: Visit):
+    town, number = visit.town, await critical(visit)
+    await town.course.propose_cadence(number, town.ann, Every(interval_s=1800))
+    (older,) = await visit.links()
+    await town.course.propose_cadence(number, town.ann, Times(zone="Europe/London", minutes=(540, 1020)))
+    (path,) = await visit.links()
+    page = await visit.look(path)
+    assert "every day at 09:00 and 17:00 (Europe/London)" in page.text
+    assert (await visit.look(older)).status_code == 410, "a newer one took its place"
+    assert (await visit.press(path, "refuse")).status_code == 400
+    await town.pool.execute("UPDATE contacts SET role = 'viewer'")
+    assert (await visit.press(path, "agree")).status_code == 409
+    await town.pool.execute("UPDATE contacts SET role = 'authorised'")
+    assert "It is agreed" in (await visit.press(path, "agree")).text
+    assert (await visit.press(path, "agree")).status_code == 410
+    agreement = (await town.case(number)).agreements[-1]
+    assert agreement.began
+    assert (await town.shows(number, Kind.CADENCE)).nature is Nature.CONTRACTUAL
+    (told,) = [one for one in await town.sent() if one["To"] == "kim@acme.test"]
+    assert "every day at 09:00 and 17:00 (Europe/London)" in str(told.get_content())
+
+
+async def test_a_step_down_that_we_propose_is_agreed_by_its_button(visit: Visit):
+    town, number = visit.town, await critical(visit)
+    await town.course.step_down(number, town.ann, text="Mail flows again.")
+    (path,) = await visit.links()
+    assert "Mail flows again." in (await visit.look(path)).text
+    assert (await town.case(number)).severity is Severity.CRITICAL, "looking does nothing"
+    assert "critical issue no more" in (await visit.press(path, "agree")).text.lower()
+    assert (await town.case(number)).severity is Severity.NON_CRITICAL
+    assert (await town.shows(number, Kind.UPDATE)).state is Clock.RUNNING
+
+
+async def test_a_decision_about_the_scope_is_noted_by_its_button(visit: Visit):
+    town = visit.town
+    number = (await town.open()).case_id
+    await town.course.decide_scope(
+        number,
+        town.ann,
+        verdict=Verdict.OUT,
+        clause="B4",
+        route="our partners do that",
+        text="Templates are yours.",
+        author="Ann",
+    )
+    (path,) = await visit.links()
+    page = await visit.look(path)
+    assert "Clause B4" in page.text
+    assert "our partners do that" in page.text
+    assert "noted" in (await visit.press(path, "agree")).text
+    scope = (await town.case(number)).scope
+    assert scope is not None
+    assert scope.acknowledged_at == town.clock.now()
+
+
+async def test_an_end_is_undone_by_its_button(visit: Visit):
+    number, path = await proposed(visit)
+    await visit.press(path, "agree")
+    (undo,) = await visit.links()
+    page = await visit.look(undo)
+    assert "The queue is larger now." in page.text
+    assert (await visit.town.case(number)).state is State.RESOLVED
+    assert "open again" in (await visit.press(undo, "reopen", "It is slow again.")).text
+    case = await visit.town.case(number)
+    assert (case.state, case.signatures[-1].void) == (State.OPEN, False)
+    last = (await visit.town.messages(number))[-1]
+    assert (last.body, last.verified, last.author) == ("It is slow again.", Verified.PORTAL, "Kim")
+    assert (await visit.press(undo, "reopen")).status_code == 410
+
+
+async def test_an_end_that_is_long_past_is_undone_in_a_new_case_and_once(visit: Visit):
+    number, path = await proposed(visit)
+    await visit.press(path, "agree")
+    (undo,) = await visit.links()
+    visit.town.clock.forward(hours=15 * 24)
+    done = await visit.press(undo, "reopen")
+    assert "a new one" in done.text
+    assert (await visit.town.case(number)).state is State.RESOLVED
+    (fresh, _) = await store.find(visit.town.pool, account_id=None, limit=9)
+    assert (await visit.town.case(fresh.case_id)).reopened_from == number
+
+
+async def test_what_is_open_already_need_not_be_undone(visit: Visit):
+    number, path = await proposed(visit)
+    await visit.press(path, "agree")
+    (undo,) = await visit.links()
+    await visit.town.word(number, "It is slow again.")
+    assert (await visit.look(undo)).status_code == 410
+    assert (await visit.press(undo, "reopen")).status_code == 409
+    assert (await visit.press(undo, "agree")).status_code == 400
 
 
 async def test_only_links_that_we_made_for_customers_lead_anywhere(visit: Visit):

@@ -157,12 +157,15 @@ def void(
 ) -> None:
     """Say that a clock should never have run: a duplicate, a test, spam. The second person who says so makes it void."""
     said = words_of(text)[:500]
+    asker = 0
 
     async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
+        nonlocal asker
+        asker = by.person_id
         return await Course(desk).void_clock(number, clock, by, reason=said)
 
     case = done(who, work)
-    waits = any(asked == clock for asked, _, _ in case.voids)
+    waits = any((asked, person) == (clock, asker) for asked, person, _ in case.voids)
     output.console().print(f"clock {clock}: {'another person has to say so too' if waits else 'void'}")
 
 

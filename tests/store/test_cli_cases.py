@@ -116,6 +116,9 @@ def test_a_critical_case_gets_a_cadence_a_tam_and_a_step_down(shell: Shell):
     shown = shell("cases", "show", number)
     assert "TAM_REPLY" in shown
     assert "cadence to kim@acme.test has not left" in shown
+    assert "cadence 1: every 30 minutes, proposed by the provider; waits for the other side" in shown
+    assert "cadence 2: every day at 09:00 and 17:00 (Europe/London), proposed by the provider; agreed, from 20" in shown
+    assert "step down 1, proposed by the provider, waits for the other side: Mail flows again." in shown
     counted = {(one["nature"], one["kind"]): one["open"] for one in shell.json("cases", "promises", "--account", "acme")}
     assert counted["contractual", "CADENCE"] == 1
     assert "contractual" in shell("cases", "promises", "--account", "acme")
@@ -139,6 +142,9 @@ def test_scope_kind_void_and_the_customers_word(shell: Shell):
     shell("cases", "propose", number, *ANN, "--text", "It is over now.")
     agreed = shell("cases", "consent", number, *ANN, "--version", "2", "--contact", "kim@acme.test", "--recording", "7")
     assert "is resolved" in agreed
+    shown = shell("cases", "show", number, "--events")
+    assert "resolution 2: It is over now.; signed by provider (staff 1, portal), customer (contact 1, recorded call)" in shown
+    assert "Proposed version 2, text It is over now." in shown
     out = opened(shell)
     terms = ("--verdict", "out", "--clause", "b4", "--text", "Templates are yours.")
     shell("cases", "scope", out, *ANN, *terms, code=1)

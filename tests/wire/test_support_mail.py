@@ -12,6 +12,7 @@ import pytest
 from homing.contracts.types import Role
 from homing.ground import db
 from homing.support.cases import letter_store, quarantine, store
+from homing.support.cases.desk import contact_actor
 from homing.support.cases.releasing import Gate
 from homing.support.cases.rules import threading
 from homing.support.cases.types import Case, Purpose, Severity, Side, State, Verified
@@ -365,6 +366,31 @@ async def test_a_cadence_is_agreed_by_a_signed_yes_to_its_address(town: Town, wo
     assert [one.side for one in case.signatures if not one.void] == [Side.PROVIDER], "it signs nothing else"
     assert case.state is not State.RESOLVED
     assert (await town.messages(number))[-1].body.strip() == words, "it is a word like any other"
+
+
+async def test_a_notice_to_our_staff_says_what_has_happened(town: Town):
+    async def told() -> str:
+        (mail,) = [one for one in await town.sent() if one["To"] == "ann@provider.test"]
+        town.clock.forward(seconds=1)
+        return text_of(mail).replace("\r\n", "\n")
+
+    number = (await town.open(severity=Severity.CRITICAL)).case_id
+    await town.desk.own(number, town.ann.person_id, town.tam)
+    assert "It was given to you." in await told()
+    await town.word(number, "It is the second host.\nAnd the third.")
+    assert "The customer writes:\n\n    It is the second host.\n    And the third." in await told()
+    kim = contact_actor(town.kim)
+    await town.course.propose_cadence(number, kim, Every(interval_s=600))
+    assert "wants to hear every 10 minutes (cadence 1)" in await told()
+    await town.course.step_down(number, kim, text="It flows again.")
+    assert "step down 1):\n\n    It flows again." in await told()
+    await town.desk.own(number, town.ann.person_id, town.ann)
+    await town.endings.propose(number, "It is larger now.", kim, author="Kim")
+    assert "its end (version 1), and waits for your signature:\n\n    It is larger now." in await told()
+    await town.endings.propose(number, "It is much larger now.", town.ann, author="Ann")
+    await town.sent()
+    await town.endings.refuse(number, kim, version=2, words="It is not.")
+    assert "does not agree that it is over. He says:\n\n    It is not." in await told()
 
 
 async def test_a_case_that_becomes_critical_without_a_call_is_told_with_the_number_to_call(town: Town):

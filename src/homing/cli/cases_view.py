@@ -13,14 +13,23 @@ from homing.support.cases.happened import Event
 from homing.support.cases.quarantine import Quarantined
 from homing.support.cases.rules.chain import write_payload
 from homing.support.cases.store import Row
-from homing.support.cases.types import Message
+from homing.support.cases.types import Message, Purpose, Side, Verdict, Verified
 from homing.support.cases.view import CaseSeen, ClockSeen
 from homing.support.clocks.auditor import Audit
+from homing.support.clocks.rules.cadence import in_words
 from homing.support.clocks.rules.tally import Tally
 from homing.support.clocks.rules.words import in_service_zone
 from homing.support.clocks.types import Nature, Reading
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_HOW = {
+    Verified.DKIM: "signed by his domain",
+    Verified.ADDRESS: "came to his address",
+    Verified.PORTAL: "by his link",
+    Verified.KEY: "by a key of the customer",
+    Verified.STAFF: "entered by staff",
+    Verified.NONE: "unproved",
+}
 _WORTH = {
     Nature.CONTRACTUAL: "contractual",
     Nature.OBJECTIVE: "objective",
@@ -94,8 +103,8 @@ def show_case(shown: Shown, *, json: bool) -> None:
         f"{case.state.value.replace('_', ' ')}, {case.severity.value.replace('_', '-')}, {case.kind.value.replace('_', ' ')}; "
         f"owner: {owner}{'' if case.accepted else ' (not accepted)'}{tam}{acting}"
     )
-    if case.no_call:
-        out.print("No Severity 1 call was made.")
+    for line in _standing(seen):
+        out.print(Text(line))
     for letter in seen.unsent:
         why = f": {letter.trouble}" if letter.trouble else ""
         waits = f"{letter.purpose.value} to {plain(letter.email)} has not left, {letter.attempts} tries{why}"
@@ -105,17 +114,15 @@ def show_case(shown: Shown, *, json: bool) -> None:
         rows.add_row(*_clock_row(clock))
     out.print(rows)
     for message in shown.messages:
-        sent = "" if message.sent_at is None else f", sent {output.clock(message.sent_at)}"
-        machine = ", automatic" if message.automatic else ""
-        head = (
-            f"#{message.number} {message.purpose.value} by {plain(message.author) or message.actor} ({message.verified}{machine})"
-        )
-        out.print(Text(f"\n{head}, {output.clock(message.received_at)}{sent}", style="bold"))
+        out.print(Text(f"\n{_head(message)}", style="bold"))
         out.print(Text(plain(message.body)))
         for file in message.attachments:
             out.print(Text(f"  [{file.number}] {plain(file.name)}, {output.number(file.size_bytes)} bytes", style="dim"))
+    if shown.events:
+        out.print()
     for event in shown.events:
-        out.print(Text(f"{event.seq:4} {output.clock(event.at)} {event.actor}: {type(event.payload).__name__}"))
+        name = type(event.payload).__name__
+        out.print(Text(output.shortened(f"{event.seq:4} {_utc(event.at)} {event.actor}: {name} {_details(event)}".rstrip(), 150)))
 
 
 def show_quarantine(found: Sequence[Quarantined], *, now: datetime, json: bool) -> None:
@@ -166,11 +173,72 @@ def plain(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def _standing(seen: CaseSeen) -> list[str]:
+    """Return what stands in a case, a line each: what waits for whom, under which number."""
+    case = seen.case
+    lines = []
+    if seen.people:
+        lines.append(f"contacts: {', '.join(f'{plain(one.name)} <{plain(one.email)}>' for one in seen.people)}")
+    if case.no_call:
+        lines.append("No Severity 1 call was made.")
+    if case.restored_at is not None:
+        lines.append(f"restored: {_utc(case.restored_at)}")
+    if case.eta is not None:
+        unknown = f"unknown, because {plain(case.eta.unknown_because)}"
+        lines.append(f"expected to be over: {unknown if case.eta.at is None else _utc(case.eta.at)}")
+    for one in case.agreements:
+        when = "waits for the other side" if one.effective_at is None else f"agreed, from {_utc(one.effective_at)}"
+        lines.append(f"cadence {one.version}: {in_words(one.cadence)}, proposed by the {one.side.value}; {when}")
+    if case.downgrade is not None:
+        version, side, text = case.downgrade
+        lines.append(f"step down {version}, proposed by the {side.value}, waits for the other side: {_short(text)}")
+    for proposal in case.proposals:
+        signed = [one for one in case.signatures if one.version == proposal.version and not one.void]
+        names = ", ".join(f"{one.side.value} ({one.person}, {one.method.value})" for one in signed) or "nobody"
+        stands = "" if proposal.stands or not case.live else " (does not stand any more)"
+        asked = f"; reminders: {proposal.reminders}" if proposal.reminders else ""
+        lines.append(f"resolution {proposal.version}{stands}: {_short(proposal.text)}; signed by {names}{asked}")
+    if case.scope is not None:
+        scope = case.scope
+        noted = "" if scope.verdict is Verdict.IN else f", {'' if scope.acknowledged_at else 'not '}noted by the customer"
+        lines.append(f"scope: {scope.verdict.value.replace('_', ' ')} by clause {scope.clause}{noted}")
+    if case.merged_into is not None:
+        lines.append(f"goes on in case {case.merged_into_number}")
+    return lines
+
+
+def _head(message: Message) -> str:
+    sent = "" if message.side is Side.CUSTOMER or message.purpose is Purpose.NOTE else ", not sent yet"
+    if message.sent_at is not None:
+        sent = f", sent {_utc(message.sent_at)}"
+    how = "" if message.side is not Side.CUSTOMER else f" ({_HOW[message.verified]}{', automatic' if message.automatic else ''})"
+    author = plain(message.author) or message.actor
+    return f"#{message.number} {message.purpose.value} by {author}{how}, {_utc(message.received_at)}{sent}"
+
+
+def _details(event: Event) -> str:
+    """Return what a step says besides its name, in short."""
+    told = msgspec.json.decode(write_payload(event.payload))
+    return ", ".join(
+        f"{name} {_short(value if isinstance(value, str) else msgspec.json.encode(value).decode())}"
+        for name, value in told.items()
+        if name not in ("event", "promises", "sha256", "clocks")
+    )
+
+
+def _short(text: str) -> str:
+    return output.shortened(" ".join(plain(text).split()), 60)
+
+
+def _utc(moment: datetime) -> str:
+    return f"{output.clock(moment)[:19]} UTC"
+
+
 def _clock_row(clock: ClockSeen) -> tuple[str, ...]:
     one = clock.reading
     due = ""
     if one.due_at is not None:
-        due = output.clock(one.due_at)[:19] + " UTC" if one.pin is None else in_service_zone(one.due_at, one.pin.zone)
+        due = _utc(one.due_at) if one.pin is None else in_service_zone(one.due_at, one.pin.zone)
     state = f"{one.state}{', overdue' if clock.overdue else ''}{', void' if one.void is not None else ''}"
     return str(clock.number), one.kind.value, _WORTH[one.nature], state, due, _span(one.elapsed_s), _span(one.remaining_s)
 

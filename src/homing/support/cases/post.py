@@ -18,10 +18,10 @@ from homing.message.addresses import BadAddress
 from homing.spool.types import Part
 from homing.support.cases import letter_store, steps, store
 from homing.support.cases.desk import Desk
-from homing.support.cases.happened import Drafted
+from homing.support.cases.happened import Came, Drafted
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules.addresses import Token, Use, link_of, tagged_address
-from homing.support.cases.rules.letters import Facts, Text, compose, due
+from homing.support.cases.rules.letters import Facts, Text, compose, due, news
 from homing.support.cases.types import TO_AGREE, TO_SIGN, Case, Message, Proposal, Purpose, Side
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.cadence import in_words
@@ -186,7 +186,15 @@ class Post:
             cadence=next((in_words(one.cadence) for one in case.agreements if one.version == letter.version), ""),
             step_down=case.downgrade[2] if case.downgrade is not None and case.downgrade[0] == letter.version else "",
             numbers=self._numbers,
+            evidence=f"{entered[-1].method.value}: {entered[-1].evidence}" if entered else "",
+            news=await self._what_happened(letter) if letter.purpose is Purpose.STAFF else "",
         )
+
+    async def _what_happened(self, letter: Letter) -> str:
+        events = [one for one in await store.events_of(self._pool, letter.case_id) if one.at == letter.made_at]
+        came = next((one.payload for one in events if isinstance(one.payload, Came)), None)
+        message = None if came is None else await store.message(self._pool, letter.case_id, came.message)
+        return news([one.payload for one in events], "" if message is None else message.body)
 
     async def _reader(self, letter: Letter, case: Case) -> str:
         if letter.side is Side.PROVIDER:

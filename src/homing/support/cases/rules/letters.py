@@ -3,18 +3,39 @@
 An objective is called one, and never a promise of the contract (R5); a provisional cadence is called provisional (R6).
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
 from homing.hours.rules.contract import zone_info
 from homing.hours.types import ServiceZone
+from homing.support.cases.happened import (
+    CadenceAccepted,
+    CadenceProposed,
+    Came,
+    Disputed,
+    Doubted,
+    Downgraded,
+    DowngradeProposed,
+    Escalated,
+    Opened,
+    Owned,
+    Payload,
+    Proposed,
+    Refused,
+    Reopened,
+    Resolved,
+    Withdrawn,
+)
 from homing.support.cases.rules.addresses import subject_token
 from homing.support.cases.types import FROM_A_PERSON, Case, Eta, Message, Proposal, Purpose, Severity, State
+from homing.support.clocks.rules.cadence import in_words
 from homing.support.clocks.rules.words import hours_of, local_time
 from homing.support.clocks.types import Reading
 from homing.support.clocks.types import State as Clock
 
+_MOST_QUOTED = 2_000  # signs of the customer's words in a notice to staff
 # Mails that answer a person's by themselves; the others of the platform are generated (RFC 3834 section 5).
 _REPLIES = frozenset({Purpose.RECEIPT, Purpose.CONFIRM})
 
@@ -33,6 +54,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     cadence         that the mail is about, in words
     step_down       words that both sides are to agree on
     numbers         of the Severity 1 Line
+    evidence        of consent that was entered
+    news            what has happened, for staff
     """
 
     reader: str = ""
@@ -47,6 +70,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     cadence: str = ""
     step_down: str = ""
     numbers: tuple[str, ...] = ()
+    evidence: str = ""
+    news: str = ""
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,9 +148,8 @@ def _body(purpose: Purpose, case: Case, message: Message | None, proposal: Propo
 
 def _critical(facts: Facts) -> str:
     return (
-        "This case is treated as a Critical Issue from now on. Somebody of us was woken for it.\n\nNobody of you has called the "
-        f"Severity 1 Line yet. Please do{_by(facts)}: a representative calls back within fifteen minutes, and what is known by "
-        "telephone is known soonest.\n\nWe write to you here as it goes on."
+        "This case is treated as a Critical Issue from now on.\n\nNobody of you has called the Severity 1 Line about it. Please "
+        f"do{_by(facts)}: a representative calls back within fifteen minutes.\n\nWe write to you here as it goes on."
     )
 
 
@@ -186,7 +210,7 @@ def _confirm(words: str, facts: Facts) -> str:
     )
     return (
         f"You seem to agree that this is over:\n\n{_quoted(words)}{doubt}\n\n"
-        f"Your agreement counts once you have confirmed it:\n{facts.link}\n\n"
+        f"Your agreement counts once you have confirmed it:\n\n    {facts.link}\n\n"
         "If it is not over, there is nothing that you have to do."
     )
 
@@ -194,8 +218,8 @@ def _confirm(words: str, facts: Facts) -> str:
 def _consent(words: str, facts: Facts) -> str:
     until = "" if facts.dispute_until is None or facts.zone is None else _until(facts.dispute_until, facts.zone)
     return (
-        f"This was agreed in your name, by what you told us:\n\n{_quoted(words)}\n\n"
-        f"If you did not agree, say so here{until}:\n{facts.link}"
+        f"This was agreed in your name, by what you told us ({facts.evidence}):\n\n{_quoted(words)}\n\n"
+        f"If you did not agree, say so here{until}:\n\n    {facts.link}"
     )
 
 
@@ -221,8 +245,56 @@ def _for_staff(case: Case, facts: Facts) -> str:
     lines = [f"Case {case.number} of {facts.account}: {case.subject}", f"It is {state}, {case.severity.value.replace('_', '-')}."]
     if case.no_call and case.state is not State.RESOLVED:
         lines.append("No Severity 1 call was made.")
-    lines.append("The customer has moved, or you were given the case. `homing cases show` tells what was said.")
-    return "\n".join(lines)
+    return "\n\n".join(["\n".join(lines), *([facts.news] if facts.news else []), "`homing cases show` tells more."])
+
+
+def news(payloads: Sequence[Payload], words: str) -> str:
+    """Return what a step was, for whoever owns the case.
+
+    words   that the customer wrote in it
+    """
+    said = f"\n\n{_quoted(words[:_MOST_QUOTED])}" if words else ""
+    return "\n\n".join(text for text in (_news(one, said) for one in payloads) if text)
+
+
+def _news(payload: Payload, said: str) -> str:
+    match payload:
+        case Opened():
+            return "It was opened just now."
+        case Came():
+            return f"The customer writes:{said}"
+        case Owned(accepted=False):
+            return "It was given to you."
+        case Escalated(reason=reason):
+            return f"It was made critical:\n\n{_quoted(reason)}" if reason else "It was made critical."
+        case Downgraded():
+            return "Both sides agree that it is critical no more."
+        case DowngradeProposed(version=version, text=text):
+            return f"The customer proposes that it is critical no more (step down {version}):\n\n{_quoted(text)}"
+        case CadenceProposed(version=version, cadence=cadence):
+            return f"The customer wants to hear {in_words(cadence)} (cadence {version}), and waits for you to agree."
+        case CadenceAccepted(version=version):
+            return f"Cadence {version} is agreed."
+        case Reopened():
+            return "It was opened again."
+        case Withdrawn(reason=reason):
+            return f"The customer has withdrawn it. {reason}".rstrip()
+        case Proposed(version=version, text=text):
+            return f"The customer proposes its end (version {version}), and waits for your signature:\n\n{_quoted(text)}"
+        case Refused(words=why):
+            return f"The customer does not agree that it is over.{_he_says(why)}"
+        case Disputed(words=why):
+            return f"The customer disputes what was entered in his name.{_he_says(why)}"
+        case Doubted():
+            return "He has written something else under the proposal, so work goes on."
+        case Resolved():
+            return "Both sides have agreed that it is over."
+        case _:
+            return ""
+
+
+def _he_says(words: str) -> str:
+    return f" He says:\n\n{_quoted(words)}" if words else ""
 
 
 def _eta(eta: Eta | None, facts: Facts) -> str:

@@ -11,6 +11,7 @@ from homing.support.cases.happened import (
     CadenceProposed,
     Came,
     Closed,
+    Disputed,
     Doubted,
     Downgraded,
     DowngradeProposed,
@@ -92,7 +93,7 @@ def owed_for(case: Case, event: Event) -> list[Owed]:
             return [_staff(Who.OWNER)]
         case Escalated() | Reopened() | Withdrawn() | Downgraded():
             return _told(event.side)
-        case Proposed() | Refused() | Doubted():
+        case Proposed() | Refused() | Doubted() | Disputed():
             return [_staff(Who.OWNER)] if event.side is Side.CUSTOMER else []
         case _:
             return []

@@ -187,9 +187,10 @@ def _standing(seen: CaseSeen) -> list[str]:
         unknown = f"unknown, because {plain(case.eta.unknown_because)}"
         lines.append(f"expected to be over: {unknown if case.eta.at is None else _utc(case.eta.at)}")
     for one in case.agreements:
-        when = "waits for the other side" if one.effective_at is None else f"agreed, from {_utc(one.effective_at)}"
+        waits = "waits for the other side" if case.live else "was not agreed"
+        when = waits if one.effective_at is None else f"agreed, from {_utc(one.effective_at)}"
         lines.append(f"cadence {one.version}: {in_words(one.cadence)}, proposed by the {one.side.value}; {when}")
-    if case.downgrade is not None:
+    if case.downgrade is not None and case.live:
         version, side, text = case.downgrade
         lines.append(f"step down {version}, proposed by the {side.value}, waits for the other side: {_short(text)}")
     for proposal in case.proposals:

@@ -30,8 +30,8 @@ from homing.support.clocks.types import Kind
 
 _log = log.get("cases")
 LOOKS_S = 5.0
-AT_ONCE = 20
-CLAIM = timedelta(seconds=40)  # a receipt is owed within 60, also where a worker dies
+AT_ONCE = 10
+CLAIM = timedelta(seconds=20)  # a receipt is owed within 60, also where workers die
 KEPT = timedelta(days=5)
 _FIRST_WAIT_S = 15
 _LONGEST_WAIT_S = 3_600

@@ -1,4 +1,4 @@
-"""Workers and PostgreSQL die while support mail comes in and customers sign: what was answered is there, once, in whole chains."""
+"""Workers and PostgreSQL die while support mail comes in and customers sign: what was answered is there once, in whole chains."""
 
 import asyncio
 import email

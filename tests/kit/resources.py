@@ -40,6 +40,7 @@ from homing.api.v1 import (
     support_oncall,
     support_promises,
     support_quarantine,
+    support_updates,
     suppression_imports,
     suppression_list,
     templates,
@@ -240,4 +241,5 @@ def support_routes(pool: db.Pool, bodies: Bodies, legal: LegalClock | None = Non
         *support_case_steps.routes(office=office, bodies=bodies),
         *support_quarantine.routes(office=office, bodies=bodies),
         *support_promises.routes(office=office),
+        *support_updates.routes(office=office, bodies=bodies),
     ]

@@ -4,10 +4,13 @@ import asyncio
 
 import pytest
 
+from homing.cli import checks_world
 from homing.ground import db
+from homing.ground.config import HostPort, Settings
 from homing.support.cases import quarantine
 from homing.support.clocks.store import ServerClock
 from tests.kit.cases import Bench
+from tests.kit.hours import at
 from tests.kit.moved_clock import MovedClock
 from tests.store.test_cli_views import Shell
 
@@ -108,6 +111,17 @@ def test_a_critical_case_gets_a_cadence_a_tam_and_a_step_down(shell: Shell):
     shell("cases", "cadence", number, *ANN, "--every", "30", "--contact", "kim@acme.test", code=1)
     assert "recorded call" in shell.err
     shell("cases", "cadence", number, *ANN, "--accept", "1", code=1)
+    quiet = opened(shell)
+    news = ("--text", "Found it.", "--eta-unknown", "the disk is being copied")
+    assert f"case {number}: written" in shell("cases", "update", "--all-critical", *ANN, *news)
+    refused = shell("cases", "update", "--case", number, "--case", quiet, "--case", "77", *ANN, *news, code=1)
+    assert [line.split(": ")[1] for line in refused.splitlines()] == [
+        "written",
+        "status updates belong to a critical case; write an answer",
+        "there is no such case",
+    ]
+    shell("cases", "update", *ANN, *news, code=2)
+    shell("cases", "update", "--all-critical", *ANN, "--text", "Found it.", code=2)
     assert "is open" in shell("cases", "restored", number, *ANN, "--text", "Mail flows.")
     assert "is open" in shell("cases", "tam", number, *ANN, "--text", "Nobody moves.")
     assert "critical" in shell("cases", "normal", number, *ANN, "--text", "Mail flows again.")
@@ -181,3 +195,20 @@ def test_mail_in_quarantine_is_let_in_or_thrown_away(shell: Shell, database: str
     assert "discarded" in shell("cases", "discard", second, *ANN)
     shell("cases", "discard", second, *ANN, code=1)
     assert "nothing waits" in shell("cases", "quarantine")
+
+
+async def test_doctor_says_why_support_mail_does_not_leave(pool: db.Pool):
+    town = await Bench(pool, MovedClock(at("2026-05-20T09:00Z"))).settle_in()
+    address = Settings(support_address="help@support.test", mx=HostPort("127.0.0.1", 25))
+    assert await checks_world.support(pool, Settings()) == []
+    (without,) = await checks_world.support(pool, address)
+    assert (without.level, without.advice.startswith("`homing domain add support.test`")) == ("fail", True)
+    await pool.execute("INSERT INTO sending_domains (domain, account_id) VALUES ('support.test', $1)", town.account_id)
+    (fine,) = await checks_world.support(pool, address)
+    assert fine.level == "ok"
+    (deaf,) = await checks_world.support(pool, Settings(support_address="help@support.test"))
+    assert (deaf.level, "HOMING_MX" in deaf.advice) == ("fail", True)
+    await town.open()
+    for chosen in (address, Settings()):
+        (late,) = await checks_world.support(pool, chosen)
+        assert (late.level, late.text.startswith("2 mails")) == ("warn", True)

@@ -220,6 +220,28 @@ async def test_a_cadence_that_was_read_back_on_a_recorded_call_is_agreed_at_once
     assert [one["accepted"] for one in theirs["cadences"]] == [True, False], "the customer alone agrees to nothing"
 
 
+async def test_cases_of_one_outage_share_an_update(town: Town):
+    first, second = await town.open(severity="critical"), await town.open(severity="critical")
+    quiet = await town.open()
+    shared = {"text": "Found it.", "update": {"unknown_because": "the disk is being copied"}}
+    asked = {**shared, "cases": [first, second, first, quiet, 99, -1, 2**63]}
+    answer = await town.door.call("POST", "support/updates", key=town.ann, json=asked)
+    told = {one["number"]: (one["written"], one["why"]) for one in answer.json()["results"]}
+    assert told[first] == told[second] == (True, "")
+    assert told[quiet] == (False, "status updates belong to a critical case; write an answer")
+    assert [told[number] for number in (99, -1, 2**63)] == [(False, "there is no such case")] * 3
+    for number in (first, second):
+        await town.post(number)
+        seen = await town.did("GET", f"/{number}")
+        assert [one["state"] for one in seen["clocks"]["provisional"]] == ["met", "running"], "each has its own clock"
+    for wrong, status in (({}, 422), ({"cases": [1] * 201}, 400), ({"cases": [first], "text": " "}, 422)):
+        refused = await town.door.call("POST", "support/updates", key=town.ann, json={**shared, **wrong})
+        assert refused.status_code == status, refused.text
+    without = await town.door.call("POST", "support/updates", key=town.ann, json={"cases": [first], "text": "Found it."})
+    assert without.json()["results"][0]["why"].startswith("an update names the expected time")
+    assert (await town.door.call("POST", "support/updates", json=asked)).status_code == 403, "that is the staff's"
+
+
 async def test_promises_are_counted_by_what_they_are_worth(town: Town):
     number = await town.open()
     await town.did("POST", f"/{number}/messages", {"text": "We look at it."}, key=town.ann)

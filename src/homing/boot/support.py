@@ -6,7 +6,7 @@ from functools import partial
 from litestar.handlers import HTTPRouteHandler
 
 from homing.api.bodies import Bodies
-from homing.api.v1 import support_case_steps, support_cases, support_promises, support_quarantine
+from homing.api.v1 import support_case_steps, support_cases, support_promises, support_quarantine, support_updates
 from homing.api.v1.support_callers import Office
 from homing.boot.line import line_settings
 from homing.domains.verify import DomainDns
@@ -99,6 +99,7 @@ class Support:
             *support_case_steps.routes(office=office, bodies=bodies),
             *support_quarantine.routes(office=office, bodies=bodies),
             *support_promises.routes(office=office),
+            *support_updates.routes(office=office, bodies=bodies),
         ]
 
     def pages(self, pool: db.Pool) -> list[HTTPRouteHandler]:

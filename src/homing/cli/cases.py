@@ -16,8 +16,8 @@ from homing.cli.typed import MonthArgument
 from homing.contracts import people
 from homing.ground import db
 from homing.ground.errors import Misuse
+from homing.support.cases import outages, store
 from homing.support.cases import quarantine as held
-from homing.support.cases import store
 from homing.support.cases.audit import CaseSource
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Answer, Desk, Opening
@@ -182,13 +182,48 @@ def answer(
     body = words_of(text)
     expected = None
     if eta is not None or eta_unknown:
-        expected = Eta(at=None if eta is None else eta.replace(tzinfo=eta.tzinfo or UTC), unknown_because=clean(eta_unknown, 500))
+        expected = _eta(eta, eta_unknown)
 
     async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
         purpose = Purpose.ANSWER if expected is None else Purpose.UPDATE
         return await desk.write(number, _said(body, purpose, by, name), by, question=question, eta=expected)
 
     say(done(who, work))
+
+
+@app.command("update")
+def update(
+    who: AsOption,
+    text: TextOption,
+    case: Annotated[
+        list[int] | None, typer.Option("--case", metavar="NUMBER", help="Again for more.", min=1, max=2**62, show_default=False)
+    ] = None,
+    all_critical: Annotated[bool, typer.Option("--all-critical", help="Every case that is critical now.")] = False,
+    eta: Annotated[datetime | None, typer.Option("--eta", help="When it will be over, in UTC.", show_default=False)] = None,
+    eta_unknown: Annotated[str, typer.Option("--eta-unknown", metavar="REASON", help="Why nobody knows.")] = "",
+) -> None:
+    """Write one status update in the cases of an outage. Each has its own mail and clock; a call-back is never shared."""
+    body = words_of(text)
+    if bool(case) == all_critical:
+        raise Misuse("give either --case or --all-critical")
+    if (eta is None) == (not eta_unknown.strip()):
+        raise Misuse("give either --eta or --eta-unknown")
+
+    async def work() -> list[outages.Told]:
+        async with reach.database(reach.settings()) as pool:
+            member = await member_of(pool, who)
+            numbers = case or await outages.all_critical(pool)
+            by = actor_of(member.person_id, member.email)
+            expected = _eta(eta, eta_unknown)
+            return await outages.update(Desk(pool, ServerClock()), numbers, by, author=member.name, text=body, eta=expected)
+
+    told = reach.run(work())
+    for one in told:
+        output.console().print(f"case {one.number}: {one.why or 'written'}")
+    if not told:
+        output.console().print("no case is critical")
+    if any(not one.written for one in told):
+        raise typer.Exit(1)
 
 
 @app.command("note")
@@ -299,6 +334,10 @@ def audit(
 
 cases_course.add_to(app)
 cases_end.add_to(app)
+
+
+def _eta(eta: datetime | None, unknown: str) -> Eta:
+    return Eta(at=None if eta is None else eta.replace(tzinfo=eta.tzinfo or UTC), unknown_because=clean(unknown, 500))
 
 
 def _said(body: str, purpose: Purpose, by: Actor, name: str) -> Incoming:

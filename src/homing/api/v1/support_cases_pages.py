@@ -5,6 +5,7 @@ from typing import Any
 from homing.api.errors import NOT_FOUND
 from homing.api.openapi import Limit, Operation, Schema
 from homing.ingress.rules.problem import Problem, bad_params, bad_type, missing
+from homing.support.cases.outages import MOST
 from homing.support.cases.rules.reading import LARGEST_FILE, LARGEST_TOGETHER, LONGEST_BODY, MOST_ATTACHED, MOST_FILES
 from homing.support.cases.types import CaseKind, Severity, State, Verdict
 
@@ -304,6 +305,27 @@ PROMISES = Operation(
         _query("from", "begin, included; default: of this month in UTC"),
         _query("to", "end, not included; default: now; at most 400 days later"),
         _query("account_id", "staff: whose promises"),
+    ),
+)
+UPDATES = Operation(
+    "Share a status update",
+    {200: ("what came of it in each case", _LISTED)},
+    errors=(
+        missing("cases names the cases of the outage"),
+        bad_params(f"cases has at most {MOST} numbers"),
+        _WRONG,
+    ),
+    limits=(Limit("text", LONGEST_BODY, "characters", "422"), Limit("cases", MOST, "cases", "400")),
+    example={"cases": [1042, 1043], "text": "We found it.", "update": {"unknown_because": "the disk is being copied"}},
+    description=(
+        "For the critical cases of one outage: each gets it as its own status update (F5), with its own mail and clock. A case "
+        "that refuses it says why, and keeps no other back."
+    ),
+    body=_body(
+        ("text", "cases", "update"),
+        text=_TEXT,
+        cases={"type": "array", "items": {"type": "integer"}, "maxItems": MOST},
+        update=_body(at=_TIME, unknown_because=_TEXT),
     ),
 )
 QUARANTINE = Operation("List mail in quarantine", {200: ("the latest first", _LISTED)})

@@ -81,6 +81,14 @@ class MessageIn(msgspec.Struct):
     attachments: list[AttachmentIn] = []
 
 
+class SharedIn(msgspec.Struct):
+    """One status update of an outage, for several cases."""
+
+    text: str = ""
+    cases: list[int] = []
+    update: EtaIn = msgspec.field(default_factory=EtaIn)
+
+
 class StepIn(msgspec.Struct):
     """What a step may say; each reads the members that it needs."""
 

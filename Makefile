@@ -18,7 +18,7 @@ demo: $(RUN) ## Send 2,000 mails through a small simulated internet and show wha
 	$(BIN)/homing demo
 
 test: $(DEV) ## Set everything up and pass the tests
-	$(BIN)/python -m pytest tests -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder
 
 test-pure: $(DEV) ## Only the pure tests, in seconds
 	$(BIN)/python -m pytest tests/rules tests/house

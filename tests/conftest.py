@@ -12,6 +12,14 @@ from tests.kit.postgres import TestServer
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
 
+# What waits for real processes takes longest, so it begins first: at the end no test process waits for another one.
+SLOW_FIRST = ("tests/stories/", "tests/compatibility/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slow files first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW_FIRST))
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[TestServer]:

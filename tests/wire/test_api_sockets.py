@@ -1,4 +1,4 @@
-"""The HTTP door over TLS."""
+"""The HTTP door and its sockets."""
 
 import asyncio
 import socket
@@ -29,6 +29,12 @@ async def test_a_client_that_keeps_its_connection_open_does_not_delay_the_stop(a
             answer, client = await asyncio.to_thread(ask_and_stay, port, authority)
         client.close()
     assert answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_body_does_not_wait_until_the_client_has_acknowledged_the_head():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        async with serving(app, sock):
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def ask_and_stay(port: int, authority: Authority) -> tuple[bytes, ssl.SSLSocket]:

@@ -363,4 +363,4 @@ async def bench(pool: db.Pool, begin: str, **more: object) -> Bench:
     return await Bench(pool, MovedClock(at(begin))).settle_in(**more)  # type: ignore[arg-type]
 
 
-__all__ = ["ANN", "KIM", "LONDON", "TAM", "Bench", "Life", "Owned", "bench", "owned", "promises"]
+__all__ = ["ANN", "EVERY", "KIM", "LONDON", "TAM", "Bench", "Life", "Owned", "bench", "owned", "promises"]

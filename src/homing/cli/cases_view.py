@@ -179,6 +179,8 @@ def _standing(seen: CaseSeen) -> list[str]:
     lines = []
     if seen.people:
         lines.append(f"contacts: {', '.join(f'{plain(one.name)} <{plain(one.email)}>' for one in seen.people)}")
+    if case.stage is not None:
+        lines.append(f"stage: {case.stage.value.replace('_', ' ')}")
     if case.no_call:
         lines.append("No Severity 1 call was made.")
     if case.restored_at is not None:

@@ -222,6 +222,7 @@ def shown_case(seen: CaseSeen, *, staff: bool) -> dict[str, Any]:
         "contacts": [{"contact_id": one.person_id, "name": one.name, "email": one.email} for one in seen.people],
         "severity_1_call": case.called,
         "no_severity_1_call_made": case.no_call,
+        "stage": case.stage,
         "restored_at": _iso(case.restored_at),
         "last_update_at": _iso(case.last_update_at),
         "eta": None if case.eta is None else {"at": _iso(case.eta.at), "unknown_because": case.eta.unknown_because},

@@ -45,6 +45,15 @@ LIVE = frozenset({State.NEW, State.OPEN, State.WAITING, State.PROPOSED})
 ENDED = frozenset({State.RESOLVED, State.UNCONFIRMED, State.WITHDRAWN, State.OUT_OF_SCOPE})
 
 
+class Stage(StrEnum):
+    """How far work on a Critical Issue has come, beside the state of its case. Restored is not resolved."""
+
+    CALL_BACK_DUE = "call_back_due"
+    WAKING = "waking"  # nobody has called, and nobody has taken it yet
+    ENGAGED = "engaged"
+    RESTORED = "restored"  # the service works; that is watched
+
+
 class Source(StrEnum):
     """How a case came."""
 
@@ -224,6 +233,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     people        contacts in it, the one who opened it first
     ended_at      when it reached a state that is none of LIVE
     automatic     numbers of messages by machines that nobody has called an answer
+    called_back   the last call was returned
+    engaged       since it is critical somebody who was woken has acknowledged, or a person has taken it
     draft         contact whose signature waits for confirmation
     """
 
@@ -245,6 +256,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     merged_into_number: int | None = None
     called: bool = False
     no_call: bool = False
+    called_back: bool = False
+    engaged: bool = False
     restored_at: datetime | None = None
     people: tuple[int, ...] = ()
     proposals: tuple[Proposal, ...] = ()
@@ -266,6 +279,17 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def live(self) -> bool:
         """Return whether work goes on."""
         return self.state in LIVE
+
+    @property
+    def stage(self) -> Stage | None:
+        """Return how far a critical case has come; None where it is not critical, or has ended."""
+        if self.severity is not Severity.CRITICAL or not self.live:
+            return None
+        if self.called and not self.called_back:
+            return Stage.CALL_BACK_DUE
+        if self.restored_at is not None:
+            return Stage.RESTORED
+        return Stage.ENGAGED if self.engaged or self.called_back else Stage.WAKING
 
     @property
     def proposal(self) -> Proposal | None:

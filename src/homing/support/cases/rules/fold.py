@@ -12,6 +12,7 @@ from homing.support.cases.happened import (
     CadenceAccepted,
     CadenceBegan,
     CadenceProposed,
+    CalledBack,
     Came,
     Closed,
     Counted,
@@ -20,6 +21,7 @@ from homing.support.cases.happened import (
     Downgraded,
     DowngradeProposed,
     Drafted,
+    Engaged,
     Escalated,
     Event,
     Merged,
@@ -95,7 +97,8 @@ def _changes(case: Case, event: Event, at: datetime) -> dict[str, Any]:
     match event.payload:
         case Owned(person_id=person, accepted=accepted):
             opens = accepted and case.state is State.NEW
-            return {"owner_id": person, "accepted": accepted} | ({"state": State.OPEN} if opens else {})
+            made: dict[str, Any] = {"owner_id": person, "accepted": accepted, "engaged": case.engaged or accepted}
+            return made | ({"state": State.OPEN} if opens else {})
         case Came() as came:
             return _came(case, came)
         case Counted(message=message):
@@ -109,8 +112,15 @@ def _changes(case: Case, event: Event, at: datetime) -> dict[str, Any]:
                 "severity": Severity.CRITICAL,
                 "called": case.called or by_call,
                 "no_call": not (case.called or by_call),
+                "called_back": case.called_back and not by_call,
+                "engaged": case.engaged and case.severity is Severity.CRITICAL,
+                "restored_at": None,
                 "downgrade": None,
             }
+        case CalledBack():
+            return {"called_back": True}
+        case Engaged():
+            return {"engaged": True}
         case DowngradeProposed(version=version, text=text):
             return {"downgrade": (version, event.side, text), "downgrades": version}
         case Downgraded():
@@ -203,7 +213,8 @@ def _ending(case: Case, event: Event) -> dict[str, Any]:
         case Archived():
             return {"state": State.ARCHIVED}
         case Reopened():
-            return {"state": State.OPEN if case.owner_id is not None else State.NEW, "ended_at": None, "draft": None}
+            state = State.OPEN if case.owner_id is not None else State.NEW
+            return {"state": state, "ended_at": None, "draft": None, "restored_at": None}
         case _:
             return {}
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from homing.accounts import store as accounts
@@ -52,6 +53,8 @@ async def settle_in(dsn: str) -> str:
                 language="en",
             )
             assert await contacts.add(pool, kim, actor="operator")
+        # He has no mailbox.
+        assert await contacts.add(pool, msgspec.structs.replace(kim, name="Lee", email="nobody@friends.test"), actor="operator")
         tam = StaffMember(person_id=0, name="Tam", email="tam@friends.test", phone="", roles=frozenset({Role.TAM}))
         made = await people.add(pool, tam, actor="operator")
         assert made is not None
@@ -174,5 +177,26 @@ def test_no_case_or_signature_is_lost_when_a_worker_or_postgresql_dies():
             kinds = [row[0] for row in house.sql("SELECT payload::json->>'event' FROM case_events WHERE case_id = %s", number)]
             assert kinds.count("signed") == 2
             assert kinds.count("resolved") == 1
+        house.key = token
+        asked = {"subject": "lost", "text": "He phoned.", "account_id": 1, "contact": "nobody@friends.test"}
+        _, lost = house.call("/api/v1/support/cases", asked)
+        number = lost["results"]["number"]
+        question = {"text": "Which host?", "question": True}
+        assert house.call(f"/api/v1/support/cases/{number}/messages", question)[0] == 200
+        house.wait_until(
+            lambda: [
+                one
+                for one in house.get(f"/api/v1/support/cases/{number}")[1]["results"]["unsent_mail"]
+                if one["returned"] and one["purpose"] == "answer"
+            ],
+            30,
+            "what did not arrive is told",
+        )
+        house.wait_until(
+            lambda: any(b"did not arrive" in one.data for one in town.received_by("tam@friends.test")),
+            30,
+            "whoever owns it knows",
+        )
+        assert house.get(f"/api/v1/support/cases/{number}")[1]["results"]["state"] == "open", "nobody is waited for"
         audit = json.loads(house.run("cases", "audit", "--now", "--json").stdout)
-        assert (audit[0]["subjects"], audit[0]["findings"]) == (MAILS, [])
+        assert (audit[0]["subjects"], audit[0]["findings"]) == (MAILS + 1, [])

@@ -2,20 +2,23 @@
 
 import email
 import email.policy
+import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
 from homing.contracts.types import Role
+from homing.events.types import EventType, Logged
 from homing.ground import db
 from homing.support.cases import letter_store, quarantine, store
 from homing.support.cases.desk import contact_actor
 from homing.support.cases.releasing import Gate
 from homing.support.cases.rules import threading
 from homing.support.cases.types import Case, Purpose, Severity, Side, State, Verified
+from homing.support.cases.undelivered import UndeliveredFollower
 from homing.support.clocks.rules.cadence import Every
 from homing.support.clocks.types import Kind
 from homing.support.clocks.types import State as Clock
@@ -366,6 +369,60 @@ async def test_a_cadence_is_agreed_by_a_signed_yes_to_its_address(town: Town, wo
     assert [one.side for one in case.signatures if not one.void] == [Side.PROVIDER], "it signs nothing else"
     assert case.state is not State.RESOLVED
     assert (await town.messages(number))[-1].body.strip() == words, "it is a word like any other"
+
+
+def returned(letter: letter_store.Letter, account_id: int, **changes: object) -> Logged:
+    """Return the event of a letter that bounced."""
+    detail = {"rcpt_meta": {"case_letter": str(letter.letter_id)}, "raw_reason": "550 5.1.1 there is no such mailbox"}
+    given: dict[str, object] = {
+        "shard": 1,
+        "seq": 1,
+        "type": EventType.BOUNCE,
+        "at": datetime.now(UTC),
+        "account_id": account_id,
+        "subaccount_id": 0,
+        "message_id": bytes(10),
+        "transmission_id": bytes(8),
+        "recipient": letter.email,
+        "recipient_domain": "acme.test",
+        "campaign_id": "",
+        "detail": json.dumps(detail).encode(),
+        **changes,
+    }
+    return Logged(**given)  # type: ignore[arg-type]
+
+
+async def test_a_question_that_did_not_arrive_waits_for_nobody_and_is_told_to_the_owner(town: Town, pool: db.Pool):
+    follower = UndeliveredFollower(town.legal, address=ADDRESS, news=lambda: town.desk.news)
+    number = (await town.open()).case_id
+    await town.desk.own(number, town.ann.person_id, town.ann)
+    await town.desk.write(number, town.ours("Which host?"), town.ann, question=True)
+    await town.sent()
+    assert (await town.case(number)).state is State.WAITING
+    letters = await letter_store.of_case(pool, number)
+    (asked,) = [one for one in letters if one.purpose is Purpose.ANSWER]
+    forged = [
+        returned(asked, town.account_id + 1),
+        returned(asked, town.account_id, recipient="eve@acme.test"),
+        returned(asked, town.account_id, type=EventType.DELIVERY),
+        returned(asked, town.account_id, detail=b'{"rcpt_meta": {"case_letter": 7}}'),
+        returned(asked, town.account_id, detail=b'{"rcpt_meta": {"case_letter": "9999999999999999999"}}'),
+        returned(asked, town.account_id, detail=b'["case_letter"'),
+    ]
+    town.clock.forward(hours=1)
+    async with pool.acquire() as connection, connection.transaction():
+        await follower.fold(connection, forged)
+    assert (await town.case(number)).state is State.WAITING, "nobody else says so"
+    for _ in range(2):
+        async with pool.acquire() as connection, connection.transaction():
+            assert await follower.cares(connection)
+            await follower.fold(connection, [returned(asked, town.account_id)])
+    assert (await town.case(number)).state is State.OPEN
+    update = await town.shows(number, Kind.UPDATE)
+    assert (update.state, update.ran_since) == (Clock.RUNNING, town.clock.now())
+    assert (await town.shows(number, Kind.FIRST_RESPONSE)).outcome is Clock.MET, "an outcome is written once"
+    (told,) = [text_of(one) for one in await town.sent() if one["To"] == "ann@provider.test"]
+    assert "A mail to Kim (kim@acme.test) did not arrive (answer, message 2): 550 5.1.1" in told
 
 
 async def test_a_notice_to_our_staff_says_what_has_happened(town: Town):

@@ -22,6 +22,7 @@ from homing.support.cases.endings import Endings
 from homing.support.cases.keeper import Keeper
 from homing.support.cases.mailroom import Mailroom, TooMuch
 from homing.support.cases.post import Mail, Post
+from homing.support.cases.undelivered import UndeliveredFollower
 from homing.support.clocks.keeper import Keeper as ClockKeeper
 from homing.support.clocks.store import ServerClock
 from homing.web import letter
@@ -61,6 +62,7 @@ class Support:
             numbers=[number for carrier in line_settings(settings).carriers.values() for number in carrier.numbers],
         )
         self.desk.news = self._post.look
+        self.follower = UndeliveredFollower(legal, address=self.address, news=lambda: self.desk.news)
         self._keeper = Keeper(pool, legal, self.desk)
         self._clocks = ClockKeeper(pool, legal, clock, [CaseSource()])
 

@@ -106,8 +106,10 @@ def show_case(shown: Shown, *, json: bool) -> None:
     for line in _standing(seen):
         out.print(Text(line))
     for letter in seen.unsent:
-        why = f": {letter.trouble}" if letter.trouble else ""
-        waits = f"{letter.purpose.value} to {plain(letter.email)} has not left, {letter.attempts} tries{why}"
+        trouble = letter.returned or letter.trouble
+        why = f": {plain(trouble)}" if trouble else ""
+        left = "did not arrive" if letter.returned else f"has not left, {letter.attempts} tries"
+        waits = f"{letter.purpose.value} to {plain(letter.email)} {left}{why}"
         out.print(Text(waits, style="yellow"))
     rows = output.table("Clocks", "no", "clock", "worth", "state", "due", "elapsed", "left", right=("no",))
     for clock in seen.clocks:

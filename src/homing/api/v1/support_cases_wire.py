@@ -240,7 +240,8 @@ def shown_case(seen: CaseSeen, *, staff: bool) -> dict[str, Any]:
             "purpose": one.purpose.value,
             "since": _iso(one.made_at),
             "attempts": one.attempts,
-            "trouble": one.trouble,
+            "returned": bool(one.returned),
+            "trouble": one.returned or one.trouble,
         }
         for one in seen.unsent
     ]

@@ -340,18 +340,21 @@ class Desk:
         with db.trouble_is_temporary():
             async with self._pool.acquire() as connection, connection.transaction():
                 step = await steps.take(connection, letter.case_id, self._legal)
-                if step is None or not await letter_store.sent(connection, letter, at=step.at, message_id=message_id):
+                if step is None:
+                    return
+                returned = await letter_store.sent(connection, letter, at=step.at, message_id=message_id)
+                if returned is None:
                     return
                 if letter.side is not Side.CUSTOMER or any(_is_of(event.payload, letter) for event in step.events):
                     return
                 if letter.message:
                     await store.message_sent(connection, letter.case_id, letter.message, step.at)
-                    await step.commit([await self._sent_event(step, letter)], SYSTEM)
+                    await step.commit([await self._sent_event(step, letter, arrived=not returned)], SYSTEM)
                 elif letter.purpose is Purpose.RECEIPT:
                     await step.commit([Sent(message=0, purpose=Purpose.RECEIPT)], SYSTEM)
         self.news()
 
-    async def _sent_event(self, step: Step, letter: Letter) -> Sent:
+    async def _sent_event(self, step: Step, letter: Letter, *, arrived: bool) -> Sent:
         wrote = next(
             event.payload
             for event in reversed(step.events)
@@ -361,7 +364,7 @@ class Desk:
         return Sent(
             message=letter.message,
             purpose=letter.purpose,
-            question=wrote.question,
+            question=wrote.question and arrived,
             by_tam=wrote.by_tam,
             version=wrote.version,
             promises=await step.promises(*kinds),

@@ -82,6 +82,19 @@ class Sent(_Event, frozen=True, kw_only=True):
     version: int = 0
 
 
+class Undelivered(_Event, frozen=True, kw_only=True):
+    """A mail to a contact was accepted for delivery, and did not arrive after all.
+
+    opens   it was a question, and arrived with nobody: the customer is waited for no more
+    """
+
+    message: int
+    purpose: Purpose
+    contact_id: int
+    reason: str
+    opens: bool = False
+
+
 class Noted(_Event, frozen=True, kw_only=True):
     """Staff wrote to itself."""
 
@@ -330,6 +343,7 @@ Payload = (
     | Counted
     | Wrote
     | Sent
+    | Undelivered
     | Noted
     | Escalated
     | DowngradeProposed

@@ -18,7 +18,7 @@ from homing.message.addresses import BadAddress
 from homing.spool.types import Part
 from homing.support.cases import letter_store, steps, store
 from homing.support.cases.desk import Desk
-from homing.support.cases.happened import Came, Drafted
+from homing.support.cases.happened import Came, Drafted, Undelivered
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules.addresses import Token, Use, link_of, tagged_address
 from homing.support.cases.rules.letters import Facts, Text, compose, due, news
@@ -39,6 +39,7 @@ _NEVER = timedelta(days=36_500)
 _WITH_LINK = TO_SIGN | TO_AGREE | {Purpose.CONSENT, Purpose.SCOPE, Purpose.CLOSED, Purpose.RESOLVED}
 _DUE = frozenset({Purpose.DUE, Purpose.MISSED})
 NAME = "Support"
+LETTER = "case_letter"  # name of its number in the metadata of its events
 
 
 class Mail(Protocol):
@@ -53,6 +54,7 @@ class Mail(Protocol):
         sender: tuple[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         attachments: Sequence[Part] = (),
+        metadata: Mapping[str, str] | None = None,
     ) -> bool:
         """Take responsibility for a mail; False: the address that it should come from cannot be used. Raises Temporary."""
         ...
@@ -142,6 +144,7 @@ class Post:
             sender=(NAME, self._address),
             headers=await self._headers(letter, text, message_id),
             attachments=_files(message),
+            metadata={LETTER: str(letter.letter_id)},
         )
         if not taken:
             await self._again(letter, now, "mail cannot be sent from the support address; its domain must be a sending domain")
@@ -187,8 +190,19 @@ class Post:
             step_down=case.downgrade[2] if case.downgrade is not None and case.downgrade[0] == letter.version else "",
             numbers=self._numbers,
             evidence=f"{entered[-1].method.value}: {entered[-1].evidence}" if entered else "",
+            undelivered=await self._undelivered(letter, case) if letter.purpose is Purpose.UNDELIVERED else "",
             news=await self._what_happened(letter) if letter.purpose is Purpose.STAFF else "",
         )
+
+    async def _undelivered(self, letter: Letter, case: Case) -> str:
+        events = await store.events_of(self._pool, letter.case_id)
+        lost = next((one.payload for one in events if one.seq == letter.version), None)
+        if not isinstance(lost, Undelivered):
+            return ""
+        contact = await contacts.one(self._pool, case.account_id, lost.contact_id)
+        whom = "a contact" if contact is None else f"{contact.name} ({contact.email})"
+        what = lost.purpose.value.replace("_", " ")
+        return f"A mail to {whom} did not arrive ({what}{f', message {lost.message}' if lost.message else ''}): {lost.reason}"
 
     async def _what_happened(self, letter: Letter) -> str:
         events = [one for one in await store.events_of(self._pool, letter.case_id) if one.at == letter.made_at]

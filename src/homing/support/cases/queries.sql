@@ -157,10 +157,10 @@ WHERE letter_id IN (
 RETURNING *;
 
 -- name: letter_sent$
--- Note that a letter was accepted for delivery; nothing comes back where that is known.
+-- Note that a letter was accepted for delivery; nothing comes back where that is known, else why it did not arrive, if so.
 -- writes: case_letters
 UPDATE case_letters SET sent_at = :at, message_id = :message_id, trouble = '', claimed_until = NULL
-WHERE letter_id = :letter_id AND sent_at IS NULL RETURNING letter_id;
+WHERE letter_id = :letter_id AND sent_at IS NULL RETURNING returned;
 
 -- name: name_letter!
 -- Give a letter its Message-ID, before it leaves: an answer may come before we know that it was sent.
@@ -171,6 +171,19 @@ UPDATE case_letters SET message_id = :message_id WHERE letter_id = :letter_id;
 -- Try a letter again later.
 -- writes: case_letters
 UPDATE case_letters SET due_at = :due_at, trouble = :trouble, claimed_until = NULL WHERE letter_id = :letter_id AND sent_at IS NULL;
+
+-- name: any_letter_sent$
+-- Whether any letter has left.
+-- reads: case_letters
+SELECT EXISTS (SELECT FROM case_letters WHERE sent_at IS NOT NULL);
+
+-- name: letter_returned^
+-- Note, once, that a letter did not arrive, if it was mail of the account that the support domain belongs to.
+-- writes: case_letters; reads: sending_domains
+UPDATE case_letters SET returned = :reason
+WHERE letter_id = :letter_id AND lower(email) = :recipient AND returned = ''
+  AND EXISTS (SELECT FROM sending_domains WHERE domain = :domain AND account_id = :account_id)
+RETURNING *;
 
 -- name: letter^
 -- One letter.

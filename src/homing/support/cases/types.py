@@ -131,6 +131,7 @@ class Purpose(StrEnum):
     TAM = "tam"  # to the TAM: he is asked for
     STAFF = "staff"  # to whoever owns the case: the customer has moved
     DUE = "due"  # to whoever owns the case: something is due soon
+    UNDELIVERED = "undelivered"  # to whoever owns the case: a mail of it did not arrive
     MISSED = "missed"  # to whoever owns the case, and to the TAM: something was not done in time
 
 

@@ -44,7 +44,7 @@ class CaseSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A case now.
 
     tam      the TAM, and who acts for him
-    unsent   mail that is owed and has not left
+    unsent   mail that is owed and has not left, or did not arrive
     """
 
     case: Case
@@ -75,7 +75,7 @@ async def look(executor: db.Executor, legal: LegalClock, case: Case) -> CaseSeen
         tam=None if tam is None else Person(person_id=tam.primary.person_id, name=tam.primary.name, email=tam.primary.email),
         acting=None if tam is None else Person(person_id=tam.acting.person_id, name=tam.acting.name, email=tam.acting.email),
         people=tuple(Person(person_id=one.contact_id, name=one.name, email=one.email) for one in there if one is not None),
-        unsent=tuple(one for one in letters if one.sent_at is None),
+        unsent=tuple(one for one in letters if one.sent_at is None or one.returned),
         at=now,
     )
 

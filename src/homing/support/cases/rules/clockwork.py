@@ -34,6 +34,7 @@ from homing.support.cases.happened import (
     ScopeDecided,
     Sent,
     TamCalled,
+    Undelivered,
     Withdrawn,
 )
 from homing.support.cases.types import Agreement, Purpose, Severity, Side, Verdict
@@ -106,6 +107,10 @@ class _Clockwork:
                 self._moved(at)
             case Sent() as sent:
                 self._sent(sent, at)
+            case Undelivered(opens=True):
+                if self._waits:
+                    self._waits = False
+                    self._mark(Kind.UPDATE, Resumed(at=at))
             case Proposed(promises=promises) if event.side is Side.CUSTOMER:
                 self._wait(at)
                 self._begin(promises, at)

@@ -38,6 +38,7 @@ from homing.support.cases.happened import (
     ScopeDecided,
     Sent,
     Signed,
+    Undelivered,
     VoidAsked,
     Withdrawn,
     Wrote,
@@ -105,6 +106,8 @@ def _changes(case: Case, event: Event, at: datetime) -> dict[str, Any]:
             return {"automatic": case.automatic - {message}, **_moved(case)}
         case Sent() as sent:
             return _sent(case, sent, at)
+        case Undelivered(opens=True) if case.state is State.WAITING:
+            return {"state": State.OPEN}
         case Wrote(eta=eta) if eta is not None:
             return {"eta": eta}
         case Escalated(by_call=by_call):

@@ -56,6 +56,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     numbers         of the Severity 1 Line
     evidence        of consent that was entered
     news            what has happened, for staff
+    undelivered     which mail did not arrive, and why
     """
 
     reader: str = ""
@@ -72,6 +73,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     numbers: tuple[str, ...] = ()
     evidence: str = ""
     news: str = ""
+    undelivered: str = ""
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +140,8 @@ def _body(purpose: Purpose, case: Case, message: Message | None, proposal: Propo
             )
         case Purpose.CRITICAL:
             return _critical(facts)
+        case Purpose.UNDELIVERED:
+            return f"{facts.undelivered}\n\nCase {case.number} of {facts.account}: {case.subject}\n\nPlease reach him otherwise."
         case Purpose.DUE | Purpose.MISSED:
             return f"{facts.due}\n\nCase {case.number} of {facts.account}: {case.subject}"
         case Purpose.TAM:
@@ -311,6 +315,6 @@ def _quoted(text: str) -> str:
 
 
 def _foot(purpose: Purpose, case: Case, facts: Facts) -> str:
-    if purpose in (Purpose.STAFF, Purpose.TAM, Purpose.DUE, Purpose.MISSED):
+    if purpose in (Purpose.STAFF, Purpose.TAM, Purpose.DUE, Purpose.MISSED, Purpose.UNDELIVERED):
         return f"-- \nCase {case.number}. An answer to this mail becomes an internal note."
     return f"-- \nCase {case.number}. Answer this mail to add to it."

@@ -27,6 +27,7 @@ from homing.support.cases.happened import (
     Resolved,
     Signed,
     TamCalled,
+    Undelivered,
     Withdrawn,
     Wrote,
 )
@@ -89,6 +90,8 @@ def owed_for(case: Case, event: Event) -> list[Owed]:
             return [Owed(purpose=Purpose.TAM, who=Who.TAM)]
         case Came(automatic=False) if event.seq > 2:  # the first word is told with the case
             return [_staff(Who.OWNER)]
+        case Undelivered():
+            return [Owed(purpose=Purpose.UNDELIVERED, who=Who.OWNER, version=event.seq)]
         case Owned(accepted=False):
             return [_staff(Who.OWNER)]
         case Escalated() | Reopened() | Withdrawn() | Downgraded():

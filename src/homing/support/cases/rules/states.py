@@ -41,6 +41,7 @@ from homing.support.cases.happened import (
     ScopeDecided,
     Signed,
     TamCalled,
+    Undelivered,
     VoidAsked,
     Withdrawn,
     Wrote,
@@ -235,6 +236,18 @@ def has_words(body: str) -> bool:
     """Return whether a text says anything: three letters or digits outside of quoted lines."""
     own = "".join(line for line in body.splitlines() if not line.lstrip().startswith(">"))
     return sum(sign.isalnum() for sign in own) >= 3
+
+
+def undelivered(
+    case: Case, *, message: int, purpose: Purpose, contact_id: int, reason: str, wholly: bool, question: bool
+) -> list[Payload]:
+    """A mail did not arrive. What it had met stays met; but who never got a question is not waited for.
+
+    wholly     it arrived with nobody
+    question   it asked the customer something, and nothing that he or we said came after it
+    """
+    opens = wholly and question and case.state is State.WAITING
+    return [Undelivered(message=message, purpose=purpose, contact_id=contact_id, reason=reason[:500], opens=opens)]
 
 
 # Severity and cadence ---------------------------------------------------------------------------------------------------

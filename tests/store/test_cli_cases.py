@@ -97,6 +97,8 @@ def test_quarantine_and_audits(shell: Shell, database: str):
 
     asyncio.run(hand())
     assert "the row says" in shell("cases", "audit", "--now", code=1)
+    (found,) = shell.json("cases", "audit", "--now", code=1)
+    assert "the row says" in found["findings"][0]["what"]
 
 
 def test_a_critical_case_gets_a_cadence_a_tam_and_a_step_down(shell: Shell):

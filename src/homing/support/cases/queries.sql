@@ -269,10 +269,12 @@ SELECT c.case_id, c.account_id, c.owner_id FROM cases c JOIN staff s ON s.person
 WHERE c.ended_at IS NULL AND s.left_at IS NOT NULL ORDER BY c.case_id LIMIT :limit;
 
 -- name: heard_while_waiting$
--- How many words of the customer, by people, lie in a stretch of time.
+-- How many words of the customer, by people, lie in a stretch of time. Clocks count whole seconds; what was received in the second
+-- in which the stretch begins may have come before.
 -- reads: case_messages
 SELECT count(*) FROM case_messages
-WHERE case_id = :case_id AND side = 'customer' AND NOT automatic AND received_at > :start AND received_at < :end;
+WHERE case_id = :case_id AND side = 'customer' AND NOT automatic
+  AND date_trunc('second', received_at) > :start AND received_at < :end;
 
 -- name: due_soon
 -- Clocks of live cases that are due within a while, and whose owner has not been told.

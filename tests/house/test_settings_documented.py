@@ -75,10 +75,9 @@ def test_the_page_tells_the_default_and_the_sentence_of_the_code(name: str):
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_the_example_of_the_page_can_be_set(name: str, tmp_path: Path):
-    together = {"tls_cert": "tls_key", "tls_key": "tls_cert", "oncall_smtp": "oncall_smtp_from"}
-    environ = {f"HOMING_{name.upper()}": rows()[name].example}
-    if name in together:
-        environ[f"HOMING_{together[name].upper()}"] = rows()[together[name]].example
+    tls = ("tls_cert", "tls_key")
+    together = {"tls_cert": tls, "tls_key": tls, "tracking_certs": tls, "oncall_smtp": ("oncall_smtp_from",)}
+    environ = {f"HOMING_{each.upper()}": rows()[each].example for each in (name, *together.get(name, ()))}
     empty = tmp_path / "homing.toml"
     empty.touch()
     assert isinstance(config.read(environ, empty), Settings)

@@ -302,6 +302,8 @@ class FakeCarrier:
         self.tells_the_end = True
         self.tells_recordings = True
         self.events_before_answer = False
+        self.texts: list[tuple[str, str]] = []  # short messages: to whom, what
+        self.loses: tuple[str, ...] = ()  # what it never tells, by a part of the address
         self.refuses = 0  # status with which it refuses calls
         self.media: Callable[[str], bytes] | None = None  # answers for recordings instead
         self.gates: dict[str, asyncio.Event] = {}  # number -> its telephone rings when this is set
@@ -360,6 +362,8 @@ class FakeCarrier:
     async def post(self, url: str, fields: dict[str, Any], *, secret: str = "", stamp: int | None = None) -> Asked:
         """Ask an address of ours, signed as the family does; the proxy before us leads to loopback."""
         assert url.startswith(PUBLIC), url
+        if any(part in url for part in self.loses):
+            return Asked(url.removeprefix(PUBLIC), fields, 0, b"")
         headers, body = self.signed(url, fields, secret=secret or self.secret, stamp=stamp)
         answer = await self._client.post(
             f"http://127.0.0.1:{self.app_port}{url.removeprefix(PUBLIC)}",
@@ -462,6 +466,22 @@ class FakeCarrier:
             if self.events_before_answer and task is not None:
                 await asyncio.wait({task}, timeout=1.0)
             return http(201, json.dumps({"sid": call.id, "status": "queued"}).encode())
+        if method == "POST" and path.rpartition("/")[2].lower() == "messages":
+            if self.refuses:
+                return http(self.refuses, b'{"code":21211,"message":"not a valid number"}')
+            if headers.get("content-type", "").startswith("application/json"):
+                told = json.loads(body)
+                self.texts.append((told["to"], told["text"]))
+            else:
+                form = parse_qs(body.decode())
+                self.texts.append((form["To"][0], form["Body"][0]))
+            return http(201, b'{"sid":"SM1","status":"queued"}')
+        if method == "GET" and "/Calls/" in path:
+            one = self.calls.get(path.rpartition("/")[2])
+            if one is None:
+                return http(404, b"{}")
+            shown = {"sid": one.id, "status": "completed" if one.over else one.status, "call_status": one.status}
+            return http(200, json.dumps(shown).encode())
         if method in ("POST", "PUT") and "/Calls/" in path:
             call = self.calls[path.rpartition("/")[2]]
             url = json.loads(body)["call_hook"]["url"] if self.family is Family.JAMBONZ else parse_qs(body.decode())["Url"][0]

@@ -1,9 +1,9 @@
 """The Severity 1 Line behind a real HTTP door: a fake carrier, people on the staff, a customer, a clock that is moved."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,32 @@ from typing import Any
 import httpx
 
 from homing.boot.line import Line
+from homing.boot.support import ledger_of
 from homing.contracts import contacts, people
 from homing.contracts import store as contracts
 from homing.contracts.types import Contact, ContactRole, Objectives, OrderForm, Phone, Role, StaffMember
 from homing.ground import db
 from homing.ground.config import Settings
+from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.hours.types import HolidaySet, ServiceZone
+from homing.support.cases import store as case_store
+from homing.support.cases.audit import CaseSource
+from homing.support.cases.calls import Calls
+from homing.support.cases.desk import Desk as Cases
+from homing.support.cases.extracts import Extracts
+from homing.support.cases.types import Case
+from homing.support.clocks import store as clock_store
+from homing.support.clocks.auditor import Auditor
+from homing.support.clocks.types import Kind, Reading
 from homing.support.line import store
+from homing.support.line.ladders import name_of
 from homing.support.line.types import Call as Intake
 from homing.support.line.types import Family, Obligation
+from homing.support.oncall import runs
+from homing.support.oncall import store as oncall
+from homing.support.oncall.engine import Engine
+from homing.support.oncall.types import Rotation, Run
 from tests.kit.carrier import PUBLIC, FakeCarrier, carrier
 from tests.kit.http import HttpDoor, http_door
 from tests.kit.moved_clock import MovedClock
@@ -56,14 +72,19 @@ class Post:
 class LineHouse:
     """What a test of the line needs."""
 
-    def __init__(self, pool: db.Pool, clock: MovedClock, fake: FakeCarrier, line: Line, door: HttpDoor, mail: Post) -> None:
+    def __init__(
+        self, pool: db.Pool, clock: MovedClock, fake: FakeCarrier, line: Line, cases: Cases, door: HttpDoor, mail: Post
+    ) -> None:
         self.pool = pool
         self.clock = clock
         self.carrier = fake
         self.line = line
+        self.cases = cases
+        self.extracts = Extracts(pool, Legal(clock), cases, ledger_of(Legal(clock)))
         self.door = door
         self.mail = mail
         self.account_id = door.account_id
+        self.engine = Engine(pool, clock, line.channels, OutboundHttp(TargetPolicy()))
         self.staff: dict[str, StaffMember] = {}
         self.tokens: dict[str, str] = {}
 
@@ -147,7 +168,59 @@ class LineHouse:
         return [one.kind for one in await store.events_of(self.pool, intake_id or (await self.intake()).intake_id)]
 
     async def pages(self) -> list[str]:
+        """Return why ladders were started, oldest first."""
+        names = [
+            row["obligation"].split(" ") for row in await self.pool.fetch("SELECT obligation FROM oncall_runs ORDER BY run_id")
+        ]
+        return [parts[2] if len(parts) > 2 else "call" for parts in names]
+
+    async def ladder(self, obligation_id: int = 0) -> Run:
+        """Return the ladder of a call-back."""
+        found = await runs.of_obligation(self.pool, name_of(obligation_id or (await self.owed()).obligation_id))
+        assert found is not None
+        return found
+
+    async def mails(self) -> list[str]:
+        """Return why everybody is written to."""
         return [row["reason"] for row in await self.pool.fetch("SELECT reason FROM line_pages ORDER BY page_id")]
+
+    async def wake(self, **by: float) -> list[str]:
+        """Move the clock, let the line and on-call do what is due; return the numbers that are rung by it."""
+        await self.forward(**by)
+        before = len(self.carrier.calls)
+        await self.engine.turn()
+        await self.engine.landed()
+        await self.carrier.settle()
+        return sorted(one.called for one in list(self.carrier.calls.values())[before:] if "/pages/" in one.status_url)
+
+    async def duty(self, schedule: str, who: str) -> None:
+        """Put somebody on duty in a schedule, for good."""
+        await oncall.add_schedule(self.pool, schedule, actor="operator")
+        turns = Rotation(zone="UTC", people=(self.staff[who].person_id,), starts_on=date(2026, 1, 5))
+        await oncall.add_rotation(self.pool, schedule, turns, actor="operator")
+
+    async def case(self, intake_id: int = 0) -> Case:
+        """Return the case of a call."""
+        number = intake_id or (await self.intake()).intake_id
+        ref = next(one.case_ref for one in await self.intakes() if one.intake_id == number)
+        assert ref is not None, "the call has no case"
+        found = await self.cases.case(int(ref))
+        assert found is not None
+        return found
+
+    async def clocks(self, case_id: int) -> dict[Kind, list[Reading]]:
+        """Return the clocks of a case as they are kept, by kind."""
+        found: dict[Kind, list[Reading]] = {}
+        for one in await clock_store.of_subject(self.pool, "case", case_id):
+            found.setdefault(one.reading.kind, []).append(one.reading)
+        return found
+
+    async def messages(self, case_id: int) -> list[str]:
+        return [one.body for one in await case_store.messages_of(self.pool, case_id)]
+
+    async def complaints(self) -> Sequence[object]:
+        """Return what the nightly audit finds."""
+        return (await Auditor(self.pool, Legal(self.clock), [CaseSource()]).audit(self.clock.now())).findings
 
     async def forward(self, **by: float) -> None:
         """Move the clock, and let the keeper do what is due."""
@@ -184,10 +257,12 @@ async def line_house(
                 allow_private_targets=True,
                 target_ports=(fake.port,),
             )
-            line = Line(settings, pool, clock, MASTER_KEY, mail=mail, legal=Legal(clock))
+            legal = Legal(clock)
+            cases = Cases(pool, legal)
+            line = Line(settings, pool, clock, MASTER_KEY, mail=mail, calls=Calls(cases, legal), legal=legal)
             async with http_door(pool, more_routes=line.routes) as door:
                 fake.app_port = door.port
-                house = LineHouse(pool, clock, fake, line, door, mail)
+                house = LineHouse(pool, clock, fake, line, cases, door, mail)
                 await house.hire("ana", ANA, Role.ONCALL, Role.CST)
                 await house.hire("bo", BO, Role.ONCALL, Role.CST)
                 await house.order_form()

@@ -31,6 +31,7 @@ from homing.api.v1 import (
     recipient_validation,
     relay_webhooks,
     scheduled,
+    seeds,
     sending_domains,
     sending_ips,
     snippets,
@@ -55,6 +56,7 @@ from homing.domains.verify import DomainDns
 from homing.egress.pools import PoolBook
 from homing.events.rules.classify import Classifier
 from homing.ground import db
+from homing.ground.certificates import Certificates
 from homing.ground.clock import Clock, SystemClock
 from homing.ground.config import HostPort, Settings
 from homing.ground.http import OutboundHttp, TargetPolicy
@@ -69,6 +71,7 @@ from homing.queue.tell import tell
 from homing.recipients.importer import Importer
 from homing.simulator.dns import DnsServer, Zones
 from homing.spool.css import Inliner
+from homing.support.cases.calls import Calls
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Desk
 from homing.support.cases.endings import Endings
@@ -120,6 +123,7 @@ async def resource_door(
     target_ports: tuple[int, ...] = (80, 443),
     notice_from: str = "",
     clock: Clock | None = None,
+    certificates: Certificates | None = None,
 ) -> AsyncIterator[ResourceDoor]:
     """Serve everything on loopback.
 
@@ -137,7 +141,11 @@ async def resource_door(
     inliner = Inliner()
     async with contextlib.AsyncExitStack() as ending, DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
         ending.callback(inliner.close)
-        line_settings = Settings(data=folder, sev1_url="https://line.homing.test")
+        legal = ServerClock()
+        calls = Calls(Desk(pool, legal), legal)
+        line = Line(
+            Settings(data=folder, sev1_url="https://line.homing.test"), pool, clock, MASTER_KEY, mail=notices, calls=calls
+        )
         settings = Settings(dns=HostPort(dns.where.host, dns.where.port), allow_private_mx=True)
         resolver = resolver_of(settings, clock)
         judge = Judge(pool, DnsDomains(resolver), Names.from_package())
@@ -169,16 +177,22 @@ async def resource_door(
                     forget=lambda: None,
                 ),
                 *support_routes(pool, bodies),
-                *Line(line_settings, pool, clock, MASTER_KEY, mail=notices).routes(bodies),
+                *line.routes(bodies),
                 *alerts.routes(alerts=Alerts(pool, MASTER_KEY), http=http, bodies=bodies, mail=True),
                 *recipient_validation.routes(
-                    pool=pool, bodies=bodies, judge=judge, runner=runner, refuse_new=lambda: made[0].door.refuse
+                    pool=pool,
+                    bodies=bodies,
+                    clock=clock,
+                    judge=judge,
+                    runner=runner,
+                    refuse_new=lambda: made[0].door.refuse,
                 ),
                 *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=lambda: None),
                 *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=lambda: None),
                 *ingest.routes(pool=pool, bodies=bodies, clock=clock, batches=Batches(pool), refuse_new=lambda: None),
                 *availability.routes(pool=pool, bodies=bodies, clock=clock, master_key=MASTER_KEY, target=Decimal("99.99")),
-                *support_oncall.routes(pool=pool, clock=clock),
+                *seeds.routes(),
+                *support_oncall.routes(pool=pool, clock=clock, answer=line.answering.answer),
                 *metrics.routes(pool=pool, clock=clock, classes=Classifier.from_package().classes),
                 *recipient_lists.routes(pool=pool, bodies=bodies, clock=clock),
                 *scheduled.routes(pool=pool, clock=clock, news=lambda: None),
@@ -218,6 +232,8 @@ async def resource_door(
                     bodies=bodies,
                     lookup=lookup,
                     book=tracking,
+                    certificates=certificates or Certificates(None),
+                    clock=clock,
                     hosts=frozenset({TRACKING_HOST}),
                     forget=tracking.forget,
                 ),

@@ -106,3 +106,37 @@ def test_people_read_what_has_fired():
     assert sentence(alert(), {"sending_ip": "192.0.2.1"}, 7.5) == "block_bounce_rate is 7.5 %, above 5 % (sending_ip 192.0.2.1)"
     below = alert(threshold=Threshold(False, Source.DAY_OVER_DAY, -20.0))
     assert sentence(below, {}, -25.0) == "block_bounce_rate has changed by -25 % since the day before, below -20 %"
+
+
+# health ---------------------------------------------------------------------------------------------------------------------
+
+HEALTH = {"count_sent": 1000, "count_delivered": 1000, "count_hard_bounce": 0, "count_block_bounce": 0, "count_spam_complaint": 0}
+
+
+@pytest.mark.parametrize(
+    ("figures", "score"),
+    [
+        ({}, 100.0),
+        ({"count_hard_bounce": 50}, 60.0),
+        ({"count_block_bounce": 25}, 80.0),
+        ({"count_spam_complaint": 3}, 60.0),
+        ({"count_spam_complaint": 1}, 100.0),
+        ({"count_hard_bounce": 50, "count_block_bounce": 50, "count_spam_complaint": 3}, 0.0),
+        ({"count_hard_bounce": 1000, "count_delivered": 0}, 0.0),
+        ({"count_sent": 199}, None),
+    ],
+)
+def test_health_falls_with_bounces_blocks_and_complaints(figures, score):
+    found = rate(alert(metric=AlertMetric.HEALTH_SCORE), HEALTH | figures)
+    assert found == (None if score is None else pytest.approx(score))
+
+
+def test_health_is_that_of_a_day_and_takes_filters_of_its_own():
+    low = Threshold(False, Source.RAW, 70.0)
+    one = alert(metric=AlertMetric.HEALTH_SCORE, filters={"ip_pool": ("bulk",)}, threshold=low)
+    now, _ = questions(one, NOW)
+    assert now.window.until - now.window.since == timedelta(days=1)
+    assert set(now.metrics) == set(HEALTH)
+    assert members_of(one) == ("ip_pool",)
+    assert judge(one, {("bulk",): 60.0}, {}) == [Fired({"ip_pool": "bulk"}, 60.0)]
+    assert sentence(one, {"ip_pool": "bulk"}, 60.0) == "health_score is 60, below 70 (ip_pool bulk)"

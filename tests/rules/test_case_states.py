@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from homing.support.cases.happened import Archived, Came, Closed, Drafted, Escalated, Merged, Owned, Reopened, Wrote
-from homing.support.cases.rules import states
+from homing.support.cases.rules import states, waking
 from homing.support.cases.rules.clockwork import clocks_of
 from homing.support.cases.rules.states import Bar, No
 from homing.support.cases.types import Eta, Purpose, Severity, Side, Stage, State, Verdict
@@ -488,3 +488,29 @@ def test_a_clock_is_void_when_two_people_say_so():
     life.do(states.void_clock(life.case, 3, by=TAM, reason="yes, a test"), TAM)
     assert life.clock(Kind.FIRST_RESPONSE).state is Clock.VOID
     assert not isinstance(life.events[-1].payload, Came | Drafted | Merged | Closed | Reopened)
+
+
+@pytest.mark.parametrize(
+    ("before", "event", "wakes", "looks"),
+    [
+        (None, {"severity": Severity.CRITICAL}, True, True),
+        (None, {"severity": Severity.CRITICAL, "called": True}, False, True),  # the call wakes people of itself
+        (None, {"severity": Severity.NON_CRITICAL}, False, False),
+    ],
+)
+def test_a_case_wakes_people_when_it_opens_critical_without_a_call(before, event, wakes, looks):
+    opened = Life(**event).events[0]
+    assert (waking.wakes(before, opened), waking.looks_into_ledger(before, opened)) == (wakes, looks)
+
+
+def test_a_case_wakes_people_once_when_it_becomes_critical_and_lets_them_sleep_when_somebody_has_it():
+    life = Life()
+    before = life.case
+    life.do(states.escalate(before, reason="worse", by=KIM, by_call=False, first_ring_at=None, promises=promises(*Kind)), KIM)
+    assert waking.wakes(before, life.events[-1])
+    critical = life.case
+    assert not waking.wakes(critical, life.events[-1])
+    life.own()
+    assert waking.lets_sleep(life.case, life.events[-1]) == "staff 3 has taken the case"
+    assert waking.case_of(waking.ladder_name(1001) + " 7") == 1001
+    assert waking.case_of("call-back 7") is None

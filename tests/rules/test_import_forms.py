@@ -97,7 +97,7 @@ def test_a_record_that_cannot_be_taken_is_refused_with_its_line_and_reason(line,
 def test_an_operator_may_bring_rows_of_compliance_and_of_any_subaccount():
     text = "recipient,type,source,subaccount_id\na@b.test,transactional,Compliance,7\n"
     batch = SourceFile(
-        io.BytesIO(text.encode()), Terms(form="homing", compliance=True, any_subaccount=True), now=NOW
+        io.BytesIO(text.encode()), Terms(form="homing", compliance=True, any_subaccount=True), now=NOW, subaccounts={7}
     ).next_batch()
     assert [(row.subaccount_id, row.source) for row in batch.rows] == [(7, "Compliance")]
 

@@ -374,7 +374,7 @@ def test_a_question_is_answered_by_the_smallest_family_of_sets():
     ("query", "words"),
     [
         ({"metrics": "count_nothing"}, "not one of"),
-        ({"metrics": "count_inbox_panel"}, "no panel"),
+        ({"metrics": "count_inbox_panels"}, "not one of"),
         ({"limit": "0"}, "limit"),
         ({"limit": "10001"}, "limit"),
         ({"limit": "many"}, "limit"),

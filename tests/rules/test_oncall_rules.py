@@ -324,3 +324,25 @@ def test_a_ladder_that_cannot_be_climbed_is_refused(times):
     with pytest.raises(Misuse):
         ladder.checked(Ladder(name="x", steps=(Step(after_s=0, targets=()),)))
     assert ladder.checked(ladder.SEVERITY_1)
+
+
+def test_an_attempt_holds_the_ladder_anew_and_only_for_whoever_has_it():
+    later = START + timedelta(minutes=2)
+    one = ladder.claimed(run(), PRIMARY, START)
+    assert one is not None
+    held = ladder.held(one, PRIMARY, later)
+    assert held is not None
+    assert (ladder.holder(held, START + timedelta(minutes=4)), held.engaged_at) == (PRIMARY, START)
+    assert ladder.claimed(one, PRIMARY, later) == one  # a claim that is said again is not longer
+    assert ladder.held(one, SECONDARY, later) is None
+    assert ladder.held(ladder.ended(one, "over", later), PRIMARY, later) is None
+    assert ladder.let_go(held).claim is None
+
+
+def test_a_live_caller_is_connected_with_whom_the_ladder_wakes_before_it_wakes_everybody():
+    steps = ladder.SEVERITY_1.steps
+    assert ladder.rung_live(steps, facts()) == (PRIMARY, SECONDARY, TAM, INCIDENT)
+    assert ladder.rung_live(steps, facts(tam=None, reachable=frozenset({SECONDARY}))) == (SECONDARY,)
+    nobody = facts(on_duty={}, tam=None)
+    assert ladder.rung_live(steps, nobody) == (PRIMARY, SECONDARY, EXTRA)  # no schedule names anybody: role oncall
+    assert ladder.rung_live(steps, facts(on_duty={}, tam=None, is_scheduled=True)) == ()  # who is off duty sleeps

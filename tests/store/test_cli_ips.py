@@ -28,8 +28,9 @@ def test_an_address_is_given_shown_warmed_up_and_taken_back(homing: Shell, house
     assert "stage 7: 20,000 messages a day" in homing("ips", "warmup", LOCAL, "--stage", "7")
     today = datetime.now(UTC).date()
     house.do(lambda c: c.execute("INSERT INTO warmup_days (address, day, sent, delivered) VALUES ($1, $2, 12, 9)", LOCAL, today))
+    house.do(lambda c: c.execute("INSERT INTO warmup_pairs (address, provider, cap) VALUES ($1, 'Gmail', 750)", LOCAL))
     (shown,) = homing.json("ips", "--account", "acme")["ips"]
-    assert (shown["stage"], shown["sent"], shown["delivered"]) == (7, 12, 9)
+    assert (shown["stage"], shown["sent"], shown["delivered"], shown["providers"]) == (7, 12, 9, {"Gmail": 750})
     assert homing.json("ips", "--account", "beta")["ips"] == []
     assert "is warm" in homing("ips", "warmup", LOCAL, "--off")
     assert homing.json("ips")["ips"][0]["stage"] is None

@@ -14,6 +14,7 @@ from homing.ground import db
 from homing.recipients import store
 from homing.recipients.rules.provenance import of_event, of_key
 from homing.recipients.types import SuppressionRow
+from tests.kit.http import subaccount
 from tests.store.test_cli_views import Shell
 
 MESSAGE = bytes.fromhex("0004c1a7e3f10a000001")
@@ -43,6 +44,11 @@ def put(dsn: str, *rows: SuppressionRow, account: str = "acme") -> int:
 
 def _of(row: SuppressionRow, account_id: int) -> SuppressionRow:
     return SuppressionRow(**{name: getattr(row, name) for name in row.__struct_fields__} | {"account_id": account_id})
+
+
+async def made(dsn: str, account_id: int, number: int) -> None:
+    async with db.pool(dsn) as pool:
+        await subaccount(pool, account_id, number)
 
 
 def row(recipient: str = "kim@there.test", **changes) -> SuppressionRow:
@@ -170,7 +176,12 @@ def test_an_export_takes_subaccounts_and_compliance_along(homing, database, tmp_
     text = homing("suppressions", "export")
     assert file.read_text() == text
     assert len(homing("suppressions", "export", "--subaccount", "7").splitlines()) == 2
-    put(database, account="globex")
+    globex = put(database, account="globex")
+    said = homing.json("suppressions", "import", str(file), "--account", "globex", code=1)
+    assert (said["added"], said["refused"]) == (1, 1)  # globex has no subaccount 7 yet
+    homing("suppressions", "import", str(file), "--account", "globex", "--subaccount", "7", code=1)
+    assert "globex has no subaccount 7" in homing.err
+    asyncio.run(made(database, globex, 7))
     said = homing.json("suppressions", "import", str(file), "--apply", "--account", "globex")
     assert (said["added"], said["refused"]) == (2, 0)
     assert homing("suppressions", "export", "--account", "globex").splitlines()[1].startswith("b@there.test,")
@@ -181,7 +192,7 @@ def test_an_export_takes_subaccounts_and_compliance_along(homing, database, tmp_
 _MEASURED = """
 import re, sys
 from pathlib import Path
-from homing.cli import app
+from homing.cli import app, suppressions
 
 def peak():  # of this program; ru_maxrss would count what its parent held as it forked
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text()).group(1))

@@ -10,6 +10,7 @@ from homing.api.v1.templates_wire import show_content
 from homing.ground import db
 from homing.spool.types import decode_content
 from homing.templates import store
+from tests.kit.http import subaccount
 from tests.rules.test_template_exports import MAILGUN, POSTMARK, SENDGRID
 from tests.store.test_cli_suppressions import homing
 
@@ -21,7 +22,9 @@ SENDER = "Acme <news@acme.test>"
 def acme(database) -> int:
     async def work() -> int:
         async with db.pool(database) as pool:
-            return (await accounts.get_or_create_account(pool, "acme")).account_id
+            account_id = (await accounts.get_or_create_account(pool, "acme")).account_id
+            await subaccount(pool, account_id, 7)
+            return account_id
 
     return asyncio.run(work())
 
@@ -116,6 +119,9 @@ def test_a_subaccount_gets_templates_of_its_own(homing, database, acme, tmp_path
     homing("templates", "import", file(tmp_path, MAILGUN), "--from", "mailgun", "--apply", "--subaccount", "7")
     assert stored(database, acme, "welcome-mail") == (None, None)
     assert stored(database, acme, "welcome-mail", subaccount_id=7)[0].subaccount_id == 7
+    homing("templates", "import", file(tmp_path, MAILGUN), "--from", "mailgun", "--apply", "--subaccount", "8", code=1)
+    assert "acme has no subaccount 8" in homing.err
+    assert stored(database, acme, "welcome-mail", subaccount_id=8) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import asyncio
 from datetime import UTC, datetime
+from importlib import resources
 
 import msgspec
 import pytest
@@ -173,3 +174,24 @@ async def test_only_published_keys_sign(pool, acme):
     await store.set_status(pool, domain, DomainStatus(dkim_status="valid"), keys=found)
     clock.forward(seconds=30)
     assert [key.algorithm for key in await ring.signing_keys("acme.test")] == ["rsa"]
+
+
+async def test_domains_from_before_the_two_weeks_stay_where_they_may_have_been_proved(pool, acme):
+    for name, status, trusted in (
+        ("new.test", "{}", False),
+        ("asked.test", '{"dkim_status":"pending","compliance_status":"valid"}', False),
+        ("lost.test", '{"dkim_status":"invalid"}', False),
+        ("proved.test", '{"cname_status":"valid","dkim_status":"unverified"}', False),
+        ("vouched.test", "{}", True),
+    ):
+        await pool.execute(
+            "INSERT INTO sending_domains (domain, account_id, status, trusted) VALUES ($1, $2, $3, $4)",
+            name,
+            acme,
+            status,
+            trusted,
+        )
+    migration = resources.files("homing.sql").joinpath("migrations/0031_verify_by.sql").read_text()
+    await pool.execute(migration[migration.index("UPDATE") : migration.index("CREATE INDEX")])
+    rows = await pool.fetch("SELECT domain FROM sending_domains WHERE verify_by IS NOT NULL ORDER BY domain")
+    assert [row["domain"] for row in rows] == ["asked.test", "new.test"]

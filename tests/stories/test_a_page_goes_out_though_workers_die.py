@@ -1,4 +1,6 @@
-"""Somebody of ours is woken by the second relay and by a webhook, whoever dies meanwhile; the outside hears that we live."""
+"""Somebody of ours is woken by the second relay and by a webhook, whoever dies meanwhile, also if no worker serves at all; the
+outside hears that we live.
+"""
 
 import http.server
 import json
@@ -60,6 +62,13 @@ def outside() -> Iterator[Outside]:
     made.web.server_close()
 
 
+def kill_until(house: House, over: threading.Event) -> None:
+    """Kill every worker as soon as there is one."""
+    while not over.wait(0.1):
+        for pid in house.workers():
+            house.signal(pid, signal.SIGKILL)
+
+
 def test_a_page_arrives_by_every_channel(postgres_server: TestServer, neighbours: Neighbours, outside: Outside):
     settings = {
         "allow_private_targets": "true",
@@ -84,4 +93,22 @@ def test_a_page_arrives_by_every_channel(postgres_server: TestServer, neighbours
         said = house.run("oncall", "test", "ann@provider.test").stdout
         assert ("email: sent" in said, "webhook: sent" in said) == (True, True), said
         assert (len(outside.mails), len(outside.chat)) == (2, 2)
-        assert [one["reference"] for one in outside.chat] == ["a test, nothing has happened"] * 2
+
+        # No worker lives long enough to serve: the supervisor stands in, and somebody is woken for what the ledger found.
+        house.wait_until(house.is_ready, 20, "a successor serves")
+        over = threading.Event()
+        killer = threading.Thread(target=lambda: kill_until(house, over))
+        killer.start()
+        try:
+            house.wait_until(lambda: not house.is_ready(), 20, "nobody serves")
+            house.sql(
+                "INSERT INTO availability_findings (account_id, rule, start, reached_at, seconds) "
+                "SELECT account_id, 'persistent', now(), now(), 60 FROM accounts LIMIT 1"
+            )
+            house.wait_until(lambda: (len(outside.mails), len(outside.chat)) == (3, 3), 30, "the supervisor pages")
+        finally:
+            over.set()
+            killer.join()
+        assert outside.chat[-1]["reference"].startswith("persistent Unavailability since ")
+        house.wait_until(house.is_ready, 40, "a successor serves")
+        assert house.sql("SELECT count(*) FROM oncall_runs WHERE starts_with(obligation, 'unavailability ')") == [(1,)]

@@ -123,7 +123,7 @@ async def test_an_alert_is_kept_changed_and_removed(town: Town):
         ({"name": " "}, "name must"),
         ({"name": "two\nlines"}, "one line"),
         ({"muted": None}, "muted is required"),
-        ({"metric": "health_score"}, "no health_score"),
+        ({"metric": "health_score", "filters": [{"filter_type": "sending_ip", "filter_values": ["x"]}]}, "ip_pool"),
         ({"metric": "nope"}, "one of"),
         ({"filters": [{"filter_type": "ip_pool", "filter_values": ["x"]}]}, "takes the filters"),
         ({"filters": [{"filter_type": "sending_ip", "filter_values": None}]}, "filter_values"),
@@ -269,3 +269,15 @@ async def test_channels_are_sealed(town: Town):
 async def test_a_number_that_is_none_is_not_found(town: Town):
     for number in ("x", "0", "99999999999999999999", "-1", "%00"):
         assert (await town.door.call("GET", f"alerts/{number}")).status_code == 404
+
+
+async def test_a_health_score_below_the_threshold_fires(town: Town):
+    threshold = {"operator": "lt", "source": "raw", "value": 70}
+    number = await town.make(metric="health_score", threshold_evaluator=threshold)
+    await town.sent(blocked=4, delivered=6)
+    await town.watch()
+    assert await town.incidents(number) == []  # too little to be judged
+    await town.sent(blocked=16, delivered=224, hours_ago=5)
+    await town.watch()
+    (incident,) = await town.incidents(number)
+    assert incident["triggered_value"] == 36.0  # 20 blocks of 250: 8 %

@@ -9,6 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
+from homing.accounts import validations
+from homing.accounts.store import get_or_create_account
+from homing.accounts.types import Limits
 from homing.events import store as events
 from homing.events.types import EventType
 from homing.recipients import store as recipients
@@ -315,3 +318,97 @@ async def test_old_lists_are_forgotten(door: ResourceDoor):
     await store.tidy(door.pool, now=NOW + timedelta(days=31))
     assert (await door.call("GET", "recipient-validation/list")).json() == {"results": []}
     assert await door.pool.fetchval("SELECT count(*) FROM validation_pieces") == 0
+
+
+# the quota ------------------------------------------------------------------------------------------------------------------
+
+USED_UP = (420, "Usage limit exceeded")
+
+
+async def limited(door: ResourceDoor, **limits: int) -> None:
+    await validations.set_limits(door.pool, door.account_id, Limits(**limits))
+
+
+async def used(door: ResourceDoor, **how) -> dict:
+    return (await door.call("GET", "usage", **how)).json()["results"]["recipient_validation"]
+
+
+async def triggered(door: ResourceDoor, which: str, **how):
+    return await door.call("POST", f"recipient-validation/trigger/{which}", **how)
+
+
+async def test_each_validated_address_counts_once_and_beyond_the_quota_it_is_420(door: ResourceDoor):
+    await limited(door, daily=3)
+    await single(door, "kim@there.test")
+    await single(door, "nobody", sub="7")  # subaccounts share it, and what is no address was looked at too
+    two, one = await uploaded(door, "a@there.test\nb@there.test\n"), await uploaded(door, "a@there.test\n")
+    assert message(await triggered(door, two)) == USED_UP
+    assert (await job(door, two))["batch_status"] == "awaiting_submission"
+    assert (await triggered(door, one)).status_code == 200
+    assert message(await triggered(door, one))[0] == 409  # and is not counted again
+    assert message(await door.call("GET", "recipient-validation/single/kim@there.test")) == USED_UP
+    found = await used(door)
+    assert (found["day"]["used"], found["day"]["limit"], found["month"]["used"]) == (3, 3, 3)
+    assert "limit" not in found["month"]
+    assert found["last_usage_date"] == datetime.now(UTC).date().isoformat()
+    history = (await door.call("GET", "usage/history")).json()["results"]["recipient_validation"]
+    assert history[-1]["usage"] == 3
+    await limited(door)
+    assert (await triggered(door, two)).status_code == 200
+    assert (await used(door))["day"]["used"] == 5
+
+
+async def test_many_at_once_do_not_pass_the_quota_together(door: ResourceDoor):
+    await limited(door, monthly=7)
+    calls = (door.call("GET", f"recipient-validation/single/u{n}@there.test") for n in range(12))
+    answers = await asyncio.gather(*calls)
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [420] * 5
+    assert (await used(door))["month"]["used"] == 7
+
+
+async def test_the_quota_of_another_account_is_its_own(door: ResourceDoor):
+    await limited(door, daily=0)
+    stranger = await door.stranger()
+    assert message(await door.call("GET", "recipient-validation/single/kim@there.test")) == USED_UP
+    await single(door, "kim@there.test", key=stranger)
+    assert (await used(door))["day"]["used"] == 0
+    assert (await used(door, key=stranger))["day"]["used"] == 1
+
+
+async def test_what_a_failed_list_did_not_judge_is_given_back(door: ResourceDoor, monkeypatch):
+    which = await uploaded(door, "\n".join(f"u{n}@there.test" for n in range(2_500)))
+    await triggered(door, which)
+    assert (await used(door))["day"]["used"] == 2_500
+    judge, calls = door.runner._judge.judge, []
+
+    async def crashes(*given, **how):
+        calls.append(1)
+        if len(calls) == 2:
+            raise ValueError("a bug of ours")
+        return await judge(*given, **how)
+
+    monkeypatch.setattr(door.runner._judge, "judge", crashes)
+    assert await door.runner.turn()
+    assert (await job(door, which))["batch_status"] == "error"
+    assert (await used(door))["day"]["used"] == 1_000
+
+
+async def test_yesterday_and_last_month_do_not_count(pool):
+    account = await get_or_create_account(pool, "acme")
+    await validations.set_limits(pool, account.account_id, Limits(daily=2, monthly=3))
+    may = datetime(2026, 5, 31, 23, 59, tzinfo=UTC)
+
+    async def taken(addresses: int, now: datetime) -> bool:
+        async with pool.acquire() as connection, connection.transaction():
+            return await validations.take(connection, account.account_id, addresses, now=now)
+
+    assert await taken(2, may - timedelta(days=1))
+    assert not await taken(2, may)
+    assert await taken(1, may)
+    assert await taken(2, may + timedelta(minutes=1))
+    assert not await taken(1, may + timedelta(minutes=1))
+    async with pool.acquire() as connection, connection.transaction():
+        await validations.give_back(connection, account.account_id, 9, taken_at=may + timedelta(minutes=1))
+    assert await taken(2, may + timedelta(minutes=1))
+    await validations.tidy(pool, now=may + timedelta(days=401))
+    assert await pool.fetchval("SELECT count(*) FROM validation_days") == 1

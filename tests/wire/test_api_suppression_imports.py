@@ -191,11 +191,31 @@ async def test_a_subaccount_cannot_put_rows_onto_other_lists(door: ResourceDoor)
     assert counts(one) == (3, 2, 0, 1, 0)  # the primary account may name its subaccounts
 
 
+async def test_rows_of_a_subaccount_that_does_not_exist_are_refused(door: ResourceDoor):
+    text = "recipient,type,subaccount_id\na@b.test,transactional,7\nc@b.test,transactional,99\nd@b.test,transactional,0\n"
+    one = await taken(door, text)
+    assert counts(one) == (3, 2, 0, 0, 1)
+    reason = "this account has no subaccount 99"
+    assert one["refused_rows"] == [{"line": 3, "text": "c@b.test,transactional,99", "reason": reason}]
+    stranger = await door.stranger()
+    one = await taken(door, text, key=stranger)  # who has none at all, whatever others have
+    assert counts(one) == (3, 1, 0, 0, 2)
+
+
+async def test_an_import_for_a_subaccount_that_does_not_exist_is_refused(door: ResourceDoor):
+    answer = await upload(door, "recipient,type\na@b.test,transactional\n", sub="99")
+    assert message(answer) == (400, "invalid params")
+    assert answer.json()["errors"][0]["description"] == "X-MSYS-SUBACCOUNT: this account has no subaccount 99"
+    listed = await door.call("POST", "recipient-lists", sub="99", json={"recipients": [{"address": "a@b.test"}]})
+    assert listed.json()["errors"] == answer.json()["errors"]
+    assert (await door.call("GET", "suppression-list-imports")).json() == {"results": []}
+
+
 async def test_an_export_can_be_imported_again_and_tells_the_provenance(door: ResourceDoor):
     rows = [
         SuppressionRow(
             account_id=door.account_id,
-            subaccount_id=n % 3,
+            subaccount_id=(0, 3, 7)[n % 3],
             recipient=f"u{n}@there.test",
             type="transactional",
             source="Bounce Rule",

@@ -91,6 +91,17 @@ def test_a_certificate_is_judged_by_key_date_and_name(settings, tmp_path):
     assert levels(machine.certificate(settings)) == ["ok"]
 
 
+def test_certificates_of_tracking_domains_are_judged_one_by_one(settings, tmp_path):
+    assert machine.tracking_certificates(settings) == []
+    assert levels(machine.tracking_certificates(replace(settings, tracking_certs=tmp_path / "nowhere"))) == ["fail"]
+    with_certs = replace(settings, tracking_certs=tmp_path)
+    self_signed(tmp_path, hostname="click.y.test", now=NOW)
+    assert levels(machine.tracking_certificates(with_certs, now=NOW)) == ["ok"]
+    assert levels(machine.tracking_certificates(with_certs, now=NOW + timedelta(days=820))) == ["warn"]
+    (tmp_path / "broken.pem").write_text("nothing")
+    assert levels(machine.tracking_certificates(with_certs, now=NOW)) == ["fail"]
+
+
 def test_a_source_address_must_belong_to_this_machine(settings):
     sources = (SourceIP("127.0.0.1", "mail.y.test"), SourceIP("192.0.2.1", "mail.y.test"))
     assert levels(machine.source_ips(replace(settings, source_ips=sources))) == ["ok", "fail", "ok"]

@@ -228,3 +228,41 @@ async def test_a_restart_goes_on_within_the_same_volume(database):
             await post.until(lambda: post.engine.in_memory == 0)
             assert await post.waiting() == 60 - HOUR
             assert post.everything_is_somewhere()
+
+
+async def test_a_warming_address_sends_each_provider_what_it_takes_and_the_rest_leaves_by_another(database):
+    clock = MovedClock(datetime.now(UTC).replace(minute=10))
+    apple = 17  # an hour of what Apple takes from a new address
+    async with (
+        scripted_mx(FINE, strict=False) as mx,
+        post_office(
+            database, {"a.test": "127.0.0.1", "icloud.com": "127.0.0.1"}, port=mx.port, source_ips=SHARED, clock=clock
+        ) as post,
+    ):
+        account = await post.account()
+        await post.give(account, COLD, pool="bulk", stage=1)
+        await post.give(account, WARM, pool="bulk")
+        await post.hand_over([f"u{n}@icloud.com" for n in range(40)], pool="bulk", account_id=account)
+        assert await delivered(post, 40) == {COLD: apple, WARM: 40 - apple}
+        await post.hand_over(people(30), pool="bulk", account_id=account)
+        assert await delivered(post, 70) == {COLD: HOUR, WARM: 70 - HOUR}
+
+
+async def test_mail_to_a_provider_that_takes_no_more_waits_and_other_mail_of_the_pool_goes_on(database):
+    clock = MovedClock(datetime.now(UTC).replace(minute=10))
+    async with (
+        scripted_mx(FINE, strict=False) as mx,
+        post_office(
+            database, {"a.test": "127.0.0.1", "icloud.com": "127.0.0.1"}, port=mx.port, source_ips=SHARED, clock=clock
+        ) as post,
+    ):
+        account = await post.account()
+        await post.give(account, COLD, pool="bulk", stage=1)
+        await post.hand_over([f"u{n}@icloud.com" for n in range(30)], pool="bulk", account_id=account)
+        await delivered(post, 17)
+        await post.hand_over(people(10), pool="bulk", account_id=account)
+        assert await delivered(post, 27) == {COLD: 27}
+        await post.until(lambda: post.engine.in_memory == 0)
+        assert await post.waiting() == 13
+        clock.forward(hours=1)
+        assert await delivered(post, 40) == {COLD: 40}

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
 from homing.accounts.store import get_or_create_account
+from homing.contracts.store import audit_of
 from homing.domains import check_store, key_store, store, tracking_store
 from homing.domains.recheck import BATCH, CLAIM, Rechecker
 from homing.domains.registry import fresh_keys, register
@@ -288,3 +289,78 @@ async def test_the_looks_of_many_domains_are_spread_over_the_day(town):
     )
     hours = await town.pool.fetch("SELECT extract(epoch FROM next_check_at - now())::integer / 3600 AS hour FROM sending_domains")
     assert {row["hour"] for row in hours} >= set(range(12, 36)) - {12, 35}
+
+
+# domains that nobody proves -------------------------------------------------------------------------------------------------
+
+
+async def unproved(town: Town, name: str, **changes: object) -> None:
+    await register(town.pool, KEY, domain=name, account_id=town.account_id, now=town.clock.now(), dkim_bits=1024)
+    for column, value in changes.items():
+        await town.pool.execute(f"UPDATE sending_domains SET {column} = $1 WHERE domain = $2", value, name)
+
+
+async def there(town: Town) -> set[str]:
+    return {row["domain"] for row in await town.pool.fetch("SELECT domain FROM sending_domains")}
+
+
+async def test_a_domain_that_nobody_proves_is_removed_after_two_weeks(town):
+    town.clock.forward(seconds=(datetime.now(UTC) - town.clock.now()).total_seconds())  # rows are made by the server's clock
+    await unproved(town, "acme.test")
+    town.clock.forward(days=13, hours=23)
+    await town.one.turn()
+    assert (await there(town), town.changes) == ({"acme.test"}, 0)
+    town.clock.forward(hours=2)
+    await asyncio.gather(town.one.turn(), town.two.turn())
+    assert (await there(town), town.changes) == (set(), 1)
+    assert await town.pool.fetchval("SELECT count(*) FROM dkim_keys") == 0
+    (told,) = await audit_of(town.pool, town.account_id)
+    assert (told.actor, told.action, told.subject) == ("system", "domain.removed", "domain acme.test")
+    assert "nobody proved within two weeks" in str(told.detail["why"])
+    await unproved(town, "acme.test")  # the name is free again
+
+
+async def test_what_was_proved_once_or_is_in_use_stays_for_good(town):
+    await unproved(town, "unproved.test")
+    await town.domain("proved.test")
+    await town.domain("lost.test")
+    await store.set_status(town.pool, await town.found("lost.test"), DomainStatus(dkim_status="invalid"))
+    await unproved(town, "vouched.test")
+    await store.trust(town.pool, await town.found("vouched.test"))
+    await store.trust(town.pool, await town.found("vouched.test"), trusted=False)
+    await unproved(town, "signs.test")
+    await town.pool.execute(
+        "INSERT INTO ip_pools (account_id, pool_id, name, signing_domain) VALUES ($1, 'p', 'P', 'signs.test')", town.account_id
+    )
+    await unproved(town, "blocked.test", status='{"compliance_status":"blocked"}')
+    await unproved(town, "bounces.test", is_default_bounce=True)
+    town.clock.forward(seconds=(datetime.now(UTC) - town.clock.now()).total_seconds(), days=400)
+    await town.one.turn()
+    assert await there(town) == {
+        "proved.test", "lost.test", "vouched.test", "signs.test", "blocked.test", "bounces.test"
+    }  # fmt: skip
+
+
+async def test_a_proof_that_comes_as_the_time_ends_wins_over_the_removal(town):
+    await unproved(town, "acme.test")
+    found = await town.found()
+    town.clock.forward(days=400)
+    async with town.pool.acquire() as connection, connection.transaction():
+        held = await store.hold(connection, "acme.test", account_id=town.account_id)
+        assert await check_store.remove_unproved(town.pool, now=town.clock.now(), limit=5) == []  # it is held
+        await store.write_status(connection, held, DomainStatus(dkim_status="valid"))
+    assert await check_store.remove_unproved(town.pool, now=town.clock.now(), limit=5) == []
+    assert found.verify_by is not None
+    assert (await town.found()).verify_by is None
+
+
+async def test_many_unproved_domains_go_in_turns(town):
+    await town.pool.execute(
+        "INSERT INTO sending_domains (domain, account_id, verify_by) "
+        "SELECT 'd' || n || '.test', $1, $2 FROM generate_series(1, 50) n",
+        town.account_id,
+        town.clock.now(),
+    )
+    while await town.one.turn() >= BATCH:
+        pass
+    assert await there(town) == set()

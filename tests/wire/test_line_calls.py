@@ -340,17 +340,22 @@ async def test_a_withheld_number_is_written_to(house: LineHouse):
         assert (await house.owed(one.intake_id)).due_at == START + timedelta(minutes=15)
 
 
-async def test_a_ladder_that_fails_loses_no_call(house: LineHouse):
-    await house.pool.execute("ALTER TABLE line_pages RENAME TO away")
+async def test_while_on_call_fails_everybody_is_written_to_and_the_ladder_is_tried_again(house: LineHouse):
+    await house.pool.execute("ALTER TABLE oncall_runs RENAME TO away")
     await house.carrier.call(HANGS_UP).ring()
     assert (await house.owed()).outcome is None
+    assert await house.mails() == ["call"]
+    number = (await house.intake()).intake_id
+    await house.api("POST", f"line/calls/{number}/claim", who="ana")
+    assert (await house.owed()).claimed_by == house.staff["ana"].person_id  # calling back does not depend on it
+    await house.api("DELETE", f"line/calls/{number}/claim", who="ana")
+    assert await house.mails() == ["call", "claim_lapsed"]
+    await house.pool.execute("ALTER TABLE away RENAME TO oncall_runs")
     await house.line.keeper.page()
-    await house.pool.execute("ALTER TABLE away RENAME TO line_pages")
     await house.line.keeper.page()
-    await house.line.keeper.page()
-    assert await house.pages() == ["call"]
+    assert (await house.pages(), await house.mails()) == (["call"], ["call", "claim_lapsed"])
     await house.line.keeper.turn()
-    assert sorted(to for to, _, _ in house.mail.sent) == ["ana@provider.test", "bo@provider.test"]
+    assert sorted(to for to, _, _ in house.mail.sent) == ["ana@provider.test"] * 2 + ["bo@provider.test"] * 2
 
 
 async def test_a_document_is_xml_that_is_not_kept(house: LineHouse):

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from homing.accounts import store as accounts
-from homing.support.line.types import Opening, Outcome, Source
+from homing.support.line.types import Outcome, Source
 from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Tape, http, sound
 from tests.kit.line import KIM, START, LineHouse, line_house
 
@@ -302,25 +302,3 @@ async def test_another_account_sees_nothing_of_it(house: LineHouse):
     other = {"Authorization": await house.door.key_with("templates/view")}
     assert (await client.get("/api/v1/support/sev1", headers=other)).status_code == 403
     assert (await client.get("/api/v1/support/sev1", headers={"Authorization": ""})).status_code == 401
-
-
-async def test_a_case_is_opened_when_it_is_known_whose_the_call_is_or_when_it_ends(pool):
-    opened: list[Opening] = []
-
-    async def open_case(connection: object, opening: Opening) -> str:
-        opened.append(opening)
-        return f"C-{len(opened)}"
-
-    async with line_house(pool) as house:
-        house.line.keeper._open_case = open_case  # type: ignore[assignment]
-        call = house.carrier.call(*TALKS)
-        await call.ask(f"{PUBLIC}/telephony/v1/tel/calls/inbound")
-        await house.line.keeper.open_cases()
-        assert opened == []
-        await call.ring()
-        await house.line.keeper.open_cases()
-        await house.line.keeper.open_cases()
-        (one,) = opened
-        assert (one.first_ring_at, one.facts["recorded"], one.facts["partial"]) == (START, ["company"], True)
-        assert one.facts["missing"] == ["name", "phone", "email", "description"]
-        assert (await house.intake()).case_ref == "C-1"

@@ -203,6 +203,9 @@ WALK: dict[str, Way] = {
     "DELETE /api/v1/availability/witnesses/{witness_id}": Way("witness"),
     "POST /api/v1/availability/evidence": Way(bodies=({"reports": []},)),
     "GET /api/v1/availability/evidence": Way(),
+    "GET /api/v1/seeds": Way(),
+    "GET /api/v1/inline-seeds/config": Way(),
+    "GET /api/v1/inline-seeds/status": Way(),
     "GET /api/v1/alerts": Way(),
     "POST /api/v1/alerts": Way(bodies=(ALERT,)),
     "GET /api/v1/alerts/{alert_id}": Way("alert"),
@@ -267,6 +270,7 @@ OPEN = {
     "POST /sev1",
     "POST /telephony/v1/{carrier}/calls/{step}",  # carriers sign what they ask
     "POST /telephony/v1/{carrier}/attempts/{attempt_id}/{leg}",
+    "POST /telephony/v1/{carrier}/pages/{page_id}/{leg}",
     "GET /health/live",
     "GET /health/ready",
     "GET /metrics",

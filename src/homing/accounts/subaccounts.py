@@ -68,6 +68,12 @@ async def of_account(executor: Executor, account_id: int) -> list[Subaccount]:
         return [_subaccount(row) async for row in _sql.all_subaccounts(executor, account_id=account_id)]
 
 
+async def numbers(executor: Executor, account_id: int) -> frozenset[int]:
+    """Return the numbers of all subaccounts of an account."""
+    with trouble_is_temporary():
+        return frozenset([row["subaccount_id"] async for row in _sql.subaccount_numbers(executor, account_id=account_id)])
+
+
 async def page(pool: Pool, wanted: Wanted, *, sort_by: str, upwards: bool, after: Place | None, limit: int) -> Page:
     """Return some of the subaccounts that match.
 

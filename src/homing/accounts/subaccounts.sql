@@ -18,6 +18,11 @@ FROM subaccounts WHERE account_id = :account_id AND subaccount_id = :subaccount_
 SELECT account_id, subaccount_id, name, status, compliance_status, ip_pool, options::text AS options, created_at, updated_at
 FROM subaccounts WHERE account_id = :account_id ORDER BY subaccount_id;
 
+-- name: subaccount_numbers
+-- Which subaccounts an account has.
+-- reads: subaccounts
+SELECT subaccount_id FROM subaccounts WHERE account_id = :account_id;
+
 -- name: subaccounts_upwards
 -- A page of the subaccounts that match, behind a place; the place is the text that is sorted by, and the number.
 -- reads: subaccounts

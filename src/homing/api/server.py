@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from homing.api.frame import ARRIVED_AT, GONE_AT
 from homing.evidence.types import Begin, FaultTag
+from homing.ground.certificates import Certificates
 
 HEAD_WITHIN_S = 15.0  # from the first byte (of a connection: from its start) to the end of the head
 MOST_HEAD_BYTES = 32_768
@@ -199,6 +200,7 @@ async def serving(
     drain_s: float = 30.0,
     cert: Path | None = None,
     key: Path | None = None,
+    certificates: Certificates | None = None,
     begin: Begin | None = None,
     most_connections: int = 1_000,
     head_within_s: float = HEAD_WITHIN_S,
@@ -207,6 +209,7 @@ async def serving(
 
     sock   bound; it is closed at the end
     cert   PEM chain for HTTPS, with its key; None: plain HTTP
+    certificates  further ones for HTTPS, by the name that a client asks for
     begin  notes the answers that are given before there is a request
     """
     protocol = type(
@@ -236,6 +239,9 @@ async def serving(
         ssl_certfile=None if cert is None else str(cert),
         ssl_keyfile=None if key is None else str(key),
     )
+    config.load()
+    if certificates is not None and config.ssl is not None:
+        certificates.serve(config.ssl)
     # uvicorn writes head and body apart. Without this the body waits for the peer's acknowledgement, which Linux delays by 40 ms;
     # uvloop sets it by itself, asyncio's own loop only where the socket's protocol is told. Accepted sockets inherit it.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

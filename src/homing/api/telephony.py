@@ -23,9 +23,10 @@ from homing.ingress.rules.problem import Problem, missing
 from homing.support.line.addresses import PREFIX, LineAddresses
 from homing.support.line.desk import OFFLINE, Desk, Replayed, fallback_document
 from homing.support.line.journal import Journal, Noted
+from homing.support.line.page_calls import PageCalls
 from homing.support.line.returning import NotNow, Returning
 from homing.support.line.rules import jambonz, twiml
-from homing.support.line.rules.document import Document, Hangup, Pause
+from homing.support.line.rules.document import Document, Gather, Hangup, Pause, Say
 from homing.support.line.rules.heard import members, read
 from homing.support.line.rules.signatures import Seen, check, form_fields
 from homing.support.line.types import Carrier, Family, Happened, Step, Verdict
@@ -34,8 +35,11 @@ log = get("line")
 
 CALLS = f"{PREFIX}/{{carrier:str}}/calls/{{step:str}}"
 ATTEMPTS = f"{PREFIX}/{{carrier:str}}/attempts/{{attempt_id:int}}/{{leg:str}}"
+PAGES = f"{PREFIX}/{{carrier:str}}/pages/{{page_id:int}}/{{leg:str}}"
 PATIENCE_S = 3.0  # for the store; a carrier waits five seconds for the first words
 MOST_BODY = 65_536
+AWAY = "Severity 1. Our own store does not answer. Press 1 to take what you are woken for."
+NOTED = "What you pressed is written down, and counts as soon as our store is back."
 _STEPS = frozenset(step.value for step in Step)
 _FORBIDDEN = Problem(403, "Forbidden.", "the signature of this request is not the carrier's")
 _REPLAYED = Problem(403, "Forbidden.", "this call is over")
@@ -50,6 +54,7 @@ def routes(
     *,
     desk: Desk,
     returning: Returning,
+    page_calls: PageCalls,
     carriers: dict[str, Carrier],
     journal: Journal,
     bodies: Bodies,
@@ -145,6 +150,31 @@ def routes(
         except NotNow:
             raise ApiError(NOT_FOUND) from None
 
+    @post(PAGES, status_code=200, opt={"grants": OPEN, "operation": ASK_PAGE})
+    async def ask_about_page(request: Request[Any, Any, Any], carrier: str, page_id: int, leg: str) -> Response[bytes]:
+        known, happened = await genuine(request, carrier)
+        turn = _whole(request.query_params.get("n"))
+        answers: dict[str, Callable[[], Coroutine[Any, Any, Document | None]]] = {
+            "whisper": lambda: page_calls.whisper(known, page_id, happened),
+            "key": lambda: page_calls.key(known, page_id, turn, happened, returning),
+            "status": lambda: _none(page_calls.status(known, page_id, happened, returning)),
+        }
+        if leg not in answers or not 0 <= page_id < 2**62:
+            raise ApiError(NOT_FOUND)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return _answer(known, await answers[leg]())
+        except NotNow:
+            raise ApiError(NOT_FOUND) from None
+        except Replayed:
+            refused["replayed"] += 1
+            log.error("sev1_webhook_replayed", carrier=known.name, step=leg)
+            raise ApiError(_REPLAYED) from None
+        except (Temporary, TimeoutError, *db.TEMPORARY) as trouble:
+            log.error("sev1_store_away", carrier=known.name, step=leg, cause=type(trouble).__name__)
+            noted = Noted(at=clock.now(), carrier=known.name, what=f"page-{leg}", happened=happened, step=str(page_id), turn=turn)
+            return await away(known, noted)
+
     async def away(carrier: Carrier, noted: Noted) -> Response[bytes]:
         """Write a request down, and answer without the store."""
         try:
@@ -152,8 +182,13 @@ def routes(
         except OSError as trouble:  # then the carrier must try again, or ask the document on another host
             log.critical("sev1_journal_failed", carrier=carrier.name, cause=str(trouble))
             raise ApiError(Problem(503, "Service unavailable"), retry_after=1) from None
-        if noted.what in ("status", "recording"):
+        if noted.what in ("status", "recording", "page-status"):
             return _answer(carrier, None)
+        if noted.what == "page-whisper":
+            key = LineAddresses(base, carrier.name).page(int(noted.step), "key", 0)
+            return _answer(carrier, (Gather(action=key, prompt=(Say(AWAY),), digits=1, timeout_s=10), Hangup()))
+        if noted.what == "page-key":
+            return _answer(carrier, (Say(NOTED), Hangup()))
         if noted.what == OFFLINE:
             return _answer(carrier, (Hangup(),))
         if noted.what == "whisper-accept":
@@ -161,7 +196,7 @@ def routes(
         at = LineAddresses(base, carrier.name)
         return _answer(carrier, fallback_document(desk.settings, action=at.step(OFFLINE, 0), status=at.recording(OFFLINE, 0)))
 
-    return [ask_about_call, ask_about_attempt]
+    return [ask_about_call, ask_about_attempt, ask_about_page]
 
 
 def rendered(carrier: Carrier, document: Document) -> tuple[bytes, str]:
@@ -213,6 +248,17 @@ ASK_ATTEMPT = Operation(
     parameters=(
         _CARRIER,
         {"name": "attempt_id", "in": "path", "required": True, "schema": {"type": "integer"}},
+        {"name": "leg", "in": "path", "required": True, "schema": {"type": "string"}},
+    ),
+)
+ASK_PAGE = Operation(
+    "A carrier tells what happened in a call that wakes somebody of ours",
+    {200: ("what is spoken next, as the carrier's family wants it", _DOCUMENT), 204: "taken; nothing is spoken"},
+    errors=_REFUSALS,
+    description="Signed by the carrier. A key that is told twice has its effect once.",
+    parameters=(
+        _CARRIER,
+        {"name": "page_id", "in": "path", "required": True, "schema": {"type": "integer"}},
         {"name": "leg", "in": "path", "required": True, "schema": {"type": "string"}},
     ),
 )

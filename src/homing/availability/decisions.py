@@ -93,5 +93,16 @@ async def findings(executor: db.Executor, account_id: int, *, since: datetime, u
         return [Finding(**{**dict(row), "rule": Rule(row["rule"])}) async for row in rows]
 
 
+async def untold(connection: db.Executor, rules: Sequence[Rule]) -> Sequence[tuple[int, Finding]]:
+    """Return findings for which nobody was woken or written to yet, by number; held until the transaction ends."""
+    rows = [dict(row) async for row in _sql.take_untold(connection, rules=[rule.value for rule in rules])]
+    return [(row.pop("finding_id"), Finding(**{**row, "rule": Rule(row["rule"])})) for row in rows]
+
+
+async def told(connection: db.Executor, finding_id: int) -> None:
+    """Note that somebody was woken for a finding, or written to."""
+    await _sql.told(connection, finding_id=finding_id)
+
+
 def _exclusion(row: db.Record) -> Exclusion:
     return Exclusion(**{**dict(row), "kind": ExclusionKind(row["kind"])})

@@ -151,3 +151,14 @@ RETURNING finding_id;
 -- reads: availability_findings
 SELECT account_id, rule, start, reached_at, seconds, note, by FROM availability_findings
 WHERE account_id = :account_id AND start >= :since AND start < :until ORDER BY start, rule;
+
+-- name: take_untold
+-- Findings for which nobody was woken or written to yet, oldest first; held to the end of the transaction.
+-- reads: availability_findings
+SELECT finding_id, account_id, rule, start, reached_at, seconds, note, by FROM availability_findings
+WHERE told_at IS NULL AND rule = ANY (:rules::text[]) ORDER BY finding_id LIMIT 20 FOR UPDATE SKIP LOCKED;
+
+-- name: told!
+-- Note that somebody was woken for a finding, or written to.
+-- writes: availability_findings
+UPDATE availability_findings SET told_at = now() WHERE finding_id = :finding_id;

@@ -12,6 +12,7 @@ from homing.evidence.rules.seconds import Seconds, runs, span
 from homing.ground import db
 
 LONGEST = timedelta(days=1)
+MOST_STRETCHES = 10  # that are written out in words
 
 
 class Extract(NamedTuple):
@@ -57,6 +58,35 @@ async def _day(executor: db.Executor, account: Account, day: date, now: datetime
     edge = await gather.edge(executor, day, now=now)
     found = (await gather.gather(executor, [account], day, edge))[account.account_id]
     return found.seen, found.contested
+
+
+def in_words(found: Extract) -> str:
+    """Return seconds as a person of the staff reads them in a case."""
+    judged = judge(found.seen)
+    lines = [f"{_clock(found.since)} to {_clock(found.until)}, {found.until - found.since} seconds:"]
+    for name, attempted, answered in zip(("API", "SMTP"), found.seen.attempted, found.seen.answered, strict=True):
+        tried, failed = attempted.bit_count(), (attempted & ~answered).bit_count()
+        lines.append(f"- {name}: attempts in {tried} seconds, all of them failed in {failed}")
+    down, unknown, contested = (bits.bit_count() for bits in (judged.unavailable, judged.unknown, found.contested.either))
+    lines.append(f"- Unavailable: {down} seconds{_where(found, judged.unavailable)}")
+    lines.append(f"- Unknown: {unknown} seconds{_where(found, judged.unknown)}")
+    if contested:
+        lines.append(f"- seen to fail by the customer's witnesses, and not by us: {contested} seconds")
+    if down == 0 and contested == 0:
+        lines.append("The ledger shows health." if unknown == 0 else "Of what is known, the ledger shows health.")
+    return "\n".join(lines)
+
+
+def _where(found: Extract, bits: Seconds) -> str:
+    stretches = found.runs(bits)
+    if not stretches:
+        return ""
+    shown = ", ".join(f"{_clock(start)} for {length} s" for start, length in stretches[:MOST_STRETCHES])
+    return f" ({shown}{', and more' if len(stretches) > MOST_STRETCHES else ''})"
+
+
+def _clock(second: int) -> str:
+    return f"{moment(second):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def show(found: Extract) -> dict[str, object]:

@@ -5,7 +5,7 @@ import sys
 from rich.console import Console
 from rich.panel import Panel
 
-from homing.boot.services import tracking_base
+from homing.boot.names import tracking_base
 from homing.ground.config import Settings
 
 

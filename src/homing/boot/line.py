@@ -10,16 +10,21 @@ from homing.ground.clock import Clock
 from homing.ground.config import Settings
 from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
-from homing.support.line import broadcast
+from homing.support.cases.calls import Calls
+from homing.support.line.answering import Answering
 from homing.support.line.carriers import Carriers, read_settings
+from homing.support.line.casebook import CaseBook
 from homing.support.line.desk import Desk
 from homing.support.line.journal import FOLDER, Journal
 from homing.support.line.keeper import Keeper
-from homing.support.line.ports import Mail, OnDuty, OpenCase, StartLadder
+from homing.support.line.ladders import Ladders
+from homing.support.line.page_calls import PageCalls
+from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
 from homing.support.line.returning import Returning
 from homing.support.line.store import LegalClock, ServerClock
 from homing.support.line.types import LineSettings
+from homing.support.oncall.channels import Channels, Relay
 
 
 def line_settings(settings: Settings) -> LineSettings:
@@ -37,10 +42,41 @@ def line_base(settings: Settings) -> str:
     return settings.sev1_url.rstrip("/") or f"https://{settings.hostname}"
 
 
-class Line:
-    """Takes calls, calls back and keeps both, for one worker.
+def relay_of(settings: Settings) -> Relay | None:
+    """Return the mail server that pages leave by."""
+    if settings.oncall_smtp is None:
+        return None
+    return Relay(
+        where=settings.oncall_smtp,
+        sender=settings.oncall_smtp_from,
+        security=settings.oncall_smtp_security,
+        user=settings.oncall_smtp_user,
+        password=settings.oncall_smtp_password,
+    )
 
-    start_ladder, on_duty, open_case   of the rooms that page people and keep cases
+
+def outbound(settings: Settings) -> OutboundHttp:
+    """Return what carriers are asked with."""
+    policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=tuple(sorted({443, *settings.target_ports})))
+    return OutboundHttp.over(policy, settings.dns)
+
+
+def channels_of(settings: Settings, master_key: MasterKey, phones: PageCalls | None) -> Channels:
+    """Return the ways to people of this installation. phones: None where there is no carrier."""
+    policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
+    return Channels(
+        master_key,
+        OutboundHttp.over(policy, settings.dns),
+        relay=relay_of(settings),
+        dial=None if phones is None else phones.dial,
+        text=None if phones is None else phones.text,
+    )
+
+
+class Line:
+    """Takes calls, wakes people, calls back and keeps all of it, for one worker.
+
+    calls     of the room that keeps cases
     """
 
     def __init__(
@@ -51,9 +87,7 @@ class Line:
         master_key: MasterKey,
         *,
         mail: Mail,
-        start_ladder: StartLadder = broadcast.start_ladder,
-        on_duty: OnDuty = broadcast.on_duty,
-        open_case: OpenCase | None = None,
+        calls: Calls,
         legal: LegalClock | None = None,
     ) -> None:
         known = line_settings(settings)
@@ -62,10 +96,13 @@ class Line:
         self._clock = clock
         self._master_key = master_key
         self._base = line_base(settings)
-        policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=tuple(sorted({443, *settings.target_ports})))
-        self.carriers = Carriers(OutboundHttp.over(policy, settings.dns), known)
-        self.desk = Desk(pool, legal, master_key, known, base=self._base, start_ladder=start_ladder, on_duty=on_duty)
-        self.returning = Returning(pool, legal, known, self.carriers, base=self._base, start_ladder=start_ladder)
+        self.carriers = Carriers(outbound(settings), known)
+        self.answering = Answering(calls)
+        self.page_calls = PageCalls(pool, legal, self.carriers, self.answering, base=self._base)
+        self.channels = channels_of(settings, master_key, self.page_calls if known.carriers else None)
+        ladders = Ladders(self.channels.kinds)
+        self.desk = Desk(pool, legal, master_key, known, base=self._base, ladders=ladders)
+        self.returning = Returning(pool, legal, known, self.carriers, base=self._base, ladders=ladders)
         self.recordings = Recordings(pool, legal, master_key, known, self.carriers)
         self.journal = Journal(settings.data / FOLDER)
         self.keeper = Keeper(
@@ -77,8 +114,9 @@ class Line:
             self.carriers,
             self.journal,
             base=self._base,
-            start_ladder=start_ladder,
-            open_case=open_case,
+            ladders=ladders,
+            page_calls=self.page_calls,
+            casebook=CaseBook(pool, legal, calls),
             mail=mail,
         )
         self.refused = telephony.Refusals()
@@ -90,6 +128,7 @@ class Line:
             *telephony.routes(
                 desk=self.desk,
                 returning=self.returning,
+                page_calls=self.page_calls,
                 carriers=self.carriers.all,
                 journal=self.journal,
                 bodies=bodies,

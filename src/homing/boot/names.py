@@ -3,6 +3,7 @@
 import re
 import socket
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from homing.ground.config import Settings
 
@@ -18,6 +19,20 @@ def resolved(settings: Settings) -> Settings:
 def node_name(settings: Settings) -> str:
     """Return a short name for this node, fit for ids of workers."""
     return re.sub(r"[^a-z0-9-]", "-", settings.hostname.lower())[:40] or "node"
+
+
+def tracking_base(settings: Settings) -> str:
+    """Return what tracked addresses begin with."""
+    if settings.tracking_url:
+        return settings.tracking_url.rstrip("/")
+    port = settings.tracking.port if settings.tracking is not None else 80
+    scheme, usual = ("https", 443) if settings.tls_cert is not None else ("http", 80)
+    return f"{scheme}://{settings.hostname}" + ("" if port == usual else f":{port}")
+
+
+def tracking_hosts(settings: Settings) -> frozenset[str]:
+    """Return the names of ours that serve everybody's links, and that customers' tracking domains point to; lower case."""
+    return frozenset({(urlsplit(tracking_base(settings)).hostname or "").lower(), settings.hostname.lower()} - {""})
 
 
 def _fqdn() -> str:

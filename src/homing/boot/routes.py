@@ -22,6 +22,7 @@ from homing.api.v1 import (
     recipient_validation,
     relay_webhooks,
     scheduled,
+    seeds,
     sending_domains,
     sending_ips,
     snippets,
@@ -33,7 +34,8 @@ from homing.api.v1 import (
     tracking_domains,
     webhooks,
 )
-from homing.boot.services import bounce_hosts, tracking_hosts
+from homing.boot.names import tracking_hosts
+from homing.boot.services import bounce_hosts
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import Clock
@@ -74,6 +76,8 @@ def resources(
             bodies=bodies,
             lookup=lookup,
             book=worker.tracking,
+            certificates=worker.services.certificates,
+            clock=clock,
             hosts=tracking_hosts(settings),
             forget=worker.forget_domains,
         ),
@@ -84,6 +88,7 @@ def resources(
         *recipient_validation.routes(
             pool=pool,
             bodies=bodies,
+            clock=clock,
             judge=worker.services.judge,
             runner=worker.services.validation,
             refuse_new=worker.refuse_new,
@@ -119,7 +124,7 @@ def resources(
         *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.pools.forget),
         *ab_tests.routes(pool=pool, bodies=bodies, clock=clock, tell=tell, forget=worker.ab_tests.forget),
         *data_privacy.routes(pool=pool, bodies=bodies, clock=clock, news=worker.services.clerk.news),
-        *support_oncall.routes(pool=pool, clock=clock),
+        *support_oncall.routes(pool=pool, clock=clock, answer=worker.line.answering.answer),
         *ingest.routes(
             pool=pool,
             bodies=bodies,
@@ -127,6 +132,7 @@ def resources(
             batches=Batches(pool, news=worker.owner.look_into_inbox),
             refuse_new=worker.refuse_new,
         ),
+        *seeds.routes(),
         *metrics.routes(pool=pool, clock=clock, classes=worker.classifier.classes),
         *worker.line.routes(bodies),
         *availability.routes(

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import urlsplit
 
 from homing.abtests.book import AbTestBook
 from homing.abtests.fold import AbTestFollower
 from homing.abtests.keeper import Keeper
 from homing.accounts.grants import read_masks
+from homing.boot.alarms import Alarms
 from homing.boot.domains import DnsDomains, resolver_of
+from homing.boot.names import tracking_base, tracking_hosts
 from homing.boot.support import Support
 from homing.domains.recheck import Rechecker
 from homing.domains.tracking import TrackingBook
@@ -22,6 +23,7 @@ from homing.engagement.site import Site
 from homing.events.feed import Feed, Follower
 from homing.events.rules.classify import Classifier
 from homing.ground import db
+from homing.ground.certificates import Certificates
 from homing.ground.clock import Clock
 from homing.ground.config import Settings
 from homing.ground.http import OutboundHttp, TargetPolicy
@@ -36,7 +38,7 @@ from homing.queue.owner import Owner
 from homing.queue.tell import tell
 from homing.recipients.importer import FOLDER, Importer
 from homing.spool.marks import Marking
-from homing.support.oncall.channels import Channels, Relay
+from homing.support.oncall.channels import Channels
 from homing.support.oncall.engine import Engine as OnCall
 from homing.validation.judge import Judge
 from homing.validation.rules.names import Names
@@ -47,20 +49,6 @@ from homing.webhooks.pusher import Pusher
 from homing.webhooks.store import Webhooks
 
 TRACKED = "tracked"  # purpose of the secret that tracked addresses are sealed with
-
-
-def tracking_base(settings: Settings) -> str:
-    """Return what tracked addresses begin with."""
-    if settings.tracking_url:
-        return settings.tracking_url.rstrip("/")
-    port = settings.tracking.port if settings.tracking is not None else 80
-    scheme, usual = ("https", 443) if settings.tls_cert is not None else ("http", 80)
-    return f"{scheme}://{settings.hostname}" + ("" if port == usual else f":{port}")
-
-
-def tracking_hosts(settings: Settings) -> frozenset[str]:
-    """Return the names of ours that serve everybody's links, and that customers' tracking domains point to; lower case."""
-    return frozenset({(urlsplit(tracking_base(settings)).hostname or "").lower(), settings.hostname.lower()} - {""})
 
 
 def bounce_hosts(settings: Settings) -> frozenset[str]:
@@ -77,19 +65,6 @@ def marking_of(settings: Settings, master_key: MasterKey) -> Marking:
         mail_domain=settings.bounce_domain if settings.mx is not None else "",
         unsubscribe_token=partial(token, purpose=unsubscribe.PURPOSE),
         msfbl_token=partial(token, purpose=msfbl.PURPOSE, size=msfbl.MAC_BYTES) if settings.mx is not None else None,
-    )
-
-
-def relay_of(settings: Settings) -> Relay | None:
-    """Return the mail server that pages leave by."""
-    if settings.oncall_smtp is None:
-        return None
-    return Relay(
-        where=settings.oncall_smtp,
-        sender=settings.oncall_smtp_from,
-        security=settings.oncall_smtp_security,
-        user=settings.oncall_smtp_user,
-        password=settings.oncall_smtp_password,
     )
 
 
@@ -110,6 +85,7 @@ class Services:
         mail: Mail,
         tracking: TrackingBook,
         support: Support,
+        channels: Channels,
         forget_domains: Callable[[], None],
     ) -> None:
         policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
@@ -128,13 +104,15 @@ class Services:
             serves=tracking.serves,
             proxies=read_masks(settings.tracking_proxies),
         )
+        self.certificates = Certificates(settings.tracking_certs)
         self.oncall = OnCall(
             pool,
             clock,
-            Channels(master_key, self.http, relay=relay_of(settings)),
+            channels,
             self.http,
             heartbeat_url=settings.heartbeat_url,
         )
+        self.alarms = Alarms(pool, clock, mail)
         self.importer = Importer(pool, clock, settings.data / FOLDER, worker_id)
         self.resolver = resolver_of(settings, clock)
         self.judge = Judge(pool, DnsDomains(self.resolver), Names.from_package())
@@ -172,6 +150,8 @@ class Services:
             tasks.create_task(self.keeper.run(), name="ab tests")
             tasks.create_task(self.clerk.run(), name="privacy")
             tasks.create_task(self.oncall.run(), name="oncall")
+            tasks.create_task(self.certificates.run(), name="certificates")
+            tasks.create_task(self.alarms.run(), name="alarms of the ledger")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop. What is cut off is found again: a place in the log, a batch that was claimed."""

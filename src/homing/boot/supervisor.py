@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from homing.abtests import store as ab_tests
 from homing.accounts import store as accounts
-from homing.accounts import usage
+from homing.accounts import usage, validations
 from homing.accounts.grants import KEY_GRANTS
 from homing.accounts.types import DEFAULT_ACCOUNT
 from homing.availability.detector import Detector
@@ -29,6 +29,7 @@ from homing.availability.seal import Sealer
 from homing.availability.types import Finding
 from homing.boot import banner
 from homing.boot.names import SLATE, node_name, resolved
+from homing.boot.standby import Standby
 from homing.domains import mailboxes
 from homing.domains import store as domains
 from homing.domains.keys import SEAL_PURPOSE
@@ -167,7 +168,7 @@ async def _first_account(pool: db.Pool) -> str | None:
 
 
 async def _page(findings: Sequence[Finding]) -> None:
-    """Say that somebody is needed. Whoever is on call reads the log, until there is a better way to wake him."""
+    """Say that somebody is needed. The finding is written down next, and wakes whoever is on call (boot/alarms.py)."""
     for one in findings:
         _log.error("persistent_unavailability", account_id=one.account_id, start=one.start, seconds=one.seconds)
 
@@ -306,6 +307,13 @@ class House:
             now=SystemClock().now,
             target=Decimal(str(settings.availability_target)),
         )
+        standby = Standby(
+            settings,
+            self.pool,
+            SystemClock(),
+            load_or_make(settings.master_key_path),
+            served=lambda: supervisor.any_ready or stop.is_set(),
+        )
         watch = EdgeWatch(lambda: doorman.standing or supervisor.any_ready, journal.watched)
         async with channel.serve_control(settings.data, handlers), asyncio.TaskGroup() as tasks:
             background = [
@@ -313,6 +321,7 @@ class House:
                 tasks.create_task(watch.run(halt), name="watch"),
                 tasks.create_task(folder.run(halt), name="fold"),
                 tasks.create_task(detector.run(halt), name="detector"),
+                tasks.create_task(standby.run(halt), name="standby"),
                 tasks.create_task(self._keep_house(halt), name="housekeeping"),
             ]
             if self.postgres is not None:
@@ -340,7 +349,9 @@ class House:
                 await warmup.judge(self.pool, now=SystemClock().now())
                 await recipients.forget_old_strikes(self.pool, today=today)
                 await postmaster.forget_old(self.pool, now=SystemClock().now())
-                await usage.tidy(self.pool, now=SystemClock().now())
+                now = SystemClock().now()
+                await usage.tidy(self.pool, now=now)
+                await validations.tidy(self.pool, now=now)
                 await mailboxes.forget_old(self.pool, now=SystemClock().now())
                 await ab_tests.forget_messages(self.pool)
                 await ingest.forget_old(self.pool, now=SystemClock().now())

@@ -1,13 +1,16 @@
 """What a worker does for support: cases, their mail both ways, their clocks, the nightly audit; wired."""
 
 import asyncio
+from datetime import datetime
 from functools import partial
 
 from litestar.handlers import HTTPRouteHandler
 
+from homing.accounts import store as accounts
 from homing.api.bodies import Bodies
 from homing.api.v1 import support_case_steps, support_cases, support_promises, support_quarantine, support_updates
 from homing.api.v1.support_callers import Office
+from homing.availability import views
 from homing.boot.line import line_settings
 from homing.domains.verify import DomainDns
 from homing.ground import db
@@ -16,15 +19,17 @@ from homing.ground.config import Settings
 from homing.ground.secrets import MasterKey
 from homing.inbound.door import TakeSupport
 from homing.support.cases.audit import CaseSource
+from homing.support.cases.calls import Calls
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Desk
 from homing.support.cases.endings import Endings
+from homing.support.cases.extracts import Extracts, Ledger
 from homing.support.cases.keeper import Keeper
 from homing.support.cases.mailroom import Mailroom, TooMuch
 from homing.support.cases.post import Mail, Post
 from homing.support.cases.undelivered import UndeliveredFollower
 from homing.support.clocks.keeper import Keeper as ClockKeeper
-from homing.support.clocks.store import ServerClock
+from homing.support.clocks.store import LegalClock, ServerClock
 from homing.web import letter
 
 PURPOSE = "support"  # purpose of the secret in reply addresses and links
@@ -39,6 +44,25 @@ def support_base(settings: Settings) -> str:
     return f"{scheme}://{settings.hostname}" + ("" if settings.http.port == usual else f":{settings.http.port}")
 
 
+def ledger_of(legal: LegalClock) -> Ledger:
+    """Return what says what the availability ledger shows."""
+
+    async def shown(executor: db.Executor, account_id: int, *, since: datetime, until: datetime) -> str:
+        account = await accounts.account_by_id(executor, account_id)
+        if account is None:
+            return "There is no such account."
+        found = await views.extract(
+            executor,
+            account,
+            since=int(since.timestamp()),
+            until=int(until.timestamp()),
+            now=await legal.now(executor),
+        )
+        return views.in_words(found)
+
+    return shown
+
+
 class Support:
     """The wing of support for one worker. Without a support address it sends and takes no mail; cases work all the same."""
 
@@ -49,6 +73,8 @@ class Support:
         self.address = settings.support_address.lower()
         self.desk = Desk(pool, legal)
         self.course = Course(self.desk)
+        self.calls = Calls(self.desk, legal)
+        self._extracts = Extracts(pool, legal, self.desk, ledger_of(legal))
         self.endings = Endings(self.desk)
         self.mailroom = self._mailroom(settings, pool, clock)
         self._post = Post(
@@ -113,5 +139,6 @@ class Support:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._clocks.run(), name="clocks")
             tasks.create_task(self._keeper.run(), name="cases")
+            tasks.create_task(self._extracts.run(), name="extracts")
             if self.address:
                 tasks.create_task(self._post.run(), name="post")

@@ -28,9 +28,9 @@ from homing.api.app import Deps, make_app
 from homing.api.bodies import Bodies
 from homing.boot.gauges import register, snapshot_of, trace_of
 from homing.boot.line import Line
-from homing.boot.names import SLATE, resolved
+from homing.boot.names import SLATE, resolved, tracking_base, tracking_hosts
 from homing.boot.routes import resources
-from homing.boot.services import Services, marking_of, tracking_base, tracking_hosts
+from homing.boot.services import Services, marking_of
 from homing.boot.support import Support
 from homing.delivery.cancel import Canceller
 from homing.delivery.engine import Engine
@@ -216,6 +216,7 @@ class Worker:
         )
         self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self.refuse_new, clock=clock)
         self.support = Support(settings, pool, clock, master_key, self.notices)
+        self.line = Line(settings, pool, clock, master_key, mail=self.notices, calls=self.support.calls)
         self.services = Services(
             settings,
             pool,
@@ -228,9 +229,9 @@ class Worker:
             mail=self.notices,
             tracking=self.tracking,
             support=self.support,
+            channels=self.line.channels,
             forget_domains=self.forget_domains,
         )
-        self.line = Line(settings, pool, clock, master_key, mail=self.notices)
         slate = attachment.files.get(SLATE)
         evidence, worker_id = settings.data / "evidence", attachment.worker_id
         self.journal = Journal(evidence, worker_id, slate=None if slate is None else Slate(slate))
@@ -382,7 +383,15 @@ class Worker:
             opened = [await loop.create_server(door.protocol_factory, sock=sock, backlog=BACKLOG) for door, sock in doors]
             tracking = contextlib.AsyncExitStack()
             if "tracking" in sockets:
-                site = server.serving(self.services.site, sockets["tracking"], drain_s=settings.drain_s / 3, **tls)
+                certificates = self.services.certificates
+                await asyncio.to_thread(certificates.look)
+                site = server.serving(
+                    self.services.site,
+                    sockets["tracking"],
+                    drain_s=settings.drain_s / 3,
+                    certificates=certificates,
+                    **tls,
+                )
                 await tracking.enter_async_context(site)
             try:
                 yield

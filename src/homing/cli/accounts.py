@@ -1,11 +1,13 @@
 """`homing account` and `homing subaccount`: who our customers are, whether they may send, and how much."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from msgspec import structs
 
-from homing.accounts import store, subaccounts, usage
+from homing.accounts import store, subaccounts, usage, validations
 from homing.accounts.types import Account, Limits, Subaccount, SubaccountStatus
 from homing.accounts.usage import Usage
 from homing.cli import output, reach
@@ -21,6 +23,7 @@ NumberArgument = Annotated[
     int, typer.Argument(metavar="NUMBER", help="As `homing subaccount list` shows it.", min=1, max=2**31 - 1, show_default=False)
 ]
 LimitOption = Annotated[str | None, typer.Option(metavar="MESSAGES|none", show_default=False)]
+AddressLimitOption = Annotated[str | None, typer.Option(metavar="ADDRESSES|none", show_default=False)]
 
 
 @app.command("list")
@@ -90,28 +93,32 @@ def limit(
     hourly: LimitOption = None,
     daily: LimitOption = None,
     monthly: LimitOption = None,
+    validation_daily: AddressLimitOption = None,
+    validation_monthly: AddressLimitOption = None,
 ) -> None:
-    """Say how many messages a customer may send in an hour, a day and a month of UTC; none: as many as he likes."""
-    given = {"hourly": hourly, "daily": daily, "monthly": monthly}
-    wanted = {period: _limit(period, text) for period, text in given.items() if text is not None}
-    if not wanted:
-        raise Misuse("say which limit: --hourly, --daily or --monthly, with a number or `none`")
+    """Say how many messages a customer may send in an hour, a day and a month of UTC, and how many addresses it may have
+    validated; none: as many as it likes.
+    """
+    sending = _wanted({"hourly": hourly, "daily": daily, "monthly": monthly})
+    validating = _wanted({"daily": validation_daily, "monthly": validation_monthly}, kind="validation-")
+    if not sending and not validating:
+        raise Misuse("say which limit: --hourly, --daily or --monthly, with a number or `none`; see --help for more")
 
-    async def work() -> Limits:
+    async def work() -> tuple[Limits, Limits]:
         async with reach.database(reach.settings()) as pool:
             account = await reach.account(pool, name)
-            before = account.limits
-            limits = Limits(**{"hourly": before.hourly, "daily": before.daily, "monthly": before.monthly, **wanted})
-            await store.set_limits(pool, account.account_id, limits)
-            return limits
+            limits = structs.replace(account.limits, **sending)
+            validation = structs.replace(await validations.limits_of(pool, account.account_id), **validating)
+            if sending:
+                await store.set_limits(pool, account.account_id, limits)
+            if validating:
+                await validations.set_limits(pool, account.account_id, validation)
+            return limits, validation
 
-    limits = reach.run(work())
-    told = [
-        f"{output.number(most)} {period}"
-        for period, most in (("an hour", limits.hourly), ("a day", limits.daily), ("a month", limits.monthly))
-        if most is not None
-    ]
-    output.console().print(f"{name} may send {output.joined(told) or 'as much as it likes'}")
+    limits, validation = reach.run(work())
+    output.console().print(f"{name} may send {_told(limits)}")
+    if validation.any:
+        output.console().print(f"{name} may have addresses validated: {_told(validation)}")
 
 
 @subaccount_app.command("list")
@@ -193,12 +200,23 @@ def _comply(number: int, account: str | None, status: SubaccountStatus) -> None:
         raise reach.NotFound(f"{owner} has no subaccount {number}; `homing subaccount list` shows them")
 
 
+def _wanted(given: Mapping[str, str | None], *, kind: str = "") -> dict[str, int | None]:
+    """Return the limits that are said. kind: what stands before the period in the option."""
+    return {period: _limit(kind + period, text) for period, text in given.items() if text is not None}
+
+
+def _told(limits: Limits) -> str:
+    periods = (("an hour", limits.hourly), ("a day", limits.daily), ("a month", limits.monthly))
+    told = [f"{output.number(most)} {period}" for period, most in periods if most is not None]
+    return output.joined(told) or "as much as it likes"
+
+
 def _limit(period: str, text: str) -> int | None:
     if text.lower() == "none":
         return None
     digits = text.replace(",", "").replace("_", "")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 15):
-        raise Misuse(f"--{period} takes a number of messages, or `none`")
+        raise Misuse(f"--{period} takes a number, or `none`")
     return int(digits)
 
 

@@ -1,73 +1,80 @@
 """The command line itself: its commands, and how a failure is told."""
 
+import importlib
 import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
-from homing.cli import (
-    accounts,
-    availability,
-    cases,
-    contract,
-    demo,
-    doctor,
-    domains,
-    events,
-    hours,
-    ips,
-    keys,
-    line,
-    oncall,
-    output,
-    people,
-    postmaster,
-    privacy,
-    probe,
-    queue,
-    send,
-    suppressions,
-    templates,
-    trace,
-    up,
-)
+from homing.cli import output
 from homing.ground.errors import HomingError, Misuse, StoreUnavailable
 
+# Of a command: where it is, and whether it has commands of its own. A module is imported when its command is asked for: all of
+# them take most of a second, which each call would wait for.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("up", "up"),
+    "demo": ("demo", "demo"),
+    "account": ("accounts", "app"),
+    "subaccount": ("accounts", "subaccount_app"),
+    "key": ("keys", "app"),
+    "domain": ("domains", "app"),
+    "send": ("send", "send"),
+    "events": ("events", "events"),
+    "trace": ("trace", "trace"),
+    "queue": ("queue", "app"),
+    "ips": ("ips", "app"),
+    "pools": ("ips", "pools"),
+    "suppressions": ("suppressions", "app"),
+    "templates": ("templates", "app"),
+    "hours": ("hours", "app"),
+    "cases": ("cases", "app"),
+    "staff": ("people", "app"),
+    "contract": ("contract", "app"),
+    "line": ("line", "app"),
+    "oncall": ("oncall", "app"),
+    "postmaster": ("postmaster", "postmaster"),
+    "privacy": ("privacy", "app"),
+    "availability": ("availability", "app"),
+    "probe": ("probe", "app"),
+    "doctor": ("doctor", "doctor"),
+}
+
+
+class Commands(TyperGroup):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return their names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return one, or None if there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        found = getattr(importlib.import_module(f"homing.cli.{module}"), name)
+        if isinstance(found, typer.Typer):
+            group = get_group(found)
+            group.name = cmd_name
+            return group
+        alone = typer.Typer(add_completion=False)
+        alone.command(cmd_name)(found)
+        return get_command(alone)
+
+
 app = typer.Typer(
+    cls=Commands,
     help="homing: your own email platform. `homing up` starts it, `homing demo` shows it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("up")(up.up)
-app.command("demo")(demo.demo)
-app.add_typer(accounts.app, name="account")
-app.add_typer(accounts.subaccount_app, name="subaccount")
-app.add_typer(keys.app, name="key")
-app.add_typer(domains.app, name="domain")
-app.command("send")(send.send)
-app.command("events")(events.events)
-app.command("trace")(trace.trace)
-app.add_typer(queue.app, name="queue")
-app.add_typer(ips.app, name="ips")
-app.command("pools")(ips.pools)
-app.add_typer(suppressions.app, name="suppressions")
-app.add_typer(templates.app, name="templates")
-app.add_typer(hours.app, name="hours")
-app.add_typer(cases.app, name="cases")
-app.add_typer(people.app, name="staff")
-app.add_typer(contract.app, name="contract")
-app.add_typer(line.app, name="line")
-app.add_typer(oncall.app, name="oncall")
-app.command("postmaster")(postmaster.postmaster)
-app.add_typer(privacy.app, name="privacy")
-app.add_typer(availability.app, name="availability")
-app.add_typer(probe.app, name="probe")
-app.command("doctor")(doctor.doctor)
 
 _flags = {"traceback": False}
 

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from homing.cli.findings import Finding, fail, ok, warn
+from homing.ground.certificates import Certificates
 from homing.ground.config import HostPort, Settings
 from homing.ground.disk import BALLAST
 
@@ -195,6 +196,24 @@ def certificate(chosen: Settings, *, now: datetime | None = None) -> list[Findin
     if chosen.hostname and not _names(leaf, chosen.hostname):
         found.append(warn("certificate", f"does not name {chosen.hostname}", "get one for the name in HOMING_HOSTNAME"))
     return found
+
+
+def tracking_certificates(chosen: Settings, *, now: datetime | None = None) -> list[Finding]:
+    """Check that each certificate for a tracking domain can be read, and stays valid for a while."""
+    if chosen.tracking_certs is None:
+        return []
+    if not chosen.tracking_certs.is_dir():
+        return [fail("tracking certificates", f"{chosen.tracking_certs} is no folder", "make it, or unset HOMING_TRACKING_CERTS")]
+    moment = now or datetime.now(UTC)
+    kept = Certificates(chosen.tracking_certs)
+    kept.look()
+    found: list[Finding] = []
+    for file, held in kept.all():
+        if held is None:
+            found.append(fail("tracking certificates", f"{file} cannot be used", "it must hold chain and key; the log says more"))
+        elif held.expires_at - moment < _EXPIRES_SOON:
+            found.append(warn("tracking certificates", f"{file} is valid until {held.expires_at:%Y-%m-%d}", "renew it"))
+    return found or [ok("tracking certificates", f"{len(kept.all())} can be used")]
 
 
 def _names(certificate: x509.Certificate, host: str) -> bool:

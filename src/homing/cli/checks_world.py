@@ -13,12 +13,14 @@ from homing.cli import reach
 from homing.cli.findings import Finding, fail, ok, warn
 from homing.events import store as events
 from homing.ground import db
+from homing.ground.certificates import Certificates
 from homing.ground.config import Settings
 
 _sql = db.queries("homing.cli")
 LEAST_SERVER = 150000
 LEAST_DAYS_AHEAD = 2
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=1)
+_SHOWN = 5  # names in one line
 PORT_25_HOST = "gmail-smtp-in.l.google.com"
 
 
@@ -26,7 +28,7 @@ async def database(chosen: Settings) -> list[Finding]:
     """Check the server, its settings and clock, the schema, the log's partitions and the workers."""
     try:
         async with reach.database(chosen) as pool:
-            found = [*await _server(pool), *await _schema(pool)]
+            found = [*await _server(pool), *await _schema(pool), *await secure_names(pool, chosen)]
             if await _sql.table_exists(pool, name="case_letters"):
                 found += await support(pool, chosen)
             return found
@@ -78,6 +80,20 @@ async def _schema(pool: db.Pool) -> list[Finding]:
     found.append(_partitions(await events.days_ready(pool, datetime.now(UTC).date())))
     found.append(await _workers(pool))
     return found
+
+
+async def secure_names(pool: db.Pool, chosen: Settings) -> list[Finding]:
+    """Check that each tracking domain whose links begin with https has a certificate, where homing shows them."""
+    if chosen.tracking_certs is None or not await _sql.table_exists(pool, name="tracking_domains"):
+        return []
+    kept = Certificates(chosen.tracking_certs)
+    kept.look()
+    without = [row["domain"] async for row in _sql.secure_trackings(pool) if kept.of(row["domain"]) is None]
+    if not without:
+        return [ok("https of customers", "every secure tracking domain has a certificate")]
+    more = f" and {len(without) - _SHOWN} more" if len(without) > _SHOWN else ""
+    text = f"no certificate for {', '.join(without[:_SHOWN])}{more}"
+    return [warn("https of customers", text, f"get one, and put it into {chosen.tracking_certs}")]
 
 
 def _partitions(days: int) -> Finding:

@@ -56,6 +56,7 @@ async def examine(chosen: Settings, *, network: bool = False) -> list[Finding]:
         *await checks_world.database(chosen),
         *checks_machine.ports(chosen, running=running),
         *checks_machine.certificate(chosen),
+        *checks_machine.tracking_certificates(chosen),
         *await checks_world.resolver(chosen),
         *(checks_world.port_25() if network else []),
         *checks_machine.source_ips(chosen),

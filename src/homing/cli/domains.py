@@ -80,7 +80,7 @@ def list_domains(account: AccountOption = None, json: JsonOption = False) -> Non
         sends = is_owned(one.status, trusted=one.trusted) and one.status.compliance_status == "valid"
         rows.add_row(
             one.domain,
-            Text("yes" + (" (trusted)" if one.trusted else ""), style="green") if sends else Text("not yet", style="yellow"),
+            Text("yes" + (" (trusted)" if one.trusted else ""), style="green") if sends else Text(_not_yet(one), style="yellow"),
             one.status.dkim_status + _doubt(max((key.failures for key in default_keys(one, keys[one.domain])), default=0)),
             _bounces(one),
             "" if one.checked_at is None else f"{one.checked_at:%Y-%m-%d %H:%M}",
@@ -209,6 +209,11 @@ def _how(domain: SendingDomain) -> str:
     return "." if is_owned(domain.status, trusted=False) else "; mail may come from it once it is verified."
 
 
+def _not_yet(domain: SendingDomain) -> str:
+    """Return that mail may not come from a domain yet, and when it is removed otherwise."""
+    return "not yet" + ("" if domain.verify_by is None else f"; removed after {domain.verify_by:%Y-%m-%d}")
+
+
 def _print_records(console: Console, keys: Sequence[DkimKey]) -> None:
     """Print records as a zone file has them, unbroken, so that they can be copied."""
     for key in keys:
@@ -229,6 +234,7 @@ def _facts(domain: SendingDomain, keys: Sequence[DkimKey]) -> dict[str, Any]:
         "trusted": domain.trusted,
         "may_send": is_owned(domain.status, trusted=domain.trusted) and domain.status.compliance_status == "valid",
         "status": domain.status,
+        "verify_by": domain.verify_by,
         "checked_at": domain.checked_at,
         "failures": {"cname": domain.cname_failures, "mx": domain.mx_failures},
         "tracking_domain": domain.tracking_domain,

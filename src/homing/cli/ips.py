@@ -2,7 +2,7 @@
 
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,7 +13,9 @@ from homing.accounts import store as accounts
 from homing.cli import control, output, reach
 from homing.cli.keys import AccountOption, JsonOption
 from homing.delivery.room import name_of
-from homing.egress import store, warmup_store
+from homing.egress import pair_store, store, warmup_store
+from homing.egress.pair_store import Key
+from homing.egress.rules.pairs import Pair
 from homing.egress.rules.warmup import LAST_STAGE, Tally, per_day, per_hour, room
 from homing.egress.types import DEFAULT_POOL, IpPool, SendingIp, WhenFull
 from homing.ground import db
@@ -38,7 +40,8 @@ def show(context: typer.Context, account: AccountOption = None, json: JsonOption
             found = await store.sending_ips(pool, owner)
             names = await _names(pool)
             tallies = await warmup_store.tallies(pool, [ip.address for ip in found], since=now.date())
-            return [_facts(ip, names, tallies[ip.address], now) for ip in found]
+            pairs = await pair_store.of_addresses(pool, [ip.address for ip in found if ip.stage is not None])
+            return [{**_facts(ip, names, tallies[ip.address], now), "providers": _caps(pairs, ip.address)} for ip in found]
 
     listed = reach.run(work())
     if json:
@@ -208,6 +211,11 @@ def _facts(ip: SendingIp, names: dict[int, str], tallies: Sequence[Tally], now: 
         "blocked": today.blocked,
         "complained": today.complained,
     }
+
+
+def _caps(pairs: Mapping[Key, Pair], address: str) -> dict[str, int]:
+    """Return how much an address may send in a day to each big provider that it has sent to."""
+    return {key.provider: pair.cap for key, pair in pairs.items() if key.address == address}
 
 
 def _table(listed: Sequence[dict[str, Any]]) -> Any:

@@ -65,3 +65,8 @@ SELECT recipient_domain AS domain, type, coalesce(detail->>'bounce_class', '') A
 FROM events
 WHERE account_id = :account_id AND at >= :since AND transmission_id = :transmission_id
 GROUP BY recipient_domain, type, coalesce(detail->>'bounce_class', '');
+
+-- name: secure_trackings
+-- Verified tracking domains whose links begin with https.
+-- reads: tracking_domains
+SELECT domain FROM tracking_domains WHERE secure AND cname_status = 'valid' AND compliance_status = 'valid' ORDER BY domain;

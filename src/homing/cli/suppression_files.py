@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from homing.accounts import subaccounts
 from homing.cli import output, reach
 from homing.cli.keys import AccountOption, JsonOption
 from homing.ground import db
@@ -84,7 +85,10 @@ def import_file(
     async def work() -> tuple[Tally, list[Refusal], UUID | None]:
         async with reach.database(reach.settings()) as pool:
             owner = await reach.account(pool, account)
-            return await _import(pool, owner.account_id, file, terms, told_in, apply=apply)
+            known = await subaccounts.numbers(pool, owner.account_id)
+            if subaccount and subaccount not in known:
+                raise reach.NotFound(f"{owner.name} has no subaccount {subaccount}; `homing subaccount list` shows them")
+            return await _import(pool, owner.account_id, known, file, terms, told_in, apply=apply)
 
     try:
         tally, first, import_id = reach.run(work())
@@ -105,13 +109,13 @@ def import_file(
 
 
 async def _import(
-    pool: db.Pool, account_id: int, file: Path, terms: Terms, told_in: Path, *, apply: bool
+    pool: db.Pool, account_id: int, known: frozenset[int], file: Path, terms: Terms, told_in: Path, *, apply: bool
 ) -> tuple[Tally, list[Refusal], UUID | None]:
     import_id = uuid4() if apply else None
     me = f"homing-cli {os.getpid()}"
     size = file.stat().st_size
     tally, first = Tally(), list[Refusal]()
-    source = SourceFile.open(file, terms, now=datetime.now(UTC))
+    source = SourceFile.open(file, terms, now=datetime.now(UTC), subaccounts=known)
     if import_id is not None:
         await imports.add(
             pool, import_id, account_id=account_id, terms=terms, name=file.name[:255], size_bytes=size, by_command=me

@@ -10,6 +10,7 @@ import msgspec
 import typer
 from rich.text import Text
 
+from homing.accounts import subaccounts
 from homing.accounts.types import Sender
 from homing.api.v1.templates_wire import TemplateIn, read_template
 from homing.cli import output, reach
@@ -74,6 +75,8 @@ def import_templates(
     async def work() -> list[Outcome]:
         async with reach.database(reach.settings()) as pool:
             owner = await reach.account(pool, account)
+            if subaccount and await subaccounts.one(pool, owner.account_id, subaccount) is None:
+                raise reach.NotFound(f"{owner.name} has no subaccount {subaccount}; `homing subaccount list` shows them")
             who = Sender(account_id=owner.account_id, subaccount_id=subaccount)
             outcomes: list[Outcome] = []
             for one in found:

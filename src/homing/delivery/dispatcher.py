@@ -170,11 +170,11 @@ class Dispatcher:
             if reason is not None:
                 engine.outcomes.stopped(ready, chunk.facts, reason)
                 return True
-        address = queue.source.address
+        address, provider = queue.source.address, queue.site.provider
         if isinstance(connection, Sink) or engine.warmup.standing(address) is Standing.FREE:
             await self._converse(ready, chunk, connection)
             return True
-        if not await engine.warmup.take(address, beyond=ready.beyond):
+        if not await engine.warmup.take(address, provider, beyond=ready.beyond):
             engine.reroute(queue, ready)
             return True
         fate = Fate.SENT
@@ -182,7 +182,7 @@ class Dispatcher:
             outcome = await self._converse(ready, chunk, connection)
             fate = Fate.UNUSED if outcome is None else Fate.PUT_OFF if isinstance(outcome, Deferred) else Fate.SENT
         finally:
-            engine.warmup.settle(address, fate)
+            engine.warmup.settle(address, provider, fate)
         return True
 
     async def _converse(self, ready: Ready, chunk: Chunk, connection: Connection | Sink) -> Outcome | None:

@@ -30,12 +30,12 @@ from homing.delivery.sites import Sites
 from homing.delivery.stops import Stops
 from homing.delivery.types import Route, Site
 from homing.delivery.unroutable import Unroutable
+from homing.egress.levels import Levels
 from homing.egress.pools import PoolBook
 from homing.egress.rules.choice import is_full
 from homing.egress.rules.shaping import Shaping
 from homing.egress.rules.warmup import patience
 from homing.egress.types import Line, WhenFull
-from homing.egress.warmup import Warmup
 from homing.events.rules.classify import Classifier
 from homing.events.rules.reason import CANCELED
 from homing.ground import db
@@ -96,7 +96,14 @@ class Engine:
         )
         self._lifetime = timedelta(seconds=settings.lifetime_s)
         self._patience = patience(self._lifetime)
-        self.warmup = Warmup(pool, clock, stage=pools.stage, filled=self._filled, opened=lambda: self.room.open())
+        self.warmup = Levels(
+            pool,
+            clock,
+            stage=pools.stage,
+            filled=self._filled,
+            opened=lambda: self.room.open(),
+            by_provider=settings.warmup_by_provider,
+        )
         self.room = Room(clock, patience=self._patience, unpark=owner.unpark)
         pools.changed = self.warmup.changed
         self.holds = HoldBook(pool, clock, began=self._hold_began, ended=self._hold_ended)
@@ -274,7 +281,8 @@ class Engine:
                     self.in_flight.watch(),
                     self.opening.watch(),
                     self._pools.run(),
-                    self.warmup.run(),
+                    self.warmup.addresses.run(),
+                    self.warmup.pairs.run(),
                     self.room.run(),
                 ):
                     self._spawn(watching, "watch")
@@ -336,10 +344,12 @@ class Engine:
         """Let an untried entry find another address: that of its queue has used up its volume."""
         self._queue_up(ready, queue.site)
 
-    def _filled(self, address: str) -> None:
-        """An address has used up its volume: what waits for it finds another one, or waits for room."""
+    def _filled(self, address: str, provider: str) -> None:
+        """An address has used up its volume (of one provider): what waits for it finds another one, or waits for room."""
         for queue in self.sites:
             if queue.source.address != address or queue.site.key == SINK.key:
+                continue
+            if provider and queue.site.provider != provider:
                 continue
             for ready in queue.drain():
                 self._queue_up(ready, queue.site)

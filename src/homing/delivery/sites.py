@@ -32,7 +32,7 @@ class Sites:
     given_back  called with entries that a held site must not keep in memory
     emptied     called with the key of a site whose queue was emptied so
     later       runs something after so many seconds
-    standing    what warm-up says of an address of ours
+    standing    what warm-up says of an address of ours towards a provider
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Sites:
         given_back: Callable[[Ready], None],
         emptied: Callable[[str], None],
         later: Callable[[float, Callable[[], None]], object],
-        standing: Callable[[str], Standing],
+        standing: Callable[[str, str], Standing],
     ) -> None:
         self._clock = clock
         self._holds = holds
@@ -103,9 +103,12 @@ class Sites:
         def refused(address: str) -> bool:
             return not _reaches(address, site) or self._refuses(address, site.key)
 
+        def standing(address: str) -> Standing:
+            return self._standing(address, site.provider)
+
         if must_go:
-            return choice.beyond(line, start=start, standing=self._standing, refused=refused)
-        return choice.choose(line, start=start, standing=self._standing, refused=refused)
+            return choice.beyond(line, start=start, standing=standing, refused=refused)
+        return choice.choose(line, start=start, standing=standing, refused=refused)
 
     def is_held(self, queue: SiteQueue) -> bool:
         """Return whether nothing may go from this queue now."""

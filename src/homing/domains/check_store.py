@@ -5,8 +5,10 @@ from datetime import datetime
 
 import msgspec
 
+from homing.contracts import store as audit
 from homing.domains import store
 from homing.domains.rules.recheck import Finding, Standing, after_look
+from homing.domains.rules.status import is_forfeit
 from homing.domains.types import DkimKey, SendingDomain, TrackingDomain
 from homing.ground.db import Pool, queries, trouble_is_temporary
 
@@ -54,6 +56,29 @@ async def postpone(pool: Pool, domain: SendingDomain, *, next_check_at: datetime
     """Note that nothing of a domain is to be looked at before then."""
     with trouble_is_temporary():
         await _sql.postpone_look(pool, domain=domain.domain, next_check_at=next_check_at)
+
+
+async def remove_unproved(pool: Pool, *, now: datetime, limit: int) -> list[SendingDomain]:
+    """Remove domains that nobody has proved in time, note each in the audit, and return them."""
+    with trouble_is_temporary():
+        async with pool.acquire() as connection, connection.transaction():
+            held = [store.read_domain(row) async for row in _sql.hold_unproved(connection, now=now, limit=limit)]
+            gone = [domain for domain in held if is_forfeit(domain, now=now)]
+            for domain in gone:
+                await store.delete(connection, domain.domain, account_id=domain.account_id)
+                await audit.note(
+                    connection,
+                    actor="system",
+                    action="domain.removed",
+                    account_id=domain.account_id,
+                    subject=f"domain {domain.domain}",
+                    detail={
+                        "why": "nobody proved within two weeks that it is his; it can be added again",
+                        "subaccount_id": domain.subaccount_id,
+                        "created_at": domain.created_at,
+                    },
+                )
+    return gone
 
 
 async def keep_look(pool: Pool, domain: SendingDomain, look: Look, *, now: datetime, next_check_at: datetime) -> Changed:

@@ -7,7 +7,17 @@ WHERE domain IN (
     ORDER BY next_check_at LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 RETURNING domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
-          default_key, checked_at, cname_failures, mx_failures, created_at, updated_at;
+          default_key, verify_by, checked_at, cname_failures, mx_failures, created_at, updated_at;
+
+-- name: hold_unproved
+-- Domains that nobody has proved in time, and that nothing names; held until the transaction ends.
+-- reads: sending_domains, ip_pools
+SELECT domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
+       default_key, verify_by, checked_at, cname_failures, mx_failures, created_at, updated_at
+FROM sending_domains d
+WHERE verify_by <= :now
+  AND NOT EXISTS (SELECT FROM ip_pools p WHERE d.domain IN (p.signing_domain, p.fbl_signing_domain))
+ORDER BY verify_by LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- name: keep_look!
 -- Keep what a look found, and when the next one is due.

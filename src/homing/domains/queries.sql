@@ -4,26 +4,27 @@
 SELECT pg_advisory_xact_lock(hashtext('homing sending domains'));
 
 -- name: insert_domain<!
--- Add a domain; nothing comes back where the name is taken.
+-- Add a domain, which must be proved in time unless an operator vouches for it; nothing comes back where the name is taken.
 -- writes: sending_domains
-INSERT INTO sending_domains (domain, account_id, subaccount_id, shared, tracking_domain, status, trusted)
-VALUES (:domain, :account_id, :subaccount_id, :shared, :tracking_domain, :status, :trusted)
+INSERT INTO sending_domains (domain, account_id, subaccount_id, shared, tracking_domain, status, trusted, verify_by)
+VALUES (:domain, :account_id, :subaccount_id, :shared, :tracking_domain, :status, :trusted,
+        CASE WHEN NOT :trusted::boolean THEN now() + :patience::interval END)
 ON CONFLICT (domain) DO NOTHING
 RETURNING domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
-          default_key, checked_at, cname_failures, mx_failures, created_at, updated_at;
+          default_key, verify_by, checked_at, cname_failures, mx_failures, created_at, updated_at;
 
 -- name: one_domain^
 -- One domain, whoever has it.
 -- reads: sending_domains
 SELECT domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
-       default_key, checked_at, cname_failures, mx_failures, created_at, updated_at
+       default_key, verify_by, checked_at, cname_failures, mx_failures, created_at, updated_at
 FROM sending_domains WHERE domain = :domain;
 
 -- name: domain_of^
 -- One domain of an account (and of one subaccount, where one is named).
 -- reads: sending_domains
 SELECT domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
-       default_key, checked_at, cname_failures, mx_failures, created_at, updated_at
+       default_key, verify_by, checked_at, cname_failures, mx_failures, created_at, updated_at
 FROM sending_domains
 WHERE domain = :domain AND account_id = :account_id
   AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id);
@@ -32,7 +33,7 @@ WHERE domain = :domain AND account_id = :account_id
 -- The domains of an account, by name.
 -- reads: sending_domains
 SELECT domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
-       default_key, checked_at, cname_failures, mx_failures, created_at, updated_at
+       default_key, verify_by, checked_at, cname_failures, mx_failures, created_at, updated_at
 FROM sending_domains
 WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
 ORDER BY domain;
@@ -41,7 +42,7 @@ ORDER BY domain;
 -- Parents and subdomains of a name that belong to other accounts.
 -- reads: sending_domains
 SELECT domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
-       default_key, checked_at, cname_failures, mx_failures, created_at, updated_at
+       default_key, verify_by, checked_at, cname_failures, mx_failures, created_at, updated_at
 FROM sending_domains
 WHERE account_id <> :account_id
   AND (domain = ANY(:parents::text[]) OR right(domain, length(:domain::text) + 1) = '.' || :domain);
@@ -50,7 +51,7 @@ WHERE account_id <> :account_id
 -- The default bounce domain of an account's subaccount.
 -- reads: sending_domains
 SELECT domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
-       default_key, checked_at, cname_failures, mx_failures, created_at, updated_at
+       default_key, verify_by, checked_at, cname_failures, mx_failures, created_at, updated_at
 FROM sending_domains
 WHERE account_id = :account_id AND subaccount_id = :subaccount_id AND is_default_bounce;
 
@@ -67,16 +68,17 @@ UPDATE sending_domains
 SET shared = :shared, is_default_bounce = :is_default_bounce, tracking_domain = :tracking_domain, updated_at = now()
 WHERE domain = :domain AND account_id = :account_id AND subaccount_id = :subaccount_id
 RETURNING domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
-          default_key, checked_at, cname_failures, mx_failures, created_at, updated_at;
+          default_key, verify_by, checked_at, cname_failures, mx_failures, created_at, updated_at;
 
 -- name: set_status<!
--- Keep what a check found, or an operator's word. The count of failed looks begins anew.
+-- Keep what a check found, or an operator's word. The count of failed looks begins anew; what was proved once stays.
 -- writes: sending_domains
 UPDATE sending_domains
-SET status = :status, trusted = :trusted, cname_failures = 0, mx_failures = 0, updated_at = now()
+SET status = :status, trusted = :trusted, cname_failures = 0, mx_failures = 0, updated_at = now(),
+    verify_by = CASE WHEN NOT :owned::boolean THEN verify_by END
 WHERE domain = :domain AND account_id = :account_id AND subaccount_id = :subaccount_id
 RETURNING domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
-          default_key, checked_at, cname_failures, mx_failures, created_at, updated_at;
+          default_key, verify_by, checked_at, cname_failures, mx_failures, created_at, updated_at;
 
 -- name: delete_domain$
 -- Remove a domain with its keys.
@@ -138,7 +140,7 @@ LIMIT 1;
 -- One domain of an account, held until the transaction ends.
 -- reads: sending_domains
 SELECT domain, account_id, subaccount_id, shared, is_default_bounce, tracking_domain, status::text AS status, trusted,
-       default_key, checked_at, cname_failures, mx_failures, created_at, updated_at
+       default_key, verify_by, checked_at, cname_failures, mx_failures, created_at, updated_at
 FROM sending_domains WHERE domain = :domain AND account_id = :account_id FOR UPDATE;
 
 -- name: reset_key!

@@ -1,4 +1,5 @@
 """Looks into DNS of our own accord: verified domains about once a day, a few at a time, by whichever worker comes first.
+Domains that nobody has proved in time are removed.
 
 A row is claimed for some minutes, so two workers do not look at one domain, and a dead worker's claims fall free again.
 """
@@ -69,8 +70,16 @@ class Rechecker:
                 log.exception("domain_checks_failed")
 
     async def turn(self) -> int:
-        """Look at up to BATCH sending domains and as many tracking domains; return how many of the more numerous kind."""
+        """Look at up to BATCH sending domains and as many tracking domains, and remove as many unproved ones.
+
+        returns  how many of the most numerous kind
+        """
         now = self._clock.now()
+        removed = await check_store.remove_unproved(self._pool, now=now, limit=BATCH)
+        for gone in removed:
+            log.info("domain_removed_unproved", domain=gone.domain, account_id=gone.account_id, created_at=gone.created_at)
+        if removed:
+            self._changed()
         claim = {"now": now, "until": now + CLAIM}
         domains = await check_store.claim_domains(self._pool, **claim, limit=BATCH)
         trackings = await check_store.claim_trackings(self._pool, **claim, limit=BATCH)
@@ -80,7 +89,7 @@ class Rechecker:
                 looks.create_task(self._guarded(domain.domain, self._look(domain, keys[domain.domain])))
             for tracking in trackings:
                 looks.create_task(self._guarded(tracking.domain, self._look_at_tracking(tracking)))
-        return max(len(domains), len(trackings))
+        return max(len(domains), len(trackings), len(removed))
 
     async def _guarded(self, domain: str, look: Coroutine[None, None, Changed]) -> None:
         async with self._slots:

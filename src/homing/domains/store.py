@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from homing.domains.rules.names import parents
-from homing.domains.rules.status import is_owned, merged
+from homing.domains.rules.status import UNPROVED_FOR, is_owned, merged
 from homing.domains.types import Conflict, DkimKey, DomainStatus, KeyStanding, NewDkimKey, SendingDomain, Verdict
 from homing.ground.db import Executor, Pool, Record, queries, trouble_is_temporary
 
@@ -43,6 +43,7 @@ async def create(
                 tracking_domain=tracking_domain,
                 status=encode_status(DomainStatus()),
                 trusted=trusted,
+                patience=UNPROVED_FOR,
             )
             if row is None:
                 taken = await _sql.one_domain(connection, domain=domain)
@@ -225,13 +226,15 @@ async def write_status(
     connection: Executor, domain: SendingDomain, status: DomainStatus, *, trusted: bool | None = None
 ) -> Record:
     """Write the status of a domain that is held."""
+    vouched = domain.trusted if trusted is None else trusted
     row: Record = await _sql.set_status(
         connection,
         domain=domain.domain,
         account_id=domain.account_id,
         subaccount_id=domain.subaccount_id,
         status=encode_status(status),
-        trusted=domain.trusted if trusted is None else trusted,
+        trusted=vouched,
+        owned=is_owned(status, trusted=vouched),
     )
     return row
 

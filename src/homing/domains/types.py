@@ -120,6 +120,7 @@ class SendingDomain(msgspec.Struct, frozen=True, kw_only=True):
 
     trusted       an operator vouched for it (homing domain add --trust): usable in From without DNS
     default_key   id of the key that signs where a message names none
+    verify_by     until when it must be proved, or it is removed; None once it was
     checked_at    when DNS was last asked of our own accord
     cname_failures, mx_failures   such looks in a row that found the record gone
     """
@@ -133,6 +134,7 @@ class SendingDomain(msgspec.Struct, frozen=True, kw_only=True):
     status: DomainStatus
     trusted: bool
     default_key: str = DEFAULT_KEY
+    verify_by: datetime | None = None
     checked_at: datetime | None = None
     cname_failures: int = 0
     mx_failures: int = 0

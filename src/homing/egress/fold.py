@@ -1,13 +1,15 @@
 """The follower of warm-up: counts what became of mail from warming addresses, in the transaction that moves its place."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import msgspec
 from msgspec import structs
 
-from homing.egress import warmup_store
+from homing.egress import pair_store, warmup_store
+from homing.egress.pair_store import Key
+from homing.egress.rules.pairs import PROFILES
 from homing.egress.rules.warmup import Tally
 from homing.events.types import EventType, Logged
 from homing.ground import db
@@ -22,6 +24,7 @@ class _Detail(msgspec.Struct, gc=False):
     ip_address: str = ""
     bounce_class: str = ""
     num_retries: str = ""
+    mailbox_provider: str = ""
 
 
 _decode = msgspec.json.Decoder(_Detail, strict=False).decode
@@ -42,11 +45,31 @@ class WarmupFollower:
         outcomes = tallied(events)
         if outcomes:
             await warmup_store.count(connection, outcomes)
+        pairs = tallied_by_provider(events)
+        if pairs:
+            await pair_store.count(connection, pairs)
 
 
 def tallied(events: Sequence[Logged]) -> list[tuple[str, Tally]]:
     """Return what events tell of each address and day, in the order of both."""
     found: dict[tuple[str, date], Tally] = {}
+    for event, detail in _read(events):
+        key = (detail.sending_ip, event.at.date())
+        found[key] = _with(found.get(key) or Tally(day=key[1]), event.type, detail)
+    return [(address, tally) for (address, _), tally in sorted(found.items()) if _is_address(address)]
+
+
+def tallied_by_provider(events: Sequence[Logged]) -> list[tuple[Key, Tally]]:
+    """Return what events tell of each address at each big provider and day, in the order of all three."""
+    found: dict[tuple[Key, date], Tally] = {}
+    for event, detail in _read(events):
+        if detail.mailbox_provider in PROFILES:
+            key = (Key(detail.sending_ip, detail.mailbox_provider), event.at.date())
+            found[key] = _with(found.get(key) or Tally(day=key[1]), event.type, detail)
+    return [(key, tally) for (key, _), tally in sorted(found.items()) if _is_address(key.address)]
+
+
+def _read(events: Sequence[Logged]) -> Iterator[tuple[Logged, _Detail]]:
     for event in events:
         if event.type not in _COUNTED:
             continue
@@ -55,9 +78,7 @@ def tallied(events: Sequence[Logged]) -> list[tuple[str, Tally]]:
         except msgspec.MsgspecError:
             continue  # one event that cannot be read must not stop the others
         if detail.sending_ip:
-            key = (detail.sending_ip, event.at.date())
-            found[key] = _with(found.get(key) or Tally(day=key[1]), event.type, detail)
-    return [(address, tally) for (address, _), tally in sorted(found.items()) if _is_address(address)]
+            yield event, detail
 
 
 def _is_address(text: str) -> bool:

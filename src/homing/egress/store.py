@@ -6,6 +6,7 @@ from datetime import date
 
 import msgspec
 
+from homing.egress import pair_store
 from homing.egress.types import DEFAULT_POOL, SHARED_POOL, IpPool, SendingIp, WhenFull
 from homing.ground.db import Executor, Pool, Record, queries, trouble_is_temporary
 
@@ -134,8 +135,9 @@ class OpenIp:
         await _sql.move_ip(self._connection, account_id=self.ip.account_id, address=self.ip.address, pool_id=pool_id)
 
     async def set_stage(self, stage: int | None, *, today: date) -> None:
-        """Set the stage of automatic warm-up; None ends it."""
+        """Set the stage of automatic warm-up; None ends it. What it may send to providers begins anew, by that stage."""
         await _sql.set_stage(self._connection, account_id=self.ip.account_id, address=self.ip.address, stage=stage, today=today)
+        await pair_store.forget(self._connection, self.ip.address)
 
 
 async def assign(pool: Pool, made: SendingIp, *, today: date) -> None:
@@ -154,6 +156,7 @@ async def assign(pool: Pool, made: SendingIp, *, today: date) -> None:
 async def release(pool: Pool, address: str) -> bool:
     """Take an address back; False: it belonged to nobody."""
     async with _changing(pool) as connection:
+        await pair_store.forget(connection, address)
         return await _sql.release(connection, address=address) is not None
 
 

@@ -5,13 +5,15 @@ A lease is counted when it is given; what was not used is given back, and lost o
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from enum import Enum
+from functools import partial
+from typing import Protocol
 
 from homing.egress import warmup_store
 from homing.egress.rules.choice import Standing
-from homing.egress.rules.warmup import Returned
+from homing.egress.rules.warmup import Lease, Returned
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
 from homing.ground.errors import StoreUnavailable
@@ -22,6 +24,14 @@ log = get("egress")
 EVERY_S = 1.0
 TELL_S = 5.0  # what became of leases is told so often
 IDLE_S = 30.0  # a lease that nobody has used for so long is given back
+
+
+class Exchange(Protocol):
+    """Tells what became of leases, and gets a new one where it is wanted."""
+
+    async def __call__(self, key: str, /, *, now: datetime, returned: Sequence[Returned], wanted: bool) -> Lease | None:
+        """Return a lease; None where the address is not warming any more, or nothing was wanted."""
+        ...
 
 
 class Fate(Enum):
@@ -56,6 +66,8 @@ class Warmup:
     stage     of an address that is warming, else None (egress.pools)
     filled    called with an address whose volume has just been found used up
     opened    called when an address may have room again, or pools have changed
+    exchange  tells the store what became of leases, and gets new ones; default: those of addresses as a whole.
+              With that of pairs, what is called an address here is the key of a pair
     """
 
     def __init__(
@@ -66,8 +78,9 @@ class Warmup:
         stage: Callable[[str], int | None],
         filled: Callable[[str], None],
         opened: Callable[[], None],
+        exchange: Exchange | None = None,
     ) -> None:
-        self._pool = pool
+        self._store = exchange or partial(warmup_store.exchange, pool)
         self._clock = clock
         self._stage = stage
         self._filled = filled
@@ -185,7 +198,7 @@ class Warmup:
         if held.day is not None and (unused or put_off or beyond):
             returned.append(Returned(day=held.day, hour=held.hour, unused=unused, put_off=put_off, beyond=beyond))
         if returned or wanted:
-            lease = await warmup_store.exchange(self._pool, address, now=now, returned=returned, wanted=wanted)
+            lease = await self._store(address, now=now, returned=returned, wanted=wanted)
         else:
             lease = None
         held.unused -= unused

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+from homing.egress import pair_store
 from homing.egress.rules import warmup
 from homing.egress.rules.warmup import Lease, Progress, Returned, Tally, Verdict
 from homing.ground.db import Executor, Pool, queries, trouble_is_temporary
@@ -97,6 +98,7 @@ async def judge(pool: Pool, *, now: datetime) -> list[Judged]:
                 )
             done += judged
         await _sql.forget_days(pool, before=(now - KEPT).date())
+        await pair_store.forget_days(pool, before=(now - KEPT).date())
     return done
 
 
@@ -108,11 +110,13 @@ async def _judge_one(connection: Executor, address: str, today: date) -> list[Ju
     done: list[Judged] = []
     progress: Progress | None = Progress(stage=row["stage"], stalled=row["stalled"], idle=row["idle"])
     day = max(row["judge_from"], today - timedelta(days=MOST_DAYS))
+    of_pairs = await pair_store.Judging.begin(connection, address, since=day - timedelta(days=2))
     known = {tally.day: tally for tally in (await tallies(connection, [address], since=day - timedelta(days=2)))[address]}
     while progress is not None and day < today:
         before = [known[one] for one in (day - timedelta(days=1), day - timedelta(days=2)) if one in known]
         stage = progress.stage
-        progress, verdict = warmup.close_day(progress, known.get(day, Tally(day=day)), before)
+        grew = of_pairs.close_day(day)
+        progress, verdict = warmup.close_day(progress, known.get(day, Tally(day=day)), before, grew=grew)
         done.append(Judged(address, day, verdict, stage, None if progress is None else progress.stage))
         day += timedelta(days=1)
     end = progress or Progress(stage=1)
@@ -124,6 +128,7 @@ async def _judge_one(connection: Executor, address: str, today: date) -> list[Ju
         idle=end.idle,
         judge_from=day,
     )
+    await of_pairs.keep(warm=progress is None)
     return done
 
 

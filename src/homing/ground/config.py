@@ -67,6 +67,9 @@ class Settings:
     tracking_proxies: tuple[
         str, ...
     ] = ()  # networks of proxies before it, CIDR, comma separated, whose X-Forwarded-For is believed
+    tracking_certs: Path | None = (
+        None  # folder of certificates (PEM) for the tracking domains of customers, read again as they change; needs tls_cert
+    )
     geoip: Path | None = None  # MaxMind database (.mmdb) that tells where an open or click came from; default: nobody asks
     mx: HostPort | None = None  # where mail that comes back is taken (bounces, complaints, inbound domains); default: nowhere
     tls_cert: Path | None = (
@@ -113,6 +116,9 @@ class Settings:
     max_message_bytes: int = 20_971_520  # largest message or API body that is taken; SIZE of EHLO
     smtp_max_connections: int = 500  # injection connections at once, per worker
     smtp_idle_s: float = 60.0  # an injecting client that says nothing for so long is sent away
+    warmup_by_provider: bool = (
+        True  # an address that warms up also has a volume of its own at each big mailbox provider; false: its stage alone counts
+    )
     retry_first_s: float = 1200.0  # wait after the first failed attempt; later waits double
     retry_ceiling_s: float = 43200.0  # no single wait is longer than this
     retry_jitter: float = 0.1  # share by which a wait may vary both ways, so that failures do not return in step
@@ -193,6 +199,8 @@ def _checked(settings: Settings) -> Settings:
         raise Misuse("HOMING_AVAILABILITY_TARGET is a percentage, for example 99.99")
     if settings.tracking_url and not _is_base(settings.tracking_url):
         raise Misuse("HOMING_TRACKING_URL must begin with https:// or http://, for example https://click.example.com")
+    if settings.tracking_certs is not None and settings.tls_cert is None:
+        raise Misuse("HOMING_TRACKING_CERTS needs HOMING_TLS_CERT, for clients that ask for no name or for yours")
     if settings.sev1_url and not _is_base(settings.sev1_url):
         raise Misuse("HOMING_SEV1_URL must begin with https:// or http://, for example https://sev1.example.com")
     if settings.notice_from and not _ADDRESS.fullmatch(settings.notice_from):

@@ -9,12 +9,13 @@ EVERYTHING = -1  # among an alert's subaccounts: all mail of the account togethe
 
 
 class AlertMetric(StrEnum):
-    """What is watched; all are percentages."""
+    """What is watched: percentages, and a score from 0 to 100."""
 
     MONTHLY_SENDING_LIMIT = "monthly_sending_limit"
     BLOCK_BOUNCE_RATE = "block_bounce_rate"
     HARD_BOUNCE_RATE = "hard_bounce_rate"
     SOFT_BOUNCE_RATE = "soft_bounce_rate"
+    HEALTH_SCORE = "health_score"
 
 
 class Source(StrEnum):
@@ -34,7 +35,7 @@ class Channels(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Threshold(msgspec.Struct, frozen=True, gc=False):
-    """When an alert fires: value in per cent; above it, or below it."""
+    """When an alert fires: value in per cent, or points of a score; above it, or below it."""
 
     above: bool
     source: Source

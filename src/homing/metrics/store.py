@@ -12,7 +12,7 @@ from typing import Any
 from homing.events.store import TooSlow
 from homing.ground import db
 from homing.metrics.rules.asked import NEVER, Filter, Grouping, Question, scope_of
-from homing.metrics.rules.names import METRICS, columns_of, exact
+from homing.metrics.rules.names import columns_of, exact, parts_of
 from homing.metrics.rules.windows import Window, pieces
 from homing.metrics.types import COUNTERS, Grain, Kind, Scope, Tally
 
@@ -278,9 +278,9 @@ def _counts(
 
 
 def _sum_of(metric: str) -> str:
-    plus, minus = METRICS[exact(metric)]
+    plus, minus = parts_of(metric)
     return " ".join(
-        (" + ".join(f"coalesce(sum(c.{one}), 0)" for one in plus), *(f"- coalesce(sum(c.{one}), 0)" for one in minus))
+        (" + ".join(f"coalesce(sum(c.{one}), 0)" for one in plus) or "sum(0)", *(f"- coalesce(sum(c.{one}), 0)" for one in minus))
     )
 
 

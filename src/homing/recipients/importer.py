@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from homing.accounts import subaccounts
 from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.errors import Temporary
@@ -98,7 +99,9 @@ class Importer:
     async def _work(self, one: Import) -> str:
         """Work an import off; return why it failed, or ''."""
         try:
-            source = await asyncio.to_thread(SourceFile.open, self.path_of(one.import_id), one.terms, now=self._clock.now())
+            known = await subaccounts.numbers(self._pool, one.account_id)
+            path, now = self.path_of(one.import_id), self._clock.now()
+            source = await asyncio.to_thread(SourceFile.open, path, one.terms, now=now, subaccounts=known)
         except Unreadable as trouble:
             return str(trouble)
         except FileNotFoundError:

@@ -5,6 +5,7 @@ What a batch did is counted in the same transaction, so an import can be cut off
 """
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -69,23 +70,25 @@ class Batch(NamedTuple):
 class SourceFile:
     """A file that is being imported: an iterator of batches. It reads from the disk, so it belongs into a thread.
 
-    raises   Unreadable where the file is not what the terms say, also in its midst
+    subaccounts   that the account has; records of others are refused
+    raises        Unreadable where the file is not what the terms say, also in its midst
     """
 
-    def __init__(self, file: IO[bytes], terms: Terms, *, now: datetime) -> None:
+    def __init__(self, file: IO[bytes], terms: Terms, *, now: datetime, subaccounts: AbstractSet[int] = frozenset()) -> None:
         self._file = file
         self._terms = terms
         self._now = now
+        self._subaccounts = subaccounts
         self._form = FORMS[terms.form]
         self._reads: Iterator[Read] = read(file, self._form.holders)
         self._begin()
 
     @classmethod
-    def open(cls, path: Path, terms: Terms, *, now: datetime) -> "SourceFile":
+    def open(cls, path: Path, terms: Terms, *, now: datetime, subaccounts: AbstractSet[int] = frozenset()) -> "SourceFile":
         """Open a file and look at its first record; close() ends it."""
         file = path.open("rb")
         try:
-            return cls(file, terms, now=now)
+            return cls(file, terms, now=now, subaccounts=subaccounts)
         except BaseException:
             file.close()
             raise
@@ -132,7 +135,7 @@ class SourceFile:
                 if one.problem:
                     raise NotUsable(one.problem)
                 for entry in self._form.translate(one.record, self._kind):
-                    for row in rows_of(entry, self._terms, now=self._now):
+                    for row in rows_of(entry, self._terms, now=self._now, subaccounts=self._subaccounts):
                         repeated += row.key in rows
                         rows[row.key] = row
                         size += len(row.description)

@@ -23,7 +23,7 @@ SELECT count(*) FROM validation_lists WHERE account_id = :account_id
 -- name: trigger_list$
 -- Let a list be validated; nothing where it was before.
 -- writes: validation_lists
-UPDATE validation_lists SET state = 'waiting', triggered_at = now()
+UPDATE validation_lists SET state = 'waiting', triggered_at = :now
 WHERE list_id = :list_id AND account_id = :account_id AND state = 'uploaded'
   AND (:subaccount_id::integer IS NULL OR subaccount_id = :subaccount_id)
 RETURNING true;
@@ -84,11 +84,12 @@ UPDATE validation_pieces SET results = :results WHERE list_id = :list_id AND pie
 -- writes: validation_lists
 UPDATE validation_lists SET pieces_done = pieces_done + 1, counts = :counts::jsonb WHERE list_id = :list_id;
 
--- name: end_list!
--- A list is done, or has failed.
+-- name: end_list$
+-- A list is done, or has failed; nothing where it is somebody else's by now.
 -- writes: validation_lists
 UPDATE validation_lists SET state = :state, ended_at = now(), claimed_by = '', claimed_until = NULL
-WHERE list_id = :list_id AND claimed_by = :claimed_by AND state = 'running';
+WHERE list_id = :list_id AND claimed_by = :claimed_by AND state = 'running'
+RETURNING true;
 
 -- name: release_lists!
 -- Whoever was at these lists is dead, or stops: another may go on at once.

@@ -10,6 +10,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 
+from homing.accounts import validations
 from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.errors import Temporary
@@ -92,9 +93,19 @@ class Runner:
         except Exception:  # the edge of one list
             log.exception("validation_crashed", list_id=str(one.list_id))
             failed = True
-        await store.end(self._pool, one.list_id, claimed_by=self._name, failed=failed)
+        await self._end(one, failed=failed)
         log.info("validation_ended", list_id=str(one.list_id), addresses=one.addresses, failed=failed)
         return True
+
+    async def _end(self, one: ValidationList, *, failed: bool) -> None:
+        """Note how a list ended; addresses that nobody judged are not counted against the account."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            if not await store.end(connection, one.list_id, claimed_by=self._name, failed=failed) or not failed:
+                return
+            left = await store.one(connection, one.account_id, one.list_id, subaccount_id=None)
+            if left is not None and left.triggered_at is not None:
+                unjudged = max(0, left.addresses - left.pieces_done * store.PIECE)
+                await validations.give_back(connection, one.account_id, unjudged, taken_at=left.triggered_at)
 
     async def _work(self, one: ValidationList) -> None:
         while (found := await store.next_piece(self._pool, one.list_id)) is not None:

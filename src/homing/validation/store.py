@@ -76,10 +76,10 @@ async def count_open(executor: db.Executor, account_id: int) -> int:
     return number
 
 
-async def trigger(executor: db.Executor, account_id: int, list_id: UUID, *, subaccount_id: int | None) -> bool:
+async def trigger(executor: db.Executor, account_id: int, list_id: UUID, *, subaccount_id: int | None, now: datetime) -> bool:
     """Let a list be validated; False: it was before, or there is none."""
     with db.trouble_is_temporary():
-        done = await _sql.trigger_list(executor, account_id=account_id, list_id=list_id, subaccount_id=subaccount_id)
+        done = await _sql.trigger_list(executor, account_id=account_id, list_id=list_id, subaccount_id=subaccount_id, now=now)
     return done is not None
 
 
@@ -130,9 +130,10 @@ async def put_results(
     return True
 
 
-async def end(executor: db.Executor, list_id: UUID, *, claimed_by: str, failed: bool) -> None:
-    """Note that a list is done, or failed."""
-    await _sql.end_list(executor, list_id=list_id, claimed_by=claimed_by, state="failed" if failed else "done")
+async def end(executor: db.Executor, list_id: UUID, *, claimed_by: str, failed: bool) -> bool:
+    """Note that a list is done, or failed; False where it is somebody else's by now."""
+    ended = await _sql.end_list(executor, list_id=list_id, claimed_by=claimed_by, state="failed" if failed else "done")
+    return ended is not None
 
 
 async def release(executor: db.Executor, claimed_by: str) -> None:

@@ -1,31 +1,24 @@
 """One post to a target: headers, authorisation, signature; a fresh access token where the old one is not taken."""
 
 import base64
-import json
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from uuid import UUID
 
 import msgspec
 from msgspec import structs
 
+from homing.ground import oauth
 from homing.ground.clock import Clock
 from homing.ground.http import Answered, OutboundHttp, Unanswered
+from homing.ground.oauth import NoToken
 from homing.webhooks.rules.signature import HEADER, signature
 from homing.webhooks.types import Auth, Webhook
 
 TIMEOUT_S = 10.0
-MOST_TOKEN = 8_192
 PING = b'[{"msys":{}}]'
 _REFUSED_TOKEN = (400, 401)
-
-
-class NoToken(Exception):
-    """The token URL gave no access token. answer: what it said, if anything."""
-
-    def __init__(self, why: str, answer: Answered | None) -> None:
-        super().__init__(why)
-        self.answer = answer
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -46,23 +39,33 @@ class Poster:
         self._clock = clock
         self._keep = keep
 
-    async def post(self, webhook: Webhook, body: bytes, *, batch_id: UUID | None = None) -> Posted:
-        """Post a body.
-
-        raises   NoToken where OAuth 2 is wanted and no access token is to be had
-        """
+    async def post(self, webhook: Webhook, body: bytes, *, batch_id: UUID | None = None) -> Posted | NoToken:
+        """Post a body; NoToken where OAuth 2 is wanted and no access token is to be had."""
         began = time.monotonic()
         auth = webhook.auth
-        fresh = False
-        if webhook.auth_type == "oauth2" and not auth.access_token:
-            auth, fresh = await self._fetched(webhook, auth), True
-        answer = await self._once(webhook, auth, body, batch_id)
-        if webhook.auth_type == "oauth2" and not fresh and isinstance(answer, Answered) and answer.status in _REFUSED_TOKEN:
-            auth = await self._fetched(webhook, auth)
-            answer = await self._once(webhook, auth, body, batch_id)
+        send = partial(self._once, webhook, body, batch_id)
+
+        async def renew() -> str | NoToken:
+            nonlocal auth
+            token = await oauth.fetch(self._http, auth.token_url, auth.token_body, timeout_s=TIMEOUT_S)
+            if isinstance(token, NoToken):
+                return token
+            auth = structs.replace(auth, access_token=token.access_token, expires_in=token.expires_in)
+            if self._keep is not None:
+                await self._keep(webhook, auth)
+            return token.access_token
+
+        answer: Answered | Unanswered | NoToken
+        if webhook.auth_type == "oauth2":
+            answer = await oauth.post(send, auth.access_token, renew, refused=_REFUSED_TOKEN)
+        else:
+            answer = await send("")
+        if isinstance(answer, NoToken):
+            return answer
         return Posted(answer, auth, int((time.monotonic() - began) * 1000))
 
-    async def _once(self, webhook: Webhook, auth: Auth, body: bytes, batch_id: UUID | None) -> Answered | Unanswered:
+    async def _once(self, webhook: Webhook, body: bytes, batch_id: UUID | None, authorization: str) -> Answered | Unanswered:
+        auth = webhook.auth
         headers = dict(webhook.custom_headers)
         headers["Content-Type"] = "application/json"
         headers["User-Agent"] = "homing-webhooks/1"
@@ -73,27 +76,7 @@ class Poster:
         if webhook.auth_type == "basic":
             pair = f"{auth.username}:{auth.password}".encode()
             headers["Authorization"] = "Basic " + base64.b64encode(pair).decode("ascii")
-        elif webhook.auth_type == "oauth2":
-            headers["Authorization"] = f"Bearer {auth.access_token}"
+        elif authorization:
+            headers["Authorization"] = authorization
         headers[HEADER] = signature(auth.secret, body, moment=int(self._clock.now().timestamp()))
         return await self._http.post(webhook.target, body, headers=headers, timeout_s=TIMEOUT_S)
-
-    async def _fetched(self, webhook: Webhook, auth: Auth) -> Auth:
-        body = json.dumps(auth.token_body).encode()
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        answer = await self._http.post(auth.token_url, body, headers=headers, timeout_s=TIMEOUT_S)
-        if isinstance(answer, Unanswered):
-            raise NoToken(answer.why, None)
-        try:
-            given = json.loads(answer.whole) if answer.status < 300 else None
-        except ValueError:
-            given = None
-        token = given.get("access_token") if isinstance(given, dict) else None
-        if not isinstance(token, str) or not 0 < len(token) <= MOST_TOKEN or not token.isascii() or not token.isprintable():
-            raise NoToken(f"the token URL answered {answer.status} without an access_token", answer)
-        expires = given.get("expires_in") if isinstance(given, dict) else 0
-        seconds = expires if isinstance(expires, int) and not isinstance(expires, bool) and 0 <= expires < 2**31 else 0
-        made = structs.replace(auth, access_token=token, expires_in=seconds)
-        if self._keep is not None:
-            await self._keep(webhook, made)
-        return made

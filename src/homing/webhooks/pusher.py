@@ -18,9 +18,10 @@ from homing.ground.clock import Clock
 from homing.ground.errors import Temporary
 from homing.ground.http import Answered
 from homing.ground.log import get
+from homing.ground.oauth import NoToken
 from homing.ground.waiting import set_within
 from homing.webhooks import store
-from homing.webhooks.delivery import NoToken, Poster
+from homing.webhooks.delivery import Poster
 from homing.webhooks.rules.owed import wants
 from homing.webhooks.rules.retry import is_success, next_try, why_pause
 from homing.webhooks.store import Webhooks
@@ -117,10 +118,9 @@ class Pusher:
             await store.delivered(self._pool, batch, response_code="", latency_ms=0)
             return
         body = await asyncio.to_thread(lambda: _encode([pushed(event) for event in events]))
-        try:
-            posted = await self._poster.post(webhook, body, batch_id=batch.batch_id)
-        except NoToken as trouble:
-            await self._failed(batch, webhook, None, str(trouble), 0)
+        posted = await self._poster.post(webhook, body, batch_id=batch.batch_id)
+        if isinstance(posted, NoToken):
+            await self._failed(batch, webhook, None, posted.why, 0)
             return
         answer = posted.answer
         if isinstance(answer, Answered) and is_success(answer.status):

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, Response, get, put
 from litestar.handlers import HTTPRouteHandler
 
-from homing.accounts import store, usage
+from homing.accounts import store, usage, validations
 from homing.accounts.types import Account
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import ApiError
@@ -68,15 +68,27 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, forget: Callable[[], Non
     @get(USAGE, opt={"grants": VIEW_USAGE, "operation": USED})
     async def get_usage(request: Request[Any, Any, Any]) -> Response[bytes]:
         account, now = await _account(request), clock.now()
-        used = await usage.of_account(pool, account.account_id, now=now)
-        return await json_answer(request, _encode({"results": show_usage(used, account.limits, now=now)}))
+        sent = await usage.of_account(pool, account.account_id, now=now)
+        validated = await validations.of_account(pool, account.account_id, now=now)
+        limits = await validations.limits_of(pool, account.account_id)
+        used = {
+            "messaging": show_usage(sent, account.limits, now=now),
+            "recipient_validation": show_usage(validated, limits, now=now),
+        }
+        return await json_answer(request, _encode({"results": used}))
 
     @get(f"{USAGE}/history", opt={"grants": VIEW_USAGE, "operation": HISTORY})
     async def get_usage_history(request: Request[Any, Any, Any]) -> Response[bytes]:
         with refusals():
             first, last = read_days(query_of(request), today=clock.now().date())
-        days = await usage.by_day(pool, sender_of(request).account_id, first=first, last=last)
-        return await json_answer(request, _encode({"results": show_history(days, first, last)}))
+        account_id = sender_of(request).account_id
+        sent = await usage.by_day(pool, account_id, first=first, last=last)
+        validated = await validations.by_day(pool, account_id, first=first, last=last)
+        days = {
+            "messaging": show_history(sent, first, last),
+            "recipient_validation": show_history(validated, first, last),
+        }
+        return await json_answer(request, _encode({"results": days}))
 
     async def _account(request: Request[Any, Any, Any]) -> Account:
         found = await store.account_by_id(pool, sender_of(request).account_id)
@@ -104,6 +116,21 @@ _SPAN: Schema = {
 _OPTIONS: Schema = {"type": "object", "properties": {name: {"type": "boolean"} for name in OPTIONS}}
 _NAME: Schema = {"type": "string", "minLength": 1, "maxLength": MOST_NAME, "pattern": "\\S"}
 _DAY: Schema = {"type": "string", "format": "date"}
+_USED_OF: Schema = {
+    "type": "object",
+    "required": ["day", "month", "last_usage_date", "timestamp"],
+    "properties": {
+        "day": _SPAN,
+        "month": _SPAN,
+        "hour": _SPAN,
+        "last_usage_date": {"type": ["string", "null"]},
+        "timestamp": {"type": "string"},
+    },
+}
+_DAYS_OF: Schema = {
+    "type": "array",
+    "items": {"type": "object", "required": ["date", "usage"], "properties": {"date": _DAY, "usage": {"type": "integer"}}},
+}
 _NO_DAY = bad_params("from must be a day in the form YYYY-MM-DD")
 RETRIEVE = Operation(
     "Look at the account",
@@ -141,27 +168,15 @@ UPDATE = Operation(
     },
 )
 USED = Operation(
-    "What the account has sent today and this month",
+    "What the account has sent, and had validated, today and this month",
     {
         200: (
-            "messages taken, in days and months of UTC",
+            "messages taken and addresses validated, in days and months of UTC",
             _results(
                 {
                     "type": "object",
-                    "required": ["messaging"],
-                    "properties": {
-                        "messaging": {
-                            "type": "object",
-                            "required": ["day", "month", "last_usage_date", "timestamp"],
-                            "properties": {
-                                "day": _SPAN,
-                                "month": _SPAN,
-                                "hour": _SPAN,
-                                "last_usage_date": {"type": ["string", "null"]},
-                                "timestamp": {"type": "string"},
-                            },
-                        }
-                    },
+                    "required": ["messaging", "recipient_validation"],
+                    "properties": {"messaging": _USED_OF, "recipient_validation": _USED_OF},
                 }
             ),
         ),
@@ -169,24 +184,15 @@ USED = Operation(
     errors=(NO_ACCOUNT,),
 )
 HISTORY = Operation(
-    "What the account has sent on each day",
+    "What the account has sent, and had validated, on each day",
     {
         200: (
             "every day from the first to the last",
             _results(
                 {
                     "type": "object",
-                    "required": ["messaging"],
-                    "properties": {
-                        "messaging": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "required": ["date", "usage"],
-                                "properties": {"date": _DAY, "usage": {"type": "integer"}},
-                            },
-                        }
-                    },
+                    "required": ["messaging", "recipient_validation"],
+                    "properties": {"messaging": _DAYS_OF, "recipient_validation": _DAYS_OF},
                 }
             ),
         ),

@@ -103,15 +103,15 @@ def _subscription(account: Account) -> dict[str, Any]:
 
 
 def show_usage(usage: Usage, limits: Limits, *, now: datetime) -> dict[str, Any]:
-    """Return what an account has sent, as GET /usage tells it."""
+    """Return how much of one kind an account has used, as GET /usage tells it."""
     last_day = None if usage.last_day is None else usage.last_day.isoformat()
-    return {"messaging": {**_spans(usage, limits, now), "last_usage_date": last_day, "timestamp": moment(now)}}
+    return {**_spans(usage, limits, now), "last_usage_date": last_day, "timestamp": moment(now)}
 
 
-def show_history(days: Mapping[date, int], first: date, last: date) -> dict[str, Any]:
-    """Return what an account has sent on every day from the first to the last."""
+def show_history(days: Mapping[date, int], first: date, last: date) -> list[dict[str, Any]]:
+    """Return how much of one kind an account has used on every day from the first to the last."""
     every = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    return {"messaging": [{"date": day.isoformat(), "usage": days.get(day, 0)} for day in every]}
+    return [{"date": day.isoformat(), "usage": days.get(day, 0)} for day in every]
 
 
 def _spans(usage: Usage, limits: Limits, now: datetime) -> dict[str, Any]:

@@ -118,7 +118,7 @@ _BODY: Schema = {
             "properties": {
                 "operator": {"type": "string", "enum": ["gt", "lt"]},
                 "source": {"type": "string", "enum": list(Source)},
-                "value": {"type": "number", "description": "per cent"},
+                "value": {"type": "number", "description": "per cent; of health_score, points"},
             },
         },
         "channels": {

@@ -159,8 +159,6 @@ def _name(name: str) -> str:
 
 
 def _metric(name: str) -> AlertMetric:
-    if name == "health_score":
-        raise _wrong("homing has no health_score; watch a bounce rate")
     if name not in set(AlertMetric):
         raise _wrong(f"metric must be one of {', '.join(AlertMetric)}")
     return AlertMetric(name)
@@ -193,7 +191,7 @@ def _threshold(given: ThresholdIn) -> Threshold:
     if given.source not in set(Source):
         raise _wrong(f"threshold_evaluator.source must be one of {', '.join(Source)}")
     if not abs(given.value) < 1e9:
-        raise _wrong("threshold_evaluator.value must be a number of per cent")
+        raise _wrong("threshold_evaluator.value must be a number")
     return Threshold(_OPERATORS[given.operator], Source(given.source), given.value)
 
 

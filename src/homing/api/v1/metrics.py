@@ -10,11 +10,13 @@ from litestar.handlers import HTTPRouteHandler
 from homing.api.bodies import json_answer
 from homing.api.errors import ApiError
 from homing.api.openapi import Limit, Operation, Schema
-from homing.api.reading import query_of, refusals, sender_of
+from homing.api.reading import problem_with, query_of, refusals, sender_of
 from homing.api.v1.metrics_wire import (
     ATTEMPTS,
+    BENCHMARKED,
     DELIVERABILITY,
     GROUPINGS,
+    INDUSTRIES,
     NO_SUBJECT_CAMPAIGNS,
     PATH,
     VALUES,
@@ -22,6 +24,7 @@ from homing.api.v1.metrics_wire import (
     failure,
     grouped,
     links,
+    read_benchmark,
     summary_links,
     time_series,
 )
@@ -139,6 +142,13 @@ def routes(*, pool: Pool, clock: Clock, classes: Mapping[int, BounceClass]) -> l
         asked(request, ALL)
         return await answer(request, {NO_SUBJECT_CAMPAIGNS: []})
 
+    @get(f"{PATH}/benchmarks/inbox-rate", opt={"grants": VIEW, "operation": INBOX_RATE})
+    async def compare_inbox_rate(request: Request[Any, Any, Any]) -> Response[bytes]:
+        asked(request, ALL, fixed=True)
+        with refusals():
+            read_benchmark(query_of(request))
+        return await answer(request, [])
+
     def grouping(name: str, member: str, shown: str) -> HTTPRouteHandler:
         async def show_grouping(request: Request[Any, Any, Any]) -> Response[bytes]:
             question = asked(request, ALL)
@@ -175,6 +185,7 @@ def routes(*, pool: Pool, clock: Clock, classes: Mapping[int, BounceClass]) -> l
         show_filters_schema,
         show_subject_campaigns,
         list_subject_campaigns,
+        compare_inbox_rate,
         *(grouping(name, member, shown) for name, (member, shown) in GROUPINGS.items()),
         *(
             failures(name, kind, metrics, by_text=by_text, by_domain=by_domain)
@@ -274,6 +285,19 @@ SUBJECT_CAMPAIGN = Operation(
     errors=_REFUSED,
     limits=_LIMITS,
     parameters=_WHEN,
+)
+
+
+INBOX_RATE = Operation(
+    "How often mail of others reaches the inbox: always empty",
+    {200: ("no rows: nobody here knows what happens in the mailboxes of others", _ROWS)},
+    errors=(*_REFUSED[:1], problem_with(read_benchmark, {"industry_category": "fishing"})),
+    limits=_LIMITS[:1],
+    parameters=(
+        *_WHEN,
+        {"name": "industry_category", "in": "query", "schema": {"enum": list(INDUSTRIES), "default": "all"}},
+        {"name": "mailbox_provider", "in": "query", "schema": {"enum": list(BENCHMARKED), "default": "all"}},
+    ),
 )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from homing.events.rules.classify import BounceClass
+from homing.ingress.rules.problem import Wrong, bad_params
 from homing.metrics.rules.names import figures
 from homing.metrics.types import Kind
 
@@ -36,6 +37,12 @@ VALUES: dict[str, str] = {
     "sending-domains": "sending_domain",
 }
 NO_SUBJECT_CAMPAIGNS = "subject-campaigns"  # of inbox panels, which homing does not have
+BENCHMARKED = ("all", "gmail", "hotmail", "verizon_media_group")
+INDUSTRIES = (
+    "all", "automotive", "b2b", "cpg", "entertainment", "finance", "food_beverage_service", "govt_education_charity",
+    "job_search", "media_publishing", "medical", "misc", "personal_services", "retail_apparel", "retail_online", "retail_other",
+    "retail_supermarket_drug", "social_review", "telco", "travel",
+)  # fmt: skip
 CATEGORY_IDS = {"Undetermined": 0, "Hard": 1, "Soft": 2, "Block": 3, "Admin": 4}
 _REJECTIONS = {1: "Policy Rejection", 2: "Generation Rejection"}
 ATTEMPTS = ("delivered_first", "delivered_second", "delivered")
@@ -50,6 +57,13 @@ _BELOW_DELIVERABILITY = (
     "link-name",
     "attempt",
 )
+
+
+def read_benchmark(query: Mapping[str, str]) -> None:
+    """Refuse a category or provider that there is no benchmark of. Raises Wrong."""
+    for name, known in (("industry_category", INDUSTRIES), ("mailbox_provider", BENCHMARKED)):
+        if query.get(name) and query[name] not in known:
+            raise Wrong(bad_params(f"{name} must be one of {', '.join(known)}"))
 
 
 def links() -> list[dict[str, str]]:

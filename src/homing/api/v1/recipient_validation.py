@@ -7,6 +7,7 @@ import asyncio
 import io
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -15,13 +16,15 @@ from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
+from homing.accounts import validations
 from homing.api.bodies import Bodies, check_media, json_answer
 from homing.api.errors import ApiError
 from homing.api.openapi import Limit, Operation, Schema
 from homing.api.reading import query_of, refusals, sender_of
 from homing.api.v1.recipient_validation_wire import Form, show, show_job, unpacked
 from homing.api.v1.transmissions import RefuseNew
-from homing.ground.db import Pool, trouble_is_temporary
+from homing.ground.clock import Clock
+from homing.ground.db import Executor, Pool, trouble_is_temporary
 from homing.ground.errors import Overloaded
 from homing.ingress.rules.problem import Problem
 from homing.recipients.records import Read, read
@@ -42,20 +45,28 @@ MOST_OPEN = 10  # lists of an account that have not ended
 LONGEST = 320  # characters of a text that are kept; no address is longer
 _ADDRESS = ("email", "recipient", "address", "emailaddress")
 _NOT_FOUND = Problem(404, "List could not be found")
+_USED_UP = Problem(420, "Usage limit exceeded")
 _TRIGGERED = Problem(409, "the list was triggered before")
 _NOT_COMPLETE = Problem(409, "the job is not complete; look at it until complete is true")
 _TOO_MANY = Problem(429, f"{MOST_OPEN} lists have not ended yet; wait for one of them")
 _encode = msgspec.json.Encoder().encode
 
 
-def routes(*, pool: Pool, bodies: Bodies, judge: Judge, runner: Runner, refuse_new: RefuseNew) -> list[HTTPRouteHandler]:
+def routes(
+    *, pool: Pool, bodies: Bodies, clock: Clock, judge: Judge, runner: Runner, refuse_new: RefuseNew
+) -> list[HTTPRouteHandler]:
     """Return the routes."""
 
     @get(f"{PATH}/single/{{address:path}}", opt={"grants": SINGLE, "operation": ONE})
     async def validate_address(request: Request[Any, Any, Any], address: str) -> Response[bytes]:
         sender = sender_of(request)
         text = address.strip("/")
+        if await validations.is_used_up(pool, sender.account_id, now=clock.now()):
+            raise ApiError(_USED_UP)
         (verdict,) = await judge.judge([text[: LONGEST + 1]], account_id=sender.account_id, subaccount_id=sender.scope)
+        with trouble_is_temporary():
+            async with pool.acquire() as connection, connection.transaction():
+                await _take(connection, sender.account_id, 1)
         return await json_answer(request, _encode({"results": show(verdict)}))
 
     @post(f"{PATH}/upload", status_code=200, opt={"grants": MANAGE, "operation": UPLOAD})
@@ -98,8 +109,12 @@ def routes(*, pool: Pool, bodies: Bodies, judge: Judge, runner: Runner, refuse_n
     async def trigger_validation_list(request: Request[Any, Any, Any], list_id: str) -> Response[bytes]:
         sender = sender_of(request)
         found = await _known(request, list_id)
-        if not await store.trigger(pool, sender.account_id, found.list_id, subaccount_id=sender.scope):
-            raise ApiError(_TRIGGERED)
+        trigger = partial(store.trigger, account_id=sender.account_id, list_id=found.list_id, subaccount_id=sender.scope)
+        with trouble_is_temporary():
+            async with pool.acquire() as connection, connection.transaction():
+                if not await trigger(connection, now=clock.now()):
+                    raise ApiError(_TRIGGERED)
+                await _take(connection, sender.account_id, found.addresses)
         runner.news()
         return await json_answer(request, _encode({"results": show_job(await _known(request, list_id))}))
 
@@ -120,6 +135,11 @@ def routes(*, pool: Pool, bodies: Bodies, judge: Judge, runner: Runner, refuse_n
 
         headers = {"content-disposition": f'attachment; filename="{found.list_id}.csv"'}
         return Stream(whole(), media_type="text/csv", headers=headers)
+
+    async def _take(connection: Executor, account_id: int, addresses: int) -> None:
+        """Count addresses in the caller's transaction. Raises ApiError where they pass a limit of the account."""
+        if not await validations.take(connection, account_id, addresses, now=clock.now()):
+            raise ApiError(_USED_UP)
 
     async def _known(request: Request[Any, Any, Any], text: str) -> ValidationList:
         """Return the list that a path names, if this sender may see it."""
@@ -218,6 +238,7 @@ _NO_SUCH = (_NOT_FOUND,)
 ONE = Operation(
     "Validate one address",
     {200: ("the verdict", _results(_VERDICT))},
+    errors=(_USED_UP,),
     description="Asked of its spelling, of DNS, of our own log and suppression list; never of the receiving host.",
     parameters=({"name": "address", "in": "path", "required": True, "schema": {"type": "string"}},),
 )
@@ -245,7 +266,9 @@ UPLOAD = Operation(
     media=MEDIA,
 )
 LIST = Operation("List the latest lists", {200: ("the newest first", _results({"type": "array", "items": _JOB}))})
-TRIGGER = Operation("Validate a list", {200: ("the job", _results(_JOB))}, parameters=(_ID,), errors=(*_NO_SUCH, _TRIGGERED))
+TRIGGER = Operation(
+    "Validate a list", {200: ("the job", _results(_JOB))}, parameters=(_ID,), errors=(*_NO_SUCH, _TRIGGERED, _USED_UP)
+)
 JOB = Operation("Look at a job", {200: ("how far it is", _results(_JOB))}, parameters=(_ID,), errors=_NO_SUCH)
 RESULTS = Operation(
     "The results of a job as CSV",

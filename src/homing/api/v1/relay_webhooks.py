@@ -16,10 +16,11 @@ from homing.api.v1.relay_webhooks_wire import MOST_HEADER_BYTES, MOST_HEADERS, W
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
 from homing.ground.http import MOST_URL, Answered, OutboundHttp, Unanswered
+from homing.ground.oauth import NoToken
 from homing.inbound import store
 from homing.inbound.relay_types import RelayWebhook
 from homing.inbound.rules.relay import sample
-from homing.inbound.target import NoToken, Poster, succeeded, why
+from homing.inbound.target import Poster, succeeded, why
 from homing.ingress.rules.problem import Problem, Wrong
 
 PATH = "/api/v1/relay-webhooks"
@@ -269,6 +270,6 @@ VALIDATE = Operation(
             },
         ),
     },
-    errors=(NOT_FOUND, _failed(_REFUSAL), _failed(NoToken(_REFUSAL))),
+    errors=(NOT_FOUND, _failed(_REFUSAL), _failed(NoToken(_REFUSAL, ""))),
     parameters=(_ID,),
 )

@@ -1,5 +1,6 @@
 """/api/v1/support/oncall: who is on duty, which ladders run, and what a person who was paged says. For staff alone."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,9 +29,11 @@ ANYBODY = tuple(Role)
 HELD = "staff {person} holds it; if no attempt follows, the claim lapses after three minutes"
 LOOKS_AHEAD = timedelta(days=14)
 _encode = msgspec.json.Encoder().encode
+AnswerLadder = Callable[[db.Executor, int, int, Answer, datetime], Awaitable[Run | None]]
+"""Carries out what somebody says, for the ladder and for what it is for."""
 
 
-def routes(*, pool: db.Pool, clock: Clock) -> list[HTTPRouteHandler]:
+def routes(*, pool: db.Pool, clock: Clock, answer: AnswerLadder = runs.answer) -> list[HTTPRouteHandler]:
     """Return the routes."""
 
     @get(PATH, opt={"staff": ANYBODY, "operation": SHOW})
@@ -69,7 +72,7 @@ def routes(*, pool: db.Pool, clock: Clock) -> list[HTTPRouteHandler]:
         now = clock.now()
         with db.trouble_is_temporary():
             async with pool.acquire() as connection, connection.transaction():
-                after = await runs.answer(connection, found.run_id, member.person_id, what, now)
+                after = await answer(connection, found.run_id, member.person_id, what, now)
         if after is None:
             latest = await _found(run_id)
             raise ApiError(_not_now(_why_not(latest, now)))

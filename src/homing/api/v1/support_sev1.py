@@ -24,10 +24,12 @@ from homing.ground.clock import Clock
 from homing.ingress.rules.problem import Problem, Wrong, bad_params, missing
 from homing.support.line import store
 from homing.support.line.desk import Desk
+from homing.support.line.ladders import name_of
 from homing.support.line.recordings import Recordings
 from homing.support.line.returning import NotNow, Result, Returning
 from homing.support.line.rules.callback import attainment
 from homing.support.line.types import Call, Entitlement, Source
+from homing.support.oncall import runs
 
 PATH = "/api/v1/support/sev1"
 ONE = f"{PATH}/{{reference:str}}"
@@ -70,6 +72,7 @@ def routes(
                 **await shown(one, staff=True),
                 "numbers": await returning.numbers(pool, one, tries),
                 "attempts": [wire.show_attempt(attempt) for attempt in tries],
+                "ladder": wire.show_ladder(await runs.of_obligation(pool, name_of(owed.obligation_id))),
                 "recordings": wire.show_recordings([row async for row in store.sql.recordings_of(pool, intake_id=call_id)]),
                 "events": [
                     {"at": wire.at(event.at), "actor": event.actor, "kind": event.kind, "detail": event.detail}

@@ -13,6 +13,7 @@ from homing.support.line.rules.numbers import parse
 from homing.support.line.rules.promise import shown
 from homing.support.line.rules.script import missing
 from homing.support.line.types import Answers, Attempt, Call, Obligation
+from homing.support.oncall.types import Run
 
 MOST = {"company": 200, "name": 200, "phone": 40, "email": 254, "description": 20_000}
 _EMAIL = re.compile(r"[^@\s<>]+@[^@\s<>]+\.[^@\s<>.]+")
@@ -169,3 +170,18 @@ def show_recordings(rows: Sequence[Any]) -> list[dict[str, Any]]:
 def at(moment: datetime | None) -> str | None:
     """Return a moment in UTC."""
     return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+
+
+def show_ladder(run: Run | None) -> dict[str, Any] | None:
+    """Return the ladder of a call-back: under `run_id` it is answered (/api/v1/support/oncall/runs)."""
+    if run is None:
+        return None
+    return {
+        "run_id": run.run_id,
+        "steps": len(run.steps),
+        "next_step": run.next_step,
+        "engaged_by": run.engaged_by,
+        "engaged_at": at(run.engaged_at),
+        "ended_at": at(run.ended_at),
+        "ended_because": run.ended_because,
+    }

@@ -19,6 +19,8 @@ from homing.domains.rules.status import after_check
 from homing.domains.tracking import TrackingBook
 from homing.domains.types import Conflict, TrackingDomain
 from homing.domains.verify import DomainDns, look_at_cname
+from homing.ground.certificates import Certificates
+from homing.ground.clock import Clock
 from homing.ground.db import Pool
 
 PATH = "/api/v1/tracking-domains"
@@ -38,14 +40,17 @@ def routes(
     bodies: Bodies,
     lookup: DomainDns,
     book: TrackingBook,
+    certificates: Certificates,
+    clock: Clock,
     hosts: frozenset[str],
     forget: Callable[[], None],
 ) -> list[HTTPRouteHandler]:
     """Return the routes.
 
-    book     knows the installation's own names and addresses
-    hosts    names of ours that a tracking domain's CNAME must lead to, lower case
-    forget   called after a change, so that this worker does not believe what it remembers
+    book          knows the installation's own names and addresses
+    certificates  that the site shows under the names of customers
+    hosts         names of ours that a tracking domain's CNAME must lead to, lower case
+    forget        called after a change, so that this worker does not believe what it remembers
     """
 
     async def find(sender: Sender, name: str, *, reading: bool = False) -> TrackingDomain:
@@ -55,6 +60,9 @@ def routes(
         if found is None:
             raise ApiError(wire.NOT_FOUND)
         return found
+
+    def show(domain: TrackingDomain) -> dict[str, Any]:
+        return wire.show(domain, own_base=book.own_base, tls=wire.show_tls(certificates, domain.domain, now=clock.now()))
 
     @post(PATH, status_code=200, opt={"grants": MANAGE, "operation": wire.CREATE})
     async def create_tracking_domain(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -84,13 +92,13 @@ def routes(
         if sender.scope is not None:
             wanted = [sender.scope] if wanted is None or sender.scope in wanted else []
         found = await store.list_domains(pool, sender.account_id, subaccount_ids=wanted, is_default=is_default)
-        shown = [wire.show(domain, own_base=book.own_base) for domain in found]
+        shown = [show(domain) for domain in found]
         return await json_answer(request, _encode({"results": shown}))
 
     @get(ONE, opt={"grants": VIEW, "operation": wire.RETRIEVE})
     async def get_tracking_domain(request: Request[Any, Any, Any], domain: str) -> Response[bytes]:
         found = await find(sender_of(request), domain, reading=True)
-        return await json_answer(request, _encode({"results": wire.show(found, own_base=book.own_base)}))
+        return await json_answer(request, _encode({"results": show(found)}))
 
     @put(ONE, opt={"grants": MANAGE, "operation": wire.UPDATE})
     async def update_tracking_domain(request: Request[Any, Any, Any], domain: str) -> Response[bytes]:

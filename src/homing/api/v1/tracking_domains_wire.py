@@ -1,16 +1,19 @@
 """Tracking domains on the wire: bodies in, objects and errors out (SparkPost reference, sections 1.5 and 2.10)."""
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 
 from homing.api.openapi import Limit, Operation, Schema
 from homing.api.reading import problem_with
+from homing.api.v1.account_wire import moment
 from homing.api.v1.sending_domains_pages import DNS_LIMIT
 from homing.domains.rules.names import BadName, NameTrouble, domain_name
 from homing.domains.rules.tracking import port_of
 from homing.domains.types import TrackingDomain, Verdict
+from homing.ground.certificates import Certificates
 from homing.ingress.rules.problem import Problem, Wrong, bad_params
 
 _HIGHEST_SUBACCOUNT = 2**31 - 1
@@ -83,15 +86,32 @@ def unverified(domain: str) -> Problem:
     return Problem(422, f"Tracking domain '{domain}' unverified.")
 
 
-def show(domain: TrackingDomain, *, own_base: str) -> dict[str, Any]:
+class Tls(NamedTuple):
+    """What is told of a domain's certificate; `certificate` is empty where there is none."""
+
+    status: str
+    certificate: dict[str, Any]
+
+
+def show_tls(certificates: Certificates, domain: str, *, now: datetime) -> Tls:
+    """Return how TLS stands; without a folder of certificates whoever is before the site ends it, and nobody here knows."""
+    held = certificates.of(domain)
+    if held is None:
+        return Tls("unavailable" if certificates.kept else "unknown", {})
+    facts = {"issued_at": moment(held.issued_at), "expires_at": moment(held.expires_at), "error_code": None}
+    return Tls("valid" if held.expires_at > now else "expired", facts)
+
+
+def show(domain: TrackingDomain, *, own_base: str, tls: Tls) -> dict[str, Any]:
     """Return a tracking domain. own_base: what the installation's own tracked addresses begin with."""
     shown: dict[str, Any] = {
         "domain": domain.domain,
         "port": port_of(secure=domain.secure, own_base=own_base),
         "secure": domain.secure,
         "default": domain.is_default,
-        "uses_managed_certificate": False,
-        "status": {**show_status(domain), "tls_status": "unknown"},
+        "uses_managed_certificate": bool(tls.certificate),
+        "status": {**show_status(domain), "tls_status": tls.status},
+        **({"tls_certificate": tls.certificate} if tls.certificate else {}),
     }
     return shown | ({"subaccount_id": domain.subaccount_id} if domain.subaccount_id else {})
 
@@ -120,11 +140,19 @@ _DOMAIN: Schema = {
         "port": {"type": "integer"},
         "secure": {"type": "boolean", "description": "addresses begin with https"},
         "default": {"type": "boolean"},
-        "uses_managed_certificate": {"type": "boolean"},
+        "uses_managed_certificate": {"type": "boolean", "description": "this installation has a certificate for it"},
         "status": {
             "type": "object",
             "required": ["verified", "cname_status", "compliance_status"],
-            "properties": {**_VERIFIED, "tls_status": {"type": "string"}},
+            "properties": {**_VERIFIED, "tls_status": {"type": "string", "enum": ["unknown", "unavailable", "expired", "valid"]}},
+        },
+        "tls_certificate": {
+            "type": "object",
+            "properties": {
+                "issued_at": {"type": "string"},
+                "expires_at": {"type": "string"},
+                "error_code": {"type": ["string", "null"]},
+            },
         },
         "subaccount_id": {"type": "integer"},
     },

@@ -41,8 +41,9 @@ from homing.events.rules.fields import documentation_by_class, samples
 from homing.events.rules.wire import enveloped, wire_types
 from homing.ground.clock import Clock
 from homing.ground.http import Answered, OutboundHttp, Refused, Unanswered
+from homing.ground.oauth import NoToken
 from homing.ingress.rules.problem import Wrong, bad_params
-from homing.webhooks.delivery import PING, NoToken, Posted, Poster
+from homing.webhooks.delivery import PING, Poster
 from homing.webhooks.rules.retry import is_success
 from homing.webhooks.store import Webhooks
 from homing.webhooks.types import Webhook
@@ -76,11 +77,12 @@ def routes(*, webhooks: Webhooks, http: OutboundHttp, bodies: Bodies, clock: Clo
             http.check(webhook.target)
             if webhook.auth_type == "oauth2":
                 http.check(webhook.auth.token_url)
-            posted: Posted = await poster.post(webhook, body)
+            posted = await poster.post(webhook, body)
         except Refused as trouble:
             raise ApiError(bad_params(str(trouble))) from None
-        except NoToken as trouble:
-            raise ApiError(failed("POST to webhook tokens URL failed", str(trouble), trouble.answer)) from None
+        if isinstance(posted, NoToken):
+            said = posted.answer if isinstance(posted.answer, Answered) else None
+            raise ApiError(failed("POST to webhook tokens URL failed", posted.why, said))
         answer = posted.answer
         if isinstance(answer, Unanswered):
             raise ApiError(failed("POST to webhook target URL failed", answer.why, None))

@@ -1,8 +1,12 @@
 """What a domain's status allows (SparkPost reference, section 2.7)."""
 
+from datetime import datetime, timedelta
+
 import msgspec
 
 from homing.domains.types import DomainFacts, DomainStatus, SendingDomain, Verdict
+
+UNPROVED_FOR = timedelta(days=14)  # SparkPost reference, section 1.10: an unverified domain is removed after two weeks
 
 # Each proves control of the name. SPF does not: it is legacy, and an include says nothing about who owns the name.
 _PROOFS = (
@@ -23,6 +27,16 @@ def is_owned(status: DomainStatus, *, trusted: bool) -> bool:
 def takes_bounces(status: DomainStatus) -> bool:
     """Return whether bounces sent to this domain reach us. An operator's word does not make DNS point here."""
     return Verdict.VALID in (status.cname_status, status.mx_status)
+
+
+def is_forfeit(domain: SendingDomain, *, now: datetime) -> bool:
+    """Return whether a domain is removed, because nobody has ever proved that it is his.
+
+    One that is blocked stays: removed and added again, it would be clean.
+    """
+    if domain.verify_by is None or domain.verify_by > now or domain.is_default_bounce:
+        return False
+    return not is_owned(domain.status, trusted=domain.trusted) and domain.status.compliance_status == "valid"
 
 
 def facts_of(domain: SendingDomain) -> DomainFacts:

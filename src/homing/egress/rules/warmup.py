@@ -117,25 +117,28 @@ def per_day(stage: int) -> int:
 
 def per_hour(stage: int) -> int:
     """Return how many messages a stage lets through in an hour."""
-    return -(-LADDER[stage - 1] // HOURS_OF_A_DAY)
+    return _hourly(LADDER[stage - 1])
 
 
 def room(stage: int, tally: Tally, *, now: datetime) -> int:
     """Return how many more messages may go now, in the day of the tally."""
-    of_day = min(per_day(stage) - tally.sent, ATTEMPTS_OF_A_MESSAGE * per_day(stage) - tally.attempts)
-    return max(0, min(of_day, per_hour(stage) - _in_hour(tally, now)))
+    return _room(per_day(stage), tally, now)
 
 
 def lease(stage: int, tally: Tally, *, now: datetime) -> tuple[Lease, Tally]:
-    """Let a worker send some messages; returns what, and the tally that counts them.
+    """Let a worker send some messages of a stage; see `lease_of`."""
+    return lease_of(per_day(stage), tally, now=now)
+
+
+def lease_of(volume: int, tally: Tally, *, now: datetime) -> tuple[Lease, Tally]:
+    """Let a worker send some messages of a day's volume; returns what, and the tally that counts them.
 
     Few at a time: what a killed worker had not used is lost for the day. So it sends too little, never too much.
     """
-    left = room(stage, tally, now=now)
+    left = _room(volume, tally, now)
     hour_ends = _hour_end(now)
     if left <= 0:
-        of_day = min(per_day(stage) - tally.sent, ATTEMPTS_OF_A_MESSAGE * per_day(stage) - tally.attempts)
-        again_at = hour_ends if of_day > 0 else _day_end(now)
+        again_at = hour_ends if _left_of_day(volume, tally) > 0 else _day_end(now)
         return Lease(count=0, until=now, again_at=again_at), tally
     count = max(1, min(MOST_LEASED, left // LEASE_PART))
     hour = _hour(tally, now)
@@ -156,21 +159,24 @@ def give_back(tally: Tally, returned: Returned) -> Tally:
     )
 
 
-def close_day(progress: Progress, tally: Tally, before: Sequence[Tally] = ()) -> tuple[Progress | None, Verdict]:
+def close_day(
+    progress: Progress, tally: Tally, before: Sequence[Tally] = (), *, grew: bool = False
+) -> tuple[Progress | None, Verdict]:
     """Judge a day that is over; returns where the address stands now (None: automatic warm-up ends), and why.
 
     before   tallies of the two days before, as far as there are any
+    grew     what it may send to a provider has grown (rules/pairs.py): then it does not stand still
     """
     stage = progress.stage
     if not tally.attempts and not tally.delivered:
         return _idle(progress)
-    if _is_bad(tally):
+    if is_bad(tally):
         return Progress(stage=max(1, stage - BACK_STAGES)), Verdict.STEPPED_BACK
-    if _is_doubtful(tally, before):
+    if is_doubtful(tally, before):
         return Progress(stage=stage, stalled=progress.stalled), Verdict.HELD
     if tally.delivered > ADVANCE_ABOVE * per_day(stage):
         return (None, Verdict.DONE) if stage == LAST_STAGE else (Progress(stage=stage + 1), Verdict.ADVANCED)
-    stalled = progress.stalled + 1
+    stalled = progress.stalled + (not grew)
     if stage > 1 and stalled >= STALLED_AFTER:
         return None, Verdict.STALLED
     return Progress(stage=stage, stalled=stalled), Verdict.STAYED
@@ -197,14 +203,16 @@ def _idle(progress: Progress) -> tuple[Progress, Verdict]:
     return Progress(stage=stage, stalled=progress.stalled if stage == progress.stage else 0, idle=idle), verdict
 
 
-def _is_bad(tally: Tally) -> bool:
+def is_bad(tally: Tally) -> bool:
+    """Return whether a day was so bad that less is sent from now on."""
     attempts = tally.attempts
     if attempts < RATES_FROM:
         return False
     return _complaint_rate(tally) >= 0.003 or tally.hard_bounced >= 0.05 * attempts or tally.blocked >= 0.05 * attempts
 
 
-def _is_doubtful(tally: Tally, before: Sequence[Tally]) -> bool:
+def is_doubtful(tally: Tally, before: Sequence[Tally]) -> bool:
+    """Return whether a day was not good enough to send more. before: tallies of the two days before."""
     attempts = tally.attempts
     if attempts < RATES_FROM:
         days = (tally, *before)
@@ -224,6 +232,18 @@ def _is_doubtful(tally: Tally, before: Sequence[Tally]) -> bool:
 def _complaint_rate(tally: Tally) -> float:
     """Return complaints for each delivery; a single one is no rate."""
     return tally.complained / max(1, tally.delivered) if tally.complained > 1 else 0.0
+
+
+def _hourly(volume: int) -> int:
+    return -(-volume // HOURS_OF_A_DAY)
+
+
+def _left_of_day(volume: int, tally: Tally) -> int:
+    return min(volume - tally.sent, ATTEMPTS_OF_A_MESSAGE * volume - tally.attempts)
+
+
+def _room(volume: int, tally: Tally, now: datetime) -> int:
+    return max(0, min(_left_of_day(volume, tally), _hourly(volume) - _in_hour(tally, now)))
 
 
 def _hour(tally: Tally, now: datetime) -> int:

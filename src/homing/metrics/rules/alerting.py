@@ -9,6 +9,8 @@ from homing.metrics.rules.windows import Window
 from homing.metrics.types import Grain
 
 LOOKS_BACK = timedelta(hours=1)  # a rate is that of the last hour
+HEALTH_LOOKS_BACK = timedelta(hours=24)  # a score that of the last day: complaints come hours after the mail
+HEALTH_FROM = 200  # messages sent; below it there is no score
 QUIET = timedelta(minutes=30)  # an incident is over when it has not fired for so long
 LONGEST = timedelta(hours=24)  # and in any case
 GIVES_UP = 8  # attempts to tell a channel
@@ -20,14 +22,34 @@ _COUNT_OF = {
     AlertMetric.HARD_BOUNCE_RATE: "count_hard_bounce",
     AlertMetric.SOFT_BOUNCE_RATE: "count_soft_bounce",
 }
+DELIVERED = "count_delivered"
+# What costs health: the metric, out of which one, and the share that costs _COST points. These are the shares by which a
+# sending IP that warms up steps back (egress/rules/warmup.py).
+_HEALTH = (
+    ("count_hard_bounce", SENT, 0.05),
+    ("count_block_bounce", SENT, 0.05),
+    ("count_spam_complaint", DELIVERED, 0.003),
+)
+_COST = 40.0
 # filter type: the member of a set that it is about
-FILTER_MEMBERS = {"sending_domain": "sending_domain", "sending_ip": "sending_ip", "mailbox_provider": "provider"}
+FILTER_MEMBERS = {
+    "sending_domain": "sending_domain",
+    "sending_ip": "sending_ip",
+    "ip_pool": "ip_pool",
+    "mailbox_provider": "provider",
+}
 _BACK = {Source.DAY_OVER_DAY: timedelta(days=1), Source.WEEK_OVER_WEEK: timedelta(days=7)}
 
 
 def filters_of(metric: AlertMetric) -> tuple[str, ...]:
     """Return the filter types that a metric takes."""
-    return () if metric is AlertMetric.MONTHLY_SENDING_LIMIT else tuple(FILTER_MEMBERS)
+    match metric:
+        case AlertMetric.MONTHLY_SENDING_LIMIT:
+            return ()
+        case AlertMetric.HEALTH_SCORE:
+            return ("sending_domain", "ip_pool", "mailbox_provider")
+        case _:
+            return ("sending_domain", "sending_ip", "mailbox_provider")
 
 
 def members_of(alert: Alert) -> tuple[str, ...]:
@@ -37,7 +59,7 @@ def members_of(alert: Alert) -> tuple[str, ...]:
 
 
 def questions(alert: Alert, now: datetime) -> tuple[Question, Question | None]:
-    """Return what has to be asked about a bounce rate: the last hour, and the same hour before where that is compared."""
+    """Return what has to be asked: the last hour (of a score: day), and the same one before where that is compared."""
     groupings = [
         Grouping(any_of=False, filters=(Filter(FILTER_MEMBERS[name], "eq", values),)) for name, values in alert.filters.items()
     ]
@@ -51,13 +73,17 @@ def questions(alert: Alert, now: datetime) -> tuple[Question, Question | None]:
     if grain is Grain.QUARTER:
         end = end.replace(minute=end.minute - end.minute % 15)
 
+    health = alert.metric is AlertMetric.HEALTH_SCORE
+    looks_back = HEALTH_LOOKS_BACK if health else LOOKS_BACK
+    metrics = (*(name for name, _, _ in _HEALTH), SENT, DELIVERED) if health else (_COUNT_OF[alert.metric], SENT)
+
     def about(until: datetime) -> Question:
         return Question(
             account_id=alert.account_id,
             subaccount_id=None,
-            window=Window(since=until - LOOKS_BACK, until=until, grain=grain, precision="1min", zone=UTC),
+            window=Window(since=until - looks_back, until=until, grain=grain, precision="1min", zone=UTC),
             groupings=tuple(groupings),
-            metrics=(_COUNT_OF[alert.metric], SENT),
+            metrics=metrics,
             limit=1_000,
             order_by="",
         )
@@ -66,9 +92,27 @@ def questions(alert: Alert, now: datetime) -> tuple[Question, Question | None]:
 
 
 def rate(alert: Alert, figures: Mapping[str, int]) -> float | None:
-    """Return a bounce rate in per cent of what was sent; None where nothing was."""
+    """Return a bounce rate in per cent of what was sent, or a score; None where nothing, or too little, was."""
+    if alert.metric is AlertMetric.HEALTH_SCORE:
+        return health(figures)
     sent = figures[SENT]
     return 100.0 * figures[_COUNT_OF[alert.metric]] / sent if sent > 0 else None
+
+
+def health(figures: Mapping[str, int]) -> float | None:
+    """Return the health of a day's mail: 100 less what hard bounces, blocks and complaints cost; None: it was too little.
+
+    A single complaint costs nothing: it is no share.
+    """
+    if figures[SENT] < HEALTH_FROM:
+        return None
+    score = 100.0
+    for name, out_of, share in _HEALTH:
+        count = figures[name]
+        if name == "count_spam_complaint" and count < 2:
+            continue
+        score -= _COST * (count / max(1, figures[out_of])) / share
+    return max(0.0, score)
 
 
 def judge(alert: Alert, now: Mapping[tuple[str | int, ...], float], before: Mapping[tuple[str | int, ...], float]) -> list[Fired]:
@@ -115,11 +159,12 @@ def _filter_name(member: str) -> str:
 
 def sentence(alert: Alert, filters: Mapping[str, str | int], value: float) -> str:
     """Return what an incident says, for people."""
+    unit = "" if alert.metric is AlertMetric.HEALTH_SCORE and alert.threshold.source is Source.RAW else " %"
     what = {
-        Source.RAW: f"{alert.metric} is {value:g} %",
+        Source.RAW: f"{alert.metric} is {value:g}{unit}",
         Source.DAY_OVER_DAY: f"{alert.metric} has changed by {value:g} % since the day before",
         Source.WEEK_OVER_WEEK: f"{alert.metric} has changed by {value:g} % since the week before",
     }[alert.threshold.source]
     where = ", ".join(f"{name} {one}" for name, one in filters.items())
-    bound = f"{'above' if alert.threshold.above else 'below'} {alert.threshold.value:g} %"
+    bound = f"{'above' if alert.threshold.above else 'below'} {alert.threshold.value:g}{unit}"
     return f"{what}, {bound}" + (f" ({where})" if where else "")

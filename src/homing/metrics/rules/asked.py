@@ -157,9 +157,7 @@ def _metrics(asked: list[str], known: tuple[str, ...]) -> tuple[str, ...]:
     if not asked:
         return known
     for name in asked:
-        if name in PANEL:
-            raise BadQuestion(f"metrics: homing has no panel or seed data, so there is no {name}")
-        if exact(name) not in known:
+        if exact(name) not in known and not (exact(name) in PANEL and set(known) >= WITH_PANEL):
             raise BadQuestion(f"metrics: '{name[:64]}' is not one of {', '.join(known)}"[:2000])
     return tuple(dict.fromkeys(asked))
 
@@ -232,6 +230,7 @@ def _conditions(where: str, parameter: str, conditions: Any, filters: list[Filte
     return breaches
 
 
+WITH_PANEL = frozenset({"count_injected"})  # endpoints that have this one have the metrics of panels too
 ALL = tuple(name for name in METRICS if "initial" not in name and name != "count_unsubscribe")
 SERIES = tuple(METRICS)
 OF_BOUNCES = BOUNCE

@@ -53,6 +53,7 @@ PANEL = frozenset(
         "spam_seed_virtual", "moved_to_inbox", "moved_to_spam",
     )
 )  # fmt: skip
+# `PANEL`: of inbox panels and seed addresses, of which there are none here: all are 0
 _APPROX = "_approx"  # distinct counts that the console asks for; ours are exact
 
 
@@ -61,16 +62,21 @@ def exact(name: str) -> str:
     return name.removesuffix(_APPROX)
 
 
+def parts_of(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what is added and what is taken away; nothing of what an inbox panel or seeds would have counted."""
+    return ((), ()) if exact(name) in PANEL else METRICS[exact(name)]
+
+
 def columns_of(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the columns that some metrics are made of, in the order of the table."""
-    needed = {column for name in names for part in METRICS[exact(name)] for column in part}
-    return tuple(column for column in COUNTERS if column in needed)
+    needed = {column for name in names for part in parts_of(name) for column in part}
+    return tuple(column for column in COUNTERS if column in needed) or COUNTERS[:1]
 
 
 def figures(names: tuple[str, ...], sums: dict[str, int]) -> dict[str, int]:
     """Return metrics from the sums of their columns."""
     made = {}
     for name in names:
-        plus, minus = METRICS[exact(name)]
+        plus, minus = parts_of(name)
         made[name] = sum(sums.get(column, 0) for column in plus) - sum(sums.get(column, 0) for column in minus)
     return made

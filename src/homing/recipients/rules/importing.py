@@ -1,6 +1,7 @@
 """From the entry that a record asks for to rows of the list, or the reason why it is refused."""
 
 import re
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 
@@ -52,11 +53,12 @@ class Row(NamedTuple):
         return self[:4]
 
 
-def rows_of(entry: Entry, terms: Terms, *, now: datetime) -> list[Row]:
+def rows_of(entry: Entry, terms: Terms, *, now: datetime, subaccounts: AbstractSet[int]) -> list[Row]:
     """Return the rows that an entry asks for.
 
-    now      a moment of creation that lies behind it is not believed
-    raises   NotUsable
+    now           a moment of creation that lies behind it is not believed
+    subaccounts   that the account has; a row of any other would stop nobody's mail
+    raises        NotUsable
     """
     if not entry.recipient:
         raise NotUsable("there is no address")
@@ -74,6 +76,8 @@ def rows_of(entry: Entry, terms: Terms, *, now: datetime) -> list[Row]:
     subaccount = terms.subaccount_id if entry.subaccount_id is None else entry.subaccount_id
     if subaccount != terms.subaccount_id and not terms.any_subaccount:
         raise NotUsable("it is of another subaccount; import it as that one")
+    if subaccount and subaccount not in subaccounts:
+        raise NotUsable(f"this account has no subaccount {subaccount}")
     description = storable(entry.description[:MOST_DESCRIPTION])
     created_at = entry.created_at if entry.created_at is not None and entry.created_at <= now else None
     return [Row(subaccount, recipient, kind, entry.list_id, entry.source, description, created_at) for kind in types]

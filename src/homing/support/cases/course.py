@@ -233,6 +233,9 @@ class Course:
         return await self._desk.act(case_id, by, decide)
 
 
+_OF_A_CALL = frozenset({Kind.CALLBACK, Kind.ENTITLEMENT})  # cases that go on in one share updates, but no call-backs (E11)
+
+
 async def _earlier(step: Step, other: Step) -> list[msgspec.Raw]:
     """Return the clocks of a case that are due before those of another, or that the other does not have."""
     held = await _running(other)
@@ -248,6 +251,8 @@ async def _running(step: Step) -> dict[Kind, tuple[datetime | None, ClockLog]]:
     """Return the open clocks of a case with their due times; None: it waits."""
     found: dict[Kind, tuple[datetime | None, ClockLog]] = {}
     for log in clocks_of(step.events):
+        if log.kind in _OF_A_CALL:
+            continue
         reading = await step.calendars.read(log, step.at)
         if reading.ended_at is None:
             found[log.kind] = (reading.due_at, log)

@@ -125,17 +125,61 @@ class Downgraded(_Event, frozen=True, kw_only=True):
     promises: dict[Kind, Promise] = {}
 
 
-class CalledBack(_Event, frozen=True, kw_only=True):
-    """A call of the customer was returned; from here on he is owed updates."""
+class Called(_Event, frozen=True, kw_only=True):
+    """A call on the Severity 1 Line belongs to the case: it is owed back.
 
-    placed_at: datetime
+    call       its number on the line; reference: what the caller was told
+    due_at     of a second call of the same customer: that of the first (E12)
+    promises   of an ENGAGE, and of an ENTITLEMENT where it is not known whether he is entitled
+    """
+
+    call: int
+    reference: str
+    first_ring_at: datetime
+    due_at: datetime
     promises: dict[Kind, Promise] = {}
 
 
+class CalledBack(_Event, frozen=True, kw_only=True):
+    """A call of the customer was returned; from here on he is owed updates.
+
+    call   its number on the line, where it came from there; live: it was taken at once, and he wants no other
+    """
+
+    placed_at: datetime
+    promises: dict[Kind, Promise] = {}
+    call: int = 0
+    live: bool = False
+
+
+class CallReached(_Event, frozen=True, kw_only=True):
+    """Whoever called was on the line with us. It decides nothing (reading R4)."""
+
+    call: int
+    reached_at: datetime
+
+
+class CallVoided(_Event, frozen=True, kw_only=True):
+    """Two people say that a call is not owed back."""
+
+    call: int
+    people: tuple[str, str]
+    reason: str
+
+
+class EntitlementDecided(_Event, frozen=True, kw_only=True):
+    """A person decided whether the caller is entitled to the Severity 1 Line (E16)."""
+
+    call: int
+    verdict: str
+    decided_at: datetime
+
+
 class Engaged(_Event, frozen=True, kw_only=True):
-    """Somebody who was woken has acknowledged."""
+    """Somebody who was woken has acknowledged. engaged_at: where it became known later."""
 
     person_id: int
+    engaged_at: datetime | None = None
 
 
 class Restored(_Event, frozen=True, kw_only=True):
@@ -348,7 +392,11 @@ Payload = (
     | Escalated
     | DowngradeProposed
     | Downgraded
+    | Called
     | CalledBack
+    | CallReached
+    | CallVoided
+    | EntitlementDecided
     | Engaged
     | Restored
     | CadenceProposed

@@ -294,3 +294,23 @@ WHERE k.subject = 'case' AND k.outcome = 'missed' AND k.ended_at IS NULL AND k.o
   AND k.kind IN ('CADENCE', 'OWN', 'FIRST_RESPONSE', 'UPDATE', 'TAM_REPLY')
   AND NOT EXISTS (SELECT FROM case_letters l WHERE l.case_id = c.case_id AND l.purpose = 'missed' AND l.version = k.number)
 ORDER BY k.outcome_at LIMIT :limit;
+
+-- name: add_extracts!
+-- Owe extracts of the ledger; nothing happens while some are owed.
+-- writes: case_extracts
+INSERT INTO case_extracts (case_id, seq, after_s, due_at)
+SELECT :case_id, :seq, after_s, :at::timestamptz + make_interval(secs => after_s) FROM unnest(:after_s::integer[]) AS after_s
+WHERE NOT EXISTS (SELECT FROM case_extracts WHERE case_id = :case_id AND done_at IS NULL);
+
+-- name: take_extract^
+-- An extract that is due, held to the end of the transaction.
+-- reads: case_extracts, cases, case_events
+SELECT x.case_id, x.seq, x.after_s, c.account_id, e.at AS began_at
+FROM case_extracts x JOIN cases c USING (case_id) JOIN case_events e ON e.case_id = x.case_id AND e.seq = x.seq
+WHERE x.done_at IS NULL AND x.due_at <= :now ORDER BY x.due_at LIMIT 1 FOR UPDATE OF x SKIP LOCKED;
+
+-- name: put_extract!
+-- Note that an extract was written, or when to try it again.
+-- writes: case_extracts
+UPDATE case_extracts SET done_at = :done_at, due_at = coalesce(:due_at, due_at)
+WHERE case_id = :case_id AND seq = :seq AND after_s = :after_s;

@@ -14,7 +14,7 @@ from homing.ground import db
 from homing.hours.rules import measure
 from homing.support.cases import letter_store, store
 from homing.support.cases.happened import Event, Opened, Payload
-from homing.support.cases.rules import chain
+from homing.support.cases.rules import chain, waking
 from homing.support.cases.rules.clockwork import clocks_of
 from homing.support.cases.rules.fold import apply, fold
 from homing.support.cases.rules.owed import Owed, Who, owed_for
@@ -25,6 +25,7 @@ from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.pins import pins_of, promise
 from homing.support.clocks.store import Calendars, LegalClock
 from homing.support.clocks.types import BUSINESS_DAY_S, Kind, Promise
+from homing.support.oncall import runs as oncall
 
 SUBJECT = "case"  # of clocks
 
@@ -74,7 +75,9 @@ class Step:
             prev_hash=self._head.hash,
         )
         owed: list[tuple[Owed, Event]] = []
+        woken: list[tuple[Case | None, Event]] = []
         for event in made:
+            woken.append((self._case, event))
             if isinstance(event.payload, Opened):
                 self._case = fold([event], number=self.case_id, account_id=self.account_id)
             else:
@@ -98,6 +101,8 @@ class Step:
         written: set[tuple[Purpose, Side, int]] = set()
         for one, _ in owed:
             await self._owe(one, written)
+        for earlier, event in woken:
+            await self._wake(earlier, event)
 
     async def warn(self, clock: int, purpose: Purpose) -> bool:
         """Owe a mail to whoever is responsible: a clock is due soon (DUE), or was missed (MISSED, to the TAM as well: clause B6).
@@ -161,6 +166,22 @@ class Step:
         pins = pins_of(forms)
         await self.calendars.load(pins)
         return max(measure.due(self.calendars.of(pin), self.at, days * BUSINESS_DAY_S) for pin in pins)
+
+    async def _wake(self, before: Case | None, event: Event) -> None:
+        """Have people woken for a case that became critical without a call, or let them sleep; owe extracts of the ledger."""
+        name = waking.ladder_name(self.case_id)
+        if waking.wakes(before, event):
+            await oncall.start_ladder(
+                self.connection,
+                f"{name} {event.seq}",
+                account_id=self.account_id,
+                reference=f"case {self.case.number}",
+                now=self.at,
+            )
+        elif because := waking.lets_sleep(self.case, event):
+            await oncall.end_ladder(self.connection, name, because=because, now=self.at)
+        if waking.looks_into_ledger(before, event):
+            await store.add_extracts(self.connection, self.case_id, event.seq, event.at, waking.EXTRACTS_S)
 
     async def _owe(self, owed: Owed, written: set[tuple[Purpose, Side, int]]) -> None:
         side = Side.PROVIDER if owed.who in (Who.OWNER, Who.TAM) else Side.CUSTOMER

@@ -55,6 +55,34 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     hash: bytes = chain.GENESIS
 
 
+class Extract(msgspec.Struct, frozen=True, kw_only=True):
+    """An extract of the ledger that is owed to a case. began_at: when the case became critical."""
+
+    case_id: int
+    seq: int
+    after_s: int
+    account_id: int
+    began_at: datetime
+
+
+async def add_extracts(executor: db.Executor, case_id: int, seq: int, at: datetime, after_s: Sequence[int]) -> None:
+    """Owe extracts of the ledger from a step on, unless some are owed already."""
+    await _sql.add_extracts(executor, case_id=case_id, seq=seq, at=at, after_s=list(after_s))
+
+
+async def take_extract(executor: db.Executor, now: datetime) -> Extract | None:
+    """Return an extract that is due, held until the transaction ends."""
+    row = await _sql.take_extract(executor, now=now)
+    return None if row is None else Extract(**dict(row))
+
+
+async def put_extract(
+    executor: db.Executor, one: Extract, *, done_at: datetime | None = None, due_at: datetime | None = None
+) -> None:
+    """Note that an extract was written, or when to try it again."""
+    await _sql.put_extract(executor, case_id=one.case_id, seq=one.seq, after_s=one.after_s, done_at=done_at, due_at=due_at)
+
+
 async def new_number(executor: db.Executor) -> int:
     """Return a fresh number."""
     number: int = await _sql.new_number(executor)

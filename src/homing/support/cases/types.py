@@ -105,6 +105,7 @@ class Verified(StrEnum):
     ADDRESS = "reply address"  # it came to an address that only he was given
     PORTAL = "portal"
     KEY = "api_key"
+    PIN = "support PIN"
     STAFF = "staff"
     NONE = "none"
 

@@ -43,6 +43,10 @@ class LineAddresses:
         """Return an address of an attempt to call back."""
         return self._at(f"attempts/{attempt_id}/{what}")
 
+    def page(self, page_id: int, what: str, turn: int = 0) -> str:
+        """Return an address of a call that wakes somebody."""
+        return self._at(f"pages/{page_id}/{what}", **({"n": turn} if what == "key" else {}))
+
     def test(self) -> str:
         """Return what the outer leg of a test call asks."""
         return self._at("calls/test")

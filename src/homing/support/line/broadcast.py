@@ -1,4 +1,4 @@
-"""Pages everybody by mail, where no on-call room is wired, and says whom a live hunt rings there (E27)."""
+"""Writes to everybody by mail, where on-call wakes nobody: there are no schedules and no roles, or no way to anybody (E27)."""
 
 from homing.contracts import people
 from homing.contracts.types import Role, StaffMember
@@ -12,11 +12,15 @@ _SAID = {
     PageReason.CLAIM_LAPSED: "A call-back is in nobody's hand: its claim ended without an attempt.",
     PageReason.RETRY: "A customer was called and not reached; it is time to try again.",
     PageReason.LINE_SILENT: "The Severity 1 Line does not answer: two test calls were not heard.",
+    PageReason.UNHEARD: "A ladder of Severity 1 wakes nobody: see who is on duty and how he is reached (homing oncall show).",
 }
 
 
-async def start_ladder(connection: db.Executor, page: Page) -> None:
-    """Note that everybody must be paged."""
+async def note(connection: db.Executor, page: Page, *, once: bool = False) -> None:
+    """Note that everybody must be written to, in the caller's transaction.
+
+    once   not again for the same reason
+    """
     await store.sql.add_page(
         connection,
         reason=page.reason.value,
@@ -24,12 +28,8 @@ async def start_ladder(connection: db.Executor, page: Page) -> None:
         obligation_id=page.obligation_id,
         first_ring_at=page.first_ring_at,
         due_at=page.due_at,
+        once=once,
     )
-
-
-async def on_duty(executor: db.Executor) -> list[tuple[int, str]]:
-    """Return who may be rung: everybody who is paged and has a number."""
-    return [(one.person_id, one.phone) for one in await responders(executor) if one.phone]
 
 
 async def responders(executor: db.Executor) -> list[StaffMember]:

@@ -142,6 +142,45 @@ class Carriers:
             raise NotPlaced(f"the carrier answered {answer.status}: {clean(given.get('message') or answer.body)[:200]}")
         return call_id
 
+    async def text(self, carrier: Carrier, *, to: str, sender: str, words: str) -> None:
+        """Have a short message sent; the carrier has taken it when this returns.
+
+        raises   NotPlaced
+        """
+        if carrier.family in (Family.JAMBONZ, Family.TELNYX):
+            body, kind = msgspec.json.encode({"from": sender, "to": to, "text": words}), "application/json"
+        else:
+            body, kind = urlencode({"To": to, "From": sender, "Body": words}).encode(), "application/x-www-form-urlencoded"
+        # Telnyx takes messages at its own API, beside that of TeXML.
+        apart = carrier.family is Family.TELNYX
+        at = f"{carrier.api.removesuffix('/texml')}/messages" if apart else self._at(carrier, "Messages")
+        answer = await self._http.send("POST", at, body, headers=self._headers(carrier, kind), timeout_s=TIMEOUT_S)
+        if isinstance(answer, Unanswered):
+            raise NotPlaced(f"the carrier did not answer: {answer.why}")
+        if answer.status not in (200, 201, 202):
+            given = members(answer.whole)
+            raise NotPlaced(f"the carrier answered {answer.status}: {clean(given.get('message') or answer.body)[:200]}")
+
+    async def look(self, carrier: Carrier, call_id: str) -> Happened | None:
+        """Return how a call of ours stands; None: the carrier knows it no more.
+
+        raises   NotPlaced where the carrier does not say
+        """
+        at = self._at(carrier, f"Calls/{quote(call_id, safe='')}")
+        answer = await self._http.send("GET", at, headers=self._headers(carrier), timeout_s=TIMEOUT_S)
+        if isinstance(answer, Unanswered):
+            raise NotPlaced(answer.why)
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise NotPlaced(f"the carrier answered {answer.status}")
+        row = members(answer.whole)
+        inner = row.get("data")
+        row = inner if isinstance(inner, dict) else row
+        if carrier.family is Family.JAMBONZ:
+            return read(carrier.family, {"call_sid": call_id, "call_status": row.get("call_status")})
+        return read(carrier.family, {"CallSid": call_id, "CallStatus": row.get("status")})
+
     async def redirect(self, carrier: Carrier, call_id: str, url: str) -> bool:
         """Let a call that is under way go on with another document; return whether the carrier did."""
         at = self._at(carrier, f"Calls/{quote(call_id, safe='')}")

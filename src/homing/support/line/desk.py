@@ -21,7 +21,7 @@ from homing.ground.secrets import MasterKey
 from homing.hours.types import ServiceZone
 from homing.support.line import store
 from homing.support.line.addresses import LineAddresses
-from homing.support.line.ports import OnDuty, StartLadder
+from homing.support.line.ladders import Ladders
 from homing.support.line.rules import callback, script
 from homing.support.line.rules.document import Dial, Document, Gather, Hangup, Leg, Record, Say, Verb
 from homing.support.line.rules.promise import promise
@@ -71,16 +71,14 @@ class Desk:
         settings: LineSettings,
         *,
         base: str,
-        start_ladder: StartLadder,
-        on_duty: OnDuty,
+        ladders: Ladders,
     ) -> None:
         self._pool = pool
         self._legal = legal
         self._master_key = master_key
         self.settings = settings
         self._base = base
-        self._start_ladder = start_ladder
-        self._on_duty = on_duty
+        self._ladders = ladders
 
     # a call ---------------------------------------------------------------------------------------------------------------
 
@@ -333,22 +331,19 @@ class Desk:
         return one
 
     async def _paged(self, connection: Any, one: Call, now: datetime) -> None:
-        """Start the ladder. If that fails the call stands all the same, and the keeper tries again within a second."""
+        """Have people woken. If on-call fails the call stands all the same, and the keeper tries again within a second."""
         owed = await store.obligation(connection, one.intake_id)
         assert owed is not None
         page = Page(
             reason=PageReason.CALL,
             reference=one.reference,
             obligation_id=owed.obligation_id,
+            account_id=one.account_id,
             first_ring_at=one.first_ring_at,
             due_at=owed.due_at,
         )
-        try:
-            async with connection.transaction():
-                await self._start_ladder(connection, page)
-                await store.sql.set_paged(connection, intake_id=one.intake_id, now=now)
-        except Exception:  # the edge between two rooms: what is wrong there must not lose a call here
-            log.exception("ladder_failed", intake=one.intake_id)
+        if await self._ladders.start(connection, page, now):
+            await store.sql.set_paged(connection, intake_id=one.intake_id, now=now)
 
     async def _linked(self, connection: db.Executor, one: Call, now: datetime) -> Call:
         """Link a call to the one that the same customer waits for already; the earlier promise stands (E12)."""
@@ -370,7 +365,12 @@ class Desk:
         heard = await store.sql.hear_test(
             connection, carrier=carrier.name, number=happened.called, now=now, call_id=happened.call_id, since=since
         )
-        return heard is not None
+        if heard is None:
+            return False
+        await self._ladders.heard(connection, happened.called, now)
+        if heard["wakes"] is not None:
+            await self._ladders.test(connection, heard["test_id"], heard["wakes"], now)
+        return True
 
     def _refuse_if_over(self, one: Call, now: datetime) -> None:
         if one.ended_at is not None and now - one.ended_at > LATE:
@@ -398,7 +398,7 @@ class Desk:
             took=took,
         )
         state = script.advance(before, heard, facts, now)
-        if state.step is Step.LIVE and not await self._on_duty(connection):
+        if state.step is Step.LIVE and not await self._ladders.on_duty(connection, one.account_id, now):
             state = script.nobody_on_duty(state, facts, now)
         one = structs.replace(one, state=state)
         await store.put_state(connection, one)
@@ -427,7 +427,11 @@ class Desk:
         )
         await store.put_state(connection, one)
         await store.note(connection, one.intake_id, now, "carrier", "pin matched", account=account_id)
-        return await self._linked(connection, one, now), True
+        one = await self._linked(connection, one, now)
+        owed = await store.obligation(connection, one.intake_id)
+        assert owed is not None
+        await self._ladders.belong(connection, owed.obligation_id, account_id, owed.due_at)
+        return one, True
 
     async def _may_try(self, connection: db.Executor, *, caller: str, now: datetime) -> bool:
         """Return whether PINs are looked up: not after too many wrong ones within an hour."""
@@ -462,7 +466,7 @@ class Desk:
             promise=promise(one.due_at, number=number, zone=zone),
             is_proven=proven,
             emails=emails,
-            on_duty=await self._on_duty(connection) if one.state.step is Step.LIVE else (),
+            on_duty=await self._ladders.on_duty(connection, one.account_id, now) if one.state.step is Step.LIVE else (),
             by_speech=carrier.by_speech,
             pin_digits=self.settings.pin_digits,
         )

@@ -16,21 +16,22 @@ from homing.ground.log import get
 from homing.support.line import broadcast, store
 from homing.support.line.addresses import LineAddresses
 from homing.support.line.carriers import Carriers, NotPlaced
+from homing.support.line.casebook import CaseBook
 from homing.support.line.desk import OFFLINE, Desk, Replayed
 from homing.support.line.journal import Journal, Noted
-from homing.support.line.ports import Mail, OpenCase, StartLadder
+from homing.support.line.ladders import Ladders
+from homing.support.line.page_calls import PageCalls
+from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
-from homing.support.line.returning import Returning
-from homing.support.line.rules.script import missing
+from homing.support.line.returning import NotNow, Returning
 from homing.support.line.store import LegalClock
-from homing.support.line.types import Call, Opening, Page, PageReason
+from homing.support.line.types import Call, Carrier, Page, PageReason
 
 log = get("line")
 
 LOOKS_S = 1.0
 RECONCILES = timedelta(minutes=1)
 LOOKS_BACK = timedelta(hours=1)
-OPENS_CASE_AFTER = timedelta(minutes=1)
 TESTS = timedelta(minutes=10)
 HEARD_WITHIN = timedelta(seconds=10)
 TIDIES = timedelta(hours=1)
@@ -47,10 +48,7 @@ _NO_NUMBER = (
 
 
 class Keeper:
-    """Keeps the line for one worker.
-
-    open_case   None: no room opens cases here
-    """
+    """Keeps the line for one worker."""
 
     def __init__(
         self,
@@ -63,8 +61,9 @@ class Keeper:
         journal: Journal,
         *,
         base: str,
-        start_ladder: StartLadder,
-        open_case: OpenCase | None,
+        ladders: Ladders,
+        page_calls: PageCalls,
+        casebook: CaseBook,
         mail: Mail,
     ) -> None:
         self._pool = pool
@@ -75,8 +74,9 @@ class Keeper:
         self._carriers = carriers
         self._journal = journal
         self._base = base
-        self._start_ladder = start_ladder
-        self._open_case = open_case
+        self._ladders = ladders
+        self._page_calls = page_calls
+        self._casebook = casebook
         self._mail = mail
 
     async def run(self) -> None:
@@ -87,13 +87,14 @@ class Keeper:
             tasks.create_task(self._each(self.errands), name="line-errands")
 
     async def turn(self) -> None:
-        """Do what may not wait: journal, pages, misses, lapsed claims, cases."""
+        """Do what may not wait: journal, ladders, misses, lapsed claims, mail where nobody is woken, cases."""
         await self.play()
         await self.page()
         await self.write()  # before the time to try again is forgotten
         await self._returning.judge()
-        await self.open_cases()
         await broadcast.send_pages(self._pool, self._mail)
+        await self._casebook.open()
+        await self._casebook.tell()
 
     async def place(self) -> None:
         """Place legs as soon as a representative waits."""
@@ -106,6 +107,7 @@ class Keeper:
         now = await self._legal.now(self._pool)
         if await store.is_due(self._pool, "reconcile", now=now, before=now - RECONCILES):
             await self.reconcile(now)
+            await self._page_calls.reconcile(self._returning)
         await self.listen_for_tests(now)
         if await store.is_due(self._pool, "test", now=now, before=now - TESTS):
             await self.test(now)
@@ -121,7 +123,7 @@ class Keeper:
                 await self._journal.forget(path)
 
     async def page(self) -> None:
-        """Start the ladders that could not be started."""
+        """Start the ladders that could not be started, and write to everybody where a ladder wakes nobody."""
         async with self._pool.acquire() as connection, connection.transaction():
             now = await self._legal.now(connection)
             for row in [row async for row in store.sql.unpaged(connection)]:
@@ -129,31 +131,13 @@ class Keeper:
                     reason=PageReason.CALL,
                     reference=row["reference"],
                     obligation_id=row["obligation_id"],
+                    account_id=row["account_id"],
                     first_ring_at=row["first_ring_at"],
                     due_at=row["due_at"],
                 )
-                try:
-                    async with connection.transaction():
-                        await self._start_ladder(connection, page)
-                        await store.sql.set_paged(connection, intake_id=row["intake_id"], now=now)
-                except Exception:  # the edge of one call: the others are paged all the same
-                    log.exception("ladder_failed", intake=row["intake_id"])
-
-    async def open_cases(self) -> None:
-        """Make critical cases of calls: once it is known whose they are, when they end, after a minute at the latest."""
-        if self._open_case is None:
-            return
-        async with self._pool.acquire() as connection, connection.transaction():
-            now = await self._legal.now(connection)
-            for row in [row async for row in store.sql.caseless(connection, before=now - OPENS_CASE_AFTER)]:
-                one = store.call_of(row)
-                try:
-                    async with connection.transaction():
-                        number = await self._open_case(connection, _opening(one))
-                        await store.sql.set_case(connection, intake_id=one.intake_id, case_ref=number)
-                        await store.note(connection, one.intake_id, now, "homing", "case opened", case=number)
-                except Exception:  # the edge of one call
-                    log.exception("case_failed", intake=one.intake_id)
+                if await self._ladders.start(connection, page, now):
+                    await store.sql.set_paged(connection, intake_id=row["intake_id"], now=now)
+            await self._ladders.sweep(connection, now)
 
     async def write(self) -> None:
         """Write to the authorised contacts where there is no number to call (E13), or nobody answered (E14)."""
@@ -190,15 +174,9 @@ class Keeper:
     async def test(self, now: datetime) -> None:
         """Call our own numbers, to hear whether the line is open."""
         for carrier in self._carriers.all.values():
-            if not carrier.test_from:
-                continue
-            at = LineAddresses(self._base, carrier.name)
-            for number in carrier.numbers:
-                await store.sql.add_test(self._pool, carrier=carrier.name, number=number, now=now)
+            for number in carrier.numbers if carrier.test_from else ():
                 try:
-                    await self._carriers.call(
-                        carrier, to=number, sender=carrier.test_from, url=at.test(), status=at.attempt(0, "test"), ring_s=10
-                    )
+                    await call_ourselves(self._pool, self._carriers, carrier, number, base=self._base, now=now)
                 except NotPlaced as trouble:  # nobody will hear it, which is the point
                     log.error("sev1_test_call_refused", carrier=carrier.name, why=str(trouble))
 
@@ -219,7 +197,7 @@ class Keeper:
                         first_ring_at=now,
                         due_at=now,
                     )
-                    await self._start_ladder(connection, page)
+                    await self._ladders.start(connection, page, now)
 
     async def _wrote(self, person: Contact, one: Call, *, called: bool) -> bool:
         if person.role is not ContactRole.AUTHORISED:
@@ -237,12 +215,24 @@ class Keeper:
                 await self._desk.status(carrier, noted.happened, at=noted.at)
             elif noted.what == "recording":
                 await self._desk.recording(carrier, noted.step, noted.turn, noted.happened, at=noted.at)
+            elif noted.what.startswith("page-"):
+                await self._played_page(carrier, noted)
             elif noted.what == OFFLINE:
                 await self._desk.offline(carrier, noted.happened, at=noted.at)
             else:
                 await self._desk.inbound(carrier, noted.happened, at=noted.at)
         except Replayed:
             log.info("line_journal_over", carrier=noted.carrier)
+
+    async def _played_page(self, carrier: Carrier, noted: Noted) -> None:
+        page_id = int(noted.step)
+        try:
+            if noted.what == "page-key":
+                await self._page_calls.key(carrier, page_id, noted.turn, noted.happened, self._returning)
+            elif noted.what == "page-status":
+                await self._page_calls.status(carrier, page_id, noted.happened, self._returning)
+        except NotNow as gone:
+            log.warning("line_journal_page", page_id=page_id, why=str(gone))
 
     async def _each(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -262,25 +252,18 @@ class Keeper:
                 await asyncio.sleep(LOOKS_S)
 
 
+async def call_ourselves(
+    pool: db.Pool, carriers: Carriers, carrier: Carrier, number: str, *, base: str, now: datetime, wakes: int | None = None
+) -> int:
+    """Call a number of ours as a caller would, and return the number of the test; it owes nobody anything.
+
+    wakes    member of the staff who is woken when the call is heard, as for a call of a customer; None: nobody
+    raises   NotPlaced
+    """
+    at = LineAddresses(base, carrier.name)
+    number_of_test: int = await store.sql.add_test(pool, carrier=carrier.name, number=number, now=now, wakes=wakes)
+    await carriers.call(carrier, to=number, sender=carrier.test_from, url=at.test(), status=at.attempt(0, "test"), ring_s=10)
+    return number_of_test
+
+
 _UNREACHED = {False: "unreachable - no number", True: "unreachable - written to"}
-
-
-def _opening(one: Call) -> Opening:
-    return Opening(
-        intake_id=one.intake_id,
-        reference=one.reference,
-        account_id=one.account_id,
-        contact_id=one.contact_id,
-        first_ring_at=one.first_ring_at,
-        due_at=one.due_at,
-        source=one.source,
-        answers=one.state.answers,
-        facts={
-            "caller": one.caller,
-            "proof": one.proof.value,
-            "entitlement": one.entitlement.value,
-            "partial": one.partial,
-            "recorded": list(one.state.recorded),
-            "missing": missing(one.state.answers, one.state.recorded),
-        },
-    )

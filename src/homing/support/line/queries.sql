@@ -128,16 +128,54 @@ ORDER BY c.intake_id LIMIT 20 FOR UPDATE OF c SKIP LOCKED;
 UPDATE line_calls SET paged_at = :now WHERE intake_id = :intake_id;
 
 -- name: caseless
--- Calls without a case whose account is known, or that have ended, or rang a minute ago; held until the transaction ends.
+-- Calls without a case whose account is proven, or known and they have ended, or rang a minute ago; held until the transaction ends.
 -- reads: line_calls, line_obligations
 SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id)
-WHERE c.case_ref IS NULL AND (c.account_id IS NOT NULL OR c.ended_at IS NOT NULL OR c.taken_at < :before)
+WHERE c.case_ref IS NULL AND NOT c.before_cases AND c.account_id IS NOT NULL
+  AND (c.proof IN ('pin', 'key') OR c.ended_at IS NOT NULL OR c.taken_at < :before)
 ORDER BY c.intake_id LIMIT 20 FOR UPDATE OF c SKIP LOCKED;
 
 -- name: set_case!
 -- Note the case that a call became.
 -- writes: line_calls
-UPDATE line_calls SET case_ref = :case_ref WHERE intake_id = :intake_id;
+UPDATE line_calls SET case_ref = :case_ref, told = :told WHERE intake_id = :intake_id;
+
+-- name: untold
+-- Calls of which there is something new that their case does not know; held until the transaction ends.
+-- reads: line_calls, line_obligations
+SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE c.case_ref IS NOT NULL AND c.first_ring_at > :since
+  AND ((c.ended_at IS NOT NULL AND NOT 'words' = ANY (c.told)) OR (o.answered_at IS NOT NULL AND NOT 'answered' = ANY (c.told))
+       OR ((o.returned_at IS NOT NULL OR o.engaged_at IS NOT NULL) AND NOT 'returned' = ANY (c.told))
+       OR (o.connected_at IS NOT NULL AND NOT 'reached' = ANY (c.told)) OR (o.voided_at IS NOT NULL AND NOT 'void' = ANY (c.told))
+       OR (c.entitlement <> 'unknown' AND NOT 'entitlement' = ANY (c.told)))
+ORDER BY c.intake_id LIMIT 20 FOR UPDATE OF c SKIP LOCKED;
+
+-- name: add_told!
+-- Note what the case of a call knows.
+-- writes: line_calls
+UPDATE line_calls SET told = array_append(told, :what) WHERE intake_id = :intake_id;
+
+-- name: who_returned$
+-- The number of the member of the staff who returned a call, or took it live.
+-- reads: line_events
+SELECT substring(actor FROM 'staff ([0-9]+)') FROM line_events
+WHERE intake_id = :intake_id AND kind IN ('returned', 'engaged live') ORDER BY event_id LIMIT 1;
+
+-- name: decided_at$
+-- When a person decided about the entitlement of a caller; NULL: nobody had to.
+-- reads: line_calls
+SELECT (decision ->> 'at')::timestamptz FROM line_calls WHERE intake_id = :intake_id;
+
+-- name: calls_of_case
+-- The calls that belong to a case, oldest first.
+-- reads: line_calls, line_obligations
+SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id) WHERE c.case_ref = :case_ref ORDER BY c.intake_id;
+
+-- name: answered!
+-- Note who of those that were woken said something first.
+-- writes: line_obligations
+UPDATE line_obligations SET answered_by = :person_id, answered_at = :now WHERE obligation_id = :obligation_id AND answered_at IS NULL;
 
 -- name: decide!
 -- Note what a person decided about the entitlement of a caller.
@@ -241,6 +279,11 @@ FOR UPDATE OF o;
 -- writes: line_attempts
 INSERT INTO line_attempts (obligation_id, person_id, carrier, number, status, created_at)
 VALUES (:obligation_id, :person_id, :carrier, :number, 'calling_rep', :now) RETURNING attempt_id;
+
+-- name: attempt_of_leg$
+-- The attempt whose representative is in a call; NULL: there is none.
+-- reads: line_attempts
+SELECT attempt_id FROM line_attempts WHERE carrier = :carrier AND rep_call_id = :call_id ORDER BY attempt_id DESC LIMIT 1;
 
 -- name: attempt_locked^
 -- One attempt, held until the transaction ends.
@@ -356,16 +399,21 @@ ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at WHERE line_chores.do
 -- name: add_test$
 -- Begin a test call.
 -- writes: line_tests
-INSERT INTO line_tests (carrier, number, made_at) VALUES (:carrier, :number, :now) RETURNING test_id;
+INSERT INTO line_tests (carrier, number, made_at, wakes) VALUES (:carrier, :number, :now, :wakes) RETURNING test_id;
 
--- name: hear_test$
+-- name: test^
+-- What became of a test call.
+-- reads: line_tests
+SELECT made_at, seen_at, outcome, wakes FROM line_tests WHERE test_id = :test_id;
+
+-- name: hear_test^
 -- Note that a test call was heard; nothing comes back where none is expected.
 -- writes: line_tests
 UPDATE line_tests SET seen_at = :now, call_id = :call_id, outcome = 'heard'
 WHERE test_id = (SELECT test_id FROM line_tests
                  WHERE carrier = :carrier AND number = :number AND made_at > :since AND seen_at IS NULL AND outcome IS NULL
                  ORDER BY test_id LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING test_id;
+RETURNING test_id, wakes;
 
 -- name: is_test$
 -- Whether a call was a test call of ours.
@@ -395,10 +443,33 @@ SELECT o.outcome, o.voided_at, c.entitlement FROM line_obligations o JOIN line_c
 WHERE o.due_at >= :since AND o.due_at < :until AND (:account_id::integer IS NULL OR c.account_id = :account_id);
 
 -- name: add_page!
--- Note that everybody must be paged.
+-- Note that everybody must be written to. once: not again for the same reason.
 -- writes: line_pages
 INSERT INTO line_pages (reason, reference, obligation_id, first_ring_at, due_at)
-VALUES (:reason, :reference, :obligation_id, :first_ring_at, :due_at);
+SELECT :reason, :reference, :obligation_id, :first_ring_at, :due_at
+WHERE NOT :once::boolean OR NOT EXISTS (SELECT FROM line_pages WHERE obligation_id = :obligation_id AND reason = :reason);
+
+-- name: add_page_call!
+-- Note a call that wakes somebody. It may be told by the carrier's first request, before its answer to us.
+-- writes: line_page_calls
+INSERT INTO line_page_calls (carrier, call_id, page_id, placed_at) VALUES (:carrier, :call_id, :page_id, :now)
+ON CONFLICT (carrier, call_id) DO NOTHING;
+
+-- name: page_call^
+-- A call that wakes somebody, held until the transaction ends.
+-- reads: line_page_calls
+SELECT * FROM line_page_calls WHERE carrier = :carrier AND call_id = :call_id FOR UPDATE;
+
+-- name: put_page_call!
+-- What is known of such a call now.
+-- writes: line_page_calls
+UPDATE line_page_calls SET keys = :keys, sequence = :sequence, status = :status, ended_at = :ended_at
+WHERE carrier = :carrier AND call_id = :call_id;
+
+-- name: page_calls_open
+-- Such calls whose end nobody has told for long.
+-- reads: line_page_calls
+SELECT carrier, call_id, page_id FROM line_page_calls WHERE ended_at IS NULL AND placed_at < :before ORDER BY placed_at LIMIT 50;
 
 -- name: unsent_pages
 -- Pages to send, held until the transaction ends.

@@ -22,7 +22,7 @@ from homing.ground.log import get
 from homing.support.line import store
 from homing.support.line.addresses import LineAddresses
 from homing.support.line.carriers import Carriers, NotPlaced
-from homing.support.line.ports import StartLadder
+from homing.support.line.ladders import Ladders
 from homing.support.line.rules import callback
 from homing.support.line.rules.document import Conference, Document, Gather, Hangup, Say
 from homing.support.line.rules.numbers import parse, warned
@@ -83,14 +83,14 @@ class Returning:
         carriers: Carriers,
         *,
         base: str,
-        start_ladder: StartLadder,
+        ladders: Ladders,
     ) -> None:
         self._pool = pool
         self._legal = legal
         self._settings = settings
         self._carriers = carriers
         self._base = base
-        self._start_ladder = start_ladder
+        self._ladders = ladders
         self.news = asyncio.Event()
 
     # what people do -------------------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ class Returning:
                 raise NotNow("you have not claimed this call-back")
             if owed.claim_until is None:
                 raise NotNow("your attempt is under way; it must end first")
-            await self._lapsed(connection, owed, now, why="handed on")
+            await self._lapsed(connection, owed, now, why="handed on", hand_on=True)
 
     async def begin(self, intake_id: int, person: StaffMember, *, number: str = "", confirmed: bool = False) -> Attempt:
         """Begin to call back: the representative's own telephone rings first.
@@ -128,29 +128,11 @@ class Returning:
         if not person.phone:
             raise NotNow("your own number is not known; have it added to the staff")
         async with self._owed(intake_id) as (connection, now, owed):
-            self._refuse_void(owed)
-            self._refuse_claimed(owed, person.person_id, now)
             one = await store.call(connection, intake_id)
-            assert one is not None
-            carrier = self._carriers.of(one.called)
+            carrier = None if one is None else self._carriers.of(one.called)
             if carrier is None:
                 raise NotNow("no carrier is set up that could call")
-            tries = await store.attempts_of(connection, owed.obligation_id)
-            if any(attempt.ended_at is None for attempt in tries):
-                raise NotNow("an attempt is under way")
-            number = self._checked(number, await self.numbers(connection, one, tries), one, confirmed=confirmed)
-            await self._claimed(connection, owed, person.person_id, None, now)
-            attempt_id: int = await store.sql.add_attempt(
-                connection,
-                obligation_id=owed.obligation_id,
-                person_id=person.person_id,
-                carrier=carrier.name,
-                number=number,
-                now=now,
-            )
-            await store.note(
-                connection, intake_id, now, f"staff {person.person_id}", "attempt", number=number, attempt=attempt_id
-            )
+            attempt_id = await self._begun(connection, owed, carrier, person.person_id, now, number=number, confirmed=confirmed)
         at = LineAddresses(self._base, carrier.name)
         try:
             call_id = await self._carriers.call(
@@ -168,6 +150,64 @@ class Returning:
             attempt = structs.replace(attempt, rep_call_id=call_id)
             await store.put_attempt(connection, attempt)
             return attempt
+
+    async def begin_from(
+        self, connection: db.Executor, carrier: Carrier, obligation_id: int, person_id: int, call_id: str, now: datetime
+    ) -> Document:
+        """Begin to call back from a call that the representative is in already: he waits in the room (model, section 4.3).
+
+        call_id   of his leg
+        raises    NotNow
+        """
+        owed = await store.obligation_by_id(connection, obligation_id)
+        attempt_id = await self._begun(connection, owed, carrier, person_id, now)
+        attempt = await store.attempt_locked(connection, attempt_id)
+        assert attempt is not None
+        await store.put_attempt(connection, structs.replace(attempt, rep_call_id=call_id, status=AttemptStatus.REP_ANSWERED))
+        return (Say(WAIT), self._room(carrier, attempt_id))
+
+    async def room_of(self, connection: db.Executor, carrier: Carrier, call_id: str) -> Document:
+        """Return the room that a representative's leg waits in, once more."""
+        attempt_id = await store.sql.attempt_of_leg(connection, carrier=carrier.name, call_id=call_id)
+        return (Hangup(),) if attempt_id is None else (Say(WAIT), self._room(carrier, attempt_id))
+
+    async def leg_over(self, carrier: Carrier, call_id: str) -> None:
+        """Note that a representative's leg is over that began as another call."""
+        attempt_id = await store.sql.attempt_of_leg(self._pool, carrier=carrier.name, call_id=call_id)
+        if attempt_id is not None:
+            await self.rep_status(attempt_id, Happened(call_id=call_id, status=CallStatus.COMPLETED))
+
+    async def _begun(
+        self,
+        connection: db.Executor,
+        owed: Obligation,
+        carrier: Carrier,
+        person_id: int,
+        now: datetime,
+        *,
+        number: str = "",
+        confirmed: bool = False,
+    ) -> int:
+        """Write down that an attempt begins, and return its number."""
+        self._refuse_void(owed)
+        self._refuse_claimed(owed, person_id, now)
+        one = await store.call(connection, owed.intake_id)
+        assert one is not None
+        tries = await store.attempts_of(connection, owed.obligation_id)
+        if any(attempt.ended_at is None for attempt in tries):
+            raise NotNow("an attempt is under way")
+        number = self._checked(number, await self.numbers(connection, one, tries), one, confirmed=confirmed)
+        await self._claimed(connection, owed, person_id, None, now)
+        attempt_id: int = await store.sql.add_attempt(
+            connection,
+            obligation_id=owed.obligation_id,
+            person_id=person_id,
+            carrier=carrier.name,
+            number=number,
+            now=now,
+        )
+        await store.note(connection, owed.intake_id, now, f"staff {person_id}", "attempt", number=number, attempt=attempt_id)
+        return attempt_id
 
     async def choose(self, intake_id: int, attempt_id: int, person_id: int, result: Result) -> Attempt:
         """Keep what a representative says became of his attempt.
@@ -203,6 +243,7 @@ class Returning:
                 raise NotNow("only who took this call live can say that no call-back is needed; call back instead")
             outcome = callback.judged(owed.due_at, [now], pending=False, now=now)
             await store.put_result(connection, owed, engaged_at=now, outcome=outcome, outcome_at=now)
+            await self._ladders.end(connection, owed.obligation_id, because=f"staff {person_id} took the call live", now=now)
             await store.note(connection, intake_id, now, f"staff {person_id}", "engaged live")
             return await store.obligation_by_id(connection, owed.obligation_id)
 
@@ -222,6 +263,7 @@ class Returning:
                 await store.sql.put_voids(connection, obligation_id=owed.obligation_id, voids=text)
             else:
                 await store.sql.make_void(connection, obligation_id=owed.obligation_id, voids=text, now=now)
+                await self._ladders.end(connection, owed.obligation_id, because="two people said that nothing is owed", now=now)
                 await store.note(connection, intake_id, now, "homing", "void")
             return await store.obligation_by_id(connection, owed.obligation_id)
 
@@ -240,16 +282,19 @@ class Returning:
 
         raises   NotNow
         """
-        async with self._owed(intake_id) as (connection, now, _):
+        async with self._owed(intake_id) as (connection, now, owed):
             one = await store.call(connection, intake_id)
             assert one is not None
             said = {"clause": clause, "reason": reason, "route": route}
+            known = account_id if account_id is not None else one.account_id
+            if known is not None:
+                await self._ladders.belong(connection, owed.obligation_id, known, owed.due_at)
             await store.sql.decide(
                 connection,
                 intake_id=intake_id,
                 entitlement=verdict.value,
                 decision=msgspec.json.encode({"by": person_id, "at": now.isoformat(), **said}).decode(),
-                account_id=account_id if account_id is not None else one.account_id,
+                account_id=known,
             )
             await store.note(connection, intake_id, now, f"staff {person_id}", "entitlement", verdict=verdict.value, **said)
 
@@ -375,7 +420,7 @@ class Returning:
         async with self._transaction() as (connection, now):
             for owed in [store.obligation_of(row) async for row in store.sql.to_retry(connection, now=now)]:
                 await store.sql.put_next_try(connection, obligation_id=owed.obligation_id, next_try_at=None)
-                await self._page(connection, owed, PageReason.RETRY)
+                await self._ladders.start(connection, await self._page(connection, owed, PageReason.RETRY), now)
                 await store.note(connection, owed.intake_id, now, "homing", "time to try again")
 
     # steps ----------------------------------------------------------------------------------------------------------------
@@ -416,6 +461,7 @@ class Returning:
         if attempt.placed_at is None:
             return
         owed = await store.obligation_by_id(connection, attempt.obligation_id)
+        await self._ladders.end(connection, owed.obligation_id, because=f"staff {attempt.person_id} called back", now=now)
         if owed.returned_at is not None or owed.voided_at is not None:
             return
         one = await store.call(connection, owed.intake_id)
@@ -431,6 +477,8 @@ class Returning:
         for each in [owed, *[store.obligation_of(row) async for row in rows]]:
             outcome = callback.judged(each.due_at, [attempt.placed_at], pending=False, now=now)
             await store.put_result(connection, each, returned_at=attempt.placed_at, outcome=outcome, outcome_at=attempt.placed_at)
+            if each is not owed:
+                await self._ladders.end(connection, each.obligation_id, because=f"staff {attempt.person_id} called back", now=now)
             await store.note(
                 connection,
                 each.intake_id,
@@ -462,6 +510,7 @@ class Returning:
             await store.sql.put_claim(
                 connection, obligation_id=owed.obligation_id, person_id=owed.claimed_by, until=now + callback.CLAIM
             )
+            await self._ladders.hold(connection, owed.obligation_id, owed.claimed_by, now)
         if attempt.placed_at is not None and owed.connected_at is None and attempt.status is not AttemptStatus.HUMAN:
             await self._try_again(connection, owed, now)
 
@@ -490,27 +539,30 @@ class Returning:
             await store.note(connection, owed.intake_id, now, "homing", "missed", due_at=owed.due_at.isoformat())
             log.error("sev1_call_back_missed", intake=owed.intake_id, due_at=owed.due_at)
 
-    async def _lapsed(self, connection: db.Executor, owed: Obligation, now: datetime, *, why: str) -> None:
+    async def _lapsed(self, connection: db.Executor, owed: Obligation, now: datetime, *, why: str, hand_on: bool = False) -> None:
         await store.sql.put_claim(connection, obligation_id=owed.obligation_id, person_id=None, until=None)
         await store.note(connection, owed.intake_id, now, "homing", why, person=owed.claimed_by)
-        await self._page(connection, owed, PageReason.CLAIM_LAPSED)
+        page = await self._page(connection, owed, PageReason.CLAIM_LAPSED)
+        await self._ladders.let_go(connection, page, now, hand_on=hand_on)
 
-    async def _page(self, connection: db.Executor, owed: Obligation, reason: PageReason) -> None:
+    async def _page(self, connection: db.Executor, owed: Obligation, reason: PageReason) -> Page:
         one = await store.call(connection, owed.intake_id)
         assert one is not None
-        page = Page(
+        return Page(
             reason=reason,
             reference=one.reference,
             obligation_id=owed.obligation_id,
+            account_id=one.account_id,
             first_ring_at=one.first_ring_at,
             due_at=owed.due_at,
         )
-        await self._start_ladder(connection, page)
 
     async def _claimed(
         self, connection: db.Executor, owed: Obligation, person_id: int, until: datetime | None, now: datetime
     ) -> None:
         await store.sql.put_claim(connection, obligation_id=owed.obligation_id, person_id=person_id, until=until)
+        await self._ladders.hold(connection, owed.obligation_id, person_id, now)
+        await store.sql.answered(connection, obligation_id=owed.obligation_id, person_id=person_id, now=now)
         if owed.claimed_by != person_id:
             await store.note(connection, owed.intake_id, now, f"staff {person_id}", "claimed")
 

@@ -311,6 +311,8 @@ def obligation_of(row: Any) -> Obligation:
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         outcome_at=row["outcome_at"],
         next_try_at=row["next_try_at"],
+        answered_by=row["answered_by"],
+        answered_at=row["answered_at"],
         voids=msgspec.json.decode(row["voids"], type=tuple[Void, ...]),
         voided_at=row["voided_at"],
     )

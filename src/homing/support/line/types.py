@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 
@@ -298,7 +297,10 @@ class Void(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Obligation(msgspec.Struct, frozen=True, kw_only=True):
-    """A call-back that is owed (clause F4). Due 15 minutes after the first ring, on the wall clock; it never pauses."""
+    """A call-back that is owed (clause F4). Due 15 minutes after the first ring, on the wall clock; it never pauses.
+
+    answered_by   the first of those that were woken who said something
+    """
 
     obligation_id: int
     intake_id: int
@@ -314,6 +316,8 @@ class Obligation(msgspec.Struct, frozen=True, kw_only=True):
     next_try_at: datetime | None
     voids: tuple[Void, ...]
     voided_at: datetime | None
+    answered_by: int | None = None
+    answered_at: datetime | None = None
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -344,30 +348,19 @@ class PageReason(StrEnum):
     CLAIM_LAPSED = "claim_lapsed"
     RETRY = "retry"  # the customer was not reached; it is time to try again
     LINE_SILENT = "line_silent"  # two test calls were not heard
+    UNHEARD = "unheard"  # a ladder of on-call wakes nobody
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What people are paged for. It names nothing of the customer's problem.
 
-    obligation_id  None: nobody waits; the line itself is in trouble
+    obligation_id  None: no caller waits; the line itself is in trouble, or another room has something to tell
+    account_id     whose it is, as far as is known: its TAM is woken, too
     """
 
     reason: PageReason
     reference: str
     obligation_id: int | None
+    account_id: int | None = None
     first_ring_at: datetime
     due_at: datetime
-
-
-class Opening(msgspec.Struct, frozen=True, kw_only=True):
-    """What a critical case is opened with."""
-
-    intake_id: int
-    reference: str
-    account_id: int | None
-    contact_id: int | None
-    first_ring_at: datetime
-    due_at: datetime
-    source: Source
-    answers: Answers
-    facts: dict[str, Any]

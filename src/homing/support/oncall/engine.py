@@ -56,8 +56,7 @@ class Engine:
                 if self._heartbeat_url:
                     tasks.create_task(self._beat())
         finally:
-            await self._land(LANDS_S)
-            self._channels.close()
+            await self.end()
 
     async def _look(self) -> None:
         while True:
@@ -86,6 +85,11 @@ class Engine:
                 flying.add(task)
                 task.add_done_callback(flying.discard)
         self._turned = asyncio.get_running_loop().time()
+
+    async def end(self) -> None:
+        """Give pages in flight a moment; those that are cut off are another engine's."""
+        await self._land(LANDS_S)
+        self._channels.close()
 
     async def landed(self) -> None:
         """Wait until no page is in flight."""

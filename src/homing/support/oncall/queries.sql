@@ -94,8 +94,8 @@ SELECT * FROM oncall_channels ORDER BY channel_id;
 -- name: start_run!
 -- Let a ladder run for an obligation; nothing happens where one does already.
 -- writes: oncall_runs
-INSERT INTO oncall_runs (obligation, account_id, severity, reference, steps, started_at, due_at, look_at)
-VALUES (:obligation, :account_id, :severity, :reference, :steps, :started_at, :due_at, :started_at)
+INSERT INTO oncall_runs (obligation, account_id, severity, reference, steps, made_at, started_at, due_at, look_at)
+VALUES (:obligation, :account_id, :severity, :reference, :steps, :made_at, :started_at, :due_at, :started_at)
 ON CONFLICT (obligation) DO NOTHING;
 
 -- name: run_of^
@@ -103,10 +103,33 @@ ON CONFLICT (obligation) DO NOTHING;
 -- reads: oncall_runs
 SELECT * FROM oncall_runs WHERE obligation = :obligation;
 
--- name: run_of_held^
--- The run of an obligation, held to the end of the transaction.
+-- name: going
+-- The runs that go on for an obligation, and for what belongs to it (its name, a space, more); held to the end of the transaction.
 -- reads: oncall_runs
-SELECT * FROM oncall_runs WHERE obligation = :obligation FOR UPDATE;
+SELECT * FROM oncall_runs WHERE ended_at IS NULL AND (obligation = :obligation OR starts_with(obligation, :obligation || ' '))
+ORDER BY run_id FOR UPDATE;
+
+-- name: belong!
+-- Note whose the obligation of a run is, and since when its steps are counted.
+-- writes: oncall_runs
+UPDATE oncall_runs SET account_id = :account_id, started_at = :started_at, due_at = :due_at WHERE run_id = :run_id;
+
+-- name: take_unheard
+-- Runs of Severity 1 that wake nobody: no page of theirs went out or still will, or no engine has looked at them in time. Once each.
+-- writes: oncall_runs; reads: oncall_pages
+UPDATE oncall_runs SET unheard_at = :now
+WHERE run_id IN (SELECT r.run_id FROM oncall_runs r
+                 WHERE r.severity = 'severity 1' AND r.ended_at IS NULL AND r.unheard_at IS NULL AND r.engaged_at IS NULL
+                   AND (r.made_at < :before OR r.next_step > 0)
+                   AND NOT EXISTS (SELECT FROM oncall_pages p WHERE p.run_id = r.run_id
+                                   AND (p.sent_at IS NOT NULL OR p.due_at IS NOT NULL))
+                 ORDER BY r.run_id LIMIT 20 FOR UPDATE OF r SKIP LOCKED)
+RETURNING *;
+
+-- name: told!
+-- Note that everybody was written to, since a run wakes nobody.
+-- writes: oncall_runs
+UPDATE oncall_runs SET unheard_at = :now WHERE obligation = :obligation AND unheard_at IS NULL;
 
 -- name: run^
 -- One run.
@@ -155,6 +178,21 @@ RETURNING *;
 -- Note what became of a page. due_at: when it is tried again; NULL: it is settled.
 -- writes: oncall_pages
 UPDATE oncall_pages SET outcome = :outcome, sent_at = :sent_at, due_at = :due_at WHERE page_id = :page_id AND sent_at IS NULL;
+
+-- name: page^
+-- One page.
+-- reads: oncall_pages
+SELECT * FROM oncall_pages WHERE page_id = :page_id;
+
+-- name: remark!
+-- Note what became of a page after it went out.
+-- writes: oncall_pages
+UPDATE oncall_pages SET outcome = :outcome WHERE page_id = :page_id;
+
+-- name: unsend!
+-- Note that a page that was sent reached nobody.
+-- writes: oncall_pages
+UPDATE oncall_pages SET outcome = :outcome, sent_at = NULL, due_at = NULL WHERE page_id = :page_id AND acknowledged_at IS NULL;
 
 -- name: fell_flat$
 -- Whether nobody got a page of a step, and nobody will.

@@ -16,6 +16,7 @@ from homing.support.oncall.types import ChannelKind, Claim, Ladder, Paging, Run,
 
 _sql = store.sql
 _encode = msgspec.json.Encoder().encode
+UNHEARD_AFTER = timedelta(seconds=30)  # by then an engine has looked at a ladder, if there is any
 TRIED_WITHIN = timedelta(seconds=20)  # a page that was taken and not settled by then is anybody's again
 
 
@@ -52,6 +53,7 @@ async def start_ladder(
     account_id: int | None,
     reference: str,
     now: datetime,
+    started_at: datetime | None = None,
     due_at: datetime | None = None,
     severity: Severity = Severity.ONE,
     steps: Ladder | str = ladder.SEVERITY_1.name,
@@ -59,6 +61,7 @@ async def start_ladder(
     """Let people be woken for an obligation, in the caller's transaction. A second call for the same one changes nothing.
 
     reference   what pages name; nothing of the customer's problem
+    started_at  what steps are counted from, where it began before it became known; steps that are overdue come at once
     due_at      when what is owed falls due
     steps       a ladder, or the name of one; it is frozen as it is now
     raises      Misuse where there is no ladder of that name
@@ -74,17 +77,77 @@ async def start_ladder(
             severity=severity.value,
             reference=reference,
             steps=_encode(ladder.checked(chosen).steps).decode(),
-            started_at=now,
+            made_at=now,
+            started_at=started_at or now,
             due_at=due_at,
         )
 
 
 async def end_ladder(connection: db.Executor, obligation: str, *, because: str, now: datetime) -> None:
-    """Let nobody be paged any more: an attempt was placed, or nothing is owed. In the caller's transaction."""
+    """Let nobody be paged any more for an obligation and what belongs to it: an attempt was placed, or nothing is owed. In the
+    caller's transaction.
+    """
+    for run in await going(connection, obligation):
+        await _save(connection, ladder.ended(run, because, now))
+
+
+async def going(connection: db.Executor, obligation: str) -> list[Run]:
+    """Return the ladders that go on for an obligation and what belongs to it, held to the end of the transaction."""
     with db.trouble_is_temporary():
-        row = await _sql.run_of_held(connection, obligation=obligation)
-        if row is not None:
-            await _save(connection, ladder.ended(_run(row), because, now))
+        return [_run(row) async for row in _sql.going(connection, obligation=obligation)]
+
+
+async def hold(connection: db.Executor, obligation: str, person_id: int, now: datetime) -> None:
+    """Let somebody hold the ladders of an obligation from now on, who claimed elsewhere or whose attempt begins or has ended."""
+    for run in await going(connection, obligation):
+        after = ladder.held(run, person_id, now)
+        if after is not None:
+            await _save(connection, after)
+
+
+async def let_go(connection: db.Executor, obligation: str, now: datetime, *, hand_on: bool = False) -> bool:
+    """Let the ladders of an obligation go on: a claim is over (hand_on: was given up, so that the next step comes at once).
+
+    returns   whether there is one
+    """
+    found = await going(connection, obligation)
+    for run in found:
+        person = None if run.claim is None else run.claim.person_id
+        after = ladder.handed_on(run, person, now) if hand_on and person is not None else None
+        await _save(connection, after or ladder.let_go(run))
+    return bool(found)
+
+
+async def belong(connection: db.Executor, obligation: str, account_id: int, due_at: datetime) -> None:
+    """Note whose an obligation is, where that became known later: his TAM is woken, too. If it is due earlier than was thought,
+    every step comes as much earlier.
+    """
+    for run in await going(connection, obligation):
+        earlier = run.due_at - due_at if run.due_at is not None and due_at < run.due_at else timedelta(0)
+        with db.trouble_is_temporary():
+            await _sql.belong(
+                connection,
+                run_id=run.run_id,
+                account_id=account_id,
+                started_at=run.started_at - earlier,
+                due_at=run.due_at and run.due_at - earlier,
+            )
+        await _save(
+            connection,
+            msgspec.structs.replace(run, started_at=run.started_at - earlier, due_at=run.due_at and run.due_at - earlier),
+        )
+
+
+async def take_unheard(connection: db.Executor, now: datetime) -> list[Run]:
+    """Take the ladders of Severity 1 that wake nobody, once each: somebody must be told in another way."""
+    with db.trouble_is_temporary():
+        return [_run(row) async for row in _sql.take_unheard(connection, now=now, before=now - UNHEARD_AFTER)]
+
+
+async def told(connection: db.Executor, obligation: str, now: datetime) -> None:
+    """Note that everybody was told in another way that a ladder wakes nobody."""
+    with db.trouble_is_temporary():
+        await _sql.told(connection, obligation=obligation, now=now)
 
 
 async def answer(connection: db.Executor, run_id: int, person_id: int, what: Answer, now: datetime) -> Run | None:
@@ -138,6 +201,30 @@ async def pages_of(executor: db.Executor, run_id: int) -> list[Owed]:
     """Return every page of a run, oldest first."""
     with db.trouble_is_temporary():
         return [_owed(row) async for row in _sql.pages_of(executor, run_id=run_id)]
+
+
+async def page(executor: db.Executor, page_id: int) -> Owed | None:
+    """Return one page."""
+    with db.trouble_is_temporary():
+        row = await _sql.page(executor, page_id=page_id)
+    return None if row is None else _owed(row)
+
+
+async def remark(connection: db.Executor, page_id: int, outcome: str) -> None:
+    """Note what became of a page after it went out: nobody answered, somebody claimed."""
+    with db.trouble_is_temporary():
+        await _sql.remark(connection, page_id=page_id, outcome=outcome[:300])
+
+
+async def undo(connection: db.Executor, page: Owed, outcome: str, now: datetime) -> None:
+    """Note that a page that a carrier had taken reached nobody after all. The next step comes at once, if nobody gets any page of
+    this one.
+    """
+    with db.trouble_is_temporary():
+        row = await _sql.run_held(connection, run_id=page.run_id)
+        await _sql.unsend(connection, page_id=page.page_id, outcome=outcome[:300])
+        if await _sql.fell_flat(connection, run_id=page.run_id, step=page.step):
+            await _save(connection, ladder.fell_flat(_run(row), page.step, now))
 
 
 class StepFailed(Exception):

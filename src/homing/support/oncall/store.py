@@ -251,6 +251,7 @@ async def reach(executor: db.Executor, account_id: int | None, now: datetime, *,
         by_role=by_role,
         tam=None if account_id is None else await _tam(executor, account_id, now),
         reachable=frozenset(person for person, some in ways.items() if some),
+        is_scheduled=bool(named),
     )
     return Reach(facts=found, channels=ways)
 

@@ -111,7 +111,7 @@ class Claim(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A ladder as it was when an obligation began (LadderSnapshot), and how far it has come.
 
-    obligation   of whoever owes; one ladder each
+    obligation   of whoever owes; one ladder each. What belongs to one has its name, a space, and more
     reference    what a page may name; nothing of the customer's problem
     due_at       when what is owed falls due; pages say it
     next_step    0 to len(steps): the ladder is at its end, and goes round
@@ -153,6 +153,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     by_role    everybody who holds a role
     tam        who acts as TAM of the account, within its Business Hours; None: nobody, or they are closed
     reachable  people with at least one channel; nobody else is paged
+    is_scheduled   whether any schedule names anybody
     """
 
     on_duty: dict[str, tuple[int, ...]]
@@ -160,6 +161,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     by_role: dict[str, tuple[int, ...]]
     tam: int | None
     reachable: frozenset[int]
+    is_scheduled: bool = False
 
 
 class Paging(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,10 @@ from homing.support.cases.happened import (
     CadenceAccepted,
     CadenceBegan,
     CadenceProposed,
+    Called,
     CalledBack,
+    CallReached,
+    CallVoided,
     Came,
     ClockVoided,
     Closed,
@@ -22,6 +25,7 @@ from homing.support.cases.happened import (
     Doubted,
     Downgraded,
     Engaged,
+    EntitlementDecided,
     Escalated,
     Event,
     Merged,
@@ -46,6 +50,7 @@ from homing.support.clocks.types import (
     Mark,
     Paused,
     Promise,
+    Reached,
     Resumed,
     Started,
     Stopped,
@@ -71,11 +76,15 @@ class _Clockwork:
 
     logs      kind and marks of each
     running   place in logs of the one that runs, by kind
+    calls     place in logs of the CALLBACK of each call that is owed: every call has its own, and nothing else ends it
+    by_call   the same of every call
     """
 
     def __init__(self) -> None:
         self.logs: list[tuple[Kind, list[Mark]]] = []
         self.running: dict[Kind, int] = {}
+        self.calls: dict[int, int] = {}
+        self.by_call: dict[int, int] = {}
         self._critical = False
         self._live = True
         self._waits = False  # for the customer
@@ -97,8 +106,8 @@ class _Clockwork:
             case Owned(accepted=True):  # who is given a case by somebody else has not taken it yet
                 self._stop(at, Kind.OWN)
                 self._stop(at, Kind.ENGAGE)
-            case Engaged():
-                self._stop(at, Kind.ENGAGE)
+            case Engaged(engaged_at=engaged_at):
+                self._stop(engaged_at or at, Kind.ENGAGE)
             case Came(automatic=False, received_at=received_at) | Counted(received_at=received_at):
                 self._moved(received_at)
             case Doubted(received_at=received_at):
@@ -129,12 +138,18 @@ class _Clockwork:
                 self._escalated(step, at)
             case Downgraded(promises=promises):
                 self._critical = False
-                flip = severity.downgraded(self.running)
+                flip = severity.downgraded([*self.running, *([Kind.CALLBACK] if self.calls else [])])
                 self._supersede(at, "downgraded", *flip.supersedes)
                 self._begin({kind: promises[kind] for kind in flip.starts if kind in promises}, at)
-            case CalledBack(placed_at=placed_at, promises=promises) if self._critical:
-                if Kind.CADENCE not in self.running:
+            case Called() as call:
+                self._called(call)
+            case CalledBack(placed_at=placed_at, promises=promises, call=number):
+                if number in self.calls:
+                    self.logs[self.calls.pop(number)][1].append(Stopped(at=placed_at))
+                if self._critical and self._live and Kind.CADENCE not in self.running:
                     self._begin(promises, placed_at)
+            case CallReached() | CallVoided() | EntitlementDecided():
+                self._about_a_call(event)
             case CadenceProposed(version=version, cadence=cadence):
                 self._agreements[version] = Agreement(version=version, cadence=cadence, side=event.side)
             case CadenceAccepted():
@@ -165,6 +180,25 @@ class _Clockwork:
                 pass
 
     # steps --------------------------------------------------------------------------------------------------------------
+
+    def _called(self, call: Called) -> None:
+        """Owe a call back, since its first ring; it neither waits nor ends with the case (invariant 7)."""
+        budget_s = _seconds(call.first_ring_at, call.due_at)
+        self.logs.append((Kind.CALLBACK, [Started(at=call.first_ring_at, budget_s=budget_s)]))
+        self.calls[call.call] = self.by_call[call.call] = len(self.logs) - 1
+        self._begin({kind: one for kind, one in call.promises.items() if kind not in self.running}, call.first_ring_at)
+
+    def _about_a_call(self, event: Event) -> None:
+        match event.payload:
+            case CallReached(call=number, reached_at=reached_at) if number in self.by_call:
+                self.logs[self.by_call[number]][1].append(Reached(at=reached_at))
+            case CallVoided(call=number, people=people, reason=reason) if number in self.by_call:
+                self._void(self.by_call[number], Voided(at=event.at, people=people, reason=reason))
+                self.calls.pop(number, None)
+            case EntitlementDecided(decided_at=decided_at):
+                self._stop(decided_at, Kind.ENTITLEMENT)
+            case _:
+                pass
 
     def _moved(self, received_at: datetime) -> None:
         """The customer has spoken, and nothing waits for him any more."""
@@ -294,8 +328,10 @@ class _Clockwork:
 
     def _supersede(self, at: datetime, by: str, *kinds: Kind) -> None:
         for kind in kinds:
-            self._mark(kind, Superseded(at=at, by=by))
-            self.running.pop(kind, None)
+            place = self.running.pop(kind, None)
+            if place is not None:
+                marks = self.logs[place][1]
+                marks.append(Superseded(at=max(at, marks[0].at), by=by))  # a call may have rung before it started
 
 
 def _seconds(start: datetime, end: datetime) -> int:

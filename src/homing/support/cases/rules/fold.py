@@ -12,6 +12,7 @@ from homing.support.cases.happened import (
     CadenceAccepted,
     CadenceBegan,
     CadenceProposed,
+    Called,
     CalledBack,
     Came,
     Closed,
@@ -124,6 +125,8 @@ def _changes(case: Case, event: Event, at: datetime) -> dict[str, Any]:
             return {"called_back": True}
         case Engaged():
             return {"engaged": True}
+        case Called():
+            return {"called": True, "called_back": False, "no_call": False}
         case DowngradeProposed(version=version, text=text):
             return {"downgrade": (version, event.side, text), "downgrades": version}
         case Downgraded():

@@ -135,6 +135,19 @@ def handed_on(run: Run, person_id: int, now: datetime) -> Run | None:
     return _at_once(replace(acknowledged(run, person_id, now), claim=None), now)
 
 
+def held(run: Run, person_id: int, now: datetime) -> Run | None:
+    """Return the run held by somebody for as long again: his attempt begins, or has ended. None as for `claimed`."""
+    who = holder(run, now)
+    if run.ended_at is not None or (who is not None and who != person_id):
+        return None
+    return replace(acknowledged(run, person_id, now), claim=Claim(person_id, now))
+
+
+def let_go(run: Run) -> Run:
+    """Return the run that nobody holds; what a claim has held comes at once."""
+    return replace(run, claim=None)
+
+
 def fell_flat(run: Run, step: int, now: datetime) -> Run:
     """Return the run after no page of a step could be sent: it is as if the step were empty."""
     if run.ended_at is not None or run.claim is not None or step != run.next_step - 1:
@@ -176,6 +189,21 @@ def whom(targets: Iterable[Target], facts: Facts) -> tuple[int, ...]:
 def everybody(facts: Facts) -> tuple[int, ...]:
     """Return everybody of the roles oncall and admin who can be reached (E27)."""
     return whom((Target(Whom.ROLE, ONCALL), Target(Whom.ROLE, ADMIN)), facts)
+
+
+def rung_live(steps: Iterable[Step], facts: Facts) -> tuple[int, ...]:
+    """Return who is on duty and may be connected with a caller at once, best first: whom a ladder would wake before it wakes
+    everybody. Where no schedule names anybody, those of role oncall.
+    """
+    targets: list[Target] = []
+    for step in steps:
+        if step.alarm or any(target.whom is Whom.EVERYBODY for target in step.targets):
+            break
+        targets += [target for target in step.targets if target.whom in (Whom.SCHEDULE, Whom.TAM)]
+    found = whom(targets, facts)
+    if found or facts.is_scheduled:
+        return found
+    return whom((Target(Whom.ROLE, ONCALL),), facts)
 
 
 def may_page(severity: Severity, within_the_hour: int) -> bool:

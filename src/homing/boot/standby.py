@@ -1,0 +1,69 @@
+"""The standby of the supervisor: while no worker serves, it wakes people (model, section 4.6).
+
+What keeps every worker from serving is what people must be woken for, so on-call may not depend on one. Steps and pages are rows
+that are taken one by one; when a worker serves again, it goes on where this one stopped.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from homing.boot.alarms import Alarms
+from homing.boot.line import channels_of, line_base, line_settings, outbound
+from homing.ground import db, log
+from homing.ground.clock import Clock
+from homing.ground.config import Settings
+from homing.ground.errors import Temporary
+from homing.ground.secrets import MasterKey
+from homing.ground.waiting import set_within
+from homing.support.cases.calls import Calls
+from homing.support.cases.desk import Desk as Cases
+from homing.support.line.answering import Answering
+from homing.support.line.carriers import Carriers
+from homing.support.line.page_calls import PageCalls
+from homing.support.line.store import ServerClock
+from homing.support.oncall.engine import Engine
+
+_log = log.get("oncall")
+LOOKS_S = 1.0
+AWAY_S = 5.0  # a worker that dies has a successor sooner
+
+
+class Standby:
+    """Wakes people where no worker does.
+
+    served   whether any worker serves
+    """
+
+    def __init__(
+        self, settings: Settings, pool: db.Pool, clock: Clock, master_key: MasterKey, *, served: Callable[[], bool]
+    ) -> None:
+        known, legal = line_settings(settings), ServerClock()
+        carriers = Carriers(outbound(settings), known)
+        phones = PageCalls(pool, legal, carriers, Answering(Calls(Cases(pool, legal), legal)), base=line_base(settings))
+        self._engine = Engine(
+            pool, clock, channels_of(settings, master_key, phones if known.carriers else None), outbound(settings)
+        )
+        self._alarms = Alarms(pool, clock, None)
+        self._served = served
+
+    async def run(self, halt: asyncio.Event) -> None:
+        """Stand by until told to stop."""
+        loop = asyncio.get_running_loop()
+        served_at, at_work = loop.time(), False
+        while not await set_within(halt, LOOKS_S):
+            if self._served():
+                served_at, at_work = loop.time(), False
+                continue
+            if loop.time() - served_at < AWAY_S:
+                continue
+            if not at_work:
+                _log.error("oncall_stands_in", away_s=AWAY_S)
+                at_work = True
+            try:
+                await self._alarms.turn()
+                await self._engine.turn()
+            except (Temporary, *db.TEMPORARY) as trouble:
+                _log.warning("oncall_waits", cause=type(trouble).__name__)
+            except Exception:  # the edge of one turn: the next one finds the same rows
+                _log.exception("oncall_turn_failed")
+        await self._engine.end()

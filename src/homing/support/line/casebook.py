@@ -1,0 +1,128 @@
+"""Opens a critical case for each call whose account is known, and tells it what becomes of the call.
+
+What a case knows is kept with the call: a worker that dies between leaves nothing untold and nothing told twice. A caller whom
+nobody knows has a call, a call-back and a ladder all the same; his case is opened as soon as a person says whose he is.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from homing.ground import db
+from homing.ground.errors import Temporary
+from homing.ground.log import get
+from homing.support.cases.calls import CallIn, Calls
+from homing.support.cases.types import Source as CaseSource
+from homing.support.cases.types import Verified
+from homing.support.line import store
+from homing.support.line.rules import told
+from homing.support.line.rules.told import Told
+from homing.support.line.store import LegalClock
+from homing.support.line.types import Call, Entitlement, Obligation, Proof, Source
+
+log = get("line")
+
+OPENS_AFTER = timedelta(minutes=1)  # where the number alone says whose a call is; until then a PIN may say better
+TELLS = timedelta(days=30)  # after a call, what becomes of it is told
+_SOURCES = {Source.FORM: CaseSource.PORTAL, Source.API: CaseSource.API}
+_VERIFIED = {Proof.PIN: Verified.PIN, Proof.KEY: Verified.KEY}
+
+
+class CaseBook:
+    """Keeps cases up with their calls, for one worker."""
+
+    def __init__(self, pool: db.Pool, legal: LegalClock, calls: Calls) -> None:
+        self._pool = pool
+        self._legal = legal
+        self._calls = calls
+
+    async def open(self) -> None:
+        """Open cases: once it is proven whose a call is, when it ends, after a minute at the latest."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = await self._legal.now(connection)
+            rows = [row async for row in store.sql.caseless(connection, before=now - OPENS_AFTER)]
+            for row in rows:
+                one = store.call_of(row)
+                try:
+                    async with connection.transaction():
+                        await self._open(connection, one, now)
+                except (Temporary, *db.TEMPORARY):
+                    raise
+                except Exception:  # the edge of one call
+                    log.exception("case_failed", intake=one.intake_id)
+        if rows:
+            self._calls.news()
+
+    async def tell(self) -> None:
+        """Tell cases what is new of their calls."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = await self._legal.now(connection)
+            rows = [row async for row in store.sql.untold(connection, since=now - TELLS)]
+            for row in rows:
+                one, owed = store.call_of(row), await store.obligation(connection, row["intake_id"])
+                assert owed is not None
+                for what in told.news(one, owed, frozenset(row["told"])):
+                    try:
+                        async with connection.transaction():
+                            await self._tell(connection, one, owed, what)
+                            await store.sql.add_told(connection, intake_id=one.intake_id, what=what.value)
+                    except (Temporary, *db.TEMPORARY):
+                        raise
+                    except Exception:  # the edge of one step of one call
+                        log.exception("case_not_told", intake=one.intake_id, what=what.value)
+        if rows:
+            self._calls.news()
+
+    async def _open(self, connection: db.Executor, one: Call, now: datetime) -> None:
+        assert one.account_id is not None
+        earlier = None if one.linked_to is None else await store.call(connection, one.linked_to)
+        into = earlier.case_ref if earlier is not None and earlier.account_id == one.account_id else None
+        case_id = await self._calls.open(
+            connection,
+            CallIn(
+                call=one.intake_id,
+                reference=one.reference,
+                account_id=one.account_id,
+                contact_id=one.contact_id,
+                first_ring_at=one.first_ring_at,
+                due_at=one.due_at,
+                source=_SOURCES.get(one.source, CaseSource.PHONE),
+                verified=_VERIFIED.get(one.proof, Verified.NONE),
+                words=told.opening(one, await _recordings(connection, one)),
+                entitled=one.entitlement is not Entitlement.UNKNOWN,
+                into=int(into) if into else 0,
+            ),
+        )
+        knows = [Told.WORDS.value] if one.ended_at is not None else []
+        await store.sql.set_case(connection, intake_id=one.intake_id, case_ref=str(case_id), told=knows)
+        await store.note(connection, one.intake_id, now, "homing", "case opened", case=str(case_id))
+
+    async def _tell(self, connection: db.Executor, one: Call, owed: Obligation, what: Told) -> None:
+        assert one.case_ref is not None
+        case_id, call = int(one.case_ref), one.intake_id
+        match what:
+            case Told.WORDS:
+                said = told.given(one, await _recordings(connection, one))
+                words = "\n".join([f"The call {one.reference} is over. The caller gave:", said or "nothing."])
+                await self._calls.word(
+                    connection, case_id, one.contact_id, words, verified=_VERIFIED.get(one.proof, Verified.NONE)
+                )
+            case Told.ANSWERED if owed.answered_by is not None and owed.answered_at is not None:
+                await self._calls.engaged(connection, case_id, owed.answered_by, owed.answered_at)
+            case Told.RETURNED:
+                at = min(at for at in (owed.returned_at, owed.engaged_at) if at is not None)
+                person = await store.sql.who_returned(connection, intake_id=call)
+                await self._calls.returned(connection, case_id, call, int(person or 0), at, live=owed.returned_at is None)
+            case Told.REACHED if owed.connected_at is not None:
+                await self._calls.reached(connection, case_id, call, owed.connected_at)
+            case Told.VOID:
+                people = [void.person_id for void in owed.voids]
+                await self._calls.voided(connection, case_id, call, people[:2], owed.voids[0].reason)
+            case Told.ENTITLEMENT:
+                decided_at = await store.sql.decided_at(connection, intake_id=call)
+                if decided_at is not None:
+                    await self._calls.decided(connection, case_id, call, one.entitlement.value, decided_at)
+
+
+async def _recordings(connection: db.Executor, one: Call) -> dict[str, int]:
+    rows: list[Any] = [row async for row in store.sql.recordings_of(connection, intake_id=one.intake_id)]
+    return {row["step"]: row["recording_id"] for row in rows if row["state"] != "absent"}

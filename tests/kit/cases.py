@@ -36,6 +36,7 @@ from homing.support.cases.types import (
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.run import read
 from homing.support.clocks.rules.terms import TERMS
+from homing.support.clocks.store import LegalClock
 from homing.support.clocks.types import Basis, Kind, Pin, Promise, Reading
 from tests.kit.hours import at
 from tests.kit.moved_clock import MovedClock, MovedLegalClock
@@ -198,10 +199,10 @@ def owned() -> Life:
 class Bench:
     """A desk over a real database, an account with people on both sides, and a clock that stands still until it is moved."""
 
-    def __init__(self, pool: db.Pool, clock: MovedClock) -> None:
+    def __init__(self, pool: db.Pool, clock: MovedClock, legal: LegalClock | None = None) -> None:
         self.pool = pool
         self.clock = clock
-        self.legal = MovedLegalClock(clock)
+        self.legal = legal or MovedLegalClock(clock)
         self.desk = Desk(pool, self.legal)
         self.course = Course(self.desk)
         self.endings = Endings(self.desk)
@@ -362,4 +363,4 @@ async def bench(pool: db.Pool, begin: str, **more: object) -> Bench:
     return await Bench(pool, MovedClock(at(begin))).settle_in(**more)  # type: ignore[arg-type]
 
 
-__all__ = ["ANN", "KIM", "LONDON", "TAM", "Bench", "Life", "Owned", "bench", "owned", "promises"]
+__all__ = ["ANN", "EVERY", "KIM", "LONDON", "TAM", "Bench", "Life", "Owned", "bench", "owned", "promises"]

@@ -36,22 +36,28 @@ from homing.api.v1 import (
     sending_ips,
     snippets,
     subaccounts,
+    support_case_steps,
+    support_cases,
     support_clocks,
     support_contacts,
     support_contract,
     support_hours,
     support_oncall,
     support_oversight,
+    support_promises,
+    support_quarantine,
     support_staff,
     support_tam,
     support_threads,
     support_trends,
+    support_updates,
     suppression_imports,
     suppression_list,
     templates,
     tracking_domains,
     webhooks,
 )
+from homing.api.v1.support_callers import Office
 from homing.boot.domains import DnsDomains, resolver_of
 from homing.boot.line import Line
 from homing.boot.oversight import Oversight
@@ -77,7 +83,9 @@ from homing.recipients.importer import Importer
 from homing.simulator.dns import DnsServer, Zones
 from homing.spool.css import Inliner
 from homing.support.cases.calls import Calls
-from homing.support.cases.desk import Desk as Cases
+from homing.support.cases.course import Course
+from homing.support.cases.desk import Desk
+from homing.support.cases.endings import Endings
 from homing.support.clocks.store import LegalClock, ServerClock
 from homing.templates.book import SnippetBook
 from homing.validation.judge import Judge
@@ -148,7 +156,7 @@ async def resource_door(
     async with contextlib.AsyncExitStack() as ending, DnsServer(zones, listen_on=HostPort("127.0.0.1", 0)) as dns:
         ending.callback(inliner.close)
         legal = ServerClock()
-        cases = Cases(pool, legal)
+        cases = Desk(pool, legal)
         line_settings = Settings(data=folder, sev1_url="https://line.homing.test")
         line = Line(line_settings, pool, clock, MASTER_KEY, mail=notices, calls=Calls(cases, legal))
         settings = Settings(dns=HostPort(dns.where.host, dns.where.port), allow_private_mx=True)
@@ -193,6 +201,7 @@ async def resource_door(
                     poster=Poster(http, clock),
                     forget=lambda: None,
                 ),
+                *support_routes(pool, bodies),
                 *line.routes(bodies),
                 *oversight.telephony(bodies),
                 *support_oversight.routes(bodies=bodies, overseers=oversight.overseers, escalations=oversight.escalations),
@@ -284,3 +293,17 @@ async def resource_door(
             yield made[0]
         await resolver.close()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def support_routes(pool: db.Pool, bodies: Bodies, legal: LegalClock | None = None) -> list[HTTPRouteHandler]:
+    """Return the routes of Support Cases."""
+    clock = legal or ServerClock()
+    desk = Desk(pool, clock)
+    office = Office(pool=pool, legal=clock, desk=desk, course=Course(desk), endings=Endings(desk))
+    return [
+        *support_cases.routes(office=office, bodies=bodies),
+        *support_case_steps.routes(office=office, bodies=bodies),
+        *support_quarantine.routes(office=office, bodies=bodies),
+        *support_promises.routes(office=office),
+        *support_updates.routes(office=office, bodies=bodies),
+    ]

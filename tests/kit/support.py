@@ -79,7 +79,9 @@ class Town(Bench):
             pool, self.desk, self.legal, system, address=ADDRESS, own=frozenset({"notices@here.test"}), token=TOKEN,
             look_up=self.dns.look_up,
         )  # fmt: skip
-        self.office = Post(pool, self.desk, self.legal, self.notices, address=ADDRESS, base=BASE, token=TOKEN)
+        self.office = Post(
+            pool, self.desk, self.legal, self.notices, address=ADDRESS, base=BASE, token=TOKEN, numbers=["+15550100000"]
+        )
         self._read = 0
 
     async def take(self, raw: bytes, *, mail_from: str, tag: str) -> bool:

@@ -9,11 +9,11 @@ from homing.support.cases.happened import Archived, Came, Closed, Drafted, Escal
 from homing.support.cases.rules import states, waking
 from homing.support.cases.rules.clockwork import clocks_of
 from homing.support.cases.rules.states import Bar, No
-from homing.support.cases.types import Eta, Purpose, Severity, State, Verdict
-from homing.support.clocks.rules.cadence import Every, Times
+from homing.support.cases.types import Eta, Purpose, Severity, Side, Stage, State, Verdict
+from homing.support.clocks.rules.cadence import Every, Times, in_words
 from homing.support.clocks.types import HOUR_S, ClockLog, Kind, Nature
 from homing.support.clocks.types import State as Clock
-from tests.kit.cases import ANN, KIM, TAM, Life, owned, promises
+from tests.kit.cases import ANN, EVERY, KIM, TAM, Life, owned, promises
 from tests.kit.hours import at
 
 
@@ -226,6 +226,48 @@ def test_a_cadence_is_contractual_once_the_other_side_agreed_to_it():
     assert (agreed.nature, agreed.due_at) == (Nature.CONTRACTUAL, begin + timedelta(minutes=30)), "C1: from the last update"
     update(life.later(minutes=5))
     assert life.clock(Kind.CADENCE).due_at == life.at + timedelta(minutes=30)
+
+
+def test_a_critical_case_shows_how_far_work_has_come():
+    life = Life(severity=Severity.CRITICAL, called=True)
+    assert life.case.stage is Stage.CALL_BACK_DUE
+    life.own()
+    assert life.case.stage is Stage.CALL_BACK_DUE, "whoever takes it owes the call all the same"
+    life.later(minutes=9).do(states.called_back(life.case, placed_at=life.at, promises=EVERY), ANN)
+    assert life.case.stage is Stage.ENGAGED
+    life.later(minutes=9).do(states.restore(life.case, "Mail flows."), ANN)
+    assert life.case.stage is Stage.RESTORED
+    again = states.escalate(life.case, reason="", by=KIM, by_call=True, first_ring_at=life.at, promises={})
+    life.do(again, KIM)
+    assert (life.case.stage, life.case.restored_at) == (Stage.CALL_BACK_DUE, None)
+    quiet = owned()
+    assert quiet.case.stage is None
+    quiet.do(states.escalate(quiet.case, reason="down", by=KIM, by_call=False, first_ring_at=None, promises=EVERY), KIM)
+    assert quiet.case.stage is Stage.WAKING, "who took it before has not taken this"
+    quiet.do(states.engage(quiet.case, 3), ANN)
+    assert quiet.case.stage is Stage.ENGAGED
+
+
+def test_a_cadence_that_was_read_back_on_a_call_is_agreed_with_its_recording():
+    life = Life(severity=Severity.CRITICAL)
+    life.later(minutes=20)
+    spoken = {"contact_id": KIM.person_id, "at": life.at, "effective_at": None}
+    hourly = Every(interval_s=3600)
+    assert why(states.read_back(life.case, hourly, by=ANN, evidence=" ", **spoken)) is Bar.WHAT
+    assert why(states.read_back(life.case, hourly, by=KIM, evidence="recording 7", **spoken)) is Bar.WHO
+    assert why(states.read_back(life.case, Every(interval_s=1), by=ANN, evidence="recording 7", **spoken)) is Bar.WHAT
+    assert why(states.read_back(Life().case, hourly, by=ANN, evidence="recording 7", **spoken)) is Bar.STATE
+    life.do(states.read_back(life.case, Every(interval_s=900), by=ANN, evidence="recording 7", **spoken), ANN)
+    (agreement,) = life.case.agreements
+    assert (agreement.began, agreement.side) == (True, Side.PROVIDER)
+    assert life.clock(Kind.CADENCE).nature is Nature.CONTRACTUAL
+
+
+def test_a_cadence_is_read_as_people_say_it():
+    said = [in_words(Every(interval_s=seconds)) for seconds in (900, 3600, 5400, 86_400, 172_800, 301)]
+    assert said == ["every 15 minutes", "every hour", "every 90 minutes", "every day", "every 2 days", "every 301 seconds"]
+    assert in_words(Times(zone="Europe/London", minutes=(540,))) == "every day at 09:00 (Europe/London)"
+    assert in_words(Times(zone="UTC", minutes=(0, 540, 1020))) == "every day at 00:00, 09:00 and 17:00 (UTC)"
 
 
 def test_c5_a_miss_stays_when_another_cadence_is_agreed():

@@ -1,7 +1,7 @@
 """Cases in the database: steps are whole, events are only added, clocks and rows follow from them, and the audit agrees."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
@@ -271,22 +271,25 @@ async def test_reminders_come_after_two_five_and_nine_business_days_and_silence_
     await town.endings.propose(number, "It is over, we think.", town.ann, author="Ann")
     await town.post(number)
     keeper = Keeper(town.pool, town.legal, town.desk)
-    asked = []
-    for _ in range(15 * 24):
-        town.clock.forward(hours=1)
+
+    async def reminders_at(moment: datetime) -> int:
+        town.clock.forward(seconds=(moment - town.clock.now()).total_seconds())
         await keeper.turn()
-        reminders = (await town.case(number)).proposals[0].reminders
-        if reminders > len(asked):
-            asked.append(town.clock.now())
-            assert [one.purpose for one in await town.post(number) if one.side is Side.CUSTOMER] == [Purpose.REMINDER]
-        if not asked or len(asked) < 3:
-            assert bar(await town.endings.close_unconfirmed(number, town.tam)) is Bar.STATE
+        assert bar(await town.endings.close_unconfirmed(number, town.tam)) is Bar.STATE
+        return (await town.case(number)).proposals[0].reminders
+
     # Wednesday 12:00 BST; the Monday after next is a bank holiday.
-    assert asked == [at("2026-05-22T11:00Z"), at("2026-05-28T11:00Z"), at("2026-06-03T11:00Z")]
+    for done, due in enumerate((at("2026-05-22T11:00Z"), at("2026-05-28T11:00Z"), at("2026-06-03T11:00Z"))):
+        assert await reminders_at(due - timedelta(seconds=1)) == done
+        assert await reminders_at(due) == done + 1
+        assert [one.purpose for one in await town.post(number) if one.side is Side.CUSTOMER] == [Purpose.REMINDER]
+    last = at("2026-06-04T11:00Z")
+    assert await reminders_at(last - timedelta(seconds=1)) == 3, "and no more than three"
+    town.clock.forward(seconds=1)
     assert bar(await town.endings.close_unconfirmed(number, town.ann)) is Bar.WHO
-    done = await town.endings.close_unconfirmed(number, town.tam)
-    assert isinstance(done, Case)
-    assert done.state is State.UNCONFIRMED
+    closed = await town.endings.close_unconfirmed(number, town.tam)
+    assert isinstance(closed, Case)
+    assert closed.state is State.UNCONFIRMED
     assert [one.purpose for one in await town.post(number)] == [Purpose.CLOSED]
     assert (await audit(town)).findings == ()
     assert (await town.word(number, "Sorry, we were away.")).state is State.OPEN
@@ -394,3 +397,18 @@ async def test_a_void_clock_is_named_by_two_people(town: Bench):
     assert found.void is not None
     assert found.void.people == (town.ann.name, eve.name)
     assert found.budget_s == 4 * HOUR_S
+
+
+async def test_whoever_owns_a_case_is_told_once_before_something_is_due(town: Bench):
+    case = await town.open()
+    await town.post(case.case_id)
+    keeper = Keeper(town.pool, town.legal, town.desk)
+    told = []
+    for _ in range(6 * 6):
+        town.clock.forward(minutes=10)
+        await keeper.turn()
+        told += [(town.clock.now(), one.purpose, one.version, one.email) for one in await town.post(case.case_id)]
+    assert told == [
+        (at("2026-05-20T11:30Z"), Purpose.DUE, 2, "tam@provider.test"),  # OWN, at 12:00
+        (at("2026-05-20T14:30Z"), Purpose.DUE, 3, "tam@provider.test"),  # FIRST_RESPONSE, at 15:00
+    ]

@@ -2,18 +2,24 @@
 
 import email
 import email.policy
+import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
 from homing.contracts.types import Role
+from homing.events.types import EventType, Logged
 from homing.ground import db
 from homing.support.cases import letter_store, quarantine, store
+from homing.support.cases.desk import contact_actor
+from homing.support.cases.releasing import Gate
 from homing.support.cases.rules import threading
-from homing.support.cases.types import Case, Purpose, Side, State, Verified
+from homing.support.cases.types import Case, Purpose, Severity, Side, State, Verified
+from homing.support.cases.undelivered import UndeliveredFollower
+from homing.support.clocks.rules.cadence import Every
 from homing.support.clocks.types import Kind
 from homing.support.clocks.types import State as Clock
 from tests.kit.cases import Bench
@@ -162,7 +168,7 @@ async def test_who_is_a_contact_of_two_accounts_waits_unless_the_mail_says_which
     held = await quarantine.waiting(town.pool)
     assert "several accounts" in held[0].reason
     town.clock.forward(hours=1)
-    case = await town.mailroom.release(held[0].quarantine_id, town.ann, case_id=None, contact=town.kim)
+    case = await Gate(town.pool, town.desk, town.legal).release(held[0].quarantine_id, town.ann, case_id=None, contact=town.kim)
     assert isinstance(case, Case)
     assert (await town.shows(case.case_id, Kind.FIRST_RESPONSE)).started_at == at(NOON), "it is owed since it was received"
     assert await quarantine.waiting(town.pool) == []
@@ -174,7 +180,7 @@ async def test_a_stranger_whom_somebody_vouches_for_gets_in_once(town: Town):
     number = await opened(town)
     await town.arrives(town.mail("I am Lee.", sender="lee@acme.test", subject=f"Re: [Case {number}]"), mail_from="lee@acme.test")
     held = (await quarantine.waiting(town.pool))[0]
-    release = town.mailroom.release
+    release = Gate(town.pool, town.desk, town.legal).release
     assert isinstance(await release(held.quarantine_id, town.ann, case_id=number, contact=None), str)
     lee = await town.contact("lee@acme.test")
     assert isinstance(await release(held.quarantine_id, town.ann, case_id=4711, contact=lee), str)
@@ -183,7 +189,7 @@ async def test_a_stranger_whom_somebody_vouches_for_gets_in_once(town: Town):
     message = (await town.messages(number))[-1]
     assert (message.body, message.verified) == ("I am Lee.", Verified.STAFF)
     assert await release(held.quarantine_id, town.ann, case_id=number, contact=lee) is None
-    assert not await town.mailroom.discard(held.quarantine_id, town.ann)
+    assert not await Gate(town.pool, town.desk, town.legal).discard(held.quarantine_id, town.ann)
 
 
 AUTOMATIC = [
@@ -342,6 +348,117 @@ async def test_works_but_still_slow_under_the_approval_asks_to_confirm_while_wor
     asked = [one for one in await town.sent() if one["To"] == "kim@acme.test"]
     assert ["works, but still slow" in text_of(one) for one in asked] == [True]
     assert asked[0]["Auto-Submitted"] == "auto-replied"
+
+
+@pytest.mark.parametrize(
+    ("words", "signed", "agreed"),
+    [("Yes, please.", True, True), ("Yes, but every hour?", True, False), ("Yes.", False, False)],
+    ids=["yes", "doubt", "unproved"],
+)
+async def test_a_cadence_is_agreed_by_a_signed_yes_to_its_address(town: Town, words: str, signed: bool, agreed: bool):
+    number = (await town.open(severity=Severity.CRITICAL)).case_id
+    await town.desk.own(number, town.ann.person_id, town.ann)
+    await town.endings.propose(number, "It is larger now.", town.ann, author="Ann")
+    await town.sent()
+    await town.course.propose_cadence(number, town.ann, Every(interval_s=1800))
+    texts = [text_of(one) for one in await town.sent() if one["To"] == "kim@acme.test"]
+    (address,) = {found for text in texts for found in re.findall(r"help\+a\S+", text)}
+    await town.arrives(town.mail(words, to=address, signed=signed), to=address)
+    case = await town.case(number)
+    assert case.agreements[0].began is agreed
+    assert [one.side for one in case.signatures if not one.void] == [Side.PROVIDER], "it signs nothing else"
+    assert case.state is not State.RESOLVED
+    assert (await town.messages(number))[-1].body.strip() == words, "it is a word like any other"
+
+
+def returned(letter: letter_store.Letter, account_id: int, **changes: object) -> Logged:
+    """Return the event of a letter that bounced."""
+    detail = {"rcpt_meta": {"case_letter": str(letter.letter_id)}, "raw_reason": "550 5.1.1 there is no such mailbox"}
+    given: dict[str, object] = {
+        "shard": 1,
+        "seq": 1,
+        "type": EventType.BOUNCE,
+        "at": datetime.now(UTC),
+        "account_id": account_id,
+        "subaccount_id": 0,
+        "message_id": bytes(10),
+        "transmission_id": bytes(8),
+        "recipient": letter.email,
+        "recipient_domain": "acme.test",
+        "campaign_id": "",
+        "detail": json.dumps(detail).encode(),
+        **changes,
+    }
+    return Logged(**given)  # type: ignore[arg-type]
+
+
+async def test_a_question_that_did_not_arrive_waits_for_nobody_and_is_told_to_the_owner(town: Town, pool: db.Pool):
+    follower = UndeliveredFollower(town.legal, address=ADDRESS, news=lambda: town.desk.news)
+    number = (await town.open()).case_id
+    await town.desk.own(number, town.ann.person_id, town.ann)
+    await town.desk.write(number, town.ours("Which host?"), town.ann, question=True)
+    await town.sent()
+    assert (await town.case(number)).state is State.WAITING
+    letters = await letter_store.of_case(pool, number)
+    (asked,) = [one for one in letters if one.purpose is Purpose.ANSWER]
+    forged = [
+        returned(asked, town.account_id + 1),
+        returned(asked, town.account_id, recipient="eve@acme.test"),
+        returned(asked, town.account_id, type=EventType.DELIVERY),
+        returned(asked, town.account_id, detail=b'{"rcpt_meta": {"case_letter": 7}}'),
+        returned(asked, town.account_id, detail=b'{"rcpt_meta": {"case_letter": "9999999999999999999"}}'),
+        returned(asked, town.account_id, detail=b'["case_letter"'),
+    ]
+    town.clock.forward(hours=1)
+    async with pool.acquire() as connection, connection.transaction():
+        await follower.fold(connection, forged)
+    assert (await town.case(number)).state is State.WAITING, "nobody else says so"
+    for _ in range(2):
+        async with pool.acquire() as connection, connection.transaction():
+            assert await follower.cares(connection)
+            await follower.fold(connection, [returned(asked, town.account_id)])
+    assert (await town.case(number)).state is State.OPEN
+    update = await town.shows(number, Kind.UPDATE)
+    assert (update.state, update.ran_since) == (Clock.RUNNING, town.clock.now())
+    assert (await town.shows(number, Kind.FIRST_RESPONSE)).outcome is Clock.MET, "an outcome is written once"
+    (told,) = [text_of(one) for one in await town.sent() if one["To"] == "ann@provider.test"]
+    assert "A mail to Kim (kim@acme.test) did not arrive (answer, message 2): 550 5.1.1" in told
+
+
+async def test_a_notice_to_our_staff_says_what_has_happened(town: Town):
+    async def told() -> str:
+        (mail,) = [one for one in await town.sent() if one["To"] == "ann@provider.test"]
+        town.clock.forward(seconds=1)
+        return text_of(mail).replace("\r\n", "\n")
+
+    number = (await town.open(severity=Severity.CRITICAL)).case_id
+    await town.desk.own(number, town.ann.person_id, town.tam)
+    assert "It was given to you." in await told()
+    await town.word(number, "It is the second host.\nAnd the third.")
+    assert "The customer writes:\n\n    It is the second host.\n    And the third." in await told()
+    kim = contact_actor(town.kim)
+    await town.course.propose_cadence(number, kim, Every(interval_s=600))
+    assert "wants to hear every 10 minutes (cadence 1)" in await told()
+    await town.course.step_down(number, kim, text="It flows again.")
+    assert "step down 1):\n\n    It flows again." in await told()
+    await town.desk.own(number, town.ann.person_id, town.ann)
+    await town.endings.propose(number, "It is larger now.", kim, author="Kim")
+    assert "its end (version 1), and waits for your signature:\n\n    It is larger now." in await told()
+    await town.endings.propose(number, "It is much larger now.", town.ann, author="Ann")
+    await town.sent()
+    await town.endings.refuse(number, kim, version=2, words="It is not.")
+    assert "does not agree that it is over. He says:\n\n    It is not." in await told()
+
+
+async def test_a_case_that_becomes_critical_without_a_call_is_told_with_the_number_to_call(town: Town):
+    number = (await town.open()).case_id
+    await town.sent()
+    await town.course.escalate(number, town.ann, reason="Every host is down.")
+    (mail,) = [one for one in await town.sent() if one["To"] == "kim@acme.test"]
+    assert "+15550100000" in text_of(mail)
+    assert "within fifteen minutes" in text_of(mail)
+    await town.course.escalate(number, town.ann, reason="Every host is down.")
+    assert await town.sent() == [], "once"
 
 
 async def test_an_answer_of_staff_to_a_notice_is_a_note_if_it_is_proved_to_be_his(town: Town):

@@ -34,6 +34,7 @@ class Deps:
     metrics       Prometheus text; for /metrics
     spool_folder  where large bodies lie while they are read
     more_routes   gives the handlers of further resources (homing.api.v1), which share the bound on bodies in memory
+    pages         handlers of pages for people; the OpenAPI document does not tell of them
     """
 
     authenticate: Authenticate
@@ -49,6 +50,7 @@ class Deps:
     timeout_s: float = 300.0
     spool_folder: Path | None = None
     more_routes: Callable[[Bodies], Sequence[HTTPRouteHandler]] = lambda bodies: ()
+    pages: Sequence[HTTPRouteHandler] = ()
 
 
 def make_app(deps: Deps) -> Frame:
@@ -73,7 +75,7 @@ def routes_of(deps: Deps) -> list[HTTPRouteHandler]:
         return openapi.document(described, common)
 
     described += [openapi.route(document), *docs.routes(document)]
-    return described
+    return [*described, *deps.pages]
 
 
 def framed(deps: Deps, handlers: Sequence[HTTPRouteHandler]) -> Frame:

@@ -73,6 +73,10 @@ class _Collector(Collector):
         for what, count in returns.counters.items():
             returned.add_metric([what], count)
         yield returned
+        support = CounterMetricFamily("homing_support_mail", "Mail to the support address, by what became of it", labels=["what"])
+        for what, count in worker.support.mailroom.counters.items():
+            support.add_metric([what], count)
+        yield support
 
         tams = CounterMetricFamily("homing_tam_mail", "Mail to addresses of TAMs, by what became of it", labels=["what"])
         for what, count in worker.oversight.mailroom.counters.items():

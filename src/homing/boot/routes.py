@@ -175,4 +175,5 @@ def resources(
             target=Decimal(str(settings.availability_target)),
         ),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
+        *worker.support.routes(pool, bodies),
     ]

@@ -130,6 +130,7 @@ class Services:
             MetricsFollower(classifier, clock),
             WarmupFollower(),
             AbTestFollower(),
+            support.follower,
         ]
         self.clerk = Clerk(pool, clock, token=partial(master_key.token, purpose="erased", size=16))
         self.keeper = Keeper(pool, clock, tell=tell, forget=ab_tests.forget)

@@ -4,8 +4,14 @@ import asyncio
 from datetime import datetime
 from functools import partial
 
+from litestar.handlers import HTTPRouteHandler
+
 from homing.accounts import store as accounts
+from homing.api.bodies import Bodies
+from homing.api.v1 import support_case_steps, support_cases, support_promises, support_quarantine, support_updates
+from homing.api.v1.support_callers import Office
 from homing.availability import views
+from homing.boot.line import line_settings
 from homing.boot.tam import Tam
 from homing.domains.verify import DomainDns
 from homing.ground import db
@@ -22,11 +28,13 @@ from homing.support.cases.extracts import Extracts, Ledger
 from homing.support.cases.keeper import Keeper
 from homing.support.cases.mailroom import Mailroom, TooMuch
 from homing.support.cases.post import Mail, Post
+from homing.support.cases.undelivered import UndeliveredFollower
 from homing.support.clocks.keeper import Keeper as ClockKeeper
 from homing.support.clocks.store import LegalClock, ServerClock
 from homing.support.line.audit import LineSource
 from homing.support.tam.audit import TamSource
 from homing.support.threads.audit import ThreadSource
+from homing.web import letter
 
 PURPOSE = "support"  # purpose of the secret in reply addresses and links
 TOKEN_BYTES = 16
@@ -73,8 +81,18 @@ class Support:
         self._extracts = Extracts(pool, legal, self.desk, ledger_of(legal))
         self.endings = Endings(self.desk)
         self.mailroom = self._mailroom(settings, pool, clock)
-        self._post = Post(pool, self.desk, legal, mail, address=self.address, base=support_base(settings), token=self.token)
+        self._post = Post(
+            pool,
+            self.desk,
+            legal,
+            mail,
+            address=self.address,
+            base=support_base(settings),
+            token=self.token,
+            numbers=[number for carrier in line_settings(settings).carriers.values() for number in carrier.numbers],
+        )
         self.desk.news = self._post.look
+        self.follower = UndeliveredFollower(legal, address=self.address, news=lambda: self.desk.news)
         self._keeper = Keeper(pool, legal, self.desk)
         self._clocks = ClockKeeper(pool, legal, clock, [CaseSource(), TamSource(), LineSource(legal), ThreadSource()])
         self.tam = Tam(pool, legal, mail, address=self.address)
@@ -105,6 +123,21 @@ class Support:
             return not isinstance(await self.mailroom.take(raw, mail_from=mail_from, tag=tag), TooMuch)
 
         return self.address, take
+
+    def routes(self, pool: db.Pool, bodies: Bodies) -> list[HTTPRouteHandler]:
+        """Return the routes of cases."""
+        office = Office(pool=pool, legal=self.legal, desk=self.desk, course=self.course, endings=self.endings)
+        return [
+            *support_cases.routes(office=office, bodies=bodies),
+            *support_case_steps.routes(office=office, bodies=bodies),
+            *support_quarantine.routes(office=office, bodies=bodies),
+            *support_promises.routes(office=office),
+            *support_updates.routes(office=office, bodies=bodies),
+        ]
+
+    def pages(self, pool: db.Pool) -> list[HTTPRouteHandler]:
+        """Return the pages that links in mails lead to."""
+        return letter.routes(pool=pool, desk=self.desk, course=self.course, endings=self.endings, token=self.token)
 
     async def run(self) -> None:
         """Work until cancelled."""

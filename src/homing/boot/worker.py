@@ -449,6 +449,7 @@ class Worker:
             max_body_bytes=settings.max_message_bytes,
             spool_folder=settings.data,
             more_routes=further,
+            pages=self.support.pages(self._pool),
         )
 
     def forget_domains(self) -> None:

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "suppressions": ("suppressions", "app"),
     "templates": ("templates", "app"),
     "hours": ("hours", "app"),
+    "cases": ("cases", "app"),
     "staff": ("people", "app"),
     "contract": ("contract", "app"),
     "line": ("line", "app"),

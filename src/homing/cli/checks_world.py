@@ -28,7 +28,10 @@ async def database(chosen: Settings) -> list[Finding]:
     """Check the server, its settings and clock, the schema, the log's partitions and the workers."""
     try:
         async with reach.database(chosen) as pool:
-            return [*await _server(pool), *await _schema(pool), *await secure_names(pool, chosen)]
+            found = [*await _server(pool), *await _schema(pool), *await secure_names(pool, chosen)]
+            if await _sql.table_exists(pool, name="case_letters"):
+                found += await support(pool, chosen)
+            return found
     except reach.NotRunning as trouble:
         return [fail("database", str(trouble), "start it with `homing up`, then ask again")]
 
@@ -110,6 +113,25 @@ async def _workers(pool: db.Pool) -> Finding:
     if free:
         return warn("workers", text, f"{free} shards have no owner; within half a minute they should: ask again")
     return ok("workers", text)
+
+
+async def support(pool: db.Pool, chosen: Settings) -> list[Finding]:
+    """Check whether mail about Support Cases can come and leave; nothing, where there is no support address and no case."""
+    domain = chosen.support_address.rpartition("@")[2].lower()
+    facts = await _sql.support_facts(pool, domain=domain)
+    waits = f"{facts['unsent']} mails about cases have waited for more than five minutes"
+    if not domain:
+        advice = "set HOMING_SUPPORT_ADDRESS: without it they wait for five days, and are given up"
+        return [warn("support", waits, advice)] if facts["unsent"] else []
+    if not facts["sends"]:
+        advice = f"`homing domain add {domain}`: answers to customers cannot leave before"
+        return [fail("support", f"{domain} is no sending domain", advice)]
+    if chosen.mx is None:
+        return [fail("support", "nothing takes mail for the support address", "set HOMING_MX, and point the MX record to it")]
+    if facts["unsent"]:
+        return [warn("support", waits, "`homing cases show` says why for each case")]
+    held = f"{facts['quarantined']} in quarantine: `homing cases quarantine`" if facts["quarantined"] else "nothing in quarantine"
+    return [ok("support", f"mail about cases leaves; {held}")]
 
 
 async def resolver(chosen: Settings, *, timeout_s: float = 4.0) -> list[Finding]:

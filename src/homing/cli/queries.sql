@@ -28,6 +28,13 @@ GROUP BY w.worker_id ORDER BY w.started_at;
 -- reads: shards
 SELECT count(*) FROM shards WHERE owner IS NULL;
 
+-- name: support_facts^
+-- Whether mail of support can leave, and what of it has waited too long.
+-- reads: sending_domains, case_letters, case_quarantine
+SELECT EXISTS (SELECT FROM sending_domains WHERE domain = :domain) AS sends,
+       (SELECT count(*) FROM case_letters WHERE sent_at IS NULL AND made_at < now() - interval '5 minutes') AS unsent,
+       (SELECT count(*) FROM case_quarantine WHERE decided_at IS NULL) AS quarantined;
+
 -- name: newest_events
 -- The newest events that match every filter that is given, whoever's they are: each customer's newest by the index, then
 -- the newest of all.

@@ -45,11 +45,13 @@ class Notices:
         sender: tuple[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         attachments: Sequence[Part] = (),
+        metadata: Mapping[str, str] | None = None,
     ) -> bool:
         """Take responsibility for a notice; False: the address that it should come from cannot be used.
 
         to            an address, checked
         sender        name and address that it comes from instead of the usual one
+        metadata      that its events show
         headers       Message-ID, In-Reply-To, References, Reply-To, Auto-Submitted and their like
         raises        BadAddress; Overloaded, StoreUnavailable or LeaseLost, then nothing was stored
         """
@@ -91,6 +93,7 @@ class Notices:
             click_tracking=False,
             initial_open=False,
             size_bytes=size_bytes,
+            metadata=dict(metadata or {}),
         )
         account = Sender(account_id=owner.account_id, subaccount_id=owner.subaccount_id)
         verdict = await self._accept(notice, account, now=self._clock.now())

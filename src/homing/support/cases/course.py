@@ -7,7 +7,10 @@ from datetime import datetime
 
 import msgspec
 
+from homing.contracts.types import Contact
+from homing.support.cases import agreeing, letter_store
 from homing.support.cases.desk import Answer, Desk, own_words
+from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules import states
 from homing.support.cases.rules.clockwork import clocks_of
 from homing.support.cases.rules.states import Decision, No
@@ -105,6 +108,42 @@ class Course:
             return states.accept_cadence(step.case, version, by=by, at=step.at, effective_at=effective_at, evidence=evidence)
 
         return await self._desk.act(case_id, by, decide, account_id=account_id)
+
+    async def read_back(
+        self,
+        case_id: int,
+        by: Actor,
+        cadence: Cadence,
+        *,
+        contact: Contact,
+        evidence: str,
+        effective_at: datetime | None = None,
+    ) -> Answer:
+        """Staff enters the cadence that it has read back to a contact on a recorded call, and that he agreed to."""
+
+        async def decide(step: Step) -> Decision:
+            return states.read_back(
+                step.case,
+                cadence,
+                by=by,
+                contact_id=contact.contact_id,
+                at=step.at,
+                effective_at=effective_at,
+                evidence=evidence,
+            )
+
+        return await self._desk.act(case_id, by, decide)
+
+    async def agree(self, case_id: int, by: Actor, *, letter: Letter) -> Answer:
+        """The reader of a letter agrees to what it asks, by its link."""
+
+        async def decide(step: Step) -> Decision:
+            decision = await agreeing.agreed(step, letter, by)
+            if isinstance(decision, No) or await letter_store.use(step.connection, letter.letter_id, step.at):
+                return decision
+            return No(states.Bar.STATE, "this link was used already")
+
+        return await self._desk.act(case_id, by, decide)
 
     async def restore(self, case_id: int, by: Actor, *, text: str) -> Answer:
         """The service works again."""

@@ -6,10 +6,10 @@ from datetime import datetime
 
 import msgspec
 
-from homing.contracts import contacts
+from homing.contracts import contacts, people
 from homing.contracts.types import Contact, ContactRole
 from homing.ground import db
-from homing.support.cases import letter_store, steps, store
+from homing.support.cases import agreeing, letter_store, steps, store
 from homing.support.cases.happened import Came, Noted, Opened, Owned, Payload, Sent, Wrote
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules import resolution, states
@@ -18,6 +18,7 @@ from homing.support.cases.rules.states import Decision, No
 from homing.support.cases.steps import Step
 from homing.support.cases.types import (
     SYSTEM,
+    TO_SIGN,
     Actor,
     Case,
     CaseKind,
@@ -211,7 +212,7 @@ class Desk:
         """Take a word in the transaction of the caller, who tells of the news.
 
         consent          it came to the address that this letter gave its reader to agree by, and is proved to be his (S7)
-        wants_to_agree   it came there, proved or not: then it is a draft that he confirms by a link
+        wants_to_agree   it came to the address of a proposal, proved or not: then it is a draft that he confirms by a link
         """
         step = await steps.take(connection, case_id, self._legal)
         if step is None or (account_id is not None and step.account_id != account_id):
@@ -251,11 +252,19 @@ class Desk:
             return await self.open_in(connection, opening, by)
         if isinstance(decided, No):
             return decided
-        await step.commit([came] if consent is not None else decided, by)
+        signs = consent is not None and consent.purpose in TO_SIGN
+        await step.commit([came] if signs else decided, by)
         await step.say(incoming, received_at=came.received_at)
-        if consent is not None:
+        if consent is not None and signs:
             await self._sign_by_mail(step, consent, by, words)
+        elif consent is not None and resolution.meaning(words) is resolution.Answer.YES:
+            await self._agree_by_mail(step, consent, by)
         return step.case
+
+    async def _agree_by_mail(self, step: Step, consent: Letter, by: Actor) -> None:
+        decision = await agreeing.agreed(step, consent, by)
+        if not isinstance(decision, No) and await letter_store.use(step.connection, consent.letter_id, step.at):
+            await step.commit(decision, by)
 
     async def _sign_by_mail(self, step: Step, letter: Letter, by: Actor, words: str) -> None:
         if not await letter_store.use(step.connection, letter.letter_id, step.at):
@@ -331,18 +340,21 @@ class Desk:
         with db.trouble_is_temporary():
             async with self._pool.acquire() as connection, connection.transaction():
                 step = await steps.take(connection, letter.case_id, self._legal)
-                if step is None or not await letter_store.sent(connection, letter, at=step.at, message_id=message_id):
+                if step is None:
+                    return
+                returned = await letter_store.sent(connection, letter, at=step.at, message_id=message_id)
+                if returned is None:
                     return
                 if letter.side is not Side.CUSTOMER or any(_is_of(event.payload, letter) for event in step.events):
                     return
                 if letter.message:
                     await store.message_sent(connection, letter.case_id, letter.message, step.at)
-                    await step.commit([await self._sent_event(step, letter)], SYSTEM)
+                    await step.commit([await self._sent_event(step, letter, arrived=not returned)], SYSTEM)
                 elif letter.purpose is Purpose.RECEIPT:
                     await step.commit([Sent(message=0, purpose=Purpose.RECEIPT)], SYSTEM)
         self.news()
 
-    async def _sent_event(self, step: Step, letter: Letter) -> Sent:
+    async def _sent_event(self, step: Step, letter: Letter, *, arrived: bool) -> Sent:
         wrote = next(
             event.payload
             for event in reversed(step.events)
@@ -352,11 +364,16 @@ class Desk:
         return Sent(
             message=letter.message,
             purpose=letter.purpose,
-            question=wrote.question,
+            question=wrote.question and arrived,
             by_tam=wrote.by_tam,
             version=wrote.version,
             promises=await step.promises(*kinds),
         )
+
+    async def is_staff(self, person_id: int) -> bool:
+        """Return whether somebody is one of ours, and has not left."""
+        found = await people.one(self._pool, person_id) if person_id < 2**31 else None
+        return found is not None and found.left_at is None
 
     # upkeep -------------------------------------------------------------------------------------------------------------
 
@@ -375,6 +392,15 @@ class Desk:
             return []
 
         return await self.act(case_id, SYSTEM, decide)
+
+    async def warn(self, case_id: int, clock: int, purpose: Purpose) -> None:
+        """Tell whoever is responsible, once, that a clock is due soon, or was missed."""
+        with db.trouble_is_temporary():
+            async with self._pool.acquire() as connection, connection.transaction():
+                step = await steps.take(connection, case_id, self._legal)
+                told = step is not None and await step.warn(clock, purpose)
+        if told:
+            self.news()
 
     async def hand_on(self, case_id: int) -> Answer:
         """Give a case whose owner has left to whoever is responsible."""

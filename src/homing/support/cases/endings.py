@@ -11,7 +11,7 @@ from homing.support.cases.rules import states
 from homing.support.cases.rules.clockwork import clocks_of
 from homing.support.cases.rules.states import Decision, No
 from homing.support.cases.steps import Step
-from homing.support.cases.types import SYSTEM, Actor, Method, Purpose, Side
+from homing.support.cases.types import SYSTEM, Actor, Channel, Incoming, Method, Purpose, Side, Verified
 from homing.support.clocks.types import Kind
 
 DISPUTE_DAYS = 5
@@ -144,6 +144,32 @@ class Endings:
             return decision
 
         return await self._desk.act(case_id, by, decide)
+
+    async def undo(self, case_id: int, by: Actor, *, words: str, contact: Contact, letter: Letter) -> Answer:
+        """The customer opens a case again, by the link in the mail that told him of its end; that is a word of his like any
+        other.
+        """
+        async with self._desk.taking(case_id) as taken:
+            step = taken[case_id]
+            if step is None:
+                return None
+            if step.case.live:
+                return No(states.Bar.STATE, "the case is open already; answer any mail of it to add something")
+            if not await letter_store.use(step.connection, letter.letter_id, step.at):
+                return No(states.Bar.STATE, "this link was used already")
+            word = Incoming(
+                side=Side.CUSTOMER,
+                actor=by.name,
+                author=contact.name,
+                channel=Channel.PORTAL,
+                purpose=Purpose.WORD,
+                verified=Verified.PORTAL,
+                sender=contact.email,
+                body=words or "Please open this case again.",
+            )
+            answer = await self._desk.word_in(step.connection, case_id, word, by, contact_id=contact.contact_id, words=word.body)
+        self._desk.news()
+        return answer
 
     async def remind(self, case_id: int) -> Answer:
         """Ask for the signature again."""

@@ -82,6 +82,19 @@ class Sent(_Event, frozen=True, kw_only=True):
     version: int = 0
 
 
+class Undelivered(_Event, frozen=True, kw_only=True):
+    """A mail to a contact was accepted for delivery, and did not arrive after all.
+
+    opens   it was a question, and arrived with nobody: the customer is waited for no more
+    """
+
+    message: int
+    purpose: Purpose
+    contact_id: int
+    reason: str
+    opens: bool = False
+
+
 class Noted(_Event, frozen=True, kw_only=True):
     """Staff wrote to itself."""
 
@@ -176,18 +189,26 @@ class Restored(_Event, frozen=True, kw_only=True):
 
 
 class CadenceProposed(_Event, frozen=True, kw_only=True):
-    """How often one side wants updates."""
+    """How often one side wants updates. spoken: both sides agreed on a call; nobody need be asked any more."""
 
     version: int
     cadence: Cadence
+    spoken: bool = False
 
 
 class CadenceAccepted(_Event, frozen=True, kw_only=True):
-    """The other side agrees. evidence: of a spoken agreement."""
+    """The other side agrees.
+
+    evidence     of a spoken agreement
+    contact_id   who agreed; None: the account, by its key
+    entered_by   member of the staff who read it back to him on a call
+    """
 
     version: int
     effective_at: datetime
     evidence: str = ""
+    contact_id: int | None = None
+    entered_by: int = 0
 
 
 class CadenceBegan(_Event, frozen=True, kw_only=True):
@@ -366,6 +387,7 @@ Payload = (
     | Counted
     | Wrote
     | Sent
+    | Undelivered
     | Noted
     | Escalated
     | DowngradeProposed

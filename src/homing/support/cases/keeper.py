@@ -6,14 +6,14 @@ Every worker keeps; each step takes its case, and looks again whether it is stil
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from homing.ground import db, log
 from homing.ground.errors import Temporary
 from homing.support.cases import quarantine, steps, store
 from homing.support.cases.desk import Answer, Desk
 from homing.support.cases.endings import Endings
-from homing.support.cases.types import REOPENED_WITHIN_DAYS
+from homing.support.cases.types import REOPENED_WITHIN_DAYS, Purpose
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.terms import REMINDERS_S
 from homing.support.clocks.store import Calendars, LegalClock
@@ -21,6 +21,11 @@ from homing.support.clocks.store import Calendars, LegalClock
 _log = log.get("cases")
 LOOKS_S = 15.0
 AT_ONCE = 100
+# So long before something is due its owner is told.
+CADENCE_AHEAD = timedelta(minutes=10)
+OBJECTIVE_AHEAD = timedelta(minutes=30)
+# A miss that nobody was told of for so long, since the house was away, is no news any more; it is shown all the same.
+TOLD_WITHIN = timedelta(days=1)
 
 
 class Keeper:
@@ -53,6 +58,7 @@ class Keeper:
         for case_id in await store.due_to_be_archived(self._pool, now - timedelta(days=REOPENED_WITHIN_DAYS), AT_ONCE):
             await self._one(case_id, self._desk.archive)
         await self._remind()
+        await self._warn(now)
         await quarantine.forget_old(self._pool, now)
 
     async def _remind(self) -> None:
@@ -62,6 +68,15 @@ class Keeper:
                 if await self._is_due(case_id, number):
                     await self._one(case_id, self._endings.remind)
             after = waiting[-1][0]
+
+    async def _warn(self, now: datetime) -> None:
+        due = await store.due_soon(
+            self._pool, now, wall_until=now + CADENCE_AHEAD, business_until=now + OBJECTIVE_AHEAD, limit=AT_ONCE
+        )
+        for case_id, clock in due:
+            await self._desk.warn(case_id, clock, Purpose.DUE)
+        for case_id, clock in await store.missed_lately(self._pool, since=now - TOLD_WITHIN, limit=AT_ONCE):
+            await self._desk.warn(case_id, clock, Purpose.MISSED)
 
     async def _is_due(self, case_id: int, number: int) -> bool:
         """Return whether the next reminder of a case is due: after 2, 5 and 9 business days."""

@@ -18,6 +18,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     version    of the proposal that it is about; 0: none
     person_id  contact or member of the staff, by side
     used_at    when its link or address was used; it serves once
+    returned   why it did not arrive after all; '' where nobody said so
     """
 
     letter_id: int
@@ -34,6 +35,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime | None = None
     message_id: str = ""
     used_at: datetime | None = None
+    returned: str = ""
 
 
 async def add(
@@ -75,9 +77,12 @@ async def name(executor: db.Executor, letter_id: int, message_id: str) -> None:
         await _sql.name_letter(executor, letter_id=letter_id, message_id=message_id)
 
 
-async def sent(executor: db.Executor, letter: Letter, *, at: datetime, message_id: str) -> bool:
-    """Note that a letter was accepted for delivery; False: that is known."""
-    return await _sql.letter_sent(executor, letter_id=letter.letter_id, at=at, message_id=message_id) is not None
+async def sent(executor: db.Executor, letter: Letter, *, at: datetime, message_id: str) -> str | None:
+    """Note that a letter was accepted for delivery; return why it did not arrive, '' where nobody said so; None: that it was
+    accepted is known.
+    """
+    returned: str | None = await _sql.letter_sent(executor, letter_id=letter.letter_id, at=at, message_id=message_id)
+    return returned
 
 
 async def failed(executor: db.Executor, letter: Letter, *, due_at: datetime, trouble: str) -> None:
@@ -102,6 +107,26 @@ async def of_case(executor: db.Executor, case_id: int) -> list[Letter]:
 async def use(executor: db.Executor, letter_id: int, at: datetime) -> bool:
     """Use up what a letter allows, in the transaction of what follows; False: it was used before."""
     return await _sql.use_letter(executor, letter_id=letter_id, at=at) is not None
+
+
+async def any_sent(executor: db.Executor) -> bool:
+    """Return whether any letter has left."""
+    found: bool = await _sql.any_letter_sent(executor)
+    return found
+
+
+async def returned(
+    executor: db.Executor, letter_id: int, *, account_id: int, domain: str, recipient: str, reason: str
+) -> Letter | None:
+    """Note, once, that a letter did not arrive; None where that is known, or it is none of ours.
+
+    account_id   whose mail did not arrive; that of domain, if it was a letter
+    recipient    lower case
+    """
+    row = await _sql.letter_returned(
+        executor, letter_id=letter_id, account_id=account_id, domain=domain, recipient=recipient, reason=reason
+    )
+    return None if row is None else _letter(row)
 
 
 async def references(executor: db.Executor, letter: Letter, *, limit: int = 10) -> list[str]:
@@ -134,4 +159,5 @@ def _letter(row: Any) -> Letter:
         sent_at=row["sent_at"],
         message_id=row["message_id"],
         used_at=row["used_at"],
+        returned=row["returned"],
     )

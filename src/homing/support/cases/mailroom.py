@@ -20,9 +20,10 @@ from homing.support.cases.desk import Answer, Desk, Opening, contact_actor
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules import addresses, dkim, threading
 from homing.support.cases.rules.addresses import Tagged, Token, Use
-from homing.support.cases.rules.reading import MailIn, read_mail
+from homing.support.cases.rules.reading import MOST_ATTACHED, MailIn, read_mail
 from homing.support.cases.rules.threading import Append, Candidate, Quarantine
 from homing.support.cases.types import (
+    TO_SIGN,
     Actor,
     Attachment,
     Case,
@@ -41,7 +42,6 @@ _sql = db.queries("homing.support.cases")
 _AT_ONCE = 4  # mails that are being read
 _HOUR = timedelta(hours=1)
 _LOOK_UP_S = 5.0
-_MOST_ATTACHED = 104_857_600  # of one case
 
 LookUp = Callable[[str], Awaitable[tuple[str, ...]]]  # TXT records of a name; () where there is none, or no answer
 
@@ -185,7 +185,7 @@ class Mailroom:
                 contact_id=contact.contact_id,
             )
             return await self._desk.open_in(connection, opening, contact_actor(contact))
-        if await store.attached_bytes(connection, where.case_id) > _MOST_ATTACHED and incoming.attachments:
+        if await store.attached_bytes(connection, where.case_id) > MOST_ATTACHED and incoming.attachments:
             names = ", ".join(one.name for one in incoming.attachments)[:200]
             remark = f"the files of this case are too large together; not kept: {names}"
             incoming = msgspec.structs.replace(incoming, attachments=(), remark=remark)
@@ -198,7 +198,13 @@ class Mailroom:
             contact_id=contact.contact_id,
             words=mail.words,
             consent=letter if agrees else None,
-            wants_to_agree=tagged is not None and tagged.use is Use.AGREE and not mail.automatic,
+            wants_to_agree=(
+                tagged is not None
+                and tagged.use is Use.AGREE
+                and letter is not None
+                and letter.purpose in TO_SIGN
+                and not mail.automatic
+            ),
         )
 
     async def _from_staff(
@@ -243,62 +249,6 @@ class Mailroom:
             dedupe=mail.dedupe,
         )
         return Kept(case_id=None, what="quarantined")
-
-    async def release(self, quarantine_id: int, by: Actor, *, case_id: int | None, contact: Contact | None) -> Case | str | None:
-        """Let a mail in that a person vouches for: into a case, or as a new one; it counts from when it was received.
-
-        contact   whose word it is
-        returns   the case; a sentence that says why not; None where no such mail waits
-        """
-        with db.trouble_is_temporary():
-            async with self._pool.acquire() as connection, connection.transaction():
-                taken = await quarantine.take(connection, quarantine_id)
-                if taken is None:
-                    return None
-                held, raw = taken
-                if contact is None:
-                    return "name the contact whose word it is; a stranger is made a contact first"
-                mail = await asyncio.to_thread(read_mail, raw, null_sender=False)
-                incoming = said(mail, contact, verified=Verified.STAFF)
-                actor = contact_actor(contact)
-                if case_id is None:
-                    opening = Opening(
-                        account_id=contact.account_id,
-                        kind=CaseKind.INFORMATION,
-                        subject=addresses.without_token(mail.subject) or "(no subject)",
-                        source=Source.EMAIL,
-                        first=msgspec.structs.replace(incoming, automatic=False),
-                        contact_id=contact.contact_id,
-                        received_at=held.received_at,
-                    )
-                    case: Answer = await self._desk.open_in(connection, opening, actor)
-                else:
-                    case = await self._desk.word_in(
-                        connection,
-                        case_id,
-                        incoming,
-                        actor,
-                        contact_id=contact.contact_id,
-                        words=mail.words,
-                        account_id=contact.account_id,
-                        received_at=held.received_at,
-                    )
-                if not isinstance(case, Case):
-                    return "there is no such case of this contact's account"
-                at = await self._legal.now(connection)
-                await quarantine.decide(connection, quarantine_id, at=at, by=by.name, case_id=case.case_id)
-        self._desk.news()
-        return case
-
-    async def discard(self, quarantine_id: int, by: Actor) -> bool:
-        """Throw a mail away; False: no such mail waits."""
-        with db.trouble_is_temporary():
-            async with self._pool.acquire() as connection, connection.transaction():
-                if await quarantine.take(connection, quarantine_id) is None:
-                    return False
-                at = await self._legal.now(connection)
-                await quarantine.decide(connection, quarantine_id, at=at, by=by.name, case_id=None)
-        return True
 
 
 async def is_signed(raw: bytes, mail: MailIn, look_up: LookUp, *, now: datetime) -> bool:

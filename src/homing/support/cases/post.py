@@ -18,26 +18,28 @@ from homing.message.addresses import BadAddress
 from homing.spool.types import Part
 from homing.support.cases import letter_store, steps, store
 from homing.support.cases.desk import Desk
-from homing.support.cases.happened import Drafted
+from homing.support.cases.happened import Came, Drafted, Undelivered
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules.addresses import Token, Use, link_of, tagged_address
-from homing.support.cases.rules.letters import Facts, Text, compose
-from homing.support.cases.types import Case, Message, Proposal, Purpose, Side
+from homing.support.cases.rules.letters import Facts, Text, compose, due, news
+from homing.support.cases.types import TO_AGREE, TO_SIGN, Case, Message, Proposal, Purpose, Side
 from homing.support.clocks import store as clocks
+from homing.support.clocks.rules.cadence import in_words
 from homing.support.clocks.store import LegalClock
 from homing.support.clocks.types import Kind
 
 _log = log.get("cases")
 LOOKS_S = 5.0
-AT_ONCE = 20
-CLAIM = timedelta(minutes=2)
+AT_ONCE = 10
+CLAIM = timedelta(seconds=20)  # a receipt is owed within 60, also where workers die
 KEPT = timedelta(days=5)
 _FIRST_WAIT_S = 15
 _LONGEST_WAIT_S = 3_600
 NEVER = timedelta(days=36_500)
-_WITH_LINK = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.CONFIRM, Purpose.CONSENT})
-_TO_AGREE = frozenset({Purpose.PROPOSAL, Purpose.REMINDER})
+_WITH_LINK = TO_SIGN | TO_AGREE | {Purpose.CONSENT, Purpose.SCOPE, Purpose.CLOSED, Purpose.RESOLVED}
+_DUE = frozenset({Purpose.DUE, Purpose.MISSED})
 NAME = "Support"
+LETTER = "case_letter"  # name of its number in the metadata of its events
 
 
 class Mail(Protocol):
@@ -52,6 +54,7 @@ class Mail(Protocol):
         sender: tuple[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         attachments: Sequence[Part] = (),
+        metadata: Mapping[str, str] | None = None,
     ) -> bool:
         """Take responsibility for a mail; False: the address that it should come from cannot be used. Raises Temporary."""
         ...
@@ -63,10 +66,20 @@ class Post:
     address   that they come from
     base      what links begin with
     token     keyed digest of 16 bytes
+    numbers   of the Severity 1 Line
     """
 
     def __init__(
-        self, pool: db.Pool, desk: Desk, legal: LegalClock, mail: Mail, *, address: str, base: str, token: Token
+        self,
+        pool: db.Pool,
+        desk: Desk,
+        legal: LegalClock,
+        mail: Mail,
+        *,
+        address: str,
+        base: str,
+        token: Token,
+        numbers: Sequence[str] = (),
     ) -> None:
         self._pool = pool
         self._desk = desk
@@ -75,6 +88,7 @@ class Post:
         self._address = address
         self._base = base.rstrip("/")
         self._token = token
+        self._numbers = tuple(numbers)
         self._news = asyncio.Event()
 
     def look(self) -> None:
@@ -130,6 +144,7 @@ class Post:
             sender=(NAME, self._address),
             headers=await self._headers(letter, text, message_id),
             attachments=_files(message),
+            metadata={LETTER: str(letter.letter_id)},
         )
         if not taken:
             await self._again(letter, now, "mail cannot be sent from the support address; its domain must be a sending domain")
@@ -163,23 +178,37 @@ class Post:
             reader=await self._reader(letter, case),
             link=f"{self._base}/support/letter/{link_of(letter.letter_id, self._token)}" if letter.purpose in _WITH_LINK else "",
             agree_address=(
-                tagged_address(self._address, Use.AGREE, letter.letter_id, self._token) if letter.purpose in _TO_AGREE else ""
+                tagged_address(self._address, Use.AGREE, letter.letter_id, self._token) if letter.purpose in TO_AGREE else ""
             ),
             first_due_at=first[0].due_at if first else None,
             zone=pins[0].zone if pins else None,
-            words=await self._doubt(letter) if letter.purpose is Purpose.CONFIRM else "",
+            words=await doubt_under(self._pool, letter) if letter.purpose is Purpose.CONFIRM else "",
             dispute_until=entered[-1].dispute_until if entered else None,
+            due=next((due(one.reading) for one in kept if letter.purpose in _DUE and one.number == letter.version), ""),
             account=account.name if account is not None else "",
+            cadence=next((in_words(one.cadence) for one in case.agreements if one.version == letter.version), ""),
+            step_down=case.downgrade[2] if case.downgrade is not None and case.downgrade[0] == letter.version else "",
+            numbers=self._numbers,
+            evidence=f"{entered[-1].method.value}: {entered[-1].evidence}" if entered else "",
+            undelivered=await self._undelivered(letter, case) if letter.purpose is Purpose.UNDELIVERED else "",
+            news=await self._what_happened(letter) if letter.purpose is Purpose.STAFF else "",
         )
 
-    async def _doubt(self, letter: Letter) -> str:
+    async def _undelivered(self, letter: Letter, case: Case) -> str:
         events = await store.events_of(self._pool, letter.case_id)
-        drafts = [
-            one.payload.words
-            for one in events
-            if isinstance(one.payload, Drafted) and one.at <= letter.made_at and one.payload.contact_id == letter.person_id
-        ]
-        return drafts[-1] if drafts else ""
+        lost = next((one.payload for one in events if one.seq == letter.version), None)
+        if not isinstance(lost, Undelivered):
+            return ""
+        contact = await contacts.one(self._pool, case.account_id, lost.contact_id)
+        whom = "a contact" if contact is None else f"{contact.name} ({contact.email})"
+        what = lost.purpose.value.replace("_", " ")
+        return f"A mail to {whom} did not arrive ({what}{f', message {lost.message}' if lost.message else ''}): {lost.reason}"
+
+    async def _what_happened(self, letter: Letter) -> str:
+        events = [one for one in await store.events_of(self._pool, letter.case_id) if one.at == letter.made_at]
+        came = next((one.payload for one in events if isinstance(one.payload, Came)), None)
+        message = None if came is None else await store.message(self._pool, letter.case_id, came.message)
+        return news([one.payload for one in events], "" if message is None else message.body)
 
     async def _reader(self, letter: Letter, case: Case) -> str:
         if letter.side is Side.PROVIDER:
@@ -201,6 +230,16 @@ class Post:
 def wait_after(attempts: int) -> timedelta:
     """Return how long a letter waits after so many attempts."""
     return timedelta(seconds=min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(attempts, 20)))
+
+
+async def doubt_under(executor: db.Executor, letter: Letter) -> str:
+    """Return what the reader of a letter has said under the approval that it asks him to confirm; '' if nothing."""
+    drafts = [
+        one.payload.words
+        for one in await store.events_of(executor, letter.case_id)
+        if isinstance(one.payload, Drafted) and one.at <= letter.made_at and one.payload.contact_id == letter.person_id
+    ]
+    return drafts[-1] if drafts else ""
 
 
 def _proposal(case: Case, letter: Letter) -> Proposal | None:

@@ -157,10 +157,10 @@ WHERE letter_id IN (
 RETURNING *;
 
 -- name: letter_sent$
--- Note that a letter was accepted for delivery; nothing comes back where that is known.
+-- Note that a letter was accepted for delivery; nothing comes back where that is known, else why it did not arrive, if so.
 -- writes: case_letters
 UPDATE case_letters SET sent_at = :at, message_id = :message_id, trouble = '', claimed_until = NULL
-WHERE letter_id = :letter_id AND sent_at IS NULL RETURNING letter_id;
+WHERE letter_id = :letter_id AND sent_at IS NULL RETURNING returned;
 
 -- name: name_letter!
 -- Give a letter its Message-ID, before it leaves: an answer may come before we know that it was sent.
@@ -171,6 +171,19 @@ UPDATE case_letters SET message_id = :message_id WHERE letter_id = :letter_id;
 -- Try a letter again later.
 -- writes: case_letters
 UPDATE case_letters SET due_at = :due_at, trouble = :trouble, claimed_until = NULL WHERE letter_id = :letter_id AND sent_at IS NULL;
+
+-- name: any_letter_sent$
+-- Whether any letter has left.
+-- reads: case_letters
+SELECT EXISTS (SELECT FROM case_letters WHERE sent_at IS NOT NULL);
+
+-- name: letter_returned^
+-- Note, once, that a letter did not arrive, if it was mail of the account that the support domain belongs to.
+-- writes: case_letters; reads: sending_domains
+UPDATE case_letters SET returned = :reason
+WHERE letter_id = :letter_id AND lower(email) = :recipient AND returned = ''
+  AND EXISTS (SELECT FROM sending_domains WHERE domain = :domain AND account_id = :account_id)
+RETURNING *;
 
 -- name: letter^
 -- One letter.
@@ -256,10 +269,31 @@ SELECT c.case_id, c.account_id, c.owner_id FROM cases c JOIN staff s ON s.person
 WHERE c.ended_at IS NULL AND s.left_at IS NOT NULL ORDER BY c.case_id LIMIT :limit;
 
 -- name: heard_while_waiting$
--- How many words of the customer, by people, lie in a stretch of time.
+-- How many words of the customer, by people, lie in a stretch of time. Clocks count whole seconds; what was received in the second
+-- in which the stretch begins may have come before.
 -- reads: case_messages
 SELECT count(*) FROM case_messages
-WHERE case_id = :case_id AND side = 'customer' AND NOT automatic AND received_at > :start AND received_at < :end;
+WHERE case_id = :case_id AND side = 'customer' AND NOT automatic
+  AND date_trunc('second', received_at) > :start AND received_at < :end;
+
+-- name: due_soon
+-- Clocks of live cases that are due within a while, and whose owner has not been told.
+-- reads: clocks, cases, case_letters
+SELECT k.subject_id AS case_id, k.number FROM clocks k JOIN cases c ON c.case_id = k.subject_id
+WHERE k.subject = 'case' AND k.state = 'running' AND k.due_at > :now
+  AND k.due_at <= CASE k.kind WHEN 'CADENCE' THEN :wall_until::timestamptz ELSE :business_until::timestamptz END
+  AND k.kind IN ('CADENCE', 'OWN', 'FIRST_RESPONSE', 'UPDATE', 'TAM_REPLY')
+  AND NOT EXISTS (SELECT FROM case_letters l WHERE l.case_id = c.case_id AND l.purpose = 'due' AND l.version = k.number)
+ORDER BY k.due_at LIMIT :limit;
+
+-- name: missed_lately
+-- Clocks of live cases that were missed and are still owed, and that nobody was told of.
+-- reads: clocks, cases, case_letters
+SELECT k.subject_id AS case_id, k.number FROM clocks k JOIN cases c ON c.case_id = k.subject_id
+WHERE k.subject = 'case' AND k.outcome = 'missed' AND k.ended_at IS NULL AND k.outcome_at > :since AND c.ended_at IS NULL
+  AND k.kind IN ('CADENCE', 'OWN', 'FIRST_RESPONSE', 'UPDATE', 'TAM_REPLY')
+  AND NOT EXISTS (SELECT FROM case_letters l WHERE l.case_id = c.case_id AND l.purpose = 'missed' AND l.version = k.number)
+ORDER BY k.outcome_at LIMIT :limit;
 
 -- name: happened_in^
 -- How often things happened to the cases of an account in a stretch of time. What happened is never changed, so neither is this.

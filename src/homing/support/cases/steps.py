@@ -83,6 +83,7 @@ class Step:
             else:
                 self._case = apply(self.case, event)
             owed += [(one, event) for one in owed_for(self.case, event)]
+        before = clocks_of(self.events)
         self._head = msgspec.structs.replace(self._head, seq=made[-1].seq, hash=made[-1].hash)
         self.events += made
         await store.put(self.connection, self.case, self._head.hash)
@@ -95,12 +96,25 @@ class Step:
             account_id=self.account_id,
             now=self.at,
             calendars=self.calendars,
+            before=before,
         )
         written: set[tuple[Purpose, Side, int]] = set()
         for one, _ in owed:
             await self._owe(one, written)
-        for before, event in woken:
-            await self._wake(before, event)
+        for earlier, event in woken:
+            await self._wake(earlier, event)
+
+    async def warn(self, clock: int, purpose: Purpose) -> bool:
+        """Owe a mail to whoever is responsible: a clock is due soon (DUE), or was missed (MISSED, to the TAM as well: clause B6).
+        False: he was told.
+        """
+        told = await letter_store.of_case(self.connection, self.case_id)
+        if any((one.purpose, one.version) == (purpose, clock) for one in told):
+            return False
+        written: set[tuple[Purpose, Side, int]] = set()
+        for who in (Who.OWNER, Who.TAM) if purpose is Purpose.MISSED else (Who.OWNER,):
+            await self._owe(Owed(purpose=purpose, who=who, version=clock), written)
+        return True
 
     async def say(self, incoming: Incoming, *, received_at: datetime | None = None) -> int:
         """Keep a message; returns its number. The case has to exist."""

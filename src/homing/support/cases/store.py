@@ -329,6 +329,23 @@ async def proposed(executor: db.Executor, after: int, limit: int) -> list[tuple[
     return [(one["case_id"], one["number"]) async for one in _sql.proposed_cases(executor, after=after, limit=limit)]
 
 
+async def due_soon(
+    executor: db.Executor, now: datetime, *, wall_until: datetime, business_until: datetime, limit: int
+) -> list[tuple[int, int]]:
+    """Return cases and numbers of clocks that are due before a moment, and whose owner has not been told.
+
+    wall_until       for cadences
+    business_until   for objectives
+    """
+    rows = _sql.due_soon(executor, now=now, wall_until=wall_until, business_until=business_until, limit=limit)
+    return [(one["case_id"], one["number"]) async for one in rows]
+
+
+async def missed_lately(executor: db.Executor, *, since: datetime, limit: int) -> list[tuple[int, int]]:
+    """Return live cases and numbers of clocks that were missed since a moment, are still owed, and that nobody was told of."""
+    return [(one["case_id"], one["number"]) async for one in _sql.missed_lately(executor, since=since, limit=limit)]
+
+
 async def owned_by_who_left(executor: db.Executor, limit: int) -> list[tuple[int, int]]:
     """Return live cases whose owner has left, with their accounts."""
     return [(one["case_id"], one["account_id"]) async for one in _sql.owned_by_who_left(executor, limit=limit)]

@@ -45,6 +45,15 @@ LIVE = frozenset({State.NEW, State.OPEN, State.WAITING, State.PROPOSED})
 ENDED = frozenset({State.RESOLVED, State.UNCONFIRMED, State.WITHDRAWN, State.OUT_OF_SCOPE})
 
 
+class Stage(StrEnum):
+    """How far work on a Critical Issue has come, beside the state of its case. Restored is not resolved."""
+
+    CALL_BACK_DUE = "call_back_due"
+    WAKING = "waking"  # nobody has called, and nobody has taken it yet
+    ENGAGED = "engaged"
+    RESTORED = "restored"  # the service works; that is watched
+
+
 class Source(StrEnum):
     """How a case came."""
 
@@ -116,11 +125,22 @@ class Purpose(StrEnum):
     CONSENT = "consent"  # "this was agreed in your name"
     CLOSED = "closed"
     RESOLVED = "resolved"
+    CADENCE = "cadence"  # asks to agree to a cadence
+    AGREED = "cadence_agreed"  # says which cadence is agreed
+    STEP_DOWN = "step_down"  # asks to agree that a case is critical no more
+    CRITICAL = "critical"  # a case became critical without a call
     TAM = "tam"  # to the TAM: he is asked for
     STAFF = "staff"  # to whoever owns the case: the customer has moved
+    DUE = "due"  # to whoever owns the case: something is due soon
+    UNDELIVERED = "undelivered"  # to whoever owns the case: a mail of it did not arrive
+    MISSED = "missed"  # to whoever owns the case, and to the TAM: something was not done in time
 
 
 FROM_A_PERSON = frozenset({Purpose.ANSWER, Purpose.UPDATE, Purpose.PROPOSAL, Purpose.SCOPE})  # public, and written by staff
+
+TO_SIGN = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.CONFIRM})  # their reader may sign a resolution
+# What a mail to the single-use address in them agrees to.
+TO_AGREE = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.CADENCE, Purpose.STEP_DOWN})
 
 
 class Method(StrEnum):
@@ -215,6 +235,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     people        contacts in it, the one who opened it first
     ended_at      when it reached a state that is none of LIVE
     automatic     numbers of messages by machines that nobody has called an answer
+    called_back   the last call was returned
+    engaged       since it is critical somebody who was woken has acknowledged, or a person has taken it
     draft         contact whose signature waits for confirmation
     """
 
@@ -236,6 +258,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     merged_into_number: int | None = None
     called: bool = False
     no_call: bool = False
+    called_back: bool = False
+    engaged: bool = False
     restored_at: datetime | None = None
     people: tuple[int, ...] = ()
     proposals: tuple[Proposal, ...] = ()
@@ -257,6 +281,17 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def live(self) -> bool:
         """Return whether work goes on."""
         return self.state in LIVE
+
+    @property
+    def stage(self) -> Stage | None:
+        """Return how far a critical case has come; None where it is not critical, or has ended."""
+        if self.severity is not Severity.CRITICAL or not self.live:
+            return None
+        if self.called and not self.called_back:
+            return Stage.CALL_BACK_DUE
+        if self.restored_at is not None:
+            return Stage.RESTORED
+        return Stage.ENGAGED if self.engaged or self.called_back else Stage.WAKING
 
     @property
     def proposal(self) -> Proposal | None:

@@ -97,6 +97,8 @@ class Auditor:
             clocks=audit.clocks,
             findings=_encode(audit.findings).decode(),
         )
+        for finding in audit.findings:
+            _log.error("audit_found", **msgspec.to_builtins(finding))
         _log.info("clocks_audited", subjects=audit.subjects, clocks=audit.clocks, findings=len(audit.findings))
         return msgspec.structs.replace(audit, ended_at=ended)
 
@@ -113,8 +115,6 @@ class Auditor:
                     clocks += count
                 subjects += len(ids)
                 last = ids[-1]
-        for finding in findings[:MOST_FINDINGS]:
-            _log.error("audit_found", **msgspec.to_builtins(finding))
         return Audit(day=now.date(), began_at=now, subjects=subjects, clocks=clocks, findings=tuple(findings[:MOST_FINDINGS]))
 
     async def _one(self, source: Source, subject_id: int) -> tuple[list[Finding], int]:

@@ -114,15 +114,18 @@ async def put(
     account_id: int | None,
     now: datetime,
     calendars: Calendars | None = None,
-) -> list[Reading]:
-    """Write what all clocks of a subject show, in the transaction of the events that moved them.
+    before: Sequence[ClockLog] = (),
+) -> None:
+    """Write what the clocks of a subject show, in the transaction of the events that moved them.
 
-    logs      every clock the subject ever had, in the order in which they started
-    returns   what they show
+    logs     every clock the subject ever had, in the order in which they started
+    before   the same before those events: what they did not move is not written again
     """
     calendars = calendars or Calendars(executor)
-    readings = [await calendars.read(log, now) for log in logs]
-    for number, (log, reading) in enumerate(zip(logs, readings, strict=True), 1):
+    for number, log in enumerate(logs, 1):
+        if number <= len(before) and before[number - 1] == log:
+            continue
+        reading = await calendars.read(log, now)
         stored = Stored(
             subject=subject,
             subject_id=subject_id,
@@ -134,7 +137,6 @@ async def put(
             holiday_change=calendars.edition(reading.pin)[1],
         )
         await _write(executor, stored, now)
-    return readings
 
 
 async def _write(executor: db.Executor, stored: Stored, now: datetime) -> None:

@@ -38,6 +38,7 @@ from homing.support.cases.happened import (
     ScopeDecided,
     Sent,
     TamCalled,
+    Undelivered,
     Withdrawn,
 )
 from homing.support.cases.types import Agreement, Purpose, Severity, Side, Verdict
@@ -102,10 +103,9 @@ class _Clockwork:
                     if kind in promises:
                         since = received_at or at if kind is Kind.FIRST_RESPONSE else at
                         self._begin({kind: promises[kind]}, since)
-            case Owned(accepted=accepted):
+            case Owned(accepted=True):  # who is given a case by somebody else has not taken it yet
                 self._stop(at, Kind.OWN)
-                if accepted:
-                    self._stop(at, Kind.ENGAGE)
+                self._stop(at, Kind.ENGAGE)
             case Engaged(engaged_at=engaged_at):
                 self._stop(engaged_at or at, Kind.ENGAGE)
             case Came(automatic=False, received_at=received_at) | Counted(received_at=received_at):
@@ -116,6 +116,10 @@ class _Clockwork:
                 self._moved(at)
             case Sent() as sent:
                 self._sent(sent, at)
+            case Undelivered(opens=True):
+                if self._waits:
+                    self._waits = False
+                    self._mark(Kind.UPDATE, Resumed(at=at))
             case Proposed(promises=promises) if event.side is Side.CUSTOMER:
                 self._wait(at)
                 self._begin(promises, at)

@@ -13,6 +13,7 @@ from homing.support.cases.happened import (
     CadenceBegan,
     CadenceProposed,
     Called,
+    CalledBack,
     Came,
     Closed,
     Counted,
@@ -21,6 +22,7 @@ from homing.support.cases.happened import (
     Downgraded,
     DowngradeProposed,
     Drafted,
+    Engaged,
     Escalated,
     Event,
     Merged,
@@ -37,6 +39,7 @@ from homing.support.cases.happened import (
     ScopeDecided,
     Sent,
     Signed,
+    Undelivered,
     VoidAsked,
     Withdrawn,
     Wrote,
@@ -95,13 +98,17 @@ def apply(case: Case, event: Event) -> Case:
 def _changes(case: Case, event: Event, at: datetime) -> dict[str, Any]:
     match event.payload:
         case Owned(person_id=person, accepted=accepted):
-            return {"owner_id": person, "accepted": accepted} | ({"state": State.OPEN} if case.state is State.NEW else {})
+            opens = accepted and case.state is State.NEW
+            made: dict[str, Any] = {"owner_id": person, "accepted": accepted, "engaged": case.engaged or accepted}
+            return made | ({"state": State.OPEN} if opens else {})
         case Came() as came:
             return _came(case, came)
         case Counted(message=message):
             return {"automatic": case.automatic - {message}, **_moved(case)}
         case Sent() as sent:
             return _sent(case, sent, at)
+        case Undelivered(opens=True) if case.state is State.WAITING:
+            return {"state": State.OPEN}
         case Wrote(eta=eta) if eta is not None:
             return {"eta": eta}
         case Escalated(by_call=by_call):
@@ -109,10 +116,17 @@ def _changes(case: Case, event: Event, at: datetime) -> dict[str, Any]:
                 "severity": Severity.CRITICAL,
                 "called": case.called or by_call,
                 "no_call": not (case.called or by_call),
+                "called_back": case.called_back and not by_call,
+                "engaged": case.engaged and case.severity is Severity.CRITICAL,
+                "restored_at": None,
                 "downgrade": None,
             }
+        case CalledBack():
+            return {"called_back": True}
+        case Engaged():
+            return {"engaged": True}
         case Called():
-            return {"called": True, "no_call": False}
+            return {"called": True, "called_back": False, "no_call": False}
         case DowngradeProposed(version=version, text=text):
             return {"downgrade": (version, event.side, text), "downgrades": version}
         case Downgraded():
@@ -205,7 +219,8 @@ def _ending(case: Case, event: Event) -> dict[str, Any]:
         case Archived():
             return {"state": State.ARCHIVED}
         case Reopened():
-            return {"state": State.OPEN if case.owner_id is not None else State.NEW, "ended_at": None, "draft": None}
+            state = State.OPEN if case.owner_id is not None else State.NEW
+            return {"state": state, "ended_at": None, "draft": None, "restored_at": None}
         case _:
             return {}
 

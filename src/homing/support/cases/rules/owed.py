@@ -7,9 +7,14 @@ from enum import StrEnum
 import msgspec
 
 from homing.support.cases.happened import (
+    CadenceAccepted,
+    CadenceProposed,
     Came,
     Closed,
+    Disputed,
     Doubted,
+    Downgraded,
+    DowngradeProposed,
     Drafted,
     Escalated,
     Event,
@@ -22,6 +27,7 @@ from homing.support.cases.happened import (
     Resolved,
     Signed,
     TamCalled,
+    Undelivered,
     Withdrawn,
     Wrote,
 )
@@ -70,18 +76,40 @@ def owed_for(case: Case, event: Event) -> list[Owed]:
             return [Owed(purpose=Purpose.RESOLVED, who=Who.PEOPLE, version=version), _staff(Who.OWNER)]
         case Closed(version=version):
             return [Owed(purpose=Purpose.CLOSED, who=Who.PEOPLE, version=version)]
+        case CadenceProposed(spoken=True):
+            return []
+        case CadenceProposed(version=version):
+            return _asked(Purpose.CADENCE, version, event.side)
+        case DowngradeProposed(version=version):
+            return _asked(Purpose.STEP_DOWN, version, event.side)
+        case CadenceAccepted(version=version):
+            return [Owed(purpose=Purpose.AGREED, who=Who.PEOPLE, version=version), *_told(event.side)]
+        case Escalated(by_call=False):
+            return [Owed(purpose=Purpose.CRITICAL, who=Who.PEOPLE), *_told(event.side)]
         case TamCalled():
             return [Owed(purpose=Purpose.TAM, who=Who.TAM)]
         case Came(automatic=False) if event.seq > 2:  # the first word is told with the case
             return [_staff(Who.OWNER)]
+        case Undelivered():
+            return [Owed(purpose=Purpose.UNDELIVERED, who=Who.OWNER, version=event.seq)]
         case Owned(accepted=False):
             return [_staff(Who.OWNER)]
-        case Escalated() | Reopened() | Withdrawn():
-            return [_staff(Who.OWNER)] if event.side is not Side.PROVIDER else []
-        case Proposed() | Refused() | Doubted():
+        case Escalated() | Reopened() | Withdrawn() | Downgraded():
+            return _told(event.side)
+        case Proposed() | Refused() | Doubted() | Disputed():
             return [_staff(Who.OWNER)] if event.side is Side.CUSTOMER else []
         case _:
             return []
+
+
+def _asked(purpose: Purpose, version: int, by: Side) -> list[Owed]:
+    """Return the mail to the other side, which is to agree."""
+    return [Owed(purpose=purpose, who=Who.PEOPLE, version=version)] if by is Side.PROVIDER else [_staff(Who.OWNER)]
+
+
+def _told(by: Side) -> list[Owed]:
+    """Return the notice to the owner of what he did not do himself."""
+    return [_staff(Who.OWNER)] if by is not Side.PROVIDER else []
 
 
 def _staff(who: Who) -> Owed:

@@ -24,6 +24,7 @@ LONGEST_NAME = 120
 MOST_FILES = 20
 LARGEST_FILE = 10_485_760
 LARGEST_TOGETHER = 15_728_640
+MOST_ATTACHED = 104_857_600  # octets of all files of a case
 MOST_REFERENCES = 20
 
 _IDENT = re.compile(r"<([^<>\s]{3,250})>")

@@ -41,6 +41,7 @@ from homing.support.cases.happened import (
     ScopeDecided,
     Signed,
     TamCalled,
+    Undelivered,
     VoidAsked,
     Withdrawn,
     Wrote,
@@ -237,6 +238,18 @@ def has_words(body: str) -> bool:
     return sum(sign.isalnum() for sign in own) >= 3
 
 
+def undelivered(
+    case: Case, *, message: int, purpose: Purpose, contact_id: int, reason: str, wholly: bool, question: bool
+) -> list[Payload]:
+    """A mail did not arrive. What it had met stays met; but who never got a question is not waited for.
+
+    wholly     it arrived with nobody
+    question   it asked the customer something, and nothing that he or we said came after it
+    """
+    opens = wholly and question and case.state is State.WAITING
+    return [Undelivered(message=message, purpose=purpose, contact_id=contact_id, reason=reason[:500], opens=opens)]
+
+
 # Severity and cadence ---------------------------------------------------------------------------------------------------
 
 
@@ -301,13 +314,37 @@ def restore(case: Case, text: str) -> Decision:
 
 def propose_cadence(case: Case, cadence: Cadence) -> Decision:
     """One side says how often it wants updates, or can give them."""
+    return _no_cadence(case, cadence) or [CadenceProposed(version=len(case.agreements) + 1, cadence=cadence)]
+
+
+def _no_cadence(case: Case, cadence: Cadence) -> No | None:
     over = _over(case)
     if over is not None:
         return over
     if case.severity is not Severity.CRITICAL:
         return _state("a cadence is agreed for a critical case")
     why = cadences.complaint(cadence)
-    return _what(why) if why else [CadenceProposed(version=len(case.agreements) + 1, cadence=cadence)]
+    return _what(why) if why else None
+
+
+def read_back(
+    case: Case, cadence: Cadence, *, by: Actor, contact_id: int, at: datetime, effective_at: datetime | None, evidence: str
+) -> Decision:
+    """Both sides agreed on a call, and our side has read it back: proposal and acceptance at once (model, 4.3.5)."""
+    why = _no_cadence(case, cadence)
+    if why is not None:
+        return why
+    if by.side is not Side.PROVIDER or not by.person_id:
+        return _who("a person of the staff enters what was agreed on a call")
+    if not evidence.strip():
+        return _what("name the recorded call on which it was read back and agreed (evidence)")
+    version = len(case.agreements) + 1
+    effective = at if effective_at is None else max(at, effective_at)
+    accepted = CadenceAccepted(
+        version=version, effective_at=effective, evidence=evidence, contact_id=contact_id, entered_by=by.person_id
+    )
+    made: list[Payload] = [CadenceProposed(version=version, cadence=cadence, spoken=True), accepted]
+    return [*made, CadenceBegan(version=version)] if effective <= at else made
 
 
 def accept_cadence(
@@ -323,7 +360,14 @@ def accept_cadence(
     if found.side is by.side:
         return _who("the other side accepts a cadence")
     effective = at if effective_at is None else max(at, effective_at)
-    made: list[Payload] = [CadenceAccepted(version=version, effective_at=effective, evidence=evidence)]
+    made: list[Payload] = [
+        CadenceAccepted(
+            version=version,
+            effective_at=effective,
+            evidence=evidence,
+            contact_id=by.person_id or None if by.side is Side.CUSTOMER else None,
+        )
+    ]
     return [*made, CadenceBegan(version=version)] if effective <= at else made
 
 

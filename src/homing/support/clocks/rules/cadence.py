@@ -47,6 +47,20 @@ class Version(NamedTuple):
     effective_at: datetime
 
 
+def in_words(cadence: Cadence) -> str:
+    """Return a cadence as a mail says it: `every 30 minutes`, `every day at 09:00 and 17:00 (Europe/London)`."""
+    match cadence:
+        case Every(interval_s=interval):
+            for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
+                if interval % size == 0:
+                    return f"every {name}" if interval == size else f"every {interval // size} {name}s"
+        case Times(zone=zone, minutes=minutes):
+            readings = [f"{minute // 60:02d}:{minute % 60:02d}" for minute in minutes]
+            listed = " and ".join([", ".join(readings[:-1]), readings[-1]] if len(readings) > 1 else readings)
+            return f"every day at {listed} ({zone})"
+    raise ValueError("a cadence has one of two forms")
+
+
 def complaint(cadence: Cadence) -> str:
     """Return why a cadence cannot be kept, in a sentence; '' where it can."""
     match cadence:

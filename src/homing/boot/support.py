@@ -29,6 +29,7 @@ from homing.support.cases.keeper import Keeper
 from homing.support.cases.mailroom import Mailroom, TooMuch
 from homing.support.cases.post import Mail, Post
 from homing.support.cases.undelivered import UndeliveredFollower
+from homing.support.clocks.auditor import Source
 from homing.support.clocks.keeper import Keeper as ClockKeeper
 from homing.support.clocks.store import LegalClock, ServerClock
 from homing.support.line.audit import LineSource
@@ -67,6 +68,11 @@ def ledger_of(legal: LegalClock) -> Ledger:
     return shown
 
 
+def audited(legal: LegalClock) -> list[Source]:
+    """Return whose events the nightly audit replays."""
+    return [CaseSource(), TamSource(), LineSource(legal), ThreadSource()]
+
+
 class Support:
     """The wing of support for one worker. Without a support address it sends and takes no mail; cases work all the same."""
 
@@ -94,7 +100,7 @@ class Support:
         self.desk.news = self._post.look
         self.follower = UndeliveredFollower(legal, address=self.address, news=lambda: self.desk.news)
         self._keeper = Keeper(pool, legal, self.desk)
-        self._clocks = ClockKeeper(pool, legal, clock, [CaseSource(), TamSource(), LineSource(legal), ThreadSource()])
+        self._clocks = ClockKeeper(pool, legal, clock, audited(legal))
         self.tam = Tam(pool, legal, mail, address=self.address)
 
     def _mailroom(self, settings: Settings, pool: db.Pool, clock: Clock) -> Mailroom:

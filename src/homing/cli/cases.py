@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from homing.accounts import store as accounts
+from homing.boot.support import audited
 from homing.cli import cases_course, cases_end, cases_view, output, reach, typed
 from homing.cli.cases_who import AsOption, NumberArgument, TextOption, actor_of, contact_of, done, member_of, say, words_of
 from homing.cli.keys import AccountOption, JsonOption
@@ -18,7 +19,6 @@ from homing.ground import db
 from homing.ground.errors import Misuse
 from homing.support.cases import outages, store
 from homing.support.cases import quarantine as held
-from homing.support.cases.audit import CaseSource
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Answer, Desk, Opening
 from homing.support.cases.endings import Endings
@@ -314,16 +314,16 @@ def promises(
 
 @app.command("audit")
 def audit(
-    now: Annotated[bool, typer.Option("--now", help="Replay all cases now, instead of showing what the nights found.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Replay now, instead of showing what the nights found.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Show what the nightly audits found: they replay the events of every case and compare."""
+    """Show what the nightly audits found: they replay the events of cases, calls, threads and the programme, and compare."""
 
     async def work() -> list[Audit]:
         async with reach.database(reach.settings()) as pool:
             legal = ServerClock()
             if now:
-                return [await Auditor(pool, legal, [CaseSource()]).audit(await legal.now(pool))]
+                return [await Auditor(pool, legal, audited(legal)).audit(await legal.now(pool))]
             return await auditor.latest(pool)
 
     found = reach.run(work())

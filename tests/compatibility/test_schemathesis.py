@@ -42,7 +42,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 schemathesis.serializer.alias("application/x-ndjson", "text/plain")
-EXAMPLES = 800  # of all operations together, so that they stay below a minute however many there are
+EXAMPLES = 600  # of all operations together, so that they stay below a minute however many there are
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -70,7 +70,7 @@ def try_all(base: str, key: str, mode: Any) -> int:
         tried += 1
 
         @settings(
-            max_examples=max(5, EXAMPLES // len(operations)),
+            max_examples=max(3, EXAMPLES // len(operations)),
             deadline=None,
             database=None,
             derandomize=True,

@@ -180,6 +180,34 @@ def answer(
     output.console().print(f"message {made.number} {said}")
 
 
+@app.command("void")
+def void(
+    customer: CustomerArgument,
+    number: Annotated[int, typer.Argument(metavar="MESSAGE", min=1, max=2**31 - 1, help="Its number.", show_default=False)],
+    who: AsOption,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why: a duplicate, a test, spam.")],
+) -> None:
+    """Say that a message was never owed an answer. It takes two people; what was missed stays missed."""
+    why = clean_text(reason)
+
+    async def work() -> Message:
+        async with reach.database(reach.settings()) as pool:
+            member = await somebody(pool, who)
+            owner = await reach.account(pool, customer)
+            if owner.account_id not in await _overseen(pool, who):
+                raise reach.NotFound(f"{who} does not oversee {owner.name}")
+            done = await Threads(pool, ServerClock()).void(owner.account_id, number, member, why)
+            if done is None:
+                raise reach.NotFound(f"{owner.name} has no message {number}")
+            if isinstance(done, str):
+                raise Misuse(done)
+            return done
+
+    made = reach.run(work())
+    said = "its clock is void" if made.is_void else "noted; a second person has to say so too"
+    output.console().print(f"message {made.number}: {said}")
+
+
 @app.command("number")
 def number(
     phone: Annotated[str, typer.Argument(metavar="NUMBER", help="Of ours, at a carrier. Left out: list.")] = "",

@@ -1,4 +1,4 @@
-"""Gathers what a statement says of promises: call-backs, clocks, cases, the TAM and his programme, and the hours that were in force."""
+"""Gathers what a statement says of promises: call-backs, clocks, cases, the TAM, his programme, the hours in force."""
 
 from datetime import datetime
 

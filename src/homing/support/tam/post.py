@@ -8,10 +8,13 @@ from homing.ground.errors import Temporary
 from homing.ground.waiting import set_within
 from homing.message.addresses import BadAddress
 from homing.support.cases.post import Mail
+from homing.support.cases.types import Side
 from homing.support.clocks.store import LegalClock
 from homing.support.tam import letter_store, notes
 from homing.support.tam.desk import Desk
 from homing.support.tam.letter_store import Letter
+from homing.support.tam.ports import AnswersTo
+from homing.support.tam.types import Purpose
 
 _log = log.get("tam")
 LOOKS_S = 5.0
@@ -25,14 +28,19 @@ NAME = "Technical Account Management"
 
 
 class Post:
-    """Sends letters for one worker. address: that they come from and are answered to."""
+    """Sends letters for one worker.
 
-    def __init__(self, pool: db.Pool, desk: Desk, legal: LegalClock, mail: Mail, *, address: str) -> None:
+    address      that they come from; they are answered to it where the customer's TAM has no address of his own
+    answers_to   finds that one
+    """
+
+    def __init__(self, pool: db.Pool, desk: Desk, legal: LegalClock, mail: Mail, *, address: str, answers_to: AnswersTo) -> None:
         self._pool = pool
         self._desk = desk
         self._legal = legal
         self._mail = mail
         self._address = address
+        self._answers_to = answers_to
         self._news = asyncio.Event()
 
     def look(self) -> None:
@@ -75,7 +83,10 @@ class Post:
             await self._again(letter, now, "it could not be sent for five days", give_up=True)
             return
         message_id = f"tam-{letter.letter_id}@{self._address.rpartition('@')[2]}"
-        headers = {"Message-ID": f"<{message_id}>", "Reply-To": self._address}
+        # Whoever disputes what was agreed in his name does not do so with the TAM alone, who wrote it down.
+        for_tam = letter.side is Side.CUSTOMER and letter.purpose is not Purpose.CONSENT
+        own = await self._answers_to(self._pool, letter.account_id, now) if for_tam else None
+        headers = {"Message-ID": f"<{message_id}>", "Reply-To": own or self._address}
         before = await letter_store.references(self._pool, letter) if letter.record_id is not None else []
         if before:
             headers["In-Reply-To"] = f"<{before[0]}>"

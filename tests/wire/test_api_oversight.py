@@ -13,6 +13,8 @@ from homing.support.cases.desk import contact_actor
 from homing.support.cases.types import CaseKind, Severity
 from homing.support.clocks.auditor import Auditor
 from homing.support.clocks.types import State
+from homing.support.line import store as line_store
+from homing.support.line.types import Entitlement
 from homing.support.oncall import runs, store
 from homing.support.oncall.types import ChannelKind, Ladder, Step, Target, Whom
 from homing.support.threads.audit import ThreadSource
@@ -367,3 +369,33 @@ async def test_two_people_make_a_tam_reply_void_and_what_was_missed_stays_missed
     rows = await pool.fetch("SELECT actor, action FROM audit WHERE action LIKE 'TAM_REPLY%' ORDER BY 1, 2")
     assert [row["action"] for row in rows].count("TAM_REPLY void") == 2
     assert (await Auditor(house.pool, house.legal, [ThreadSource()]).audit(house.clock.now())).findings == ()
+
+
+async def test_a_call_that_is_nobodys_is_at_risk_for_admins_and_on_call_until_somebody_names_its_account(house: TamHouse):
+    await house.carrier.call(HANGS_UP, caller="+15550109999").ring()
+    call = await house.pool.fetchval("SELECT intake_id FROM line_calls WHERE account_id IS NULL")
+    admin, olga = await house.staff("max", Role.ADMIN), await house.staff("olga", Role.ONCALL)
+    found = (await stream(house, who=admin))["results"]
+    unknown = [one for one in found if one["account_id"] is None]
+    assert {(one["kind"], one["risk"]) for one in unknown} == {("call", "due"), ("promise", "due")}
+    (named,) = [one for one in unknown if one["kind"] == "call"]
+    assert (named["id"], named["state"], named["due_at"]) == (str(call), "caller unknown", "2026-05-20T12:00:00.000Z")
+    assert all(one["account_id"] == house.account_id for one in (await stream(house))["results"]), "a TAM's are his accounts"
+    found = (await stream(house, f"?account_id={house.account_id}", who=admin))["results"]
+    assert all(one["account_id"] == house.account_id for one in found)
+
+    await house.pool.execute("UPDATE line_obligations SET returned_at = $1, outcome = 'met', outcome_at = $1", house.clock.now())
+    house.clock.forward(hours=2)
+    late = [one for one in (await stream(house, who=admin))["results"] if one["account_id"] is None]
+    assert [(one["kind"], one["risk"]) for one in late] == [("call", "missed")], "he was called back, and has no case still"
+    line = line_store.calls(house.pool, account_id=None, is_open=True, limit=9)
+    assert [(one.intake_id, one.is_unnamed) for one in await line] == [(call, True)]
+
+    await house.line.returning.decide(
+        call, olga.person_id, Entitlement.YES, account_id=house.account_id, clause="", reason="", route=""
+    )
+    await house.line.keeper.turn()
+    after = (await stream(house, who=admin))["results"]
+    assert [one for one in after if one["account_id"] is None] == []
+    assert [one["risk"] for one in after if one["kind"] == "case"] == ["critical"]
+    assert await line_store.calls(house.pool, account_id=None, is_open=True, limit=9) == []

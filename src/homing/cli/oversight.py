@@ -30,7 +30,7 @@ from homing.support.clocks.store import Calendars, ServerClock
 from homing.support.threads import own_number_store as calls
 from homing.support.threads import store
 from homing.support.threads.desk import Threads, people_of
-from homing.support.threads.oversight import Escalations, Stream, accounts_of, stream
+from homing.support.threads.oversight import Escalations, Stream, accounts_of, sees_unnamed, stream
 from homing.support.threads.own_addresses import OwnNumberAddresses
 from homing.support.threads.types import SUBJECT, Message, WayKind
 
@@ -66,7 +66,8 @@ def show_stream_of(
                 if owner.account_id not in mine:
                     raise reach.NotFound(f"{who} does not oversee {account}")
                 mine = [owner.account_id]
-            return await stream(pool, ServerClock(), mine, cursor=place, limit=limit)
+            unnamed = account is None and (not who or sees_unnamed(await somebody(pool, who)))
+            return await stream(pool, ServerClock(), mine, cursor=place, limit=limit, unnamed=unnamed)
 
     found = reach.run(work())
     if json:

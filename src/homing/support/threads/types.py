@@ -234,6 +234,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One item of the stream.
 
     ident     tells it apart from others of its kind
+    account_id   None: of a call, nobody has said yet whose it is
     at        when it happened; of a promise: when it began, or was decided
     due_at    of a promise, or of a call-back
     state     as its room calls it
@@ -243,7 +244,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: ItemKind
     ident: str
-    account_id: int
+    account_id: int | None
     risk: Risk
     at: datetime
     due_at: datetime | None = None

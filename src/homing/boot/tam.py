@@ -11,7 +11,7 @@ from homing.metrics.rules.asked import MOST_ROWS, Filter, Grouping, Question
 from homing.metrics.rules.names import figures
 from homing.metrics.rules.windows import Window
 from homing.metrics.types import Grain
-from homing.support.cases.post import Mail
+from homing.support.cases.sending import Mail
 from homing.support.clocks.store import LegalClock
 from homing.support.tam.desk import Desk
 from homing.support.tam.keeper import Keeper

@@ -233,13 +233,13 @@ class ItemKind(StrEnum):
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One item of the stream.
 
-    ident     tells it apart from others of its kind
+    ident        tells it apart from others of its kind
     account_id   None: of a call, nobody has said yet whose it is
-    at        when it happened; of a promise: when it began, or was decided
-    due_at    of a promise, or of a call-back
-    state     as its room calls it
-    what      in a few words
-    detail    what its room knows besides
+    at           when it happened; of a promise: when it began, or was decided
+    due_at       of a promise, or of a call-back
+    state        as its room calls it
+    what         in a few words
+    detail       what its room knows besides
     """
 
     kind: ItemKind

@@ -71,6 +71,10 @@ def test_a_tam_sees_what_is_at_risk_and_answers(staffed: Shell, house: House):  
     staffed("tam", "stream", "--as", "ann@provider.test", code=1)
     assert "stands in for none" in staffed.err
 
+    assert "a second person" in staffed("tam", "void", "acme", "1", "--as", "tina@provider.test", "--reason", "a test")
+    staffed("tam", "void", "acme", "1", "--as", "tina@provider.test", "--reason", "a test", code=2)
+    staffed("tam", "void", "acme", "9", "--as", "tina@provider.test", "--reason", "a test", code=1)
+
     thread = staffed("tam", "thread", "acme")
     assert "TAM Tina; tina@support.test" in thread
     assert "TAM_REPLY (objective): running, due" in thread

@@ -5,13 +5,15 @@ import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
+
 from homing.accounts import store as accounts
 from homing.accounts.types import Account
 from homing.availability.pages import SECTIONS, csv_of, html_of
 from homing.availability.statement import lines, statement
 from homing.availability.types import Month
 from homing.contracts import store as contracts
-from homing.contracts.kept import Kept
+from homing.contracts.kept import Kept, Programme
 from homing.contracts.types import Role
 from homing.evidence import store as evidence
 from homing.ground import db
@@ -22,9 +24,13 @@ from homing.support.clocks import store as clocks
 from homing.support.line import store as line
 from homing.support.line.rules.callback import attainment
 from homing.support.report.month import kept
+from homing.support.tam import store as programme
+from homing.support.tam.rules.fold import fold
+from homing.support.tam.types import Purpose, RecordKind, State
 from tests.kit.cases import Bench, bench
 from tests.kit.hours import at
 from tests.kit.ledger import FAIL, Ledger
+from tests.kit.tam import in_state
 
 MAY, JUNE = at("2026-05-01T00:00Z"), at("2026-06-01T00:00Z")
 
@@ -112,6 +118,59 @@ async def test_every_figure_is_what_the_stores_say(pool: db.Pool):
         ("UK/GB-EAW", MAY, at("2026-05-20T00:00Z")), ("PT/US-FRB", at("2026-05-20T00:00Z"), JUNE),
     ]  # fmt: skip
     assert [one.name for one in found.calendars[1].holidays] == ["Memorial Day"]
+
+
+LIVES = (
+    (RecordKind.ONBOARDING, State.DRAFT), (RecordKind.ONBOARDING, State.AGREED), (RecordKind.ONBOARDING, State.COMPLETED),
+    (RecordKind.MIGRATION, State.HELD), (RecordKind.MIGRATION, State.ABORTED), (RecordKind.REVIEW, State.SCHEDULED),
+    (RecordKind.REVIEW, State.DONE), (RecordKind.RECOMMENDATION, State.ISSUED), (RecordKind.RECOMMENDATION, State.FOLLOWED),
+    (RecordKind.RECOMMENDATION, State.DECLINED), (RecordKind.RECOMMENDATION, State.SUPERSEDED),
+    (RecordKind.EDUCATION, State.PREPARED), (RecordKind.EDUCATION, State.DELIVERED), (RecordKind.EDUCATION, State.ACKNOWLEDGED),
+)  # fmt: skip
+
+
+async def worked(pool: db.Pool, account_id: int) -> None:
+    """Let an account have records of every kind in May, and two notes about trends, one of which has reached it."""
+    async with pool.acquire() as connection:
+        for kind, state in LIVES:
+            life = in_state(kind, state)
+            if state is State.ACKNOWLEDGED:
+                life.sent(Purpose.EDUCATION)  # it was given by hand before: it is delivered once
+            number = await programme.new_number(connection)
+            events = [msgspec.structs.replace(one, record_id=number) for one in life.events]
+            await programme.put(connection, fold(events, account_id=account_id))
+            await programme.append(connection, events)
+        for sent in (MAY, None):
+            note = await connection.fetchval(
+                "INSERT INTO trend_notes (title, body, made_at, made_by) VALUES ('t', 'b', $1, 'x') RETURNING note_id", MAY
+            )
+            await connection.execute("INSERT INTO trend_note_accounts VALUES ($1, $2, '{}', $3, $4)", note, account_id, MAY, sent)
+
+
+async def test_the_programme_of_a_month_is_what_its_records_say(pool: db.Pool):
+    town = await bench(pool, "2026-05-04T09:00Z")
+    await worked(pool, town.account_id)
+    promised = await kept(pool, town.account_id, MAY, JUNE)
+    assert promised.programme == Programme(
+        plans_agreed=3, plans_completed=1, plans_aborted=1, reviews_held=1, recommendations_issued=4, recommendations_followed=1,
+        recommendations_declined=1, recommendations_superseded=1, education_delivered=2, education_acknowledged=1, trend_notes=1,
+    )  # fmt: skip
+    records = await programme.records(pool, await programme.find(pool, account_ids=[town.account_id]))
+    assert promised.programme.plans_agreed == sum(one.in_force is not None for one in records)
+    assert promised.programme.reviews_held == sum(one.held_at is not None for one in records)
+    assert promised.programme.education_delivered == sum(one.delivered_how != "" for one in records)
+    assert (await kept(pool, town.account_id, JUNE, JUNE + timedelta(days=30))).programme == Programme()
+
+    await pool.execute("UPDATE accounts SET created_at = '2026-01-01T00:00:00Z'")
+    async with pool.acquire() as connection:
+        await evidence.meet_node(connection, "a", since=datetime(2026, 5, 1, tzinfo=UTC), folded_until=None)
+    made = await statement(
+        pool, await account_of(town), Month(2026, 5), master_key=MasterKey(b"k" * 32), now=at("2026-06-20T12:00Z"), kept=promised
+    )  # fmt: skip
+    names, figures = csv.reader(io.StringIO(csv_of(made, "programme")))
+    assert dict(zip(names, map(int, figures), strict=True)) == msgspec.structs.asdict(promised.programme)
+    assert '<tr><th>Recommendations issued</th><td class="n">4</td></tr>' in html_of(made)
+    assert b'"recommendations_issued":4' in msgspec.json.encode(made)
 
 
 async def test_another_account_has_nothing_of_it(pool: db.Pool):

@@ -11,8 +11,13 @@ from homing.contracts.types import Role
 from homing.ground import db
 from homing.support.cases.desk import contact_actor
 from homing.support.cases.types import CaseKind, Severity
+from homing.support.clocks.auditor import Auditor
+from homing.support.clocks.types import State
+from homing.support.line import store as line_store
+from homing.support.line.types import Entitlement
 from homing.support.oncall import runs, store
 from homing.support.oncall.types import ChannelKind, Ladder, Step, Target, Whom
+from homing.support.threads.audit import ThreadSource
 from tests.kit.carrier import HANGS_UP, SILENT, Tape
 from tests.kit.cases import Bench
 from tests.kit.tam_line import TamHouse, tam_house
@@ -288,3 +293,109 @@ async def test_a_customer_reads_his_own_thread_without_our_notes(house: TamHouse
     assert (await house.api("GET", "thread", key=sub)).status_code in (403, 404), "a thread is the account's"
     assert (await house.api("GET", "thread?per_page=0", key=key)).status_code == 400
     assert (await house.api("GET", "thread")).status_code == 401, "the staff reads it by the number of the account"
+
+
+async def test_a_customer_writes_to_his_tam_over_rest_as_by_mail(house: TamHouse):
+    key = house.door.key
+    given = {
+        "text": "May we double our volume?",
+        "subject": "Volume",
+        "attachments": [{"name": "plan.csv", "type": "text/csv", "data": "YSxi"}],
+    }
+    answer = await house.api("POST", "thread/messages", key=key, json=given)
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()["results"]
+    assert (shown["side"], shown["channel"], shown["contact_id"]) == ("customer", "api", house.kim.contact_id)
+    assert (shown["clock"]["kind"], shown["clock"]["due_at"]) == ("TAM_REPLY", "2026-05-20T15:00:00.000Z")
+    assert [one["name"] for one in shown["files"]] == ["plan.csv"]
+    assert not {"letters", "verified", "voids"} & shown.keys()
+    (notice,) = await house.mails()
+    assert (notice["To"], "Volume" in notice.as_string()) == ("tam@provider.test", True)
+
+    said = await house.api("POST", f"threads/{house.account_id}/messages", json={"text": "Yes, from June on."})
+    assert said.status_code == 200, said.text
+    (mail,) = await house.mails()
+    assert (mail["To"], mail["Subject"]) == ("kim@acme.test", "Re: Volume")
+    clock = await house.clock_of((await house.thread())[0])
+    assert clock is not None
+    assert clock.state is State.MET
+
+
+async def test_what_is_no_word_and_who_may_not_write_to_a_tam_is_refused(house: TamHouse):
+    key = house.door.key
+    for body, status in (
+        ({}, 422),
+        ({"text": "?"}, 422),
+        ({"text": "a\0b"}, 422),
+        ({"text": "Hello.", "contact": "lee@other.test"}, 400),
+        ({"text": "Hello.", "attachments": [{"name": "x", "data": "%"}]}, 422),
+        ({"text": "x" * 2_000_000}, 400),
+    ):
+        assert (await house.api("POST", "thread/messages", key=key, json=body)).status_code == status, str(body)[:60]
+    reader = await house.door.key_with("support/view")
+    sub = await house.door.key_with("support/manage", subaccount_id=7)
+    for other in (reader, sub):
+        assert (await house.api("POST", "thread/messages", key=other, json={"text": "Hello."})).status_code in (403, 404)
+    assert await house.thread() == []
+
+
+async def test_two_people_make_a_tam_reply_void_and_what_was_missed_stays_missed(house: TamHouse, pool: db.Pool):
+    await house.on_leave()
+    for words in ("A test.", "Again, by mistake."):
+        await house.arrives(house.writes(words))
+        house.clock.forward(hours=1)
+    await house.mails()
+    path = f"threads/{house.account_id}/messages"
+    assert (await house.api("POST", f"{path}/1/void", json={"reason": "?"})).status_code == 422
+    assert (await house.api("POST", f"{path}/9/void", json={"reason": "a test"})).status_code == 404
+    assert (await house.api("POST", f"{path}/1/void", who=house.ann, json={"reason": "a test"})).status_code == 403
+    asked = (await house.api("POST", f"{path}/1/void", json={"reason": "a test"})).json()["results"]
+    assert (asked["clock"]["state"], len(asked["voids"])) == ("running", 1)
+    again = await house.api("POST", f"{path}/1/void", json={"reason": "a test"})
+    assert (again.status_code, again.json()["errors"][0]["description"]) == (409, "another person has to say so too")
+    done = (await house.api("POST", f"{path}/1/void", who=house.cover, json={"reason": "so it is"})).json()["results"]
+    assert (done["clock"]["state"], done["clock"]["void"]) == ("void", True)
+    assert (await house.api("POST", f"{path}/1/void", json={"reason": "a test"})).status_code == 409
+
+    house.clock.forward(days=2)
+    await house.api("POST", f"{path}/2/void", json={"reason": "a mistake"})
+    late = (await house.api("POST", f"{path}/2/void", who=house.cover, json={"reason": "yes"})).json()["results"]
+    assert (late["clock"]["outcome"], late["clock"]["void"]) == ("missed", True)
+    items = (await stream(house))["results"]
+    assert not [one for one in items if one["what"] == "TAM_REPLY" and one["risk"] in ("due", "missed")], "nothing is owed"
+    await house.api("POST", path, json={"text": "All is well."})
+    await house.mails()
+    assert [one.answered_at for one in (await house.thread())[:2]] == [None, None]
+    rows = await pool.fetch("SELECT actor, action FROM audit WHERE action LIKE 'TAM_REPLY%' ORDER BY 1, 2")
+    assert [row["action"] for row in rows].count("TAM_REPLY void") == 2
+    assert (await Auditor(house.pool, house.legal, [ThreadSource()]).audit(house.clock.now())).findings == ()
+
+
+async def test_a_call_that_is_nobodys_is_at_risk_for_admins_and_on_call_until_somebody_names_its_account(house: TamHouse):
+    await house.carrier.call(HANGS_UP, caller="+15550109999").ring()
+    call = await house.pool.fetchval("SELECT intake_id FROM line_calls WHERE account_id IS NULL")
+    admin, olga = await house.staff("max", Role.ADMIN), await house.staff("olga", Role.ONCALL)
+    found = (await stream(house, who=admin))["results"]
+    unknown = [one for one in found if one["account_id"] is None]
+    assert {(one["kind"], one["risk"]) for one in unknown} == {("call", "due"), ("promise", "due")}
+    (named,) = [one for one in unknown if one["kind"] == "call"]
+    assert (named["id"], named["state"], named["due_at"]) == (str(call), "caller unknown", "2026-05-20T12:00:00.000Z")
+    assert all(one["account_id"] == house.account_id for one in (await stream(house))["results"]), "a TAM's are his accounts"
+    found = (await stream(house, f"?account_id={house.account_id}", who=admin))["results"]
+    assert all(one["account_id"] == house.account_id for one in found)
+
+    await house.pool.execute("UPDATE line_obligations SET returned_at = $1, outcome = 'met', outcome_at = $1", house.clock.now())
+    house.clock.forward(hours=2)
+    late = [one for one in (await stream(house, who=admin))["results"] if one["account_id"] is None]
+    assert [(one["kind"], one["risk"]) for one in late] == [("call", "missed")], "he was called back, and has no case still"
+    line = line_store.calls(house.pool, account_id=None, is_open=True, limit=9)
+    assert [(one.intake_id, one.is_unnamed) for one in await line] == [(call, True)]
+
+    await house.line.returning.decide(
+        call, olga.person_id, Entitlement.YES, account_id=house.account_id, clause="", reason="", route=""
+    )
+    await house.line.keeper.turn()
+    after = (await stream(house, who=admin))["results"]
+    assert [one for one in after if one["account_id"] is None] == []
+    assert [one["risk"] for one in after if one["kind"] == "case"] == ["critical"]
+    assert await line_store.calls(house.pool, account_id=None, is_open=True, limit=9) == []

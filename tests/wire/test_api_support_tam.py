@@ -20,6 +20,8 @@ from homing.support.cases.types import Actor
 from homing.support.clocks.auditor import Auditor
 from homing.support.tam import letter_store
 from homing.support.tam.audit import TamSource
+from homing.support.threads import store as ways
+from homing.support.threads.types import WayKind
 from tests.kit.cases import Bench
 from tests.kit.hours import at
 from tests.kit.moved_clock import MovedClock
@@ -87,6 +89,24 @@ async def tam(pool: db.Pool) -> AsyncIterator[Programme]:
             "stranger": await door.stranger(),
         }
         yield Programme(door, bench, eve, tokens)
+
+
+# Mail ---------------------------------------------------------------------------------------------------------------------
+
+
+async def test_answers_to_mails_of_the_programme_go_to_the_tams_own_address_where_he_has_one(tam: Programme):
+    pool, tina = tam.bench.pool, "tam.tina@ours.test"
+    item = await tam.made("education-items", text="What one-click unsubscribe is.")
+    await tam.call("POST", f"education-items/{item['number']}/send")
+    assert {mail["Reply-To"] for mail in await tam.post()} == {FROM}, "he has none"
+
+    await ways.add_way(pool, WayKind.EMAIL, tina, person_id=tam.bench.tam.person_id, actor="operator")
+    plan = await tam.made("onboarding-plans", tasks=TASKS)
+    mails = await tam.post()
+    assert {(mail["Reply-To"], mail["From"].endswith(f"<{FROM}>")) for mail in mails} == {(tina, True)}
+    await tam.call("POST", f"onboarding-plans/{plan['number']}/objection", by="kim", version=1, reason="We need more time.")
+    (told,) = await tam.post()
+    assert (told["To"], told["Reply-To"]) == ("tam@provider.test", FROM), "what he answers himself is no word of the customer"
 
 
 # Plans ------------------------------------------------------------------------------------------------------------------

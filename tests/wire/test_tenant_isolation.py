@@ -203,6 +203,7 @@ WALK: dict[str, Way] = {
     "POST /api/v1/support/sev1": Way(bodies=({"description": "{template}", "email": "kim@there.test"},)),
     "GET /api/v1/support/sev1": Way(),
     "GET /api/v1/support/thread": Way(),
+    "POST /api/v1/support/thread/messages": Way(bodies=({"text": "{template}"}, {"text": "x", "contact": "kim@there.test"})),
     "GET /api/v1/support/sev1/{reference}": Way("sev1"),
     "GET /api/v1/support/contract": Way(),
     "GET /api/v1/support/contract/order-forms": Way(),

@@ -13,7 +13,7 @@ from jinja2 import Environment, Template
 
 from homing.availability.rules.share import Outcome
 from homing.availability.rules.statement import Statement
-from homing.contracts.kept import CalendarOfMonth, CallBack, Cases, Kept, Miss, Promise, TamOfMonth
+from homing.contracts.kept import CalendarOfMonth, CallBack, Cases, Kept, Miss, Programme, Promise, TamOfMonth
 from homing.hours.rules.text import show_duration
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -26,7 +26,7 @@ _VERDICTS = {
 }
 
 
-SECTIONS = ("days", "call_backs", "promises", "misses", "cases", "tams", "calendars")
+SECTIONS = ("days", "call_backs", "promises", "misses", "cases", "tams", "programme", "calendars")
 _NATURES = {
     "contractual": "contractual",
     "provisional": "provisional: before a cadence is agreed",
@@ -93,6 +93,7 @@ def _kept(kept: Kept, section: str) -> Iterator[list[Any]]:
         "misses": (Miss, kept.misses),
         "cases": (Cases, [kept.cases]),
         "tams": (TamOfMonth, kept.tams),
+        "programme": (Programme, [kept.programme]),
         "calendars": (CalendarOfMonth, kept.calendars),
     }
     kind, rows = parts[section]

@@ -18,7 +18,7 @@ from homing.ground.config import Settings
 from homing.ground.secrets import MasterKey
 from homing.support.cases.desk import Desk
 from homing.support.cases.mailroom import LookUp
-from homing.support.cases.post import Mail
+from homing.support.cases.sending import Mail
 from homing.support.clocks.store import LegalClock
 from homing.support.line.journal import Journal
 from homing.support.line.recordings import Recordings

@@ -27,7 +27,8 @@ from homing.support.cases.endings import Endings
 from homing.support.cases.extracts import Extracts, Ledger
 from homing.support.cases.keeper import Keeper
 from homing.support.cases.mailroom import Mailroom, TooMuch
-from homing.support.cases.post import Mail, Post
+from homing.support.cases.post import Post
+from homing.support.cases.sending import Mail
 from homing.support.cases.undelivered import UndeliveredFollower
 from homing.support.clocks.auditor import Source
 from homing.support.clocks.keeper import Keeper as ClockKeeper

@@ -11,12 +11,13 @@ from homing.metrics.rules.asked import MOST_ROWS, Filter, Grouping, Question
 from homing.metrics.rules.names import figures
 from homing.metrics.rules.windows import Window
 from homing.metrics.types import Grain
-from homing.support.cases.post import Mail
+from homing.support.cases.sending import Mail
 from homing.support.clocks.store import LegalClock
 from homing.support.tam.desk import Desk
 from homing.support.tam.keeper import Keeper
 from homing.support.tam.post import Post
 from homing.support.tam.types import About, Counts
+from homing.support.threads.desk import address_of
 
 NAMES = Counts.__struct_fields__
 _OF_PROVIDERS = tuple(name for name in NAMES if name not in ("count_targeted", "count_rejected", "count_unsubscribe"))
@@ -85,7 +86,7 @@ class Tam:
         self.figures = AccountFigures(pool)
         self.desk = Desk(pool, legal)
         self._address = address
-        self.post = Post(pool, self.desk, legal, mail, address=address)
+        self.post = Post(pool, self.desk, legal, mail, address=address, answers_to=address_of)
         self.desk.news = self.post.look
         self.office = TamOffice(pool=pool, legal=legal, desk=self.desk, figures=self.figures)
         self.keeper = Keeper(pool, legal, self.desk, self.figures)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from homing.availability import export
@@ -139,6 +140,8 @@ def _show_kept(found: Kept) -> None:
         console.print(f"Technical Account Manager: {tam.name}, since {output.moment(tam.begins_at)}{until}")
     if not found.tams:
         console.print("Technical Account Manager: nobody")
+    done = {name.replace("_", " "): number for name, number in msgspec.structs.asdict(found.programme).items() if number}
+    console.print(f"Programme: {', '.join(f'{name} {number}' for name, number in done.items()) or 'nothing'}")
     for calendar in found.calendars:
         versions = ", ".join(f"version {one.version}" if one.version else "the contract" for one in calendar.versions)
         console.print(f"Business Hours: {calendar.calendar} ({calendar.plan}), {show_duration(calendar.seconds)}, by {versions}")

@@ -30,7 +30,7 @@ from homing.support.clocks.store import Calendars, ServerClock
 from homing.support.threads import own_number_store as calls
 from homing.support.threads import store
 from homing.support.threads.desk import Threads, people_of
-from homing.support.threads.oversight import Escalations, Stream, accounts_of, stream
+from homing.support.threads.oversight import Escalations, Stream, accounts_of, sees_unnamed, stream
 from homing.support.threads.own_addresses import OwnNumberAddresses
 from homing.support.threads.types import SUBJECT, Message, WayKind
 
@@ -66,7 +66,8 @@ def show_stream_of(
                 if owner.account_id not in mine:
                     raise reach.NotFound(f"{who} does not oversee {account}")
                 mine = [owner.account_id]
-            return await stream(pool, ServerClock(), mine, cursor=place, limit=limit)
+            unnamed = account is None and (not who or sees_unnamed(await somebody(pool, who)))
+            return await stream(pool, ServerClock(), mine, cursor=place, limit=limit, unnamed=unnamed)
 
     found = reach.run(work())
     if json:
@@ -178,6 +179,34 @@ def answer(
     made = reach.run(work())
     said = "is written down" if phoned else "leaves with the next turn of a worker"
     output.console().print(f"message {made.number} {said}")
+
+
+@app.command("void")
+def void(
+    customer: CustomerArgument,
+    number: Annotated[int, typer.Argument(metavar="MESSAGE", min=1, max=2**31 - 1, help="Its number.", show_default=False)],
+    who: AsOption,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why: a duplicate, a test, spam.")],
+) -> None:
+    """Say that a message was never owed an answer. It takes two people; what was missed stays missed."""
+    why = clean_text(reason)
+
+    async def work() -> Message:
+        async with reach.database(reach.settings()) as pool:
+            member = await somebody(pool, who)
+            owner = await reach.account(pool, customer)
+            if owner.account_id not in await _overseen(pool, who):
+                raise reach.NotFound(f"{who} does not oversee {owner.name}")
+            done = await Threads(pool, ServerClock()).void(owner.account_id, number, member, why)
+            if done is None:
+                raise reach.NotFound(f"{owner.name} has no message {number}")
+            if isinstance(done, str):
+                raise Misuse(done)
+            return done
+
+    made = reach.run(work())
+    said = "its clock is void" if made.is_void else "noted; a second person has to say so too"
+    output.console().print(f"message {made.number}: {said}")
 
 
 @app.command("number")

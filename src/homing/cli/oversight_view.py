@@ -46,7 +46,7 @@ def show(stream: Stream, *, now: datetime) -> None:
         rows.add_row(
             _RISK[item.risk],
             output.relative(item.at if item.risk is Risk.NEWS or item.due_at is None else item.due_at, now),
-            Text(plain(names.get(item.account_id, str(item.account_id)))),
+            Text("nobody knows" if item.account_id is None else plain(names.get(item.account_id, str(item.account_id)))),
             item.kind.value,
             Text(output.shortened(plain(_words(item)), 70)),
             item.state.replace("_", " "),

@@ -112,6 +112,31 @@ class TamOfMonth(msgspec.Struct, frozen=True, kw_only=True):
     covers: list[Stand]
 
 
+class Programme(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in the programme of the TAM within the month (clauses B4 to B9).
+
+    plans_agreed                 onboarding and migration plans that both sides agreed to for the first time
+    plan_changes_agreed          later versions of plans that both sides agreed to
+    recommendations_followed     by checked data, or by the TAM's word
+    recommendations_superseded   a newer one took their place
+    education_delivered          by mail, once it was accepted for delivery, or in another way
+    trend_notes                  whose first mail was accepted for delivery
+    """
+
+    plans_agreed: int = 0
+    plan_changes_agreed: int = 0
+    plans_completed: int = 0
+    plans_aborted: int = 0
+    reviews_held: int = 0
+    recommendations_issued: int = 0
+    recommendations_followed: int = 0
+    recommendations_declined: int = 0
+    recommendations_superseded: int = 0
+    education_delivered: int = 0
+    education_acknowledged: int = 0
+    trend_notes: int = 0
+
+
 class HoursInForce(msgspec.Struct, frozen=True, kw_only=True):
     """Hours that held from an instant of the month on. version 0: those of the contract."""
 
@@ -152,4 +177,5 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     critical: list[CriticalCase] = []
     tams: list[TamOfMonth] = []
     without_tam_s: int = 0
+    programme: Programme = Programme()
     calendars: list[CalendarOfMonth] = []

@@ -34,7 +34,7 @@ _LIMITS = (
     Limit("files of a message together", LARGEST_TOGETHER, "bytes", "413"),
     Limit("files of a case together", MOST_ATTACHED, "bytes", "413"),
 )
-_FILES: Schema = {
+FILES: Schema = {
     "type": "array",
     "maxItems": 20,
     "items": {
@@ -113,7 +113,7 @@ OPEN = Operation(
         severity={"type": "string", "enum": list(Severity), "default": "non_critical"},
         contact=_CONTACT,
         service={"type": "string", "description": "the affected service, where there are several Order Forms"},
-        attachments=_FILES,
+        attachments=FILES,
         account_id={"type": "integer", "description": "staff: the customer"},
         source={"type": "string", "enum": ["staff", "phone"], "description": "staff: how it came"},
     ),
@@ -135,7 +135,7 @@ WRITE = _step(
         ("text",),
         text=_TEXT,
         contact=_CONTACT,
-        attachments=_FILES,
+        attachments=FILES,
         question={"type": "boolean", "description": "staff: the customer has to answer"},
         internal={"type": "boolean", "description": "staff: a note that the customer never sees"},
         update=_body(at=_TIME, unknown_because=_TEXT),

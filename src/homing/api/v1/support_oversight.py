@@ -22,7 +22,7 @@ from homing.ingress.rules.problem import Problem, Wrong, bad_params, missing
 from homing.support.cases.rules.states import Bar, No
 from homing.support.cases.types import Case
 from homing.support.clocks.store import LegalClock
-from homing.support.threads.oversight import Escalations, accounts_of, stream
+from homing.support.threads.oversight import Escalations, accounts_of, sees_unnamed, stream
 
 PATH = "/api/v1/support/oversight"
 ANYBODY = (Role.TAM, Role.CST, Role.ONCALL, Role.ADMIN)  # who of them oversees an account is looked up: anybody may stand in
@@ -62,7 +62,7 @@ def routes(*, bodies: Bodies, overseers: Overseers, escalations: Escalations) ->
 
     @get(PATH, opt={"staff": ANYBODY, "operation": STREAM})
     async def get_oversight(request: Request[Any, Any, Any]) -> Response[bytes]:
-        _, mine = await overseers.of(request)
+        member, mine = await overseers.of(request)
         with refusals():
             query = query_of(request)
             cursor = wire.cursor_of(query.get("cursor", "initial"))
@@ -72,7 +72,8 @@ def routes(*, bodies: Bodies, overseers: Overseers, escalations: Escalations) ->
             if wanted not in mine:
                 raise ApiError(NOT_FOUND)
             mine = [wanted]
-        found = await stream(overseers.pool, overseers.legal, mine, cursor=cursor, limit=per_page)
+        unnamed = sees_unnamed(member) and "account_id" not in query
+        found = await stream(overseers.pool, overseers.legal, mine, cursor=cursor, limit=per_page, unnamed=unnamed)
         return await json_answer(request, _encode(wire.show_stream(found, query, PATH)))
 
     @post(f"{PATH}/escalations", status_code=200, opt={"staff": ANYBODY, "operation": ESCALATE})

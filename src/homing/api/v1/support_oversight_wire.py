@@ -8,11 +8,12 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from homing.api.v1.support_cases_wire import AttachmentIn
 from homing.api.v1.support_sev1_wire import at, text_of
 from homing.contracts.types import StaffMember, Tam
 from homing.ingress.rules.problem import Problem, Wrong, bad_params
 from homing.support.clocks.rules.words import in_service_zone
-from homing.support.clocks.types import Reading
+from homing.support.clocks.types import Reading, State
 from homing.support.threads.desk import BusinessHours
 from homing.support.threads.oversight import Stream, Watched
 from homing.support.threads.rules.oversight import Cursor, moment_of
@@ -23,7 +24,7 @@ BAD_CURSOR = Problem(400, "invalid params", "cursor must be 'initial' or come fr
 BAD_PER_PAGE = bad_params(f"per_page must be a number from 1 to {MOST_PER_PAGE}")
 _decode_cursor = msgspec.json.Decoder(Cursor).decode
 _ASKS = ("account_id", "per_page")
-_OURS = frozenset({"letters", "recordings", "verified", "remark"})
+_OURS = frozenset({"letters", "recordings", "verified", "remark", "voids"})
 
 
 class EscalationIn(msgspec.Struct):
@@ -40,6 +41,21 @@ class AnswerIn(msgspec.Struct):
     text: str = ""
     by: str = "email"
     contact: str = ""
+
+
+class WordIn(msgspec.Struct):
+    """What the customer writes to his TAM. contact: the address of whose word it is."""
+
+    text: str = ""
+    subject: str = ""
+    contact: str = ""
+    attachments: list[AttachmentIn] = []
+
+
+class VoidIn(msgspec.Struct):
+    """Why no answer was ever owed."""
+
+    reason: str = ""
 
 
 class ReleaseIn(msgspec.Struct):
@@ -154,6 +170,7 @@ def show_message(
         "answered_at": at(message.answered_at),
         "answered_by": message.answered_by,
         "clock": None if clock is None else show_clock(clock),
+        "voids": [{"person_id": one.person_id, "reason": one.reason, "at": at(one.at)} for one in message.voids],
         "files": [
             {"number": one.number, "name": one.name, "type": one.kind, "size_bytes": one.size_bytes, "sha256": one.sha256}
             for one in message.files
@@ -202,6 +219,7 @@ def show_clock(clock: Reading) -> dict[str, Any]:
         "remaining_s": clock.remaining_s,
         "outcome": None if clock.outcome is None else clock.outcome.value,
         "outcome_at": at(clock.outcome_at),
+        "void": clock.void is not None or clock.state is State.VOID,
     }
 
 

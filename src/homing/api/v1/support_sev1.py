@@ -303,7 +303,7 @@ STAFF_LIST = Operation(
     {200: ("the latest first, and how the promise was kept", _LISTED)},
     errors=(bad_params("days must be a number from 1 to 366"),),
     parameters=(
-        _flag("open", "boolean", "those alone whose call-back is owed"),
+        _flag("open", "boolean", "those alone whose call-back is owed, or of which nobody has said whose they are (`name_by`)"),
         _flag("days", "integer", "of the attainment; default 30"),
     ),
 )

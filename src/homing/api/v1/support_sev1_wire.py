@@ -117,6 +117,7 @@ def show_to_staff(call: Call, owed: Obligation, zone: ServiceZone | None) -> dic
         "call_id": call.intake_id,
         **show(call, owed, zone),
         "account_id": call.account_id,
+        "name_by": at(call.decide_by) if call.is_unnamed and owed.voided_at is None else None,
         "contact_id": call.contact_id,
         "carrier": call.carrier,
         "caller": call.caller or None,

@@ -12,22 +12,36 @@ from homing.api.errors import FORBIDDEN, NOT_FOUND, ApiError
 from homing.api.openapi import Limit, Operation, Schema
 from homing.api.reading import query_of, read_body, refusals, sender_of
 from homing.api.v1 import support_oversight_wire as wire
+from homing.api.v1.support_cases_pages import FILES
+from homing.api.v1.support_cases_wire import files_of
 from homing.api.v1.support_oversight import ANYBODY, Overseers
 from homing.contracts import contacts
 from homing.contracts import store as contracts
-from homing.contracts.types import Contact, Role, StaffMember
+from homing.contracts.types import Contact, ContactRole, Role, StaffMember
 from homing.ground import db
 from homing.ingress.rules.problem import Problem, Wrong, bad_params, bad_type, missing
-from homing.support.cases.rules.reading import LONGEST_BODY, clean_text
-from homing.support.cases.types import Actor, Side
+from homing.support.cases.rules.reading import LONGEST_BODY, LONGEST_SUBJECT, clean, clean_text
+from homing.support.cases.types import Actor, Channel, Incoming, Purpose, Side, Verified
 from homing.support.clocks import store as clocks
 from homing.support.clocks.store import Calendars
 from homing.support.clocks.types import Reading
 from homing.support.line.recordings import Recordings
 from homing.support.threads import own_number_store as calls
 from homing.support.threads import store
-from homing.support.threads.desk import NO_ADDRESS, NO_READER, NO_WORDS, Threads, hours_at, people_of
+from homing.support.threads.desk import (
+    ANOTHER,
+    NO_ADDRESS,
+    NO_READER,
+    NO_REASON,
+    NO_WORDS,
+    NOTHING_OWED,
+    TOO_MUCH,
+    Threads,
+    hours_at,
+    people_of,
+)
 from homing.support.threads.mailroom import TamMail
+from homing.support.threads.rules.placing import MOST_ATTACHED
 from homing.support.threads.types import SUBJECT, Message, Sort
 
 OWN = "/api/v1/support/thread"
@@ -36,6 +50,7 @@ MESSAGES = f"{PATH}/messages"
 VOICEMAIL = "/api/v1/support/voicemail/{recording_id:str}"
 QUARANTINE = "/api/v1/support/thread-quarantine"
 HELD = f"{QUARANTINE}/{{quarantine_id:str}}"
+LONGEST_REASON = 500
 _encode = msgspec.json.Encoder().encode
 
 
@@ -90,6 +105,34 @@ def routes(
         }
         return await json_answer(request, _encode(answer))
 
+    @post(f"{OWN}/messages", status_code=200, opt={"grants": ("support/manage",), "operation": WRITE})
+    async def write_to_tam(request: Request[Any, Any, Any]) -> Response[bytes]:
+        sender = sender_of(request)
+        if sender.pinned:
+            raise ApiError(NOT_FOUND)
+        async with bodies.json(request) as body:
+            with refusals():
+                given = read_body(body, wire.WordIn)
+                text, files = clean_text(wire.text_of(given.text, "text", LONGEST_BODY)), files_of(given.attachments)
+                who = await _writer(sender.account_id, given.contact)
+        incoming = Incoming(
+            side=Side.CUSTOMER,
+            actor=f"key {sender.key_id}",
+            author="" if who is None else who.name,
+            channel=Channel.API,
+            purpose=Purpose.WORD,
+            verified=Verified.KEY,
+            sender="" if who is None else who.email,
+            subject=clean(given.subject, LONGEST_SUBJECT),
+            body=text,
+            attachments=files,
+        )
+        contact_id = None if who is None else who.contact_id
+        done = await threads.word(sender.account_id, incoming, contact_id=contact_id)
+        if isinstance(done, str):
+            raise ApiError(_REFUSED[done])
+        return await json_answer(request, _encode({"results": wire.for_the_customer((await shown([done]))[0])}))
+
     @get(PATH, opt={"staff": ANYBODY, "operation": SHOW})
     async def get_thread(request: Request[Any, Any, Any], account_id: str) -> Response[bytes]:
         _, owner = await overseers.account(request, account_id)
@@ -132,6 +175,19 @@ def routes(
         done = await threads.count(owner, wire.number_of(number))
         if done is None:
             raise ApiError(NOT_FOUND)
+        return await json_answer(request, _encode({"results": (await shown([done]))[0]}))
+
+    @post(f"{MESSAGES}/{{number:str}}/void", status_code=200, opt={"staff": ANYBODY, "operation": VOID})
+    async def void_thread_message(request: Request[Any, Any, Any], account_id: str, number: str) -> Response[bytes]:
+        async with bodies.json(request) as body:
+            with refusals():
+                reason = clean_text(wire.text_of(read_body(body, wire.VoidIn).reason, "reason", LONGEST_REASON))
+                member, owner = await overseers.account(request, account_id)
+        done = await threads.void(owner, wire.number_of(number), member, reason)
+        if done is None:
+            raise ApiError(NOT_FOUND)
+        if isinstance(done, str):
+            raise ApiError(_NOT_VOID[done])
         return await json_answer(request, _encode({"results": (await shown([done]))[0]}))
 
     @get(f"{MESSAGES}/{{number:str}}/files/{{file:str}}", opt={"staff": ANYBODY, "operation": FILE})
@@ -205,6 +261,13 @@ def routes(
         if not await mailroom.discard(number, _actor(member)):
             raise ApiError(NOT_FOUND)
 
+    async def _writer(account_id: int, email: str) -> Contact | None:
+        """Return whose word it is: the named contact's, else that of the first who is authorised. raises Wrong."""
+        if email:
+            return await _contact(account_id, email)
+        found = await contacts.of_account(pool, account_id)
+        return next((one for one in found if one.role is ContactRole.AUTHORISED), None)
+
     async def _contact(account_id: int, email: str) -> Contact:
         found = await contacts.of_account(pool, account_id)
         contact = next((one for one in found if one.email == email.strip().lower()), None)
@@ -234,9 +297,11 @@ def routes(
 
     return [
         get_own_thread,
+        write_to_tam,
         get_thread,
         answer_in_thread,
         count_thread_message,
+        void_thread_message,
         get_thread_file,
         listen_to_voicemail,
         erase_voicemail,
@@ -262,6 +327,12 @@ _REFUSED = {
     NO_WORDS: bad_type(f"text: {NO_WORDS}"),
     NO_READER: missing(f"contact: {NO_READER}"),
     NO_ADDRESS: Problem(409, "resource conflict", NO_ADDRESS, "1602"),
+    TOO_MUCH: Problem(413, "Request entity too large", TOO_MUCH),
+}
+_NOT_VOID = {
+    NO_REASON: missing(f"reason: {NO_REASON}"),
+    NOTHING_OWED: Problem(409, "resource conflict", NOTHING_OWED, "1602"),
+    ANOTHER: Problem(409, "resource conflict", ANOTHER, "1602"),
 }
 _ACCOUNT = (_path("account_id"),)
 _RESULTS: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}
@@ -282,6 +353,43 @@ OWN_THREAD = Operation(
     parameters=_PAGING,
     errors=(NOT_FOUND, wire.BAD_PER_PAGE),
     limits=(Limit("per_page", wire.MOST_PER_PAGE, "messages", "400 (1200)"),),
+)
+WRITE = Operation(
+    "Write to your Technical Account Manager",
+    {200: ("the message, with the clock of its answer", _RESULTS)},
+    description=(
+        "It is in the thread as a mail would be: he, or who stands in for him, is told, and TAM_REPLY begins. `contact` is the "
+        "address of whose word it is, and who is answered; left out, the first contact who is authorised."
+    ),
+    body={
+        "type": "object",
+        "required": ["text"],
+        "properties": {
+            "text": {"type": "string", "maxLength": LONGEST_BODY},
+            "subject": {"type": "string", "maxLength": LONGEST_SUBJECT},
+            "contact": {"type": "string", "maxLength": 254},
+            "attachments": FILES,
+        },
+    },
+    errors=(NOT_FOUND, _WHO, _REFUSED[NO_WORDS], _REFUSED[TOO_MUCH]),
+    limits=(
+        Limit("text", LONGEST_BODY, "characters", "400 (1200)"),
+        Limit("files of a thread together", MOST_ATTACHED, "bytes", "413"),
+    ),
+    example={"subject": "Volume", "text": "May we double our volume in June?", "contact": "kim@acme.example"},
+)
+VOID = Operation(
+    "Say that no answer was ever owed: a duplicate, a test, spam",
+    {200: ("the message; its clock is void once a second person has said so", _RESULTS)},
+    description="Two people make a clock void. What was missed stays missed, and is counted apart.",
+    parameters=(*_ACCOUNT, _path("number")),
+    body={
+        "type": "object",
+        "required": ["reason"],
+        "properties": {"reason": {"type": "string", "maxLength": LONGEST_REASON}},
+    },
+    errors=(FORBIDDEN, NOT_FOUND, *_NOT_VOID.values()),
+    example={"reason": "the same words came by mail an hour before"},
 )
 SHOW = Operation(
     "Read the thread of an account",

@@ -1,20 +1,11 @@
-"""The post: mails that cases owe leave through the platform's own door, as everybody's mail does, each until it is accepted.
+"""The post: mails that cases owe leave through the platform's own door, as everybody's mail does (sending.py)."""
 
-A letter is claimed for a while by the worker that sends it. Who dies between the acceptance and writing it down lets it be sent
-again, under the same Message-ID.
-"""
-
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from homing.accounts import store as accounts
 from homing.contracts import contacts, people
-from homing.ground import db, log
-from homing.ground.errors import Temporary
-from homing.ground.waiting import set_within
-from homing.message.addresses import BadAddress
+from homing.ground import db
 from homing.spool.types import Part
 from homing.support.cases import letter_store, steps, store
 from homing.support.cases.desk import Desk
@@ -22,45 +13,22 @@ from homing.support.cases.happened import Came, Drafted, Undelivered
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules.addresses import Token, Use, link_of, tagged_address
 from homing.support.cases.rules.letters import Facts, Text, compose, due, news
+from homing.support.cases.sending import NOT_SENT, Mail, Round
 from homing.support.cases.types import TO_AGREE, TO_SIGN, Case, Message, Proposal, Purpose, Side
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.cadence import in_words
 from homing.support.clocks.store import LegalClock
 from homing.support.clocks.types import Kind
 
-_log = log.get("cases")
-LOOKS_S = 5.0
 AT_ONCE = 10
 CLAIM = timedelta(seconds=20)  # a receipt is owed within 60, also where workers die
-KEPT = timedelta(days=5)
-_FIRST_WAIT_S = 15
-_LONGEST_WAIT_S = 3_600
-NEVER = timedelta(days=36_500)
 _WITH_LINK = TO_SIGN | TO_AGREE | {Purpose.CONSENT, Purpose.SCOPE, Purpose.CLOSED, Purpose.RESOLVED}
 _DUE = frozenset({Purpose.DUE, Purpose.MISSED})
 NAME = "Support"
 LETTER = "case_letter"  # name of its number in the metadata of its events
 
 
-class Mail(Protocol):
-    """Sends mail of the platform itself; `ingress.notices.Notices` does."""
-
-    async def send(
-        self,
-        to: str,
-        *,
-        subject: str,
-        text: str,
-        sender: tuple[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        attachments: Sequence[Part] = (),
-        metadata: Mapping[str, str] | None = None,
-    ) -> bool:
-        """Take responsibility for a mail; False: the address that it should come from cannot be used. Raises Temporary."""
-        ...
-
-
-class Post:
+class Post(Round[Letter]):
     """Sends letters for one worker.
 
     address   that they come from
@@ -81,58 +49,27 @@ class Post:
         token: Token,
         numbers: Sequence[str] = (),
     ) -> None:
-        self._pool = pool
+        super().__init__(pool, legal, room="cases")
         self._desk = desk
-        self._legal = legal
         self._mail = mail
         self._address = address
         self._base = base.rstrip("/")
         self._token = token
         self._numbers = tuple(numbers)
-        self._news = asyncio.Event()
 
-    def look(self) -> None:
-        """Look now: somebody is owed a mail."""
-        self._news.set()
+    async def _claim(self, now: datetime) -> list[Letter]:
+        return await letter_store.claim(self._pool, now=now, until=now + CLAIM, limit=AT_ONCE)
 
-    async def run(self) -> None:
-        """Send until cancelled."""
-        while True:
-            self._news.clear()
-            try:
-                sent = await self.turn()
-            except (Temporary, *db.TEMPORARY) as trouble:
-                _log.warning("letters_wait", cause=type(trouble).__name__)
-                sent = 0
-            except Exception:  # the edge of one turn: claims run out, and the next one finds the same letters
-                _log.exception("letters_turn_failed")
-                sent = 0
-            if not sent:
-                await set_within(self._news, LOOKS_S)
+    async def _failed(self, letter: Letter, *, due_at: datetime, trouble: str) -> None:
+        await letter_store.failed(self._pool, letter, due_at=due_at, trouble=trouble)
 
-    async def turn(self) -> int:
-        """Send what is due; return how many were tried."""
-        now = await self._legal.now(self._pool)
-        letters = await letter_store.claim(self._pool, now=now, until=now + CLAIM, limit=AT_ONCE)
-        for letter in letters:
-            try:
-                await self._one(letter, now)
-            except (Temporary, *db.TEMPORARY) as trouble:
-                await self._again(letter, now, type(trouble).__name__)
-            except BadAddress as trouble:
-                await self._again(letter, now, str(trouble), give_up=True)
-            except Exception as trouble:  # the edge of one letter: the others leave all the same
-                _log.exception("letter_failed", letter=letter.letter_id, case=letter.case_id)
-                await self._again(letter, now, type(trouble).__name__)
-        return len(letters)
+    def _about(self, letter: Letter) -> dict[str, object]:
+        return {"case": letter.case_id}
 
-    async def _one(self, letter: Letter, now: datetime) -> None:
-        if now - letter.made_at > KEPT:
-            await self._again(letter, now, "it could not be sent for five days", give_up=True)
-            return
+    async def _send(self, letter: Letter, now: datetime) -> str:
         case = await self._desk.case(letter.case_id)
         if case is None:
-            return
+            return ""
         message = await store.message(self._pool, letter.case_id, letter.message) if letter.message else None
         text = compose(letter.purpose, case, message, _proposal(case, letter), await self._facts(letter, case))
         message_id = self._message_id(letter)
@@ -147,9 +84,9 @@ class Post:
             metadata={LETTER: str(letter.letter_id)},
         )
         if not taken:
-            await self._again(letter, now, "mail cannot be sent from the support address; its domain must be a sending domain")
-            return
+            return NOT_SENT
         await self._desk.sent(letter, message_id=message_id)
+        return ""
 
     def _message_id(self, letter: Letter) -> str:
         return f"case-{letter.case_id}-{letter.letter_id}@{self._address.rpartition('@')[2]}"
@@ -216,20 +153,6 @@ class Post:
             return person.name if person is not None else ""
         contact = await contacts.one(self._pool, case.account_id, letter.person_id)
         return contact.name if contact is not None else ""
-
-    async def _again(self, letter: Letter, now: datetime, trouble: str, *, give_up: bool = False) -> None:
-        if give_up:
-            _log.error("letter_given_up", letter=letter.letter_id, case=letter.case_id, cause=trouble)
-        else:
-            _log.warning("letter_waits", letter=letter.letter_id, case=letter.case_id, cause=trouble)
-        await letter_store.failed(
-            self._pool, letter, due_at=now + (NEVER if give_up else wait_after(letter.attempts)), trouble=trouble
-        )
-
-
-def wait_after(attempts: int) -> timedelta:
-    """Return how long a letter waits after so many attempts."""
-    return timedelta(seconds=min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(attempts, 20)))
 
 
 async def doubt_under(executor: db.Executor, letter: Letter) -> str:

@@ -30,11 +30,13 @@ WHERE c.carrier = :carrier AND c.call_id = :call_id FOR UPDATE OF c;
 SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id) WHERE c.intake_id = :intake_id;
 
 -- name: calls
--- Calls, the latest first. open: those alone whose call-back is owed; account_id NULL: of all accounts.
+-- Calls, the latest first. open: those alone whose call-back is owed, or of which nobody has said whose they are; account_id NULL:
+-- of all accounts.
 -- reads: line_calls, line_obligations
 SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id)
 WHERE (:account_id::integer IS NULL OR c.account_id = :account_id) AND (NOT :open::boolean OR o.outcome IS NULL OR o.next_try_at IS NOT NULL
-       OR (o.outcome = 'missed' AND o.returned_at IS NULL AND o.voided_at IS NULL))
+       OR (o.outcome = 'missed' AND o.returned_at IS NULL AND o.voided_at IS NULL)
+       OR (c.account_id IS NULL AND c.entitlement <> 'no' AND o.voided_at IS NULL AND NOT c.before_cases))
 ORDER BY c.intake_id DESC LIMIT :limit;
 
 -- name: call_of_account^

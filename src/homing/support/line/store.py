@@ -313,6 +313,8 @@ def call_of(row: Any) -> Call:
         case_ref=row["case_ref"],
         linked_to=row["linked_to"],
         due_at=row["due_at"],
+        decide_by=row["decide_by"],
+        before_cases=row["before_cases"],
     )
 
 

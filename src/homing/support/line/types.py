@@ -265,7 +265,11 @@ class CallState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One intake (CallIntake of the model)."""
+    """One intake (CallIntake of the model).
+
+    decide_by      when somebody must have decided on the entitlement of an unknown caller, and so have said who he is
+    before_cases   it came when calls opened no cases
+    """
 
     intake_id: int
     carrier: str
@@ -287,6 +291,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     case_ref: str | None
     linked_to: int | None
     due_at: datetime
+    decide_by: datetime
+    before_cases: bool = False
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Return whether a person still has to say whose it is: until then there is no case."""
+        return self.account_id is None and self.entitlement is not Entitlement.NO and not self.before_cases
 
 
 class Void(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,10 +1,10 @@
-"""Gathers what a statement says of promises: call-backs, clocks, cases, the TAM, and the hours that were in force."""
+"""Gathers what a statement says of promises: call-backs, clocks, cases, the TAM, his programme, the hours in force."""
 
 from datetime import datetime
 
 from homing.contracts import people
 from homing.contracts import store as contracts
-from homing.contracts.kept import CalendarOfMonth, CallBack, Cases, CriticalCase, Kept, Stand
+from homing.contracts.kept import CalendarOfMonth, CallBack, Cases, CriticalCase, Kept, Programme, Stand
 from homing.contracts.types import Assignment
 from homing.ground import db
 from homing.hours import store as hours
@@ -12,6 +12,7 @@ from homing.support.cases import store as cases
 from homing.support.clocks import store as clocks
 from homing.support.line import store as line
 from homing.support.report.rules import counting
+from homing.support.tam import store as programme
 
 
 async def kept(executor: db.Executor, account_id: int, since: datetime, until: datetime) -> Kept:
@@ -46,6 +47,7 @@ async def kept(executor: db.Executor, account_id: int, since: datetime, until: d
             ],
             tams=tams,
             without_tam_s=without,
+            programme=Programme(**await programme.happened_in(executor, account_id, since=since, until=until)),
             calendars=await _calendars(executor, account_id, since, until),
         )
 

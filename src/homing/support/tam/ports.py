@@ -1,9 +1,10 @@
 """What the programme needs of other stations; boot wires it."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
+from homing.ground import db
 from homing.support.tam.types import About, Counts
 
 
@@ -20,4 +21,12 @@ class Figures(Protocol):
 
     async def everywhere(self, *, first: date, last: date) -> Mapping[str, Mapping[int, Counts]]:
         """Return the figures of every account, by mailbox provider and account."""
+        ...
+
+
+class AnswersTo(Protocol):
+    """Says where a customer's answer comes into the thread with his TAM; `threads.desk.address_of` does."""
+
+    async def __call__(self, executor: db.Executor, account_id: int, now: datetime, /) -> str | None:
+        """Return the address of an account's TAM; None: he has none."""
         ...

@@ -108,6 +108,31 @@ WHERE record_id = ANY(:record_ids::bigint[]) AND passed IS NOT NULL ORDER BY rec
 SELECT state, severity, count(*) AS cases FROM cases
 WHERE account_id = :account_id AND opened_at >= :begin AND opened_at < :end GROUP BY state, severity ORDER BY state, severity;
 
+-- name: happened_in^
+-- What happened in the programme of an account in a stretch of time. Events are never changed, so neither is this: each step of a
+-- record counts when it was first made. A change of a plan that is agreed is the same step again.
+-- reads: tam_records, tam_events, trend_note_accounts
+SELECT count(*) FILTER (WHERE step = 'agreed' AND turn = 1) AS plans_agreed,
+       count(*) FILTER (WHERE step = 'agreed' AND turn > 1) AS plan_changes_agreed,
+       count(*) FILTER (WHERE step = 'completed' AND turn = 1) AS plans_completed,
+       count(*) FILTER (WHERE step = 'aborted' AND turn = 1) AS plans_aborted,
+       count(*) FILTER (WHERE step = 'met' AND turn = 1) AS reviews_held,
+       count(*) FILTER (WHERE step = 'began' AND kind = 'recommendation') AS recommendations_issued,
+       count(*) FILTER (WHERE step = 'followed' AND turn = 1) AS recommendations_followed,
+       count(*) FILTER (WHERE step = 'declined' AND turn = 1) AS recommendations_declined,
+       count(*) FILTER (WHERE step = 'supersededby' AND turn = 1) AS recommendations_superseded,
+       count(*) FILTER (WHERE step = 'delivered' AND turn = 1) AS education_delivered,
+       count(*) FILTER (WHERE step = 'acknowledged' AND turn = 1 AND kind = 'education_item') AS education_acknowledged,
+       (SELECT count(*) FROM trend_note_accounts
+        WHERE account_id = :account_id AND sent_at >= :since AND sent_at < :until) AS trend_notes
+FROM (SELECT at, kind, step, row_number() OVER (PARTITION BY record_id, step ORDER BY seq) AS turn
+      FROM (SELECT e.record_id, e.seq, e.at, r.kind,
+                   CASE WHEN payload::jsonb ->> 'event' = 'sent' AND payload::jsonb ->> 'purpose' = 'education' THEN 'delivered'
+                        ELSE payload::jsonb ->> 'event' END AS step
+            FROM tam_events e JOIN tam_records r USING (record_id)
+            WHERE r.account_id = :account_id AND e.at < :until) AS named) AS steps
+WHERE at >= :since;
+
 -- name: add_letter$
 -- Owe somebody a mail.
 -- writes: tam_letters

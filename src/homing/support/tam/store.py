@@ -214,6 +214,12 @@ async def cases_between(executor: db.Executor, account_id: int, begin: datetime,
         return [(one["state"], one["severity"], one["cases"]) async for one in rows]
 
 
+async def happened_in(executor: db.Executor, account_id: int, *, since: datetime, until: datetime) -> dict[str, int]:
+    """Return how often things happened in the programme of an account in [since, until), by name."""
+    with db.trouble_is_temporary():
+        return dict(await _sql.happened_in(executor, account_id=account_id, since=since, until=until))
+
+
 def digest(text: str) -> str:
     """Return the SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -22,12 +22,17 @@ from homing.support.clocks.rules.pins import pins_of, promise
 from homing.support.clocks.store import Calendars, LegalClock
 from homing.support.clocks.types import Kind, Promise
 from homing.support.threads import store
-from homing.support.threads.types import ANSWERS, OWES, SUBJECT, Letter, Message, Sort, WayKind
+from homing.support.threads.rules.placing import MOST_ATTACHED
+from homing.support.threads.types import ANSWERS, OWES, SUBJECT, Letter, Message, Sort, Void, WayKind
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 NO_WORDS = "write something"
 NO_READER = "name the contact who is to be answered"
 NO_ADDRESS = "this TAM has no address that an answer could come from; `homing tam address` gives him one"
+TOO_MUCH = "the files of this thread are too large together"
+NO_REASON = "say why: a duplicate, a test, spam"
+NOTHING_OWED = "no answer is promised to this message, or it is void already"
+ANOTHER = "another person has to say so too"
 NO_THREAD = "nothing was said in this thread yet"
 
 
@@ -78,6 +83,53 @@ class Threads:
                 now=now,
             )
         return made
+
+    async def word(self, account_id: int, incoming: Incoming, *, contact_id: int | None) -> Message | str:
+        """Keep what the customer writes otherwise than by mail; it starts what a mail would. Returns it, or why not."""
+        if not has_words(incoming.body):
+            return NO_WORDS
+        with db.trouble_is_temporary():
+            async with self._pool.acquire() as connection, connection.transaction():
+                if incoming.attachments and await store.attached_bytes(connection, account_id) > MOST_ATTACHED:
+                    return TOO_MUCH
+                made = await self.word_in(connection, account_id, incoming, sort=Sort.WORD, contact_id=contact_id)
+        self.news()
+        return made
+
+    async def void(self, account_id: int, number: int, by: StaffMember, reason: str) -> Message | str | None:
+        """Say that no answer was ever owed: a duplicate, a test, spam. The second person who says so makes the clock void.
+
+        What was missed stays missed, and no longer counts.
+
+        returns   the message, or why not, in a sentence; None where there is no such message
+        """
+        if not has_words(reason):
+            return NO_REASON
+        with db.trouble_is_temporary():
+            async with self._pool.acquire() as connection, connection.transaction():
+                if not await store.hold_thread(connection, account_id):
+                    return None
+                found = await store.message(connection, account_id, number)
+                if found is None:
+                    return None
+                if found.promise is None or found.is_void:
+                    return NOTHING_OWED
+                if any(one.person_id == by.person_id for one in found.voids):
+                    return ANOTHER
+                now = await self.legal.now(connection)
+                voids = (*found.voids, Void(person_id=by.person_id, reason=reason[:500], at=now))
+                await store.put_voids(connection, found.message_id, voids)
+                done = msgspec.structs.replace(found, voids=voids)
+                await self._keep_clock(connection, done, now)
+                await contracts.note(
+                    connection,
+                    actor=f"staff {by.person_id}",
+                    action="TAM_REPLY void" if done.is_void else "TAM_REPLY void asked",
+                    account_id=account_id,
+                    subject=f"thread message {number}",
+                    detail={"reason": reason[:500]},
+                )
+        return done
 
     async def answer(self, account_id: int, text: str, by: StaffMember, *, contact_id: int | None = None) -> Message | str:
         """Answer by mail. Clocks end once it is accepted for delivery.

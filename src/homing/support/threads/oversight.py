@@ -1,7 +1,8 @@
 """Oversight (clause B6): one stream of every case, message, call, page and promise of a TAM's accounts, and one step to escalate.
 
 A TAM sees the accounts that are his and those that he stands in for; who covers sees them too, and the TAM goes on seeing them
-(E26). An admin sees all.
+(E26). An admin sees all, and the calls to the Severity 1 Line of which nobody has said whose they are; so does who is on call,
+where he oversees something.
 """
 
 from collections.abc import Collection, Sequence
@@ -65,20 +66,35 @@ async def accounts_of(executor: db.Executor, member: StaffMember, now: datetime)
     return found if found or member.is_a(Role.TAM) else None
 
 
+def sees_unnamed(member: StaffMember) -> bool:
+    """Return whether somebody is to say whose the calls are that nobody knows."""
+    return member.is_a(Role.ADMIN) or member.is_a(Role.ONCALL)
+
+
 async def stream(
-    executor: db.Executor, legal: LegalClock, account_ids: Collection[int], *, cursor: Cursor | None, limit: int
+    executor: db.Executor,
+    legal: LegalClock,
+    account_ids: Collection[int],
+    *,
+    cursor: Cursor | None,
+    limit: int,
+    unnamed: bool = False,
 ) -> Stream:
-    """Return one page of the stream of some accounts. raises StoreUnavailable."""
+    """Return one page of the stream of some accounts.
+
+    unnamed   calls to the Severity 1 Line are in it, too, of which nobody has said yet whose they are
+    raises    StoreUnavailable
+    """
     with db.trouble_is_temporary():
         now = await legal.now(executor)
         until = now if cursor is None else min(moment_of(cursor.until), now)
         mine = sorted(account_ids)
         after = None if cursor is None else cursor.place
-        at_risk = [] if after is not None and after.is_news else await _at_risk(executor, mine, until)
+        at_risk = [] if after is not None and after.is_news else await _at_risk(executor, mine, until, unnamed=unnamed)
         news = await _news(executor, mine, after, until, limit + 1)
         items, more = page(at_risk, news, after, limit)
         names = {one.account_id: one.name for one in await accounts.all_accounts(executor)}
-        shown = {item.account_id for item in items}
+        shown = {item.account_id for item in items if item.account_id is not None}
         if cursor is None and len(mine) <= MOST_NAMED:
             shown.update(mine)
         watched = [
@@ -89,10 +105,12 @@ async def stream(
     return Stream(at=until, watched=tuple(watched), items=tuple(items), next=following)
 
 
-async def _at_risk(executor: db.Executor, mine: Sequence[int], until: datetime) -> list[Item]:
-    given = {"account_ids": list(mine), "until": until, "most": MOST_AT_RISK}
+async def _at_risk(executor: db.Executor, mine: Sequence[int], until: datetime, *, unnamed: bool) -> list[Item]:
+    given: dict[str, Any] = {"account_ids": list(mine), "until": until, "most": MOST_AT_RISK}
     found = [_promise(row) async for row in _sql.promises_at_risk(executor, **given)]
-    found += [_call_back(row) async for row in _sql.call_backs_owed(executor, **given)]
+    found += [_call_back(row) async for row in _sql.call_backs_owed(executor, **given, unnamed=unnamed)]
+    if unnamed:
+        found += [_unnamed(row, until) async for row in _sql.calls_unnamed(executor, until=until, most=MOST_AT_RISK)]
     return found + [_critical(row) async for row in _sql.critical_cases(executor, **given)]
 
 
@@ -150,6 +168,20 @@ def _call_back(row: Any) -> Item:
             "claimed_by": row["claimed_by"],
             "case": row["case_ref"],
         },
+    )
+
+
+def _unnamed(row: Any, until: datetime) -> Item:
+    return Item(
+        kind=ItemKind.CALL,
+        ident=str(row["intake_id"]),
+        account_id=None,
+        risk=Risk.DUE if until <= row["decide_by"] else Risk.MISSED,
+        at=row["first_ring_at"],
+        due_at=row["decide_by"],
+        state="caller unknown",
+        what=row["reference"],
+        detail={"call": row["intake_id"], "caller": row["caller"], "source": row["source"], "case": None},
     )
 
 

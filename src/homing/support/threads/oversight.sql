@@ -8,13 +8,21 @@ WHERE c.account_id = ANY(:account_ids::integer[]) AND c.ended_at IS NULL AND c.s
 ORDER BY c.due_at LIMIT :most;
 
 -- name: call_backs_owed
--- Call-backs of some accounts that are owed, in time or missed.
+-- Call-backs of some accounts that are owed, in time or missed. unnamed: also of calls that are nobody's yet.
 -- reads: line_obligations, line_calls
 SELECT o.obligation_id, o.due_at, o.outcome, o.claimed_by, c.account_id, c.reference, c.first_ring_at, c.intake_id, c.case_ref
 FROM line_obligations o JOIN line_calls c USING (intake_id)
-WHERE c.account_id = ANY(:account_ids::integer[]) AND o.voided_at IS NULL AND o.returned_at IS NULL AND o.engaged_at IS NULL
+WHERE (c.account_id = ANY(:account_ids::integer[]) OR (:unnamed::boolean AND c.account_id IS NULL))
+  AND o.voided_at IS NULL AND o.returned_at IS NULL AND o.engaged_at IS NULL
   AND (o.outcome IS NULL OR o.outcome = 'missed') AND c.first_ring_at <= :until
 ORDER BY o.due_at LIMIT :most;
+
+-- name: calls_unnamed
+-- Calls of which a person still has to say whose they are: until then they have no case.
+-- reads: line_calls, line_obligations
+SELECT c.intake_id, c.reference, c.caller, c.source, c.first_ring_at, c.decide_by FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE c.account_id IS NULL AND c.entitlement <> 'no' AND NOT c.before_cases AND o.voided_at IS NULL AND c.first_ring_at <= :until
+ORDER BY c.decide_by LIMIT :most;
 
 -- name: critical_cases
 -- Critical Issues of some accounts that are open.

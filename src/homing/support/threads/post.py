@@ -1,23 +1,16 @@
-"""Mail that threads owe leaves through the platform's own door, from the TAM's address, each until it is accepted.
+"""Mail that threads owe leaves through the platform's own door, from the TAM's address."""
 
-A letter is claimed for a while by the worker that sends it. Who dies between the acceptance and writing it down lets it be sent
-again, under the same Message-ID.
-"""
-
-import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from homing.accounts import store as accounts
 from homing.contracts import contacts
 from homing.contracts import store as contracts
 from homing.contracts.types import Tam
-from homing.ground import db, log
-from homing.ground.errors import Temporary
-from homing.ground.waiting import set_within
-from homing.message.addresses import BadAddress
+from homing.ground import db
 from homing.spool.types import Part
-from homing.support.cases.post import AT_ONCE, CLAIM, KEPT, LOOKS_S, NEVER, Mail, wait_after
+from homing.support.cases.post import AT_ONCE, CLAIM
 from homing.support.cases.rules.addresses import Token, Use, tagged_address
+from homing.support.cases.sending import Mail, Round
 from homing.support.cases.types import Side
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.words import in_service_zone
@@ -26,13 +19,12 @@ from homing.support.threads.desk import Threads, address_of
 from homing.support.threads.rules.notices import answer_foot, answer_subject, notice
 from homing.support.threads.types import SUBJECT, Letter, Message
 
-_log = log.get("tam")
 NAME = "Support"
 _NO_ADDRESS = "this TAM has no address that it could come from"
 _NOT_SENT = "mail cannot be sent from the TAM's address; its domain must be a sending domain"
 
 
-class TamPost:
+class TamPost(Round[Letter]):
     """Sends letters of threads for one worker.
 
     fallback   address that notices for the staff come from where the TAM has none; '': none
@@ -40,55 +32,19 @@ class TamPost:
     """
 
     def __init__(self, pool: db.Pool, threads: Threads, mail: Mail, *, fallback: str, token: Token) -> None:
-        self._pool = pool
+        super().__init__(pool, threads.legal, room="tam")
         self._threads = threads
         self._mail = mail
         self._fallback = fallback
         self._token = token
-        self._news = asyncio.Event()
 
-    def look(self) -> None:
-        """Look now: somebody is owed a mail."""
-        self._news.set()
+    async def _claim(self, now: datetime) -> list[Letter]:
+        return await store.claim_letters(self._pool, now=now, until=now + CLAIM, limit=AT_ONCE)
 
-    async def run(self) -> None:
-        """Send until cancelled."""
-        while True:
-            self._news.clear()
-            try:
-                sent = await self.turn()
-            except (Temporary, *db.TEMPORARY) as trouble:
-                _log.warning("letters_wait", cause=type(trouble).__name__)
-                sent = 0
-            except Exception:  # the edge of one turn: claims run out, and the next one finds the same letters
-                _log.exception("letters_turn_failed")
-                sent = 0
-            if not sent:
-                await set_within(self._news, LOOKS_S)
+    async def _failed(self, letter: Letter, *, due_at: datetime, trouble: str) -> None:
+        await store.letter_failed(self._pool, letter.letter_id, due_at=due_at, trouble=trouble)
 
-    async def turn(self) -> int:
-        """Send what is due; return how many were tried."""
-        now = await self._threads.legal.now(self._pool)
-        letters = await store.claim_letters(self._pool, now=now, until=now + CLAIM, limit=AT_ONCE)
-        for letter in letters:
-            try:
-                trouble = await self._one(letter, now)
-                if trouble:
-                    await self._again(letter, now, trouble)
-            except (Temporary, *db.TEMPORARY) as passing:
-                await self._again(letter, now, type(passing).__name__)
-            except BadAddress as bad:
-                await self._again(letter, now, str(bad), give_up=True)
-            except Exception as failed:  # the edge of one letter: the others leave all the same
-                _log.exception("letter_failed", letter=letter.letter_id)
-                await self._again(letter, now, type(failed).__name__)
-        return len(letters)
-
-    async def _one(self, letter: Letter, now: datetime) -> str:
-        """Send one; return why it could not be, '' where it was."""
-        if now - letter.made_at > KEPT:
-            await self._again(letter, now, "it could not be sent for five days", give_up=True)
-            return ""
+    async def _send(self, letter: Letter, now: datetime) -> str:
         message = await store.message_by_id(self._pool, letter.message_id)
         if message is None:
             return "its message is not there"
@@ -146,11 +102,3 @@ class TamPost:
         )
         headers |= {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
         return await self._mail.send(letter.email, subject=subject, text=text, sender=(NAME, address), headers=headers)
-
-    async def _again(self, letter: Letter, now: datetime, trouble: str, *, give_up: bool = False) -> None:
-        wait: timedelta = NEVER if give_up else wait_after(letter.attempts)
-        if give_up:
-            _log.error("letter_given_up", letter=letter.letter_id, cause=trouble)
-        else:
-            _log.warning("letter_waits", letter=letter.letter_id, cause=trouble)
-        await store.letter_failed(self._pool, letter.letter_id, due_at=now + wait, trouble=trouble)

@@ -93,12 +93,18 @@ WHERE account_id = :account_id AND side = 'customer' AND contact_id IS NOT NULL 
 -- Messages that an answer answers: those before it that were promised one; locked until the transaction ends.
 -- reads: thread_messages
 SELECT * FROM thread_messages
-WHERE account_id = :account_id AND number < :number AND promise IS NOT NULL AND answered_at IS NULL ORDER BY number FOR UPDATE;
+WHERE account_id = :account_id AND number < :number AND promise IS NOT NULL AND answered_at IS NULL AND jsonb_array_length(voids) < 2
+ORDER BY number FOR UPDATE;
 
 -- name: answered!
 -- Note that a person has answered.
 -- writes: thread_messages
 UPDATE thread_messages SET answered_at = :at, answered_by = :answered_by WHERE message_id = :message_id AND answered_at IS NULL;
+
+-- name: put_voids!
+-- Note who says that no answer was ever owed.
+-- writes: thread_messages
+UPDATE thread_messages SET voids = :voids::text::jsonb WHERE message_id = :message_id;
 
 -- name: counted!
 -- A person says that a message of a machine is somebody's word: an answer is owed.

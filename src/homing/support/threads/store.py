@@ -10,7 +10,7 @@ from homing.contracts import store as contracts
 from homing.ground import db
 from homing.support.cases.types import Attachment, Channel, Incoming, Side, Verified
 from homing.support.clocks.types import Promise
-from homing.support.threads.types import Letter, Message, Quarantined, Sort, Way, WayKind
+from homing.support.threads.types import Letter, Message, Quarantined, Sort, Void, Way, WayKind
 
 _sql = db.queries("homing.support.threads", "queries.sql")
 _encode = msgspec.json.Encoder().encode
@@ -216,6 +216,11 @@ async def answered(executor: db.Executor, message_id: int, *, at: datetime, answ
     await _sql.answered(executor, message_id=message_id, at=at, answered_by=answered_by)
 
 
+async def put_voids(executor: db.Executor, message_id: int, voids: Sequence[Void]) -> None:
+    """Note who says that no answer was ever owed."""
+    await _sql.put_voids(executor, message_id=message_id, voids=_encode(voids).decode())
+
+
 async def counted(executor: db.Executor, message_id: int, promise: Promise) -> None:
     """Note that a machine's message is somebody's word after all."""
     await _sql.counted(executor, message_id=message_id, promise=_promise_text(promise))
@@ -413,6 +418,7 @@ def _message(row: Any, files: Iterable[Attachment] = ()) -> Message:
         promise=None if row["promise"] is None else msgspec.json.decode(row["promise"], type=Promise),
         answered_at=row["answered_at"],
         answered_by=row["answered_by"],
+        voids=msgspec.json.decode(row["voids"], type=tuple[Void, ...]),
         files=tuple(files),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from homing.support.cases.types import Attachment, Channel, Side, Verified
-from homing.support.clocks.types import ClockLog, Kind, Promise, Started, Stopped
+from homing.support.clocks.types import ClockLog, Kind, Mark, Promise, Started, Stopped, Voided
 
 SUBJECT = "thread message"  # of clocks
 
@@ -51,6 +51,14 @@ OWES = frozenset({Sort.WORD, Sort.VOICEMAIL})  # a TAM_REPLY begins with it, unl
 ANSWERS = frozenset({Sort.ANSWER, Sort.PHONED})  # a person's answer ends it
 
 
+class Void(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of the staff says that no answer was ever owed."""
+
+    person_id: int
+    reason: str
+    at: datetime
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One message of a thread.
 
@@ -58,6 +66,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     number        1, 2, ... in the thread
     promise       TAM_REPLY as it was started; None: no answer is owed
     answered_at   when a person's answer was accepted for delivery, or given by telephone
+    voids         who says that none was ever owed; it takes two
     """
 
     message_id: int
@@ -83,15 +92,25 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     promise: Promise | None = None
     answered_at: datetime | None = None
     answered_by: int | None = None
+    voids: tuple[Void, ...] = ()
     files: tuple[Attachment, ...] = ()
+
+    @property
+    def is_void(self) -> bool:
+        """Return whether two people have said that no answer was ever owed."""
+        return len(self.voids) > 1
 
     def clock(self) -> ClockLog | None:
         """Return the clock that this message started; None: it started none."""
         if self.promise is None:
             return None
         began = Started(at=self.received_at, budget_s=self.promise.budget_s, pin=self.promise.pin)
-        marks = (began,) if self.answered_at is None else (began, Stopped(at=self.answered_at))
-        return ClockLog(kind=Kind.TAM_REPLY, marks=marks)
+        marks: list[Mark] = [began] if self.answered_at is None else [began, Stopped(at=self.answered_at)]
+        if self.is_void:  # an answer comes before it: none ends what is void
+            first, second = self.voids[:2]
+            people = (f"staff {first.person_id}", f"staff {second.person_id}")
+            marks.append(Voided(at=second.at, people=people, reason=first.reason))
+        return ClockLog(kind=Kind.TAM_REPLY, marks=tuple(marks))
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,17 +233,18 @@ class ItemKind(StrEnum):
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One item of the stream.
 
-    ident     tells it apart from others of its kind
-    at        when it happened; of a promise: when it began, or was decided
-    due_at    of a promise, or of a call-back
-    state     as its room calls it
-    what      in a few words
-    detail    what its room knows besides
+    ident        tells it apart from others of its kind
+    account_id   None: of a call, nobody has said yet whose it is
+    at           when it happened; of a promise: when it began, or was decided
+    due_at       of a promise, or of a call-back
+    state        as its room calls it
+    what         in a few words
+    detail       what its room knows besides
     """
 
     kind: ItemKind
     ident: str
-    account_id: int
+    account_id: int | None
     risk: Risk
     at: datetime
     due_at: datetime | None = None

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from homing.accounts import store as accounts
-from homing.support.line.types import Outcome, Source
-from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Tape, http, sound
-from tests.kit.line import KIM, START, LineHouse, line_house
+from homing.support.line.journal import Noted
+from homing.support.line.types import Happened, Outcome, Source
+from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person, Tape, http, sound
+from tests.kit.line import BO, KIM, START, LineHouse, line_house
 
 TALKS = (SILENT, Tape(1), HANGS_UP)
 
@@ -167,6 +168,35 @@ async def test_while_the_store_is_away_a_call_is_written_down_and_played_when_it
     assert await house.line.journal.waiting() == []
 
 
+async def test_who_takes_a_call_while_the_store_is_away_is_known_later_and_is_no_call_of_his_own(house: LineHouse):
+    real = house.line.desk._pool
+    house.carrier.people = {BO: Person(keys=("1",))}
+
+    def away_for_the_key(path: str) -> bool:
+        house.line.desk._pool = Away() if "whisper-accept" in path else real  # type: ignore[assignment]
+        return False
+
+    house.carrier.unheard = away_for_the_key
+    await house.carrier.call(SILENT).ring()
+    await house.line.keeper.play()
+    one = await house.intake()  # the only one
+    assert one.accepted_by == house.staff["bo"].person_id
+    assert await house.line.journal.waiting() == []
+
+
+async def test_a_request_that_cannot_be_played_holds_up_no_other(house: LineHouse):
+    def noted(what: str, call_id: str) -> Noted:
+        return Noted(at=house.clock.now(), carrier="tel", what=what, happened=Happened(call_id=call_id, caller=KIM), step="x")
+
+    await house.line.journal.keep(noted("page-key", "CA1"))
+    house.clock.forward(seconds=1)
+    await house.line.journal.keep(noted("inbound", "CA2"))
+    await house.line.keeper.turn()
+    assert (await house.intake()).call_id == "CA2"
+    assert await house.line.journal.waiting() == []
+    assert len(list(house.line.journal._folder.glob("*.bad"))) == 1  # for a person to look at
+
+
 class Away:
     """A pool whose server is gone."""
 
@@ -184,6 +214,34 @@ async def test_test_calls_are_heard_and_owe_nothing(pool):
         assert await house.pool.fetchval("SELECT outcome FROM line_tests") == "heard"
         await house.carrier.call(HANGS_UP, caller="+15550109999").ring()  # somebody borrows that number
         assert len(await house.intakes()) == 1
+
+
+async def test_a_test_call_that_is_heard_late_is_still_nobodys_call(pool):
+    async with line_house(pool, test_from="+15550109999") as house:
+        house.carrier.unheard = lambda path: True
+        await house.line.keeper.test(house.clock.now())
+        await house.carrier.settle()
+        house.clock.forward(seconds=11)
+        await house.line.keeper.listen_for_tests(house.clock.now())
+        assert await house.pool.fetchval("SELECT outcome FROM line_tests") == "silent"
+        house.carrier.unheard = lambda path: False
+        await house.carrier.call(HANGS_UP, caller="+15550109999").ring()  # the machine was busy
+        assert await house.intakes() == []
+        assert await house.pool.fetchval("SELECT outcome FROM line_tests") == "heard"
+
+
+async def test_a_test_call_while_the_store_is_away_owes_nothing_when_it_is_played(pool):
+    async with line_house(pool, test_from="+15550109999") as house:
+        real = house.line.desk._pool
+        house.line.desk._pool = Away()  # type: ignore[assignment]
+        await house.line.keeper.test(house.clock.now())
+        await house.carrier.settle()
+        house.line.desk._pool = real
+        house.clock.forward(minutes=2)
+        await house.line.keeper.listen_for_tests(house.clock.now())
+        await house.line.keeper.play()
+        assert await house.intakes() == []
+        assert await house.pages() == []
 
 
 async def test_two_test_calls_in_a_row_that_nobody_hears_page_people_once(pool):

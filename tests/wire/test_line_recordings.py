@@ -325,6 +325,18 @@ async def test_who_cannot_phone_fills_in_a_form_without_scripts(house: LineHouse
     assert len(await house.intakes()) == 1
 
 
+async def test_a_pin_that_was_not_looked_up_is_not_counted_as_wrong(house: LineHouse):
+    for _ in range(5):
+        await form(house, **REPORT, pin="111111")
+    house.clock.forward(minutes=50)
+    for _ in range(5):
+        await form(house, **REPORT, pin="314159")  # right, but nobody looks
+    assert {one.account_id for one in await house.intakes()} == {None}
+    house.clock.forward(minutes=11)
+    await form(house, **REPORT, pin="314159")
+    assert (await house.intakes())[-1].account_id == house.account_id
+
+
 async def test_a_form_that_lacks_something_is_shown_again_with_what_was_written(house: LineHouse):
     answer, _ = await form(house, company='"><script>alert(1)</script>', description="x")
     assert answer.status_code == 422

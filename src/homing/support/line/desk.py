@@ -222,7 +222,8 @@ class Desk:
             if most_from_ip and await store.sql.forms_from(connection, since=now - timedelta(hours=1), ip=ip) >= most_from_ip:
                 return None
             proof = Proof.KEY if account_id is not None else Proof.NONE
-            if pin and account_id is None and await self._may_try(connection, caller=ip, now=now):
+            looks = bool(pin) and account_id is None and await self._may_try(connection, caller=ip, now=now)
+            if looks:
                 account_id = await contacts.account_by_pin(connection, self._master_key, pin)
                 proof = Proof.PIN if account_id is not None else Proof.NONE
             new = NewCall(
@@ -241,7 +242,7 @@ class Desk:
             one = await self._added(connection, new, now)
             if one is None:  # another worker was quicker
                 return await store.call_locked(connection, source.value, key)
-            if pin and account_id is None:
+            if looks and account_id is None:  # one that was not looked up may be right, and keeps nobody out for longer
                 await store.note(connection, one.intake_id, now, "homing", "wrong pin", caller=ip)
             await store.note(connection, one.intake_id, now, "homing", source.value, ip=ip)
             if account_id is not None:

@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 
 from homing.accounts import store as accounts
+from homing.contracts import store as contracts
+from homing.contracts.types import Role
 from homing.support.line.journal import Noted
 from homing.support.line.types import Happened, Outcome, Source
 from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person, Tape, http, sound
@@ -45,6 +47,20 @@ async def test_a_recording_is_fetched_sealed_deleted_there_and_heard_by_the_staf
     assert "recording heard" in await house.kinds()
     audit = await house.pool.fetchval("SELECT actor FROM audit WHERE action = 'recording heard'")
     assert audit == f"staff {house.staff['bo'].person_id}"
+
+
+async def test_the_tam_of_another_account_erases_no_evidence(house: LineHouse):
+    await house.contact("kim", KIM)
+    await house.carrier.call(*TALKS).ring()
+    (one,) = await fetched(house)
+    path = f"line/recordings/{one['recording_id']}"
+    await house.hire("eve", "", Role.TAM)
+    tam = await house.hire("tim", "", Role.TAM)
+    assert await contracts.assign_tam(house.pool, house.account_id, tam.person_id, begins_at=START, actor="operator")
+    assert (await house.api("DELETE", path, who="eve")).status_code == 404
+    assert (await house.api("GET", path, who="ana")).status_code == 200
+    assert (await house.api("DELETE", path, who="tim")).status_code == 204
+    assert (await house.api("GET", path, who="ana")).status_code == 404
 
 
 async def test_an_erased_recording_leaves_its_digest(house: LineHouse):

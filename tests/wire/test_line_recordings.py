@@ -10,8 +10,10 @@ import pytest
 from homing.accounts import store as accounts
 from homing.contracts import store as contracts
 from homing.contracts.types import Role
+from homing.support.line import store
 from homing.support.line.journal import Noted
 from homing.support.line.types import Happened, Outcome, Source
+from homing.support.oncall import runs
 from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person, Tape, http, sound
 from tests.kit.line import BO, KIM, START, LineHouse, line_house
 
@@ -282,6 +284,16 @@ async def test_errands_are_done_by_one_worker_when_it_is_time(house: LineHouse):
     house.clock.forward(seconds=31)
     await house.line.keeper.errands()
     assert len(await house.intakes()) == 2
+
+
+async def test_what_is_done_every_so_often_goes_on_after_a_clock_went_back(house: LineHouse):
+    ahead = house.clock.now() + timedelta(days=400)
+    assert await store.is_due(house.pool, "reconcile", now=ahead, before=ahead - timedelta(minutes=1))
+    assert await runs.take_beat(house.pool, ahead, every=timedelta(minutes=1))
+    for due in (True, False):  # once
+        now = house.clock.now()
+        assert await store.is_due(house.pool, "reconcile", now=now, before=now - timedelta(minutes=1)) is due
+        assert await runs.take_beat(house.pool, now, every=timedelta(minutes=1)) is due
 
 
 REPORT = {"company": "Acme", "name": "Kim", "phone": "+442079460000", "email": "kim@acme.test", "description": "all mail fails"}

@@ -399,6 +399,23 @@ async def test_a_void_clock_is_named_by_two_people(town: Bench):
     assert found.budget_s == 4 * HOUR_S
 
 
+async def test_a_case_that_fails_holds_up_no_other(town: Bench):
+    first, second = await town.open(), await town.open("Another matter.")
+    await town.post(first.case_id)
+    await town.post(second.case_id)
+    warn = town.desk.warn
+
+    async def fails_for_the_first(case_id: int, clock: int, purpose: Purpose) -> None:
+        if case_id == first.case_id:
+            raise ValueError("it is broken")
+        await warn(case_id, clock, purpose)
+
+    town.desk.warn = fails_for_the_first  # type: ignore[method-assign]
+    town.clock.forward(minutes=30)
+    await Keeper(town.pool, town.legal, town.desk).turn()
+    assert [one.purpose for one in await town.post(second.case_id)] == [Purpose.DUE]
+
+
 async def test_whoever_owns_a_case_is_told_once_before_something_is_due(town: Bench):
     case = await town.open()
     await town.post(case.case_id)

@@ -1,5 +1,6 @@
 """/api/v1/support/contract, contacts, staff, audit: who may read and change what of a contract and of the people in it."""
 
+import asyncio
 import itertools
 import json
 import re
@@ -365,6 +366,23 @@ async def test_the_last_admin_stays_one(town: Town):
     assert (await town.ask("PUT", "staff/me", 409, by="ada", body={"roles": ["cst"]}))["code"] == "1602"
     await town.ask("PUT", f"staff/{town.staff['cia'].person_id}", by="ada", body={"roles": ["admin"]})
     await town.ask("DELETE", "staff/me", 204, by="ada")
+
+
+async def test_two_admins_who_let_each_other_go_at_once_leave_one(town: Town):
+    await town.hire("abe", Role.ADMIN)
+    ada, abe = town.staff["ada"].person_id, town.staff["abe"].person_id
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+    async def both_wait() -> None:
+        while await town.pool.fetchval(waiting) < 2:
+            await asyncio.sleep(0.01)
+
+    async with town.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM staff FOR UPDATE")  # so that both have looked before either writes
+        paths = ((f"support/staff/{abe}", "ada"), (f"support/staff/{ada}", "abe"))
+        asked = [asyncio.create_task(town.door.call("DELETE", path, key=town.tokens[by])) for path, by in paths]
+        await asyncio.wait_for(both_wait(), 20)
+    assert sorted([(await one).status_code for one in asked]) == [204, 409]
 
 
 async def test_nobody_manages_others_but_an_admin(town: Town):

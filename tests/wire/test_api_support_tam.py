@@ -207,6 +207,24 @@ async def test_the_customer_is_asked_again_after_two_five_and_nine_business_days
     assert reminded == ["2026-05-22", "2026-05-28", "2026-06-03"], "25 May is a bank holiday"
 
 
+async def test_a_record_whose_reminder_fails_holds_up_no_other(tam: Programme):
+    first = await tam.made("onboarding-plans", tasks=TASKS)
+    await tam.made("onboarding-plans", tasks=TASKS)
+    await tam.post()
+    desk = tam.door.tam.keeper._desk
+    remind = desk.remind
+
+    async def fails_for_the_first(record_id: int, number: int) -> object:
+        if record_id == first["number"]:
+            raise ValueError("it is broken")
+        return await remind(record_id, number)
+
+    desk.remind = fails_for_the_first  # type: ignore[method-assign,assignment]
+    tam.bench.clock.forward(days=2)
+    await tam.door.tam.keeper.turn()
+    assert any("a reminder" in mail["Subject"] for mail in await tam.post())
+
+
 async def test_a_ramp_advances_by_figures_and_keeps_the_day_that_was_not_good_enough(tam: Programme):
     plan = await tam.made("migration-plans", stages=STAGES, provider="Gmail")
     path = f"migration-plans/{plan['number']}"

@@ -95,8 +95,13 @@ def test_certificates_of_tracking_domains_are_judged_one_by_one(settings, tmp_pa
     assert machine.tracking_certificates(settings) == []
     assert levels(machine.tracking_certificates(replace(settings, tracking_certs=tmp_path / "nowhere"))) == ["fail"]
     with_certs = replace(settings, tracking_certs=tmp_path)
-    self_signed(tmp_path, hostname="click.y.test", now=NOW)
+    pair = self_signed(tmp_path, hostname="click.y.test", now=NOW)
+    pair.chmod(0o640)
     assert levels(machine.tracking_certificates(with_certs, now=NOW)) == ["ok"]
+    pair.chmod(0o644)
+    (open_to_all,) = machine.tracking_certificates(with_certs, now=NOW)
+    assert (open_to_all.level, open_to_all.advice) == (Level.WARN, f"chmod o-rwx {pair}")
+    pair.chmod(0o600)
     assert levels(machine.tracking_certificates(with_certs, now=NOW + timedelta(days=820))) == ["warn"]
     (tmp_path / "broken.pem").write_text("nothing")
     assert levels(machine.tracking_certificates(with_certs, now=NOW)) == ["fail"]

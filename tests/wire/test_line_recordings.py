@@ -8,9 +8,14 @@ from datetime import timedelta
 import pytest
 
 from homing.accounts import store as accounts
-from homing.support.line.types import Outcome, Source
-from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Tape, http, sound
-from tests.kit.line import KIM, START, LineHouse, line_house
+from homing.contracts import store as contracts
+from homing.contracts.types import Role
+from homing.support.line import store
+from homing.support.line.journal import Noted
+from homing.support.line.types import Happened, Outcome, Source
+from homing.support.oncall import runs
+from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person, Tape, http, sound
+from tests.kit.line import BO, KIM, START, LineHouse, line_house
 
 TALKS = (SILENT, Tape(1), HANGS_UP)
 
@@ -44,6 +49,20 @@ async def test_a_recording_is_fetched_sealed_deleted_there_and_heard_by_the_staf
     assert "recording heard" in await house.kinds()
     audit = await house.pool.fetchval("SELECT actor FROM audit WHERE action = 'recording heard'")
     assert audit == f"staff {house.staff['bo'].person_id}"
+
+
+async def test_the_tam_of_another_account_erases_no_evidence(house: LineHouse):
+    await house.contact("kim", KIM)
+    await house.carrier.call(*TALKS).ring()
+    (one,) = await fetched(house)
+    path = f"line/recordings/{one['recording_id']}"
+    await house.hire("eve", "", Role.TAM)
+    tam = await house.hire("tim", "", Role.TAM)
+    assert await contracts.assign_tam(house.pool, house.account_id, tam.person_id, begins_at=START, actor="operator")
+    assert (await house.api("DELETE", path, who="eve")).status_code == 404
+    assert (await house.api("GET", path, who="ana")).status_code == 200
+    assert (await house.api("DELETE", path, who="tim")).status_code == 204
+    assert (await house.api("GET", path, who="ana")).status_code == 404
 
 
 async def test_an_erased_recording_leaves_its_digest(house: LineHouse):
@@ -167,6 +186,35 @@ async def test_while_the_store_is_away_a_call_is_written_down_and_played_when_it
     assert await house.line.journal.waiting() == []
 
 
+async def test_who_takes_a_call_while_the_store_is_away_is_known_later_and_is_no_call_of_his_own(house: LineHouse):
+    real = house.line.desk._pool
+    house.carrier.people = {BO: Person(keys=("1",))}
+
+    def away_for_the_key(path: str) -> bool:
+        house.line.desk._pool = Away() if "whisper-accept" in path else real  # type: ignore[assignment]
+        return False
+
+    house.carrier.unheard = away_for_the_key
+    await house.carrier.call(SILENT).ring()
+    await house.line.keeper.play()
+    one = await house.intake()  # the only one
+    assert one.accepted_by == house.staff["bo"].person_id
+    assert await house.line.journal.waiting() == []
+
+
+async def test_a_request_that_cannot_be_played_holds_up_no_other(house: LineHouse):
+    def noted(what: str, call_id: str) -> Noted:
+        return Noted(at=house.clock.now(), carrier="tel", what=what, happened=Happened(call_id=call_id, caller=KIM), step="x")
+
+    await house.line.journal.keep(noted("page-key", "CA1"))
+    house.clock.forward(seconds=1)
+    await house.line.journal.keep(noted("inbound", "CA2"))
+    await house.line.keeper.turn()
+    assert (await house.intake()).call_id == "CA2"
+    assert await house.line.journal.waiting() == []
+    assert len(list(house.line.journal._folder.glob("*.bad"))) == 1  # for a person to look at
+
+
 class Away:
     """A pool whose server is gone."""
 
@@ -184,6 +232,34 @@ async def test_test_calls_are_heard_and_owe_nothing(pool):
         assert await house.pool.fetchval("SELECT outcome FROM line_tests") == "heard"
         await house.carrier.call(HANGS_UP, caller="+15550109999").ring()  # somebody borrows that number
         assert len(await house.intakes()) == 1
+
+
+async def test_a_test_call_that_is_heard_late_is_still_nobodys_call(pool):
+    async with line_house(pool, test_from="+15550109999") as house:
+        house.carrier.unheard = lambda path: True
+        await house.line.keeper.test(house.clock.now())
+        await house.carrier.settle()
+        house.clock.forward(seconds=11)
+        await house.line.keeper.listen_for_tests(house.clock.now())
+        assert await house.pool.fetchval("SELECT outcome FROM line_tests") == "silent"
+        house.carrier.unheard = lambda path: False
+        await house.carrier.call(HANGS_UP, caller="+15550109999").ring()  # the machine was busy
+        assert await house.intakes() == []
+        assert await house.pool.fetchval("SELECT outcome FROM line_tests") == "heard"
+
+
+async def test_a_test_call_while_the_store_is_away_owes_nothing_when_it_is_played(pool):
+    async with line_house(pool, test_from="+15550109999") as house:
+        real = house.line.desk._pool
+        house.line.desk._pool = Away()  # type: ignore[assignment]
+        await house.line.keeper.test(house.clock.now())
+        await house.carrier.settle()
+        house.line.desk._pool = real
+        house.clock.forward(minutes=2)
+        await house.line.keeper.listen_for_tests(house.clock.now())
+        await house.line.keeper.play()
+        assert await house.intakes() == []
+        assert await house.pages() == []
 
 
 async def test_two_test_calls_in_a_row_that_nobody_hears_page_people_once(pool):
@@ -208,6 +284,16 @@ async def test_errands_are_done_by_one_worker_when_it_is_time(house: LineHouse):
     house.clock.forward(seconds=31)
     await house.line.keeper.errands()
     assert len(await house.intakes()) == 2
+
+
+async def test_what_is_done_every_so_often_goes_on_after_a_clock_went_back(house: LineHouse):
+    ahead = house.clock.now() + timedelta(days=400)
+    assert await store.is_due(house.pool, "reconcile", now=ahead, before=ahead - timedelta(minutes=1))
+    assert await runs.take_beat(house.pool, ahead, every=timedelta(minutes=1))
+    for due in (True, False):  # once
+        now = house.clock.now()
+        assert await store.is_due(house.pool, "reconcile", now=now, before=now - timedelta(minutes=1)) is due
+        assert await runs.take_beat(house.pool, now, every=timedelta(minutes=1)) is due
 
 
 REPORT = {"company": "Acme", "name": "Kim", "phone": "+442079460000", "email": "kim@acme.test", "description": "all mail fails"}
@@ -265,6 +351,18 @@ async def test_who_cannot_phone_fills_in_a_form_without_scripts(house: LineHouse
     again = await house.door.client.post("/sev1", data={"ticket": ticket, **REPORT})
     assert one.reference in again.text
     assert len(await house.intakes()) == 1
+
+
+async def test_a_pin_that_was_not_looked_up_is_not_counted_as_wrong(house: LineHouse):
+    for _ in range(5):
+        await form(house, **REPORT, pin="111111")
+    house.clock.forward(minutes=50)
+    for _ in range(5):
+        await form(house, **REPORT, pin="314159")  # right, but nobody looks
+    assert {one.account_id for one in await house.intakes()} == {None}
+    house.clock.forward(minutes=11)
+    await form(house, **REPORT, pin="314159")
+    assert (await house.intakes())[-1].account_id == house.account_id
 
 
 async def test_a_form_that_lacks_something_is_shown_again_with_what_was_written(house: LineHouse):

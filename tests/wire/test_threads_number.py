@@ -333,6 +333,24 @@ async def test_what_a_carrier_asks_while_the_store_is_away_is_played_later(night
     assert await night.oversight.journal.waiting() == []
 
 
+async def test_a_tam_who_accepts_while_the_store_is_away_is_known_later_and_is_no_caller(house: TamHouse):
+    call = house.rings(SILENT)
+    verbs = await call.ask(f"{PUBLIC}/telephony/v1/{house.carrier.name}/tam/inbound")
+    (_, whisper), *_ = verbs[0]["legs"]
+    own = house.oversight.keeper._own
+    transaction = own._transaction
+
+    def away() -> object:
+        raise ConnectionRefusedError("the server is gone")
+
+    own._transaction = away  # type: ignore[method-assign,assignment]
+    leg = {**call.fields(Digits="1"), "CallSid": "CAleg"}
+    await house.carrier.post(whisper.replace("whisper", "whisper-accept"), leg)
+    own._transaction = transaction  # type: ignore[method-assign]
+    await house.oversight.keeper.play()
+    assert await house.pool.fetchval("SELECT array_agg(accepted_by IS NOT NULL) FROM thread_calls") == [True]
+
+
 async def test_a_voicemail_that_is_heard_of_after_the_end_of_the_call_is_told_all_the_same(house: TamHouse):
     call = house.rings(HANGS_UP)
     await call.ring()

@@ -108,7 +108,17 @@ def routes(
         query = request.query_params
         turn, empty = whole(query.get("n")), query.get("empty") == "1"
         named = str(query.get("step", ""))[:40].replace("\0", "")
-        noted = Noted(at=clock.now(), carrier=known.name, what=step, happened=happened, step=named, turn=turn, empty=empty)
+        noted = Noted(
+            at=clock.now(),
+            carrier=known.name,
+            what=step,
+            happened=happened,
+            step=named,
+            turn=turn,
+            empty=empty,
+            call=whole(query.get("i")),
+            person=whole(query.get("p")),
+        )
         work: Coroutine[Any, Any, Document | None]
         if step == "inbound":
             work = desk.inbound(known, happened)

@@ -43,7 +43,17 @@ def routes(*, own: OwnNumber, gate: CarrierGate, journal: Journal, clock: Clock,
         turn, empty = whole(query.get("n")), query.get("empty") == "1"
         named = str(query.get("step", ""))[:40].replace("\0", "")
         call_ref, person_id = whole(query.get("i")), whole(query.get("p"))
-        noted = Noted(at=clock.now(), carrier=known.name, what=step, happened=happened, step=named, turn=turn, empty=empty)
+        noted = Noted(
+            at=clock.now(),
+            carrier=known.name,
+            what=step,
+            happened=happened,
+            step=named,
+            turn=turn,
+            empty=empty,
+            call=call_ref,
+            person=person_id,
+        )
         work: Coroutine[Any, Any, Document | None]
         if step == "inbound":
             work = own.inbound(known, happened)

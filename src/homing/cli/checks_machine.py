@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from homing.cli.findings import Finding, fail, ok, warn
-from homing.ground.certificates import Certificates
+from homing.ground.certificates import Certificates, key_file
 from homing.ground.config import HostPort, Settings
 from homing.ground.disk import BALLAST
 
@@ -213,6 +213,9 @@ def tracking_certificates(chosen: Settings, *, now: datetime | None = None) -> l
             found.append(fail("tracking certificates", f"{file} cannot be used", "it must hold chain and key; the log says more"))
         elif held.expires_at - moment < _EXPIRES_SOON:
             found.append(warn("tracking certificates", f"{file} is valid until {held.expires_at:%Y-%m-%d}", "renew it"))
+        key = key_file(file)
+        if held is not None and key.stat().st_mode & 0o007:
+            found.append(warn("tracking certificates", f"{key} can be read by everybody on this machine", f"chmod o-rwx {key}"))
     return found or [ok("tracking certificates", f"{len(kept.all())} can be used")]
 
 

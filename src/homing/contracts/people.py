@@ -34,10 +34,22 @@ async def add(pool: db.Pool, member: StaffMember, *, actor: str) -> StaffMember 
     return made
 
 
-async def change(pool: db.Pool, member: StaffMember, *, actor: str) -> StaffMember | None:
-    """Put a member in the place of what was known of him; who has left loses his tokens. None: there is none."""
+class LastAdmin(Exception):
+    """Nobody would be admin any more."""
+
+
+async def change(pool: db.Pool, member: StaffMember, *, actor: str, spares_last_admin: bool = False) -> StaffMember | None:
+    """Put a member in the place of what was known of him; who has left loses his tokens. None: there is none.
+
+    spares_last_admin   refuse to take that role from the last who has it, also where two take it from each other at once
+    raises              LastAdmin
+    """
     with db.trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
+            if spares_last_admin and not member.is_a(Role.ADMIN):
+                admins = {found["person_id"] async for found in _sql.admins_held(connection)}
+                if admins == {member.person_id}:
+                    raise LastAdmin
             row = await _sql.change_person(
                 connection,
                 person_id=member.person_id,

@@ -125,6 +125,11 @@ RETURNING *;
 -- writes: staff
 UPDATE staff SET name = :name, phone = :phone, roles = :roles, left_at = :left_at WHERE person_id = :person_id RETURNING *;
 
+-- name: admins_held
+-- The admins there are, held until the transaction ends, always in the same order.
+-- reads: staff
+SELECT person_id FROM staff WHERE 'admin' = ANY (roles) AND left_at IS NULL ORDER BY person_id FOR UPDATE;
+
 -- name: people
 -- The staff, those who left last.
 -- reads: staff

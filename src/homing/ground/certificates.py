@@ -115,6 +115,11 @@ class Certificates:
         return sorted(((file, one.held) for file, one in self._seen.items()), key=lambda pair: pair[0])
 
 
+def key_file(chain: Path) -> Path:
+    """Return where the private key of a chain is."""
+    return chain.with_name(KEY) if chain.name == CHAIN else chain
+
+
 def _pairs(folder: Path) -> Iterator[tuple[Path, Path | None]]:
     """Give chains and their keys; a key of None is in the file of the chain."""
     with os.scandir(folder) as entries:

@@ -73,12 +73,11 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock) -> list[HTTPRouteHandler
     async def shown(request: Request[Any, Any, Any], one: StaffMember) -> Response[bytes]:
         return await json_answer(request, _encode({"results": show_member(one)}))
 
-    async def changed(request: Request[Any, Any, Any], known: StaffMember, wanted: StaffMember) -> StaffMember:
-        if known.is_a(Role.ADMIN) and not wanted.is_a(Role.ADMIN):
-            everybody = await people.everybody(pool)
-            if not any(one.is_a(Role.ADMIN) for one in everybody if one.person_id != known.person_id and one.left_at is None):
-                raise ApiError(LAST)
-        made = await people.change(pool, wanted, actor=_actor(request))
+    async def changed(request: Request[Any, Any, Any], wanted: StaffMember) -> StaffMember:
+        try:
+            made = await people.change(pool, wanted, actor=_actor(request), spares_last_admin=True)
+        except people.LastAdmin:
+            raise ApiError(LAST) from None
         if made is None:
             raise ApiError(NOT_FOUND)
         return made
@@ -126,13 +125,13 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock) -> list[HTTPRouteHandler
                 wanted = _merged(known, given)
         if known.left_at is not None:
             raise ApiError(LEFT)
-        return await shown(request, known if wanted == known else await changed(request, known, wanted))
+        return await shown(request, known if wanted == known else await changed(request, wanted))
 
     @delete(ONE, status_code=204, opt={"staff": ADMIN, "operation": LEAVE})
     async def let_staff_member_leave(request: Request[Any, Any, Any], person_id: str) -> None:
         known = await found(request, person_id)
         if known.left_at is None:
-            await changed(request, known, people.left(known, clock.now()))
+            await changed(request, people.left(known, clock.now()))
 
     @post(f"{ONE}/tokens", status_code=200, opt={"staff": ANYBODY, "operation": NEW_TOKEN})
     async def make_staff_token(request: Request[Any, Any, Any], person_id: str) -> Response[bytes]:

@@ -7,11 +7,12 @@ Every worker keeps; each step takes its case, and looks again whether it is stil
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from homing.ground import db, log
 from homing.ground.errors import Temporary
 from homing.support.cases import quarantine, steps, store
-from homing.support.cases.desk import Answer, Desk
+from homing.support.cases.desk import Desk
 from homing.support.cases.endings import Endings
 from homing.support.cases.types import REOPENED_WITHIN_DAYS, Purpose
 from homing.support.clocks import store as clocks
@@ -65,18 +66,24 @@ class Keeper:
         after = 0
         while waiting := await store.proposed(self._pool, after, AT_ONCE):
             for case_id, number in waiting:
-                if await self._is_due(case_id, number):
-                    await self._one(case_id, self._endings.remind)
+                await self._one(case_id, partial(self._remind_one, number))
             after = waiting[-1][0]
 
     async def _warn(self, now: datetime) -> None:
         due = await store.due_soon(
             self._pool, now, wall_until=now + CADENCE_AHEAD, business_until=now + OBJECTIVE_AHEAD, limit=AT_ONCE
         )
-        for case_id, clock in due:
-            await self._desk.warn(case_id, clock, Purpose.DUE)
-        for case_id, clock in await store.missed_lately(self._pool, since=now - TOLD_WITHIN, limit=AT_ONCE):
-            await self._desk.warn(case_id, clock, Purpose.MISSED)
+        missed = await store.missed_lately(self._pool, since=now - TOLD_WITHIN, limit=AT_ONCE)
+        for purpose, found in ((Purpose.DUE, due), (Purpose.MISSED, missed)):
+            for case_id, clock in found:
+                await self._one(case_id, partial(self._warn_one, clock, purpose))
+
+    async def _remind_one(self, number: int, case_id: int) -> None:
+        if await self._is_due(case_id, number):
+            await self._endings.remind(case_id)
+
+    async def _warn_one(self, clock: int, purpose: Purpose, case_id: int) -> None:
+        await self._desk.warn(case_id, clock, purpose)
 
     async def _is_due(self, case_id: int, number: int) -> bool:
         """Return whether the next reminder of a case is due: after 2, 5 and 9 business days."""
@@ -88,7 +95,7 @@ class Keeper:
         reading = await Calendars(self._pool).read(kept[number].log, await self._legal.now(self._pool))
         return reading.elapsed_s >= REMINDERS_S[proposal.reminders]
 
-    async def _one(self, case_id: int, step: Callable[[int], Awaitable[Answer]]) -> None:
+    async def _one(self, case_id: int, step: Callable[[int], Awaitable[object]]) -> None:
         try:
             await step(case_id)
         except (Temporary, *db.TEMPORARY) as trouble:

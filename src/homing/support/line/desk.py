@@ -131,13 +131,15 @@ class Desk:
         action = LineAddresses(self._base, carrier.name, intake_id).accept(person_id)
         return (Gather(action=action, prompt=(Say(script.WHISPER),), digits=1, timeout_s=8), Hangup())
 
-    async def whisper_accept(self, carrier: Carrier, intake_id: int, person_id: int, happened: Happened) -> Document:
-        """Connect who pressed 1; whoever did not, or is too late, is let go: a voicemail accepts nothing."""
+    async def whisper_accept(
+        self, carrier: Carrier, intake_id: int, person_id: int, happened: Happened, *, at: datetime | None = None
+    ) -> Document:
+        """Connect who pressed 1; whoever did not, or is too late, is let go: a voicemail accepts nothing. at: as of `inbound`."""
         if happened.digits != "1":
             return (Hangup(),)
         async with self._transaction() as (connection, now):
             one = await store.call(connection, intake_id)
-            if one is None or one.carrier != carrier.name or one.ended_at is not None:
+            if one is None or one.carrier != carrier.name or (one.ended_at is not None and (at is None or one.ended_at < at)):
                 return (Hangup(),)
             await store.sql.accept_call(connection, intake_id=intake_id, person_id=person_id)
             await store.note(connection, intake_id, now, f"staff {person_id}", "accepted live")
@@ -220,7 +222,8 @@ class Desk:
             if most_from_ip and await store.sql.forms_from(connection, since=now - timedelta(hours=1), ip=ip) >= most_from_ip:
                 return None
             proof = Proof.KEY if account_id is not None else Proof.NONE
-            if pin and account_id is None and await self._may_try(connection, caller=ip, now=now):
+            looks = bool(pin) and account_id is None and await self._may_try(connection, caller=ip, now=now)
+            if looks:
                 account_id = await contacts.account_by_pin(connection, self._master_key, pin)
                 proof = Proof.PIN if account_id is not None else Proof.NONE
             new = NewCall(
@@ -239,7 +242,7 @@ class Desk:
             one = await self._added(connection, new, now)
             if one is None:  # another worker was quicker
                 return await store.call_locked(connection, source.value, key)
-            if pin and account_id is None:
+            if looks and account_id is None:  # one that was not looked up may be right, and keeps nobody out for longer
                 await store.note(connection, one.intake_id, now, "homing", "wrong pin", caller=ip)
             await store.note(connection, one.intake_id, now, "homing", source.value, ip=ip)
             if account_id is not None:
@@ -276,9 +279,9 @@ class Desk:
         known = await store.call_locked(connection, carrier.name, happened.call_id)
         if known is not None:
             return known
-        if carrier.test_from and happened.caller == carrier.test_from and await self._is_test(connection, carrier, happened, now):
-            return None
         rang = at or now
+        if carrier.test_from == happened.caller != "" and await self._is_test(connection, carrier, happened, now, rang=rang):
+            return None
         new = NewCall(
             carrier=carrier.name,
             call_id=happened.call_id,
@@ -358,8 +361,10 @@ class Desk:
             await store.note(connection, one.intake_id, now, "homing", "linked", to=linked, due_at=due.isoformat())
         return structs.replace(one, linked_to=linked, due_at=due)
 
-    async def _is_test(self, connection: db.Executor, carrier: Carrier, happened: Happened, now: datetime) -> bool:
-        since = now - TEST_WITHIN
+    async def _is_test(
+        self, connection: db.Executor, carrier: Carrier, happened: Happened, now: datetime, *, rang: datetime
+    ) -> bool:
+        since = rang - TEST_WITHIN  # it may have waited in the journal
         if await store.sql.is_test(connection, carrier=carrier.name, call_id=happened.call_id, since=now - timedelta(hours=1)):
             return True
         heard = await store.sql.hear_test(

@@ -6,6 +6,7 @@ The keeper plays them when the store is back, in order, with the time at which t
 import asyncio
 import os
 import secrets
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +22,10 @@ MOST = 10_000  # files; beyond it something else is wrong
 
 
 class Noted(msgspec.Struct, frozen=True, kw_only=True):
-    """One request. what: inbound, status, recording, offline, or a step of the script."""
+    """One request. what: inbound, status, recording, offline, whisper-accept, or a step of the script.
+
+    call, person   whisper-accept: our number of the call, and who takes it; the leg that asks is no call of its own
+    """
 
     at: datetime
     carrier: str
@@ -30,6 +34,8 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True):
     step: str = ""
     turn: int = 0
     empty: bool = False
+    call: int = 0
+    person: int = 0
 
 
 class Journal:
@@ -57,8 +63,13 @@ class Journal:
             return None
         except (msgspec.MsgspecError, UnicodeDecodeError):
             log.error("line_journal_unreadable", file=path.name)
-            await asyncio.to_thread(path.rename, path.with_suffix(".bad"))
+            await self.put_aside(path)
             return None
+
+    async def put_aside(self, path: Path) -> None:
+        """Let a request wait for a person that cannot be read or played; those after it go on."""
+        with suppress(FileNotFoundError):  # another worker was quicker
+            await asyncio.to_thread(path.rename, path.with_suffix(".bad"))
 
     async def forget(self, path: Path) -> None:
         """Take off what has been played."""

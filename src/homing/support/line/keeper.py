@@ -118,8 +118,16 @@ class Keeper:
         """Play what was written down while the store was away."""
         for path in await self._journal.waiting():
             noted = await self._journal.read(path)
-            if noted is not None:
+            if noted is None:
+                continue
+            try:
                 await self._played(noted)
+            except (Temporary, *db.TEMPORARY):
+                raise
+            except Exception:  # the edge of one request: it must hold up neither the others nor the rest of the turn
+                log.exception("line_journal_not_played", file=path.name)
+                await self._journal.put_aside(path)
+            else:
                 await self._journal.forget(path)
 
     async def page(self) -> None:
@@ -217,6 +225,8 @@ class Keeper:
                 await self._desk.recording(carrier, noted.step, noted.turn, noted.happened, at=noted.at)
             elif noted.what.startswith("page-"):
                 await self._played_page(carrier, noted)
+            elif noted.what == "whisper-accept":
+                await self._desk.whisper_accept(carrier, noted.call, noted.person, noted.happened, at=noted.at)
             elif noted.what == OFFLINE:
                 await self._desk.offline(carrier, noted.happened, at=noted.at)
             else:

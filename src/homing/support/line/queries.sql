@@ -393,10 +393,13 @@ UPDATE line_recordings SET state = 'erased', content = NULL, key_sealed = NULL, 
 WHERE state = 'kept' AND erase_at <= :now RETURNING recording_id, intake_id, sha256;
 
 -- name: chore$
--- Claim a chore that was last done before a moment; nothing comes back where it was done since.
+-- Claim a chore that was last done before a moment; nothing comes back where it was done since. One that was done in the future
+-- was done by a clock that was wrong, and is not waited for.
 -- writes: line_chores
 INSERT INTO line_chores (name, done_at) VALUES (:name, :now)
-ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at WHERE line_chores.done_at <= :before RETURNING name;
+ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at
+WHERE line_chores.done_at <= :before OR line_chores.done_at > :now::timestamptz + (:now::timestamptz - :before::timestamptz)
+RETURNING name;
 
 -- name: add_test$
 -- Begin a test call.
@@ -409,12 +412,13 @@ INSERT INTO line_tests (carrier, number, made_at, wakes) VALUES (:carrier, :numb
 SELECT made_at, seen_at, outcome, wakes FROM line_tests WHERE test_id = :test_id;
 
 -- name: hear_test^
--- Note that a test call was heard; nothing comes back where none is expected.
+-- Note that a test call was heard; nothing comes back where none is expected. One that was taken for silent may be heard late; it
+-- is a test call all the same, and nobody's who must be called back.
 -- writes: line_tests
 UPDATE line_tests SET seen_at = :now, call_id = :call_id, outcome = 'heard'
 WHERE test_id = (SELECT test_id FROM line_tests
-                 WHERE carrier = :carrier AND number = :number AND made_at > :since AND seen_at IS NULL AND outcome IS NULL
-                 ORDER BY test_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+                 WHERE carrier = :carrier AND number = :number AND made_at > :since AND seen_at IS NULL
+                 ORDER BY outcome IS NOT NULL, test_id LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING test_id, wakes;
 
 -- name: is_test$

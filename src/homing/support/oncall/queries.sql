@@ -215,8 +215,10 @@ SELECT * FROM oncall_pages WHERE run_id = :run_id ORDER BY page_id;
 SELECT count(*) FROM oncall_pages WHERE person_id = :person_id AND kind = :kind AND sent_at > :since;
 
 -- name: beat$
--- Take the turn to tell the outside that we live; NULL: it was told within the minute.
+-- Take the turn to tell the outside that we live; NULL: it was told within the minute. A turn in the future was taken by a clock
+-- that was wrong.
 -- writes: oncall_beats
 INSERT INTO oncall_beats (beat_at) VALUES (:now)
-ON CONFLICT (one) DO UPDATE SET beat_at = excluded.beat_at WHERE oncall_beats.beat_at <= :before
+ON CONFLICT (one) DO UPDATE SET beat_at = excluded.beat_at
+WHERE oncall_beats.beat_at <= :before OR oncall_beats.beat_at > :now::timestamptz + (:now::timestamptz - :before::timestamptz)
 RETURNING beat_at;

@@ -51,11 +51,19 @@ class Keeper:
         after = 0
         while waiting := await store.waiting_after(self._pool, after, AT_ONCE):
             for record_id in waiting:
-                record = await store.record(self._pool, record_id)
-                number = 0 if record is None else record.reminders + 1
-                if number and await self._is_due(record_id, number):
-                    await self._desk.remind(record_id, number)
+                try:
+                    await self._remind_one(record_id)
+                except (Temporary, *db.TEMPORARY) as trouble:
+                    _log.warning("reminder_waits", record=record_id, cause=type(trouble).__name__)
+                except Exception:  # the edge of one record: the others are asked about, and checks are run
+                    _log.exception("reminder_failed", record=record_id)
             after = waiting[-1]
+
+    async def _remind_one(self, record_id: int) -> None:
+        record = await store.record(self._pool, record_id)
+        number = 0 if record is None else record.reminders + 1
+        if number and await self._is_due(record_id, number):
+            await self._desk.remind(record_id, number)
 
     async def _is_due(self, record_id: int, number: int) -> bool:
         """Return whether a reminder is due: after 2, 5 and 9 business days."""

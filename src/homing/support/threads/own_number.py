@@ -131,13 +131,15 @@ class OwnNumber:
         action = OwnNumberAddresses(self._base, carrier.name, call_ref).accept(person_id)
         return (Gather(action=action, prompt=(Say(script.WHISPER),), digits=1, timeout_s=8), Hangup())
 
-    async def whisper_accept(self, carrier: Carrier, call_ref: int, person_id: int, happened: Happened) -> Document:
-        """Connect who pressed 1; whoever did not is let go: a voicemail accepts nothing."""
+    async def whisper_accept(
+        self, carrier: Carrier, call_ref: int, person_id: int, happened: Happened, *, at: datetime | None = None
+    ) -> Document:
+        """Connect who pressed 1; whoever did not is let go: a voicemail accepts nothing. at: as of `inbound`."""
         if happened.digits != "1":
             return (Hangup(),)
         async with self._transaction() as (connection, now):
             one = await store.call(connection, call_ref)
-            if one is None or one.carrier != carrier.name or one.ended_at is not None:
+            if one is None or one.carrier != carrier.name or (one.ended_at is not None and (at is None or one.ended_at < at)):
                 return (Hangup(),)
             await store.sql.accept_call(connection, call_ref=call_ref, person_id=person_id)
             await store.note(connection, call_ref, now, f"staff {person_id}", "accepted")

@@ -72,8 +72,16 @@ class OwnNumberKeeper:
         read = [(path, await self._journal.read(path)) for path in await self._journal.waiting()]
         # What was said comes before the news that the call has ended, whichever was written down first.
         for path, noted in sorted(read, key=lambda one: one[1] is not None and one[1].what == "status"):
-            if noted is not None:
+            if noted is None:
+                continue
+            try:
                 await self._played(noted)
+            except (Temporary, *db.TEMPORARY):
+                raise
+            except Exception:  # the edge of one request: the others are played all the same
+                log.exception("tam_journal_not_played", file=path.name)
+                await self._journal.put_aside(path)
+            else:
                 await self._journal.forget(path)
 
     async def look(self) -> None:
@@ -141,6 +149,8 @@ class OwnNumberKeeper:
                 await self._own.status(carrier, noted.happened, at=noted.at)
             elif noted.what == "recording":
                 await self._own.recording(carrier, noted.step, noted.turn, noted.happened, at=noted.at)
+            elif noted.what == "whisper-accept":
+                await self._own.whisper_accept(carrier, noted.call, noted.person, noted.happened, at=noted.at)
             elif noted.what == OFFLINE:
                 await self._own.offline(carrier, noted.happened, at=noted.at)
             else:

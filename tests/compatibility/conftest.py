@@ -17,7 +17,7 @@ def inbox() -> Iterator[Inbox]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """Whom clients over TLS trust."""
     return Authority(tmp_path_factory.mktemp("authority"))

@@ -18,14 +18,14 @@ HELD = Provider(name="Held", domains=("held.test",), addresses=("127.0.0.15",))
 NOMAIL = Provider(name="Nomail", domains=("nomail.test",), zone=Zone.NULL_MX)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def neighbours() -> Iterator[Neighbours]:
     """A small internet of well-known characters."""
     with Neighbours(FRIENDS, GREY, RUSTY, SAFE, HELD, NOMAIL) as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(postgres_server: TestServer, neighbours: Neighbours) -> Iterator[House]:
     """A house that many stories share; each uses addresses of its own."""
     with postgres_server.fresh() as dsn, House(neighbours, database=dsn) as made:

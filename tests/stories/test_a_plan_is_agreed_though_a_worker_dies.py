@@ -43,7 +43,7 @@ async def people_of(dsn: str) -> tuple[int, str]:
             contact_id=0,
             account_id=account_id,
             name="Kim",
-            email="kim@friends.test",
+            email="pat@friends.test",
             email_verified_at=None,
             role=ContactRole.AUTHORISED,
             may_sign=True,
@@ -80,9 +80,9 @@ def test_a_plan_is_agreed_though_a_worker_dies_and_a_review_shows_what_the_metri
         return status == 200 and seen["results"]["awaits"] == "customer"
 
     house.wait_until(asked, 60, "the customer is asked")
-    house.wait_until(lambda: neighbours.received_by("kim@friends.test"), 30, "the mail has arrived")
+    house.wait_until(lambda: neighbours.received_by("pat@friends.test"), 30, "the mail has arrived")
     assert house.sql("SELECT count(sent_at) FROM tam_letters WHERE purpose = 'proposal'") == [(1,)]
-    status, agreed = house.call(f"{path}/agreement", {"version": 1, "contact": "kim@friends.test"})
+    status, agreed = house.call(f"{path}/agreement", {"version": 1, "contact": "pat@friends.test"})
     assert (status, agreed["results"]["state"]) == (200, "agreed")
     house.wait_until(lambda: neighbours.received_by("tam@friends.test"), 30, "the TAM is told")
 

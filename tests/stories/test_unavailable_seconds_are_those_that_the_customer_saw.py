@@ -71,7 +71,7 @@ class Load:
     def _by_smtp(self) -> bool:
         try:
             with smtplib.SMTP("127.0.0.1", self.house.smtp_port, local_hostname="c.acme.test", timeout=20) as client:
-                client.sendmail("news@acme.test", ["kim@friends.test"], "From: news@acme.test\r\nSubject: x\r\n\r\nx\r\n")
+                client.sendmail("news@acme.test", ["lee@friends.test"], "From: news@acme.test\r\nSubject: x\r\n\r\nx\r\n")
             return True
         except (OSError, smtplib.SMTPException):
             return False

@@ -24,7 +24,7 @@ test: $(DEV) ## Set everything up and pass the tests
 	$(BIN)/python -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder
 
 test-pure: $(DEV) ## Only the pure tests, in seconds
-	$(BIN)/python -m pytest tests/rules tests/house
+	$(BIN)/python -m pytest tests/rules tests/house -n 2 --dist worksteal
 
 check: $(DEV) ## Lint, types, import contracts, format
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from homing.ground import db
 from tests.kit.postgres import TestServer
 
 # How busy the machine is says nothing about the code.
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("house", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
 
 # What waits for real processes takes longest, so it begins first: at the end no test process waits for another one.

@@ -154,7 +154,7 @@ def _result(plan: Plan, runs: list[Run], counted: dict[str, int]) -> Result:
     )
     columns = ["system, sessions", "runs", "accepted/s", "end to end/s", "CPU ms/message", "worker MB", "lost", "more"]
     table = Table("", columns)
-    ratio_table = Table("homing against Postfix, pair by pair (median)", ["sessions", "accepted", "end to end", "CPU of Postfix"])
+    ratio_table = Table("Ratios to Postfix, pair by pair (median)", ["sessions", "accepted", "end to end", "CPU of Postfix"])
     ratios: list[float] = []
     shares: list[float] = []
     for sessions in (20, 200):

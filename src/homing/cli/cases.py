@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from homing.accounts import store as accounts
-from homing.boot.support import audited
 from homing.cli import cases_course, cases_end, cases_view, output, reach, typed
 from homing.cli.cases_who import AsOption, NumberArgument, TextOption, actor_of, contact_of, done, member_of, say, words_of
 from homing.cli.keys import AccountOption, JsonOption
@@ -318,6 +317,7 @@ def audit(
     json: JsonOption = False,
 ) -> None:
     """Show what the nightly audits found: they replay the events of cases, calls, threads and the programme, and compare."""
+    from homing.boot.support import audited  # the whole wing; every other command starts faster without it
 
     async def work() -> list[Audit]:
         async with reach.database(reach.settings()) as pool:

@@ -44,6 +44,7 @@ from homing.support.cases.happened import (
     Withdrawn,
     Wrote,
 )
+from homing.support.cases.rules import resolution
 from homing.support.cases.types import Agreement, Case, Proposal, Purpose, Scope, Severity, Side, Signature, State, Verdict
 
 
@@ -188,7 +189,10 @@ def _resolution(case: Case, event: Event) -> dict[str, Any]:
                 "signatures": tuple(_void(one) for one in case.signatures),
             }
         case Signed() as signed:
-            return {"signatures": (*case.signatures, _signature(signed, event.at)), "draft": _without(case.draft, signed)}
+            return {
+                "signatures": (*case.signatures, resolution.signature(signed, event.at)),
+                "draft": _without(case.draft, signed),
+            }
         case Drafted(contact_id=contact_id):
             return {"draft": contact_id}
         case Doubted(version=version):
@@ -255,18 +259,3 @@ def _void(one: Signature) -> Signature:
 
 def _without(draft: int | None, signed: Signed) -> int | None:
     return None if signed.by is Side.CUSTOMER else draft
-
-
-def _signature(signed: Signed, at: datetime) -> Signature:
-    return Signature(
-        version=signed.version,
-        sha256=signed.sha256,
-        side=signed.by,
-        person=signed.person,
-        email=signed.email,
-        method=signed.method,
-        evidence=signed.evidence,
-        at=at,
-        entered_by=signed.entered_by,
-        dispute_until=signed.dispute_until,
-    )

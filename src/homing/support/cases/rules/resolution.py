@@ -7,8 +7,10 @@ nothing contradicts it.
 import hashlib
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 
+from homing.support.cases.happened import Signed
 from homing.support.cases.types import Proposal, Side, Signature
 
 LONGEST_TEXT = 10_000
@@ -69,6 +71,22 @@ def valid(proposal: Proposal, signatures: Sequence[Signature]) -> list[Signature
     if not proposal.stands:
         return []
     return [one for one in signatures if not one.void and (one.version, one.sha256) == (proposal.version, digest(proposal.text))]
+
+
+def signature(signed: Signed, at: datetime) -> Signature:
+    """Return the signature that an event adds."""
+    return Signature(
+        version=signed.version,
+        sha256=signed.sha256,
+        side=signed.by,
+        person=signed.person,
+        email=signed.email,
+        method=signed.method,
+        evidence=signed.evidence,
+        at=at,
+        entered_by=signed.entered_by,
+        dispute_until=signed.dispute_until,
+    )
 
 
 def is_agreed(proposal: Proposal, signatures: Sequence[Signature]) -> bool:

@@ -61,7 +61,6 @@ from homing.support.cases.types import (
     Purpose,
     Severity,
     Side,
-    Signature,
     State,
     Verdict,
     Verified,
@@ -456,22 +455,9 @@ def sign(
         entered_by=entered_by,
         dispute_until=dispute_until,
     )
-    if resolution.is_agreed(proposal, [*case.signatures, _as_signature(signed, at)]):
+    if resolution.is_agreed(proposal, [*case.signatures, resolution.signature(signed, at)]):
         return [signed, Resolved(version=version, sha256=proposal.sha256)]
     return [signed]
-
-
-def _as_signature(signed: Signed, at: datetime) -> Signature:
-    return Signature(
-        version=signed.version,
-        sha256=signed.sha256,
-        side=signed.by,
-        person=signed.person,
-        email=signed.email,
-        method=signed.method,
-        evidence=signed.evidence,
-        at=at,
-    )
 
 
 def draft(case: Case, version: int, *, contact_id: int, may: str, because: str, at: datetime, words: str = "") -> Decision:

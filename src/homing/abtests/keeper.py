@@ -11,11 +11,10 @@ from homing.abtests import store
 from homing.abtests.rules.phase import Complete, End, next_step
 from homing.abtests.types import AbTest, Status
 from homing.events.types import Event, EventType
-from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.db import Executor, Pool
-from homing.ground.errors import Temporary
 from homing.ground.log import get
+from homing.ground.turns import take_turns
 
 log = get("abtests")
 
@@ -40,15 +39,13 @@ class Keeper:
 
     async def run(self) -> None:
         """Look at tests until cancelled."""
-        while True:
-            try:
-                while await self.look(self._clock.now()):
-                    pass
-            except (Temporary, *db.TEMPORARY) as trouble:
-                log.warning("ab_tests_wait", cause=type(trouble).__name__)
-            except Exception:  # the edge of one look: the next one finds the same test
-                log.exception("ab_tests_failed")
-            await asyncio.sleep(EVERY.total_seconds())
+        await take_turns(
+            lambda: self.look(self._clock.now()),
+            every_s=EVERY.total_seconds(),
+            log=log,
+            waits="ab_tests_wait",
+            failed="ab_tests_failed",
+        )
 
     async def look(self, now: datetime) -> bool:
         """Look at one test that is due for it; return whether there was one."""

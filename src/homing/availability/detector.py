@@ -86,7 +86,9 @@ class Detector:
     async def run(self, stop: asyncio.Event) -> None:
         """Look until told to stop."""
         learned_at = -LEARN_S
-        while not await set_within(stop, LOOK_S):
+        while not await set_within(
+            stop, LOOK_S
+        ):  # no take_turns: a look waits for nothing, and what the store cannot tell is left out
             try:
                 if asyncio.get_running_loop().time() >= learned_at + LEARN_S:
                     learned_at = asyncio.get_running_loop().time()

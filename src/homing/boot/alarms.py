@@ -5,7 +5,6 @@ An outage of many accounts is one ladder, so that nobody's telephone rings a tho
 A finding and what was done about it are one transaction, so a worker that dies is followed by another.
 """
 
-import asyncio
 from datetime import timedelta
 
 from homing.availability import decisions
@@ -13,7 +12,7 @@ from homing.availability.types import Finding, Rule
 from homing.contracts import store as contracts
 from homing.ground import db, log
 from homing.ground.clock import Clock
-from homing.ground.errors import Temporary
+from homing.ground.turns import PASSING, take_turns
 from homing.metrics.watch import Mail
 from homing.support.oncall import runs
 
@@ -51,14 +50,13 @@ class Alarms:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            try:
-                await self.turn()
-            except (Temporary, *db.TEMPORARY) as trouble:
-                _log.warning("alarms_wait", cause=type(trouble).__name__)
-            except Exception:  # the edge of one turn: the next one finds the same rows
-                _log.exception("alarms_turn_failed")
-            await asyncio.sleep(LOOKS_S)
+        await take_turns(
+            self.turn,
+            every_s=LOOKS_S,
+            log=_log,
+            waits="alarms_wait",
+            failed="alarms_turn_failed",
+        )
 
     async def turn(self) -> int:
         """Do what the findings that are new ask for; return how many."""
@@ -70,7 +68,7 @@ class Alarms:
                     try:
                         async with connection.transaction():
                             await self._tell(connection, one)
-                    except (Temporary, *db.TEMPORARY):
+                    except PASSING:
                         raise
                     except Exception:  # the edge of one finding: it stands in the log, and the others must not wait
                         _log.exception("finding_not_told", account_id=one.account_id, rule=one.rule.value)

@@ -12,8 +12,8 @@ from homing.boot.line import channels_of, line_base, line_settings, outbound
 from homing.ground import db, log
 from homing.ground.clock import Clock
 from homing.ground.config import Settings
-from homing.ground.errors import Temporary
 from homing.ground.secrets import MasterKey
+from homing.ground.turns import edge
 from homing.ground.waiting import set_within
 from homing.support.cases.calls import Calls
 from homing.support.cases.desk import Desk as Cases
@@ -50,7 +50,7 @@ class Standby:
         """Stand by until told to stop."""
         loop = asyncio.get_running_loop()
         served_at, at_work = loop.time(), False
-        while not await set_within(halt, LOOKS_S):
+        while not await set_within(halt, LOOKS_S):  # no take_turns: it lasts until told, and most turns are a worker's
             if self._served():
                 served_at, at_work = loop.time(), False
                 continue
@@ -59,11 +59,7 @@ class Standby:
             if not at_work:
                 _log.error("oncall_stands_in", away_s=AWAY_S)
                 at_work = True
-            try:
+            with edge(_log, waits="oncall_waits", failed="oncall_turn_failed"):
                 await self._alarms.turn()
                 await self._engine.turn()
-            except (Temporary, *db.TEMPORARY) as trouble:
-                _log.warning("oncall_waits", cause=type(trouble).__name__)
-            except Exception:  # the edge of one turn: the next one finds the same rows
-                _log.exception("oncall_turn_failed")
         await self._engine.end()

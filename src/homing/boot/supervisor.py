@@ -47,12 +47,13 @@ from homing.ground import channel, db, disk, log, metrics, sockets
 from homing.ground.clock import SystemClock
 from homing.ground.config import Settings
 from homing.ground.doorman import Doorman, Turned
-from homing.ground.errors import HomingError, Misuse
+from homing.ground.errors import Misuse
 from homing.ground.migrate import migrate
 from homing.ground.postgres import DSN_FILE, EmbeddedPostgres
 from homing.ground.secrets import load_or_make
 from homing.ground.supervise import Supervisor, Worker, WorkerState
 from homing.ground.tls import self_signed, server_context
+from homing.ground.turns import edge
 from homing.ground.waiting import set_within
 from homing.inbound import postmaster
 from homing.ingest import store as ingest
@@ -341,7 +342,7 @@ class House:
         sealer = Sealer(self.pool, load_or_make(self.settings.master_key_path), now=SystemClock().now)
         while not await set_within(halt, HOUSEKEEPING_S):
             today = SystemClock().now().date()
-            try:
+            with edge(_log, waits="housekeeping_waits", failed="housekeeping_failed"):
                 try:
                     await events.ensure_partitions(self.pool, today)
                 finally:
@@ -358,8 +359,6 @@ class House:
                 await figures.forget(self.pool, SystemClock().now())
                 await sealer.run_once()
                 await events.drop_partitions(self.pool, before=today - timedelta(days=self.settings.event_retention_days))
-            except (HomingError, *db.TEMPORARY) as trouble:
-                _log.warning("housekeeping_failed", cause=str(trouble)[:300])
 
     @staticmethod
     def _watch(registry: CollectorRegistry, supervisor: Supervisor) -> None:

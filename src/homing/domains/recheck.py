@@ -16,8 +16,8 @@ from homing.domains.types import DkimKey, SendingDomain, TrackingDomain, Verdict
 from homing.domains.verify import DomainDns, Seen, look_at_cname, look_at_key, look_at_mx
 from homing.ground import db
 from homing.ground.clock import Clock
-from homing.ground.errors import Temporary
 from homing.ground.log import get
+from homing.ground.turns import edge
 
 log = get("domains")
 
@@ -60,14 +60,10 @@ class Rechecker:
     async def run(self) -> None:
         """Look at what falls due until cancelled."""
         while True:
-            await asyncio.sleep(LOOKS_S * (0.5 + self._chance()))
-            try:
+            await asyncio.sleep(LOOKS_S * (0.5 + self._chance()))  # no take_turns: name servers are asked at no fixed beat
+            with edge(log, waits="domain_checks_wait", failed="domain_checks_failed"):
                 while await self.turn() >= BATCH:
                     pass
-            except (Temporary, *db.TEMPORARY) as trouble:
-                log.warning("domain_checks_wait", cause=type(trouble).__name__)
-            except Exception:  # the edge of one turn: what was claimed is looked at when its claim has run out
-                log.exception("domain_checks_failed")
 
     async def turn(self) -> int:
         """Look at up to BATCH sending domains and as many tracking domains, and remove as many unproved ones.
@@ -93,14 +89,9 @@ class Rechecker:
 
     async def _guarded(self, domain: str, look: Coroutine[None, None, Changed]) -> None:
         async with self._slots:
-            try:
+            changes = Changed()
+            with edge(log, waits="domain_check_waits", failed="domain_check_failed", domain=domain):
                 changes = await look
-            except (Temporary, *db.TEMPORARY) as trouble:
-                log.warning("domain_check_waits", domain=domain, cause=type(trouble).__name__)
-                return
-            except Exception:  # the edge of one look: it comes again when its claim has run out
-                log.exception("domain_check_failed", domain=domain)
-                return
         for what in changes.doubtful:
             log.info("domain_record_not_found", domain=domain, record=what)
         for what in changes.lost:

@@ -113,7 +113,7 @@ class PoolBook:
         """Ask each second whether something has changed. Runs until cancelled."""
         self._running = True
         try:
-            while True:
+            while True:  # no take_turns: while the store is away what is known serves, and nobody need be told
                 try:
                     await self.refresh()
                 except StoreUnavailable:

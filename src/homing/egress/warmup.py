@@ -16,8 +16,8 @@ from homing.egress.rules.choice import Standing
 from homing.egress.rules.warmup import Lease, Returned
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
-from homing.ground.errors import StoreUnavailable
 from homing.ground.log import get
+from homing.ground.turns import edge
 
 log = get("egress")
 
@@ -161,12 +161,8 @@ class Warmup:
                 ended = held.until is not None and held.until <= self._clock.now()
                 if everything or ended or moment - held.used_at > IDLE_S:
                     held.unused, held.left = held.unused + held.left, 0
-                try:
+                with edge(log, waits="warmup_not_told", failed="warmup_tell_failed", address=address):
                     await self._exchange(address, held, wanted=False)
-                except StoreUnavailable as trouble:
-                    log.warning("warmup_not_told", address=address, cause=str(trouble))
-                except Exception:  # the edge of one address
-                    log.exception("warmup_tell_failed", address=address)
                 nothing = not (held.left or held.unused or held.put_off or held.beyond)
                 if nothing and self._stage(address) is None and moment - held.used_at > IDLE_S:
                     self._held.pop(address, None)

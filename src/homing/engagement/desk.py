@@ -13,8 +13,8 @@ from homing.events import store
 from homing.events.rules.erasure import is_erased
 from homing.events.types import Event, EventType, Logged
 from homing.ground import db
-from homing.ground.errors import Temporary
 from homing.ground.log import get
+from homing.ground.turns import PASSING
 from homing.recipients.types import SuppressionRow
 
 log = get("engagement")
@@ -79,7 +79,9 @@ class Desk:
             batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             try:
                 await self._write(batch)
-            except (Temporary, *db.TEMPORARY) as trouble:
+            except (
+                PASSING
+            ) as trouble:  # no take_turns: what was noted is in memory alone, so a batch is kept, or counted as dropped
                 log.warning("engagement_waits", cause=type(trouble).__name__, requests=len(batch))
                 self._waiting = (batch + self._waiting)[:MOST_WAITING]
                 await asyncio.sleep(1.0)

@@ -55,7 +55,7 @@ class Folder:
     async def run(self, stop: asyncio.Event) -> None:
         """Fold every few seconds until told to stop, and once more then."""
         silent = False
-        while True:
+        while True:  # no take_turns: it ends with a last pass, and says only once that the store is away
             stopping = await set_within(stop, FOLD_S)
             try:
                 while (await self.fold()).more:

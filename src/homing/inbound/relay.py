@@ -15,6 +15,7 @@ from homing.ground import log
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
 from homing.ground.errors import Temporary
+from homing.ground.turns import edge
 from homing.ground.waiting import set_within
 from homing.inbound import store
 from homing.inbound.relay_types import RelayMail
@@ -73,13 +74,11 @@ class RelayEngine:
         """Work until told to stop, then let what is under way end."""
         async with asyncio.TaskGroup() as posts:
             stopping = posts.create_task(self._wake_at(stop))
-            while not stop.is_set():
+            while not stop.is_set():  # no take_turns: it is told to stop, and lets its posts end
                 self._news.clear()
-                try:
+                taken = 0
+                with edge(_log, waits="relay_mail_not_read", failed="relay_turn_failed"):
                     taken = await self._take(posts)
-                except Temporary as trouble:
-                    _log.warning("relay_mail_not_read", cause=type(trouble).__name__)
-                    taken = 0
                 if not taken:
                     await set_within(self._news, _LOOK_EVERY_S)
             await stopping

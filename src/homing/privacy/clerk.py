@@ -9,12 +9,10 @@ from datetime import datetime, timedelta
 
 from homing.events import store as events
 from homing.events.rules.erasure import marker
-from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.db import Executor, Pool
-from homing.ground.errors import Temporary
 from homing.ground.log import get
-from homing.ground.waiting import set_within
+from homing.ground.turns import take_turns
 from homing.privacy import store
 from homing.privacy.types import Ask, PrivacyRequest
 from homing.recipients import store as recipients
@@ -51,16 +49,14 @@ class Clerk:
 
     async def run(self) -> None:
         """Carry out until cancelled."""
-        while True:
-            self._news.clear()
-            try:
-                while await self.step(self._clock.now()):
-                    pass
-            except (Temporary, *db.TEMPORARY) as trouble:
-                log.warning("privacy_waits", cause=type(trouble).__name__)
-            except Exception:  # the edge of one step: the next look finds the same request
-                log.exception("privacy_failed")
-            await set_within(self._news, LOOKS_S)
+        await take_turns(
+            lambda: self.step(self._clock.now()),
+            every_s=LOOKS_S,
+            log=log,
+            waits="privacy_waits",
+            failed="privacy_failed",
+            news=self._news,
+        )
 
     async def step(self, now: datetime) -> bool:
         """Take one step of one request that is due; return whether there was one."""

@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from homing.ground.db import TEMPORARY, Executor, queries
+from homing.ground.db import Executor, queries
 from homing.ground.log import get
+from homing.ground.turns import take_turns
 from homing.recipients.store import canonical
 
 log = get("recipients")
@@ -55,14 +56,13 @@ class Fresh:
 
     async def run(self) -> None:
         """Look each second until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except TEMPORARY as trouble:
-                log.warning("fresh_not_read", cause=type(trouble).__name__)
-            except Exception:  # the edge of one look: the next one sees the same rows
-                log.exception("fresh_failed")
-            await asyncio.sleep(EVERY_S)
+        await take_turns(
+            self.look,
+            every_s=EVERY_S,
+            log=log,
+            waits="fresh_not_read",
+            failed="fresh_failed",
+        )
 
     async def look(self) -> None:
         """Look once for what has come since the last time."""

@@ -12,9 +12,8 @@ from uuid import UUID
 from homing.accounts import subaccounts
 from homing.ground import db
 from homing.ground.clock import Clock
-from homing.ground.errors import Temporary
 from homing.ground.log import get
-from homing.ground.waiting import set_within
+from homing.ground.turns import PASSING, take_turns
 from homing.recipients import imports
 from homing.recipients.importing import Batch, SourceFile, Tally, put
 from homing.recipients.imports import Import
@@ -60,16 +59,14 @@ class Importer:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            try:
-                while await self.turn():
-                    pass
-            except (Temporary, *db.TEMPORARY) as trouble:
-                log.warning("imports_wait", cause=type(trouble).__name__)
-            except Exception:  # the edge of one turn: the import was let go, or its claim runs out
-                log.exception("imports_turn_failed")
-            await set_within(self._news, LOOKS_S)
-            self._news.clear()
+        await take_turns(
+            self.turn,
+            every_s=LOOKS_S,
+            log=log,
+            waits="imports_wait",
+            failed="imports_turn_failed",
+            news=self._news,
+        )
 
     async def turn(self) -> bool:
         """Claim one import and work it off; False: there is none."""
@@ -85,7 +82,7 @@ class Importer:
         except Lost:
             log.warning("import_lost", import_id=str(one.import_id))
             return True
-        except (asyncio.CancelledError, Temporary, *db.TEMPORARY):
+        except (asyncio.CancelledError, *PASSING):
             await self._let_go(one)
             raise
         except Exception:  # the edge of one import: it has failed, and its owner can see how far it came

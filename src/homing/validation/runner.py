@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from homing.accounts import validations
 from homing.ground import db
 from homing.ground.clock import Clock
-from homing.ground.errors import Temporary
 from homing.ground.log import get
-from homing.ground.waiting import set_within
+from homing.ground.turns import PASSING, take_turns
 from homing.validation import store
 from homing.validation.judge import Judge
 from homing.validation.store import ValidationList
@@ -61,16 +60,14 @@ class Runner:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            try:
-                while await self.turn():
-                    pass
-            except (Temporary, *db.TEMPORARY) as trouble:
-                log.warning("validation_waits", cause=type(trouble).__name__)
-            except Exception:  # the edge of one turn: the list was let go, or its claim runs out
-                log.exception("validation_turn_failed")
-            await set_within(self._news, LOOKS_S)
-            self._news.clear()
+        await take_turns(
+            self.turn,
+            every_s=LOOKS_S,
+            log=log,
+            waits="validation_waits",
+            failed="validation_turn_failed",
+            news=self._news,
+        )
 
     async def turn(self) -> bool:
         """Claim one list and work it off; False: there is none."""
@@ -87,7 +84,7 @@ class Runner:
         except Lost:
             log.warning("validation_lost", list_id=str(one.list_id))
             return True
-        except (asyncio.CancelledError, Temporary, *db.TEMPORARY):
+        except (asyncio.CancelledError, *PASSING):
             await self._let_go()
             raise
         except Exception:  # the edge of one list
@@ -129,7 +126,7 @@ class Runner:
                     return judging.result()
         finally:
             judging.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Temporary, *db.TEMPORARY):
+            with contextlib.suppress(asyncio.CancelledError, *PASSING):
                 await judging
 
     async def _let_go(self) -> None:

@@ -15,10 +15,10 @@ import msgspec
 from homing.events.rules.wire import pushed
 from homing.ground import db
 from homing.ground.clock import Clock
-from homing.ground.errors import Temporary
 from homing.ground.http import Answered
 from homing.ground.log import get
 from homing.ground.oauth import NoToken
+from homing.ground.turns import edge
 from homing.ground.waiting import set_within
 from homing.webhooks import store
 from homing.webhooks.delivery import Poster
@@ -62,17 +62,13 @@ class Pusher:
         """Push until cancelled."""
         async with asyncio.TaskGroup() as posts:
             while True:
-                try:
+                with edge(log, waits="webhooks_wait", failed="webhooks_turn_failed"):
                     for batch in await self.turn():
                         self._busy[batch.webhook_id] += 1
                         posts.create_task(self._guarded(batch), name=f"webhook {batch.batch_id.hex}")
-                except (Temporary, *db.TEMPORARY) as trouble:
-                    log.warning("webhooks_wait", cause=type(trouble).__name__)
-                except Exception:  # the edge of one turn: the next one finds the same rows
-                    log.exception("webhooks_turn_failed")
                 await set_within(self._news, LOOKS_S)
                 self._news.clear()
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # no take_turns: after news, events gather for a moment
 
     async def turn(self) -> list[Batch]:
         """Form batches, tidy now and then, and claim what is due."""
@@ -96,11 +92,8 @@ class Pusher:
 
     async def _guarded(self, batch: Batch) -> None:
         try:
-            await self.push(batch)
-        except (Temporary, *db.TEMPORARY) as trouble:
-            log.warning("batch_waits", batch_id=batch.batch_id.hex, cause=type(trouble).__name__)
-        except Exception:  # the edge of one batch: it is tried again when its claim has run out
-            log.exception("batch_failed", batch_id=batch.batch_id.hex)
+            with edge(log, waits="batch_waits", failed="batch_failed", batch_id=batch.batch_id.hex):
+                await self.push(batch)
         finally:
             self._busy[batch.webhook_id] -= 1
             if not self._busy[batch.webhook_id]:

@@ -4,12 +4,11 @@ The customer's word stands whatever the ledger shows: the note is for whoever wo
 worker that dies is followed by another; a note and its row are one transaction.
 """
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from homing.ground import db, log
-from homing.ground.errors import Temporary
+from homing.ground.turns import PASSING, take_turns
 from homing.support.cases import store
 from homing.support.cases.desk import Desk
 from homing.support.cases.types import SYSTEM, Channel, Incoming, Purpose, Side, Verified
@@ -40,15 +39,13 @@ class Extracts:
 
     async def run(self) -> None:
         """Write until cancelled."""
-        while True:
-            try:
-                while await self.turn():
-                    pass
-            except (Temporary, *db.TEMPORARY) as trouble:
-                _log.warning("extracts_wait", cause=type(trouble).__name__)
-            except Exception:  # the edge of one turn: the next one finds the same rows
-                _log.exception("extracts_turn_failed")
-            await asyncio.sleep(LOOKS_S)
+        await take_turns(
+            self.turn,
+            every_s=LOOKS_S,
+            log=_log,
+            waits="extracts_wait",
+            failed="extracts_turn_failed",
+        )
 
     async def turn(self) -> bool:
         """Write one note that is due; return whether there was one."""
@@ -62,7 +59,7 @@ class Extracts:
                     async with connection.transaction():
                         await self._write(connection, row, now)
                         await store.put_extract(connection, row, done_at=now)
-                except (Temporary, *db.TEMPORARY):
+                except PASSING:
                     raise
                 except Exception:  # the edge of one extract: the others must not wait for it
                     _log.exception("extract_failed", case=row.case_id)

@@ -4,13 +4,12 @@ followed by others, what ended long ago is put away.
 Every worker keeps; each step takes its case, and looks again whether it is still due.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 
 from homing.ground import db, log
-from homing.ground.errors import Temporary
+from homing.ground.turns import edge, take_turns
 from homing.support.cases import quarantine, steps, store
 from homing.support.cases.desk import Desk
 from homing.support.cases.endings import Endings
@@ -40,14 +39,14 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep until cancelled."""
-        while True:
-            await asyncio.sleep(LOOKS_S)
-            try:
-                await self.turn()
-            except (Temporary, *db.TEMPORARY) as trouble:
-                _log.warning("cases_wait", cause=type(trouble).__name__)
-            except Exception:  # the edge of one turn: the next one finds the same cases
-                _log.exception("cases_turn_failed")
+        await take_turns(
+            self.turn,
+            every_s=LOOKS_S,
+            log=_log,
+            waits="cases_wait",
+            failed="cases_turn_failed",
+            rests_first=True,
+        )
 
     async def turn(self) -> None:
         """Do what is due."""
@@ -96,9 +95,5 @@ class Keeper:
         return reading.elapsed_s >= REMINDERS_S[proposal.reminders]
 
     async def _one(self, case_id: int, step: Callable[[int], Awaitable[object]]) -> None:
-        try:
+        with edge(_log, waits="case_waits", failed="case_step_failed", case=case_id):
             await step(case_id)
-        except (Temporary, *db.TEMPORARY) as trouble:
-            _log.warning("case_waits", case=case_id, cause=type(trouble).__name__)
-        except Exception:  # the edge of one case: the others go on
-            _log.exception("case_step_failed", case=case_id)

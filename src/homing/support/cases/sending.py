@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from homing.ground import db, log
-from homing.ground.errors import Temporary
-from homing.ground.waiting import set_within
+from homing.ground.turns import PASSING, take_turns
 from homing.message.addresses import BadAddress
 from homing.spool.types import Part
 from homing.support.clocks.store import LegalClock
@@ -96,18 +95,14 @@ class Round(ABC, Generic[L]):
 
     async def run(self) -> None:
         """Send until cancelled."""
-        while True:
-            self._news.clear()
-            try:
-                sent = await self.turn()
-            except (Temporary, *db.TEMPORARY) as trouble:
-                self._log.warning("letters_wait", cause=type(trouble).__name__)
-                sent = 0
-            except Exception:  # the edge of one turn: claims run out, and the next one finds the same letters
-                self._log.exception("letters_turn_failed")
-                sent = 0
-            if not sent:
-                await set_within(self._news, LOOKS_S)
+        await take_turns(
+            self.turn,
+            every_s=LOOKS_S,
+            log=self._log,
+            waits="letters_wait",
+            failed="letters_turn_failed",
+            news=self._news,
+        )
 
     async def turn(self) -> int:
         """Send what is due; return how many were tried."""
@@ -116,7 +111,7 @@ class Round(ABC, Generic[L]):
         for letter in letters:
             try:
                 await self._one(letter, now)
-            except (Temporary, *db.TEMPORARY) as passing:
+            except PASSING as passing:
                 await self._again(letter, now, type(passing).__name__)
             except BadAddress as bad:
                 await self._again(letter, now, str(bad), give_up=True)

@@ -4,13 +4,12 @@ Every worker keeps; a clock is one worker's while it is written. Nothing depends
 from the marks and the calendar, whenever somebody looks.
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
 from homing.ground import db, log
 from homing.ground.clock import Clock
-from homing.ground.errors import Temporary
+from homing.ground.turns import take_turns
 from homing.support.clocks.auditor import Auditor, Source
 from homing.support.clocks.store import Calendars, LegalClock, Stored, refresh, take_outdated, take_overdue
 
@@ -37,15 +36,14 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep until cancelled."""
-        while True:
-            await asyncio.sleep(LOOKS_S)
-            try:
-                await self.turn()
-                await self._auditor.nightly()
-            except (Temporary, *db.TEMPORARY) as trouble:
-                _log.warning("clocks_wait", cause=type(trouble).__name__)
-            except Exception:  # the edge of one turn: the next one finds the same rows
-                _log.exception("clocks_turn_failed")
+        await take_turns(
+            self._turn,
+            every_s=LOOKS_S,
+            log=_log,
+            waits="clocks_wait",
+            failed="clocks_turn_failed",
+            rests_first=True,
+        )
 
     async def turn(self) -> None:
         """Write what is due to be written."""
@@ -54,6 +52,10 @@ class Keeper:
             pass
         while await self._some(overdue=False) == AT_ONCE:
             pass
+
+    async def _turn(self) -> None:
+        await self.turn()
+        await self._auditor.nightly()
 
     async def _some(self, *, overdue: bool) -> int:
         async with self._pool.acquire() as connection, connection.transaction():

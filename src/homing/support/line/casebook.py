@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from homing.ground import db
-from homing.ground.errors import Temporary
 from homing.ground.log import get
+from homing.ground.turns import PASSING
 from homing.support.cases.calls import CallIn, Calls
 from homing.support.cases.types import Source as CaseSource
 from homing.support.cases.types import Verified
@@ -45,7 +45,7 @@ class CaseBook:
                 try:
                     async with connection.transaction():
                         await self._open(connection, one, now)
-                except (Temporary, *db.TEMPORARY):
+                except PASSING:
                     raise
                 except Exception:  # the edge of one call
                     log.exception("case_failed", intake=one.intake_id)
@@ -65,7 +65,7 @@ class CaseBook:
                         async with connection.transaction():
                             await self._tell(connection, one, owed, what)
                             await store.sql.add_told(connection, intake_id=one.intake_id, what=what.value)
-                    except (Temporary, *db.TEMPORARY):
+                    except PASSING:
                         raise
                     except Exception:  # the edge of one step of one call
                         log.exception("case_not_told", intake=one.intake_id, what=what.value)

@@ -5,14 +5,14 @@ dies, another comes to the same rows a second later.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from homing.contracts import contacts
 from homing.contracts.types import Contact, ContactRole
 from homing.ground import db
-from homing.ground.errors import Temporary
 from homing.ground.log import get
+from homing.ground.turns import PASSING, take_turns
 from homing.support.line import broadcast, store
 from homing.support.line.addresses import LineAddresses
 from homing.support.line.carriers import Carriers, NotPlaced
@@ -81,10 +81,11 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep until cancelled. What waits for a carrier stands beside what may not wait."""
+        turns = partial(take_turns, every_s=LOOKS_S, log=log, waits="line_waits", failed="line_turn_failed")
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._each(self.turn), name="line")
-            tasks.create_task(self._each(self.place), name="line-legs")
-            tasks.create_task(self._each(self.errands), name="line-errands")
+            tasks.create_task(turns(self.turn), name="line")
+            tasks.create_task(turns(self._returning.place, news=self._returning.news), name="line-legs")
+            tasks.create_task(turns(self.errands), name="line-errands")
 
     async def turn(self) -> None:
         """Do what may not wait: journal, ladders, misses, lapsed claims, mail where nobody is woken, cases."""
@@ -95,11 +96,6 @@ class Keeper:
         await broadcast.send_pages(self._pool, self._mail)
         await self._casebook.open()
         await self._casebook.tell()
-
-    async def place(self) -> None:
-        """Place legs as soon as a representative waits."""
-        self._returning.news.clear()
-        await self._returning.place()
 
     async def errands(self) -> None:
         """Do what waits for carriers: recordings, lost calls, test calls, tidying."""
@@ -122,7 +118,7 @@ class Keeper:
                 continue
             try:
                 await self._played(noted)
-            except (Temporary, *db.TEMPORARY):
+            except PASSING:
                 raise
             except Exception:  # the edge of one request: it must hold up neither the others nor the rest of the turn
                 log.exception("line_journal_not_played", file=path.name)
@@ -243,23 +239,6 @@ class Keeper:
                 await self._page_calls.status(carrier, page_id, noted.happened, self._returning)
         except NotNow as gone:
             log.warning("line_journal_page", page_id=page_id, why=str(gone))
-
-    async def _each(self, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await work()
-            except (Temporary, *db.TEMPORARY) as trouble:
-                log.warning("line_waits", cause=type(trouble).__name__)
-            except Exception:  # the edge of one turn: the next one finds the same rows
-                log.exception("line_turn_failed")
-            if work == self.place:
-                try:
-                    async with asyncio.timeout(LOOKS_S):
-                        await self._returning.news.wait()
-                except TimeoutError:
-                    pass
-            else:
-                await asyncio.sleep(LOOKS_S)
 
 
 async def call_ourselves(

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from homing.contracts import people
 from homing.ground import db
 from homing.ground.clock import Clock
-from homing.ground.errors import Temporary
 from homing.ground.http import Answered, OutboundHttp
 from homing.ground.log import get
+from homing.ground.turns import edge, take_turns
 from homing.support.oncall import runs
 from homing.support.oncall.channels import Call, Channels
 from homing.support.oncall.rules import ladder
@@ -52,21 +52,15 @@ class Engine:
         """Serve until cancelled. What is cut off is tried again by somebody."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._look())
+                tasks.create_task(
+                    take_turns(self.turn, every_s=LOOKS_S, log=log, waits="oncall_waits", failed="oncall_turn_failed")
+                )
                 if self._heartbeat_url:
-                    tasks.create_task(self._beat())
+                    tasks.create_task(
+                        take_turns(self._beat, every_s=LOOKS_S, log=log, waits="heartbeat_waits", failed="heartbeat_failed")
+                    )
         finally:
             await self.end()
-
-    async def _look(self) -> None:
-        while True:
-            try:
-                await self.turn()
-            except (Temporary, *db.TEMPORARY) as trouble:
-                log.warning("oncall_waits", cause=type(trouble).__name__)
-            except Exception:  # the edge of one turn: the next one finds the same rows
-                log.exception("oncall_turn_failed")
-            await asyncio.sleep(LOOKS_S)
 
     async def turn(self) -> None:
         """Carry out what is due, and let pages fly: Severity 1 first, and never behind anything ordinary."""
@@ -118,12 +112,8 @@ class Engine:
         return True
 
     async def _try(self, page: Owed) -> None:
-        try:
+        with edge(log, waits="page_not_settled", failed="page_failed", page_id=page.page_id):
             await self._sent(page)
-        except (Temporary, *db.TEMPORARY) as trouble:
-            log.warning("page_not_settled", page_id=page.page_id, cause=type(trouble).__name__)
-        except Exception:  # the edge of one page: it is anybody's again in a moment
-            log.exception("page_failed", page_id=page.page_id)
 
     async def _sent(self, page: Owed) -> None:
         now = self._clock.now()
@@ -172,16 +162,11 @@ class Engine:
         await runs.settle(self._pool, page, trouble, now, sent=False, again_at=None if again is None else now + again)
 
     async def _beat(self) -> None:
-        while True:
-            try:
-                if self.healthy() and await runs.take_beat(self._pool, self._clock.now(), every=BEAT):
-                    answer = await self._http.post(self._heartbeat_url, b"", headers={}, timeout_s=BEAT_S)
-                    if not isinstance(answer, Answered) or answer.status >= 300:
-                        cause = answer.why if not isinstance(answer, Answered) else f"status {answer.status}"
-                        log.warning("heartbeat_not_heard", cause=cause)
-            except (Temporary, *db.TEMPORARY) as trouble:
-                log.warning("heartbeat_waits", cause=type(trouble).__name__)
-            await asyncio.sleep(LOOKS_S)
+        if self.healthy() and await runs.take_beat(self._pool, self._clock.now(), every=BEAT):
+            answer = await self._http.post(self._heartbeat_url, b"", headers={}, timeout_s=BEAT_S)
+            if not isinstance(answer, Answered) or answer.status >= 300:
+                cause = answer.why if not isinstance(answer, Answered) else f"status {answer.status}"
+                log.warning("heartbeat_not_heard", cause=cause)
 
     async def _land(self, patience_s: float) -> None:
         flying = [task for tasks in self._flying.values() for task in tasks]

@@ -1,10 +1,9 @@
 """The keeper of the programme: asks customers again who were asked, and runs checks of recommendations again every day."""
 
-import asyncio
 from datetime import timedelta
 
 from homing.ground import db, log
-from homing.ground.errors import Temporary
+from homing.ground.turns import edge, take_turns
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.terms import REMINDERS_S
 from homing.support.clocks.store import Calendars, LegalClock
@@ -30,14 +29,14 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep until cancelled."""
-        while True:
-            await asyncio.sleep(LOOKS_S)
-            try:
-                await self.turn()
-            except (Temporary, *db.TEMPORARY) as trouble:
-                _log.warning("tam_waits", cause=type(trouble).__name__)
-            except Exception:  # the edge of one turn: the next one finds the same records
-                _log.exception("tam_turn_failed")
+        await take_turns(
+            self.turn,
+            every_s=LOOKS_S,
+            log=_log,
+            waits="tam_waits",
+            failed="tam_turn_failed",
+            rests_first=True,
+        )
 
     async def turn(self) -> None:
         """Do what is due."""
@@ -51,12 +50,8 @@ class Keeper:
         after = 0
         while waiting := await store.waiting_after(self._pool, after, AT_ONCE):
             for record_id in waiting:
-                try:
+                with edge(_log, waits="reminder_waits", failed="reminder_failed", record=record_id):
                     await self._remind_one(record_id)
-                except (Temporary, *db.TEMPORARY) as trouble:
-                    _log.warning("reminder_waits", record=record_id, cause=type(trouble).__name__)
-                except Exception:  # the edge of one record: the others are asked about, and checks are run
-                    _log.exception("reminder_failed", record=record_id)
             after = waiting[-1]
 
     async def _remind_one(self, record_id: int) -> None:
@@ -78,13 +73,8 @@ class Keeper:
         record = await store.record(self._pool, record_id)
         if record is None:
             return
-        try:
+        with edge(_log, waits="check_waits", failed="check_failed", record=record_id):
             now = await self._legal.now(self._pool)
             result = await measuring.run(self._pool, self._figures, record, now=now, because="daily")
-        except (Temporary, *db.TEMPORARY) as trouble:
-            _log.warning("check_waits", record=record_id, cause=type(trouble).__name__)
-        except Exception:  # the edge of one check: the others are run
-            _log.exception("check_failed", record=record_id)
-        else:
             if result is not None:
                 _log.info("recommendation_checked", record=record_id, passed=str(result.passed))

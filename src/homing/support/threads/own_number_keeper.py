@@ -5,12 +5,12 @@ about every call of which nothing more was heard, and for calls that nobody here
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from homing.ground import db
-from homing.ground.errors import Temporary
 from homing.ground.log import get
+from homing.ground.turns import PASSING, edge, take_turns
 from homing.support.line import store as line_store
 from homing.support.line.carriers import Carriers, NotPlaced
 from homing.support.line.desk import OFFLINE, Replayed
@@ -52,9 +52,10 @@ class OwnNumberKeeper:
 
     async def run(self) -> None:
         """Keep until cancelled. What waits for a carrier stands beside what may not wait."""
+        turns = partial(take_turns, every_s=LOOKS_S, log=log, waits="tam_waits", failed="tam_turn_failed")
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._each(self.play), name="tam-journal")
-            tasks.create_task(self._each(self.turn), name="tam-calls")
+            tasks.create_task(turns(self.play), name="tam-journal")
+            tasks.create_task(turns(self.turn), name="tam-calls")
 
     async def turn(self) -> None:
         """Do what is due."""
@@ -76,7 +77,7 @@ class OwnNumberKeeper:
                 continue
             try:
                 await self._played(noted)
-            except (Temporary, *db.TEMPORARY):
+            except PASSING:
                 raise
             except Exception:  # the edge of one request: the others are played all the same
                 log.exception("tam_journal_not_played", file=path.name)
@@ -94,12 +95,8 @@ class OwnNumberKeeper:
                     wait = min(FIRST_WAIT * 2**one.looks, LONGEST_WAIT)
                     await store.sql.put_look(connection, call_ref=one.call_ref, look_at=now + wait)
         for one in calls:
-            try:
+            with edge(log, waits="tam_call_waits", failed="tam_call_failed", call=one.call_ref):
                 await self._look_at(one)
-            except (Temporary, *db.TEMPORARY) as trouble:
-                log.warning("tam_call_waits", call=one.call_ref, cause=type(trouble).__name__)
-            except Exception:  # the edge of one call: the others are looked at all the same
-                log.exception("tam_call_failed", call=one.call_ref)
 
     async def _look_at(self, one: OwnCall) -> None:
         carrier = self._carriers.all.get(one.carrier)
@@ -157,13 +154,3 @@ class OwnNumberKeeper:
                 await self._own.inbound(carrier, noted.happened, at=noted.at)
         except Replayed:
             log.info("tam_journal_over", carrier=noted.carrier)
-
-    async def _each(self, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await work()
-            except (Temporary, *db.TEMPORARY) as trouble:
-                log.warning("tam_waits", cause=type(trouble).__name__)
-            except Exception:  # the edge of one turn: the next one finds the same rows
-                log.exception("tam_turn_failed")
-            await asyncio.sleep(LOOKS_S)

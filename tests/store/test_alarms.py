@@ -109,7 +109,7 @@ async def test_a_worker_that_dies_before_its_commit_leaves_the_finding_to_anothe
     async with town.pool.acquire() as connection:
         transaction = connection.transaction()
         await transaction.start()
-        assert len(await decisions.untold(connection, list(Rule))) == 1
+        assert len([one async for one in decisions.untold(connection, rules=list(Rule))]) == 1
         assert await Alarms(town.pool, town.clock, Mailbox()).turn() == 0  # it is another one's
         await transaction.rollback()
     assert await Alarms(town.pool, town.clock, Mailbox()).turn() == 1

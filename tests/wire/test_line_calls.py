@@ -351,8 +351,8 @@ async def test_while_on_call_fails_everybody_is_written_to_and_the_ladder_is_tri
     await house.api("DELETE", f"line/calls/{number}/claim", who="ana")
     assert await house.mails() == ["call", "claim_lapsed"]
     await house.pool.execute("ALTER TABLE away RENAME TO oncall_runs")
-    await house.line.keeper.page()
-    await house.line.keeper.page()
+    await house.line.keeper.page(house.clock.now())
+    await house.line.keeper.page(house.clock.now())
     assert (await house.pages(), await house.mails()) == (["call"], ["call", "claim_lapsed"])
     await house.line.keeper.turn()
     assert sorted(to for to, _, _ in house.mail.sent) == ["ana@provider.test"] * 2 + ["bo@provider.test"] * 2

@@ -30,7 +30,7 @@ async def fetched(house: LineHouse, *, turns: int = 1, seconds: float = 61) -> l
     """Let the keeper look for recordings, and return those of the one call."""
     for _ in range(turns):
         house.clock.forward(seconds=seconds)
-        await house.line.recordings.turn()
+        await house.line.recordings.turn(house.clock.now())
     number = (await house.intake()).intake_id
     return (await house.api("GET", f"line/calls/{number}", who="ana")).json()["results"]["recordings"]
 
@@ -134,7 +134,7 @@ async def test_an_empty_and_an_absent_recording(house: LineHouse):
 async def test_a_recording_that_nobody_reports_is_fetched_after_a_minute(house: LineHouse):
     house.carrier.tells_recordings = False
     await house.carrier.call(*TALKS).ring()
-    await house.line.recordings.turn()
+    await house.line.recordings.turn(house.clock.now())
     assert (await fetched(house))[0]["state"] == "kept"
 
 

@@ -62,7 +62,7 @@ async def test_a_long_talk_is_not_taken_for_a_call_of_which_nothing_is_heard(hou
     assert key.status == 200
     for _ in range(2):
         house.clock.forward(minutes=15)
-        await house.oversight.keeper.look()
+        await house.oversight.keeper.look(house.clock.now())
     assert await house.thread() == []
     await call.ask(verbs[0]["action"], DialCallStatus="completed", DialBridged="true")
     assert call.last is not None
@@ -202,18 +202,18 @@ async def test_a_worker_that_dies_while_it_hands_over_loses_no_call(night: TamHo
     assert await line_store.calls(night.pool, account_id=None, is_open=False, limit=9) == []
     line.inbound = original  # type: ignore[method-assign]
     night.clock.forward(seconds=11)
-    await night.oversight.keeper.look()
+    await night.oversight.keeper.look(night.clock.now())
     (intake,) = await line_store.calls(night.pool, account_id=None, is_open=False, limit=9)
     assert (intake.first_ring_at, intake.source) == (rang, Source.TAM)
-    await night.oversight.keeper.look()
+    await night.oversight.keeper.look(night.clock.now())
     assert len(await night.thread()) == 1
 
 
 async def test_voicemail_is_fetched_sealed_and_deleted_at_the_carrier(house: TamHouse):
     await house.rings(SILENT, Tape(2)).ring()
     assert await recordings(house) == ["waiting"]
-    await house.oversight.recordings.turn()
-    await house.oversight.recordings.turn()
+    await house.oversight.recordings.turn(house.clock.now())
+    await house.oversight.recordings.turn(house.clock.now())
     assert await recordings(house) == ["kept"]
     assert len(house.carrier.deleted) == 1
     shown = (await house.api("GET", f"threads/{house.account_id}")).json()["results"][0]
@@ -273,7 +273,7 @@ async def test_who_says_nothing_to_the_tone_has_called_and_left_nothing(night: T
     for _ in range(3):
         assert await night.thread() == []
         night.clock.forward(minutes=5)
-        await night.oversight.keeper.look()
+        await night.oversight.keeper.look(night.clock.now())
     assert [one.body for one in await night.thread()] == ["He called and left nothing."]
 
 
@@ -290,12 +290,12 @@ async def test_a_worker_that_dies_while_it_fetches_leaves_the_voicemail_to_anoth
 
     night.oversight.recordings._keep = killed  # type: ignore[method-assign]
     with pytest.raises(Killed):
-        await night.oversight.recordings.turn()
+        await night.oversight.recordings.turn(night.clock.now())
     night.oversight.recordings._keep = keep  # type: ignore[method-assign]
     assert await recordings(night) == ["waiting"]
-    assert await night.oversight.recordings.turn() == 0, "it is claimed"
+    assert await night.oversight.recordings.turn(night.clock.now()) == 0, "it is claimed"
     night.clock.forward(minutes=2, seconds=1)
-    await night.oversight.recordings.turn()
+    await night.oversight.recordings.turn(night.clock.now())
     assert await recordings(night) == ["kept"]
 
 

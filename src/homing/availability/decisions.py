@@ -1,6 +1,6 @@
 """What people decide: exclusions, by two of them; and what they were told to look at."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -93,10 +93,11 @@ async def findings(executor: db.Executor, account_id: int, *, since: datetime, u
         return [Finding(**{**dict(row), "rule": Rule(row["rule"])}) async for row in rows]
 
 
-async def untold(connection: db.Executor, rules: Sequence[Rule]) -> Sequence[tuple[int, Finding]]:
+async def untold(connection: db.Executor, *, rules: Sequence[Rule]) -> AsyncIterator[tuple[int, Finding]]:
     """Return findings for which nobody was woken or written to yet, by number; held until the transaction ends."""
-    rows = [dict(row) async for row in _sql.take_untold(connection, rules=[rule.value for rule in rules])]
-    return [(row.pop("finding_id"), Finding(**{**row, "rule": Rule(row["rule"])})) for row in rows]
+    async for found in _sql.take_untold(connection, rules=[rule.value for rule in rules]):
+        row = dict(found)
+        yield row.pop("finding_id"), Finding(**{**row, "rule": Rule(row["rule"])})
 
 
 async def told(connection: db.Executor, finding_id: int) -> None:

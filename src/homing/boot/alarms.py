@@ -61,9 +61,8 @@ class Alarms:
     async def turn(self) -> int:
         """Do what the findings that are new ask for; return how many."""
         with db.trouble_is_temporary():
-            async with self._pool.acquire() as connection, connection.transaction():
-                rules = [rule for rule in Rule if rule is not Rule.COSTLY or self._mail is not None]
-                found = await decisions.untold(connection, rules)
+            rules = [rule for rule in Rule if rule is not Rule.COSTLY or self._mail is not None]
+            async with db.holding(self._pool, decisions.untold, rules=rules) as (connection, found):
                 for number, one in found:
                     try:
                         async with connection.transaction():

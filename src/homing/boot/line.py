@@ -116,7 +116,7 @@ class Line:
             base=self._base,
             ladders=ladders,
             page_calls=self.page_calls,
-            casebook=CaseBook(pool, legal, calls),
+            casebook=CaseBook(pool, calls),
             mail=mail,
         )
         self.refused = telephony.Refusals()

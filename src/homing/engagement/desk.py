@@ -35,6 +35,7 @@ class Desk:
         self._pool = pool
         self._record = record
         self._waiting: list[Request] = []
+        self._noted = asyncio.Event()
         self._originals: OrderedDict[bytes, Logged] = OrderedDict()
         self._read_at: dict[bytes, float] = {}
         self.written = 0
@@ -47,6 +48,7 @@ class Desk:
             self.dropped += 1
             return
         self._waiting.append(request)
+        self._noted.set()
 
     async def unsubscribe(self, request: Request) -> bool:
         """Write an unsubscribe down, with its suppression; False: the log does not know any more whom the message was for.
@@ -70,7 +72,9 @@ class Desk:
     async def run(self) -> None:
         """Write what was noted until cancelled."""
         while True:
-            await asyncio.sleep(FLUSH_S)
+            await self._noted.wait()
+            await asyncio.sleep(FLUSH_S)  # others come meanwhile
+            self._noted.clear()
             await self.flush()
 
     async def flush(self) -> None:
@@ -84,6 +88,7 @@ class Desk:
             ) as trouble:  # no take_turns: what was noted is in memory alone, so a batch is kept, or counted as dropped
                 log.warning("engagement_waits", cause=type(trouble).__name__, requests=len(batch))
                 self._waiting = (batch + self._waiting)[:MOST_WAITING]
+                self._noted.set()
                 await asyncio.sleep(1.0)
                 return
             except Exception:  # the edge of one batch: the others go on

@@ -50,21 +50,19 @@ class Extracts:
     async def turn(self) -> bool:
         """Write one note that is due; return whether there was one."""
         with db.trouble_is_temporary():
-            async with self._pool.acquire() as connection, connection.transaction():
-                now = await self._legal.now(connection)
-                row = await store.take_extract(connection, now)
-                if row is None:
-                    return False
-                try:
-                    async with connection.transaction():
-                        await self._write(connection, row, now)
-                        await store.put_extract(connection, row, done_at=now)
-                except PASSING:
-                    raise
-                except Exception:  # the edge of one extract: the others must not wait for it
-                    _log.exception("extract_failed", case=row.case_id)
-                    await store.put_extract(connection, row, due_at=now + AGAIN)
-        return True
+            now = await self._legal.now(self._pool)
+            async with db.holding(self._pool, store.take_extract, now=now) as (connection, rows):
+                for row in rows:
+                    try:
+                        async with connection.transaction():
+                            await self._write(connection, row, now)
+                            await store.put_extract(connection, row, done_at=now)
+                    except PASSING:
+                        raise
+                    except Exception:  # the edge of one extract: the others must not wait for it
+                        _log.exception("extract_failed", case=row.case_id)
+                        await store.put_extract(connection, row, due_at=now + AGAIN)
+        return bool(rows)
 
     async def _write(self, connection: db.Executor, row: store.Extract, now: datetime) -> None:
         shown = await self._ledger(connection, row.account_id, since=row.began_at - BEFORE, until=now)

@@ -326,7 +326,7 @@ INSERT INTO case_extracts (case_id, seq, after_s, due_at)
 SELECT :case_id, :seq, after_s, :at::timestamptz + make_interval(secs => after_s) FROM unnest(:after_s::integer[]) AS after_s
 WHERE NOT EXISTS (SELECT FROM case_extracts WHERE case_id = :case_id AND done_at IS NULL);
 
--- name: take_extract^
+-- name: take_extract
 -- An extract that is due, held to the end of the transaction.
 -- reads: case_extracts, cases, case_events
 SELECT x.case_id, x.seq, x.after_s, c.account_id, e.at AS began_at

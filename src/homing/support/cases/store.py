@@ -1,7 +1,7 @@
 """Cases in PostgreSQL: events, what follows from them, what was written, and files. A step is one transaction (steps.py)."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -70,10 +70,10 @@ async def add_extracts(executor: db.Executor, case_id: int, seq: int, at: dateti
     await _sql.add_extracts(executor, case_id=case_id, seq=seq, at=at, after_s=list(after_s))
 
 
-async def take_extract(executor: db.Executor, now: datetime) -> Extract | None:
-    """Return an extract that is due, held until the transaction ends."""
-    row = await _sql.take_extract(executor, now=now)
-    return None if row is None else Extract(**dict(row))
+async def take_extract(executor: db.Executor, *, now: datetime) -> AsyncIterator[Extract]:
+    """Return an extract that is due, held until the transaction ends; none where none is."""
+    async for row in _sql.take_extract(executor, now=now):
+        yield Extract(**dict(row))
 
 
 async def put_extract(

@@ -40,8 +40,7 @@ async def responders(executor: db.Executor) -> list[StaffMember]:
 
 async def send_pages(pool: db.Pool, mail: Mail) -> int:
     """Write to everybody who must be paged; return how many pages went out. It names nothing of the customer's problem."""
-    async with pool.acquire() as connection, connection.transaction():
-        rows = [row async for row in store.sql.unsent_pages(connection)]
+    async with db.holding(pool, store.sql.unsent_pages) as (connection, rows):
         for row in rows:
             said = _SAID[PageReason(row["reason"])]
             due = f"It is due at {row['due_at']:%H:%M:%S} UTC.\n" if row["obligation_id"] is not None else ""

@@ -16,7 +16,6 @@ from homing.support.cases.types import Verified
 from homing.support.line import store
 from homing.support.line.rules import told
 from homing.support.line.rules.told import Told
-from homing.support.line.store import LegalClock
 from homing.support.line.types import Call, Entitlement, Obligation, Proof, Source
 
 log = get("line")
@@ -30,16 +29,13 @@ _VERIFIED = {Proof.PIN: Verified.PIN, Proof.KEY: Verified.KEY}
 class CaseBook:
     """Keeps cases up with their calls, for one worker."""
 
-    def __init__(self, pool: db.Pool, legal: LegalClock, calls: Calls) -> None:
+    def __init__(self, pool: db.Pool, calls: Calls) -> None:
         self._pool = pool
-        self._legal = legal
         self._calls = calls
 
-    async def open(self) -> None:
+    async def open(self, now: datetime) -> None:
         """Open cases: once it is proven whose a call is, when it ends, after a minute at the latest."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            now = await self._legal.now(connection)
-            rows = [row async for row in store.sql.caseless(connection, before=now - OPENS_AFTER)]
+        async with db.holding(self._pool, store.sql.caseless, before=now - OPENS_AFTER) as (connection, rows):
             for row in rows:
                 one = store.call_of(row)
                 try:
@@ -52,11 +48,9 @@ class CaseBook:
         if rows:
             self._calls.news()
 
-    async def tell(self) -> None:
+    async def tell(self, now: datetime) -> None:
         """Tell cases what is new of their calls."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            now = await self._legal.now(connection)
-            rows = [row async for row in store.sql.untold(connection, since=now - TELLS)]
+        async with db.holding(self._pool, store.sql.untold, since=now - TELLS) as (connection, rows):
             for row in rows:
                 one, owed = store.call_of(row), await store.obligation(connection, row["intake_id"])
                 assert owed is not None

@@ -17,6 +17,7 @@ from homing.support.line import broadcast, store
 from homing.support.line.addresses import LineAddresses
 from homing.support.line.carriers import Carriers, NotPlaced
 from homing.support.line.casebook import CaseBook
+from homing.support.line.chores import Chores
 from homing.support.line.desk import OFFLINE, Desk, Replayed
 from homing.support.line.journal import Journal, Noted
 from homing.support.line.ladders import Ladders
@@ -78,6 +79,7 @@ class Keeper:
         self._page_calls = page_calls
         self._casebook = casebook
         self._mail = mail
+        self._chores = Chores(pool)
 
     async def run(self) -> None:
         """Keep until cancelled. What waits for a carrier stands beside what may not wait."""
@@ -90,24 +92,25 @@ class Keeper:
     async def turn(self) -> None:
         """Do what may not wait: journal, ladders, misses, lapsed claims, mail where nobody is woken, cases."""
         await self.play()
-        await self.page()
-        await self.write()  # before the time to try again is forgotten
-        await self._returning.judge()
+        now = await self._legal.now(self._pool)
+        await self.page(now)
+        await self.write(now)  # before the time to try again is forgotten
+        await self._returning.judge(now)
         await broadcast.send_pages(self._pool, self._mail)
-        await self._casebook.open()
-        await self._casebook.tell()
+        await self._casebook.open(now)
+        await self._casebook.tell(now)
 
     async def errands(self) -> None:
         """Do what waits for carriers: recordings, lost calls, test calls, tidying."""
-        await self._recordings.turn()
         now = await self._legal.now(self._pool)
-        if await store.is_due(self._pool, "reconcile", now=now, before=now - RECONCILES):
+        await self._recordings.turn(now)
+        if await self._chores.is_due("reconcile", now=now, every=RECONCILES):
             await self.reconcile(now)
             await self._page_calls.reconcile(self._returning)
         await self.listen_for_tests(now)
-        if await store.is_due(self._pool, "test", now=now, before=now - TESTS):
+        if await self._chores.is_due("test", now=now, every=TESTS):
             await self.test(now)
-        if await store.is_due(self._pool, "tidy", now=now, before=now - TIDIES):
+        if await self._chores.is_due("tidy", now=now, every=TIDIES):
             await self._recordings.tidy()
 
     async def play(self) -> None:
@@ -126,11 +129,10 @@ class Keeper:
             else:
                 await self._journal.forget(path)
 
-    async def page(self) -> None:
+    async def page(self, now: datetime) -> None:
         """Start the ladders that could not be started, and write to everybody where a ladder wakes nobody."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            now = await self._legal.now(connection)
-            for row in [row async for row in store.sql.unpaged(connection)]:
+        async with db.holding(self._pool, store.sql.unpaged) as (connection, rows):
+            for row in rows:
                 page = Page(
                     reason=PageReason.CALL,
                     reference=row["reference"],
@@ -141,13 +143,12 @@ class Keeper:
                 )
                 if await self._ladders.start(connection, page, now):
                     await store.sql.set_paged(connection, intake_id=row["intake_id"], now=now)
-            await self._ladders.sweep(connection, now)
+        await self._ladders.sweep(self._pool, now)
 
-    async def write(self) -> None:
+    async def write(self, now: datetime) -> None:
         """Write to the authorised contacts where there is no number to call (E13), or nobody answered (E14)."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            now = await self._legal.now(connection)
-            for row in [row async for row in store.sql.unwritten(connection)]:
+        async with db.holding(self._pool, store.sql.unwritten) as (connection, rows):
+            for row in rows:
                 one, called = store.call_of(row), row["returned_at"] is not None
                 people = [] if one.account_id is None else await contacts.of_account(connection, one.account_id)
                 written = [person.email for person in people if await self._wrote(person, one, called=called)]
@@ -186,8 +187,9 @@ class Keeper:
 
     async def listen_for_tests(self, now: datetime) -> None:
         """Page people when two test calls in a row were not heard."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            rows = [row async for row in store.sql.silent_tests(connection, before=now - HEARD_WITHIN)]
+        async with db.holding(self._pool, store.sql.silent_tests, before=now - HEARD_WITHIN) as (connection, rows):
+            if rows:
+                await store.sql.set_silent(connection, test_ids=[row["test_id"] for row in rows])
             for row in rows:
                 log.error("sev1_line_silent", carrier=row["carrier"], number=row["number"])
                 latest = store.sql.last_tests(connection, carrier=row["carrier"], number=row["number"], limit=SILENT_AT + 1)

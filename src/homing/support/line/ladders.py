@@ -94,19 +94,20 @@ class Ladders:
             return [(person, numbers[person]) for person in ladder.rung_live(steps.steps, found.facts)]
         return []
 
-    async def sweep(self, connection: db.Executor, now: datetime) -> int:
+    async def sweep(self, pool: db.Pool, now: datetime) -> int:
         """Write to everybody about the ladders that wake nobody, of whichever room; return how many."""
-        found = await runs.take_unheard(connection, now)
-        for run in found:
-            log.error("ladder_unheard", run_id=run.run_id, reference=run.reference)
-            page = Page(
-                reason=PageReason.UNHEARD,
-                reference=run.reference,
-                obligation_id=obligation_of(run.obligation),
-                first_ring_at=run.started_at,
-                due_at=run.due_at or now,
-            )
-            await broadcast.note(connection, page)
+        async with db.holding(pool, runs.unheard, now=now) as (connection, found):
+            for run in found:
+                log.error("ladder_unheard", run_id=run.run_id, reference=run.reference)
+                page = Page(
+                    reason=PageReason.UNHEARD,
+                    reference=run.reference,
+                    obligation_id=obligation_of(run.obligation),
+                    first_ring_at=run.started_at,
+                    due_at=run.due_at or now,
+                )
+                await broadcast.note(connection, page)
+                await runs.told(connection, run.obligation, now)
         return len(found)
 
     async def _climb(self, connection: db.Executor, page: Page, now: datetime) -> bool:

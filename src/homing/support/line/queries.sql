@@ -401,6 +401,11 @@ ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at
 WHERE line_chores.done_at <= :before OR line_chores.done_at > :now::timestamptz + (:now::timestamptz - :before::timestamptz)
 RETURNING name;
 
+-- name: chore_done_at$
+-- When a chore was last done.
+-- reads: line_chores
+SELECT done_at FROM line_chores WHERE name = :name;
+
 -- name: add_test$
 -- Begin a test call.
 -- writes: line_tests
@@ -427,9 +432,14 @@ RETURNING test_id, wakes;
 SELECT true FROM line_tests WHERE carrier = :carrier AND call_id = :call_id AND call_id <> '' AND seen_at > :since;
 
 -- name: silent_tests
--- Test calls that were not heard in time.
+-- Test calls that were not heard in time, held until the transaction ends.
+-- reads: line_tests
+SELECT test_id, carrier, number FROM line_tests WHERE outcome IS NULL AND made_at < :before ORDER BY test_id FOR UPDATE SKIP LOCKED;
+
+-- name: set_silent!
+-- Note that test calls were not heard.
 -- writes: line_tests
-UPDATE line_tests SET outcome = 'silent' WHERE outcome IS NULL AND made_at < :before RETURNING test_id, carrier, number;
+UPDATE line_tests SET outcome = 'silent' WHERE test_id = ANY(:test_ids);
 
 -- name: last_tests
 -- What the latest test calls of a number heard, the last one first.

@@ -80,10 +80,9 @@ class Recordings:
         self._settings = settings
         self._carriers = carriers
 
-    async def turn(self) -> int:
+    async def turn(self, now: datetime) -> int:
         """Fetch what is due, and have it deleted at the carrier once it is here; return how many were looked at."""
         with db.trouble_is_temporary():
-            now = await self._legal.now(self._pool)
             due = [row async for row in self._shelf.sql.due_recordings(self._pool, now=now, until=now + CLAIM)]
         for row in due:
             if row["state"] == "waiting":

@@ -395,8 +395,8 @@ class Returning:
     async def place(self) -> int:
         """Place the customer's legs that representatives wait for; return how many."""
         with db.trouble_is_temporary():
-            async with self._pool.acquire() as connection, connection.transaction():
-                waiting = [store.attempt_of(row) async for row in store.sql.to_place(connection)]
+            async with db.holding(self._pool, store.sql.to_place) as (connection, rows):
+                waiting = [store.attempt_of(row) for row in rows]
                 for attempt in waiting:
                     await store.put_attempt(connection, structs.replace(attempt, status=AttemptStatus.PLACING))
         async with asyncio.TaskGroup() as tasks:
@@ -404,21 +404,21 @@ class Returning:
                 tasks.create_task(self._place(attempt))
         return len(waiting)
 
-    async def judge(self) -> None:
+    async def judge(self, now: datetime) -> None:
         """Write down what did not ring, what was missed, whose claim is over, and page for whom it is time."""
-        async with self._transaction() as (connection, now):
-            rows = store.sql.unproven(connection, accepted_before=now - callback.PROOF_WITHIN, created_before=now - LOST_AFTER)
-            for attempt in [store.attempt_of(row) async for row in rows]:
+        too_late = {"accepted_before": now - callback.PROOF_WITHIN, "created_before": now - LOST_AFTER}
+        async with db.holding(self._pool, store.sql.unproven, **too_late) as (connection, rows):
+            for attempt in map(store.attempt_of, rows):
                 lost = AttemptStatus.REP_LOST if attempt.status in _BEFORE_CUSTOMER else AttemptStatus.NOT_SET_UP
                 await self._ended(connection, structs.replace(attempt, status=lost), now)
-        async with self._transaction() as (connection, now):
-            for owed in [store.obligation_of(row) async for row in store.sql.overdue(connection, now=now)]:
+        async with db.holding(self._pool, store.sql.overdue, now=now) as (connection, rows):
+            for owed in map(store.obligation_of, rows):
                 await self._overdue(connection, owed, now)
-        async with self._transaction() as (connection, now):
-            for owed in [store.obligation_of(row) async for row in store.sql.lapsed(connection, now=now)]:
+        async with db.holding(self._pool, store.sql.lapsed, now=now) as (connection, rows):
+            for owed in map(store.obligation_of, rows):
                 await self._lapsed(connection, owed, now, why="claim lapsed")
-        async with self._transaction() as (connection, now):
-            for owed in [store.obligation_of(row) async for row in store.sql.to_retry(connection, now=now)]:
+        async with db.holding(self._pool, store.sql.to_retry, now=now) as (connection, rows):
+            for owed in map(store.obligation_of, rows):
                 await store.sql.put_next_try(connection, obligation_id=owed.obligation_id, next_try_at=None)
                 await self._ladders.start(connection, await self._page(connection, owed, PageReason.RETRY), now)
                 await store.note(connection, owed.intake_id, now, "homing", "time to try again")

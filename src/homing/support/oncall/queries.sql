@@ -114,17 +114,15 @@ ORDER BY run_id FOR UPDATE;
 -- writes: oncall_runs
 UPDATE oncall_runs SET account_id = :account_id, started_at = :started_at, due_at = :due_at WHERE run_id = :run_id;
 
--- name: take_unheard
--- Runs of Severity 1 that wake nobody: no page of theirs went out or still will, or no engine has looked at them in time. Once each.
--- writes: oncall_runs; reads: oncall_pages
-UPDATE oncall_runs SET unheard_at = :now
-WHERE run_id IN (SELECT r.run_id FROM oncall_runs r
-                 WHERE r.severity = 'severity 1' AND r.ended_at IS NULL AND r.unheard_at IS NULL AND r.engaged_at IS NULL
-                   AND (r.made_at < :before OR r.next_step > 0)
-                   AND NOT EXISTS (SELECT FROM oncall_pages p WHERE p.run_id = r.run_id
-                                   AND (p.sent_at IS NOT NULL OR p.due_at IS NOT NULL))
-                 ORDER BY r.run_id LIMIT 20 FOR UPDATE OF r SKIP LOCKED)
-RETURNING *;
+-- name: unheard
+-- Runs of Severity 1 that wake nobody, of which nobody was told: no page of theirs went out or still will, or no engine has looked at
+-- them in time. Held until the transaction ends.
+-- reads: oncall_runs, oncall_pages
+SELECT r.* FROM oncall_runs r
+WHERE r.severity = 'severity 1' AND r.ended_at IS NULL AND r.unheard_at IS NULL AND r.engaged_at IS NULL
+  AND (r.made_at < :before OR r.next_step > 0)
+  AND NOT EXISTS (SELECT FROM oncall_pages p WHERE p.run_id = r.run_id AND (p.sent_at IS NOT NULL OR p.due_at IS NOT NULL))
+ORDER BY r.run_id LIMIT 20 FOR UPDATE OF r SKIP LOCKED;
 
 -- name: told!
 -- Note that everybody was written to, since a run wakes nobody.
@@ -146,7 +144,7 @@ SELECT * FROM oncall_runs WHERE run_id = :run_id FOR UPDATE;
 -- reads: oncall_runs
 SELECT * FROM oncall_runs ORDER BY ended_at IS NOT NULL, run_id DESC LIMIT :most;
 
--- name: take_run^
+-- name: take_run
 -- A run whose time has come, held to the end of the transaction; one that somebody else works on is passed over.
 -- reads: oncall_runs
 SELECT * FROM oncall_runs WHERE look_at <= :now AND run_id <> ALL(:without::bigint[]) ORDER BY severity DESC, look_at LIMIT 1 FOR UPDATE SKIP LOCKED;

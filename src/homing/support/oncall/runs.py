@@ -1,6 +1,6 @@
 """Ladders that run, and their pages, in PostgreSQL. A step and the pages that it owes are one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -138,10 +138,11 @@ async def belong(connection: db.Executor, obligation: str, account_id: int, due_
         )
 
 
-async def take_unheard(connection: db.Executor, now: datetime) -> list[Run]:
-    """Take the ladders of Severity 1 that wake nobody, once each: somebody must be told in another way."""
+async def unheard(connection: db.Executor, *, now: datetime) -> AsyncIterator[Run]:
+    """Hold the ladders of Severity 1 that wake nobody, and of which nobody was `told` yet: that must be in another way."""
     with db.trouble_is_temporary():
-        return [_run(row) async for row in _sql.take_unheard(connection, now=now, before=now - UNHEARD_AFTER)]
+        async for row in _sql.unheard(connection, before=now - UNHEARD_AFTER):
+            yield _run(row)
 
 
 async def told(connection: db.Executor, obligation: str, now: datetime) -> None:
@@ -245,16 +246,15 @@ async def take_step(
     raises    StepFailed
     """
     with db.trouble_is_temporary():
-        async with pool.acquire() as connection, connection.transaction():
-            row = await _sql.take_run(connection, now=now, without=list(without))
-            if row is None:
-                return None
-            try:
-                return await _carry_out(connection, row, now, kinds)
-            except db.TEMPORARY:
-                raise
-            except Exception as trouble:
-                raise StepFailed(row["run_id"]) from trouble
+        async with db.holding(pool, _sql.take_run, now=now, without=list(without)) as (connection, rows):
+            for row in rows:
+                try:
+                    return await _carry_out(connection, row, now, kinds)
+                except db.TEMPORARY:
+                    raise
+                except Exception as trouble:
+                    raise StepFailed(row["run_id"]) from trouble
+    return None
 
 
 async def _carry_out(

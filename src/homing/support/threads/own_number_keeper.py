@@ -11,8 +11,8 @@ from functools import partial
 from homing.ground import db
 from homing.ground.log import get
 from homing.ground.turns import PASSING, edge, take_turns
-from homing.support.line import store as line_store
 from homing.support.line.carriers import Carriers, NotPlaced
+from homing.support.line.chores import Chores
 from homing.support.line.desk import OFFLINE, Replayed
 from homing.support.line.journal import Journal, Noted
 from homing.support.line.keeper import HEARD_WITHIN, LOOKS_BACK, RECONCILES, TIDIES
@@ -49,6 +49,7 @@ class OwnNumberKeeper:
         self.recordings = recordings
         self._carriers = carriers
         self._journal = journal
+        self._chores = Chores(pool)
 
     async def run(self) -> None:
         """Keep until cancelled. What waits for a carrier stands beside what may not wait."""
@@ -59,12 +60,12 @@ class OwnNumberKeeper:
 
     async def turn(self) -> None:
         """Do what is due."""
-        await self.look()
-        await self.recordings.turn()
         now = await self._threads.legal.now(self._pool)
-        if await line_store.is_due(self._pool, "tam reconcile", now=now, before=now - RECONCILES):
+        await self.look(now)
+        await self.recordings.turn(now)
+        if await self._chores.is_due("tam reconcile", now=now, every=RECONCILES):
             await self.reconcile(now)
-        if await line_store.is_due(self._pool, "tam tidy", now=now, before=now - TIDIES):
+        if await self._chores.is_due("tam tidy", now=now, every=TIDIES):
             await self.recordings.tidy()
             await thread_store.forget_old(self._pool, now)
 
@@ -85,12 +86,10 @@ class OwnNumberKeeper:
             else:
                 await self._journal.forget(path)
 
-    async def look(self) -> None:
+    async def look(self, now: datetime) -> None:
         """Ask carriers what became of calls of which nothing more was heard."""
         with db.trouble_is_temporary():
-            async with self._pool.acquire() as connection, connection.transaction():
-                now = await self._threads.legal.now(connection)
-                calls = await store.to_look_at(connection, now)
+            async with db.holding(self._pool, store.to_look_at, now=now) as (connection, calls):
                 for one in calls:
                     wait = min(FIRST_WAIT * 2**one.looks, LONGEST_WAIT)
                     await store.sql.put_look(connection, call_ref=one.call_ref, look_at=now + wait)

@@ -1,6 +1,6 @@
 """Calls to TAMs' numbers in PostgreSQL, and where their recordings are kept."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -93,9 +93,10 @@ async def put_owner(executor: db.Executor, call_ref: int, *, account_id: int, co
     await sql.put_owner(executor, call_ref=call_ref, account_id=account_id, contact_id=contact_id)
 
 
-async def to_look_at(executor: db.Executor, now: datetime) -> list[OwnCall]:
+async def to_look_at(executor: db.Executor, *, now: datetime) -> AsyncIterator[OwnCall]:
     """Return calls about which the carrier must be asked; they are the caller's until his transaction ends."""
-    return [_call(row) async for row in sql.to_look_at(executor, now=now)]
+    async for row in sql.to_look_at(executor, now=now):
+        yield _call(row)
 
 
 async def turn_of(executor: db.Executor, call_ref: int, step: str, turn: int, digest: bytes) -> Document | None:

@@ -16,10 +16,10 @@ from homing.support.cases.desk import Desk, Opening, contact_actor
 from homing.support.cases.endings import Endings
 from homing.support.cases.happened import Came, Event, Opened, Owned, Payload, Sent
 from homing.support.cases.letter_store import Letter
-from homing.support.cases.rules import chain, states
+from homing.support.cases.rules import chain, closing, writing
 from homing.support.cases.rules.clockwork import clocks_of
+from homing.support.cases.rules.decision import Decision, No
 from homing.support.cases.rules.fold import fold
-from homing.support.cases.rules.states import No
 from homing.support.cases.types import (
     Actor,
     Case,
@@ -126,11 +126,11 @@ class Life:
     # what people do -----------------------------------------------------------------------------------------------------
 
     def own(self, by: Actor = ANN) -> "Life":
-        return self.do(states.own(self.case, by.person_id, by), by)
+        return self.do(writing.own(self.case, by.person_id, by), by)
 
     def answer(self, text: str = "We look at it.", *, question: bool = False, by: Actor = ANN, tam: bool = False) -> "Life":
         self.messages += 1
-        self.do(states.write(self.case, message=self.messages, body=text, by=by, tam=tam, question=question), by)
+        self.do(writing.write(self.case, message=self.messages, body=text, by=by, tam=tam, question=question), by)
         return self.sent(self.messages, Purpose.ANSWER, question=question, by_tam=tam)
 
     def sent(self, message: int, purpose: Purpose, *, question: bool = False, by_tam: bool = False, version: int = 0) -> "Life":
@@ -143,7 +143,7 @@ class Life:
 
     def word(self, words: str = "One more thing.", *, automatic: bool = False, received: datetime | None = None) -> "Life":
         self.messages += 1
-        decided = states.word(
+        decided = writing.word(
             self.case,
             came=self.came(self.messages, automatic=automatic, received=received),
             words=words,
@@ -157,14 +157,14 @@ class Life:
         ours = by.side is Side.PROVIDER
         if ours:
             self.messages += 1
-        decided = states.propose(
+        decided = closing.propose(
             self.case, text, by=by, tam=by is TAM, message=self.messages if ours else 0, promises=promises(Kind.CONFIRM)
         )
         self.do(decided, by)
         return self.sent(self.messages, Purpose.PROPOSAL, version=len(self.case.proposals)) if ours else self
 
-    def sign(self, *, by: Actor = KIM, words: str = "", may: str = "", version: int | None = None) -> "states.Decision":
-        decided = states.sign(
+    def sign(self, *, by: Actor = KIM, words: str = "", may: str = "", version: int | None = None) -> "Decision":
+        decided = closing.sign(
             self.case,
             version or len(self.case.proposals),
             by=by,

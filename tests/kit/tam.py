@@ -8,7 +8,7 @@ from homing.ground import db
 from homing.metrics import store as metrics
 from homing.metrics.rules.counting import set_id, start_of
 from homing.metrics.types import COUNTERS, CountRow, Grain, Scope, Set, Tally
-from homing.support.cases.rules.states import No
+from homing.support.cases.rules.decision import No
 from homing.support.cases.types import SYSTEM, Actor, Side
 from homing.support.clocks.rules.run import read
 from homing.support.clocks.types import Kind, Promise, Reading

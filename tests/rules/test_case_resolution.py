@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.support.cases.happened import Doubted, Drafted, Resolved, Signed
-from homing.support.cases.rules import chain, resolution, states
+from homing.support.cases.rules import chain, closing, resolution, urgency, writing
 from homing.support.cases.rules.clockwork import clocks_of
+from homing.support.cases.rules.decision import Bar, No
 from homing.support.cases.rules.resolution import Answer, contradicts, digest, is_agreed, meaning
-from homing.support.cases.rules.states import Bar, No
 from homing.support.cases.types import LIVE, Actor, Method, Side, State
 from homing.support.clocks.rules.run import read
 from homing.support.clocks.types import Kind
@@ -79,7 +79,7 @@ def test_s5_a_refusal_voids_every_signature_and_work_goes_on():
     life = proposed()
     paused = life.clock(Kind.UPDATE)
     assert paused.state is Clock.PAUSED
-    life.later(hours=3).do(states.refuse(life.case, 1, by=KIM, words="no"), KIM)
+    life.later(hours=3).do(closing.refuse(life.case, 1, by=KIM, words="no"), KIM)
     assert (life.case.state, life.case.proposal) == (State.OPEN, None)
     assert all(one.void for one in life.case.signatures)
     assert life.clock(Kind.UPDATE).state is Clock.RUNNING
@@ -184,17 +184,17 @@ def test_on_our_side_owner_or_tam_proposes():
     other = Actor(side=Side.PROVIDER, name="staff 8", person_id=8, email="eve@provider.test")
     case = owned().answer().case
     ask = {"text": "It is over.", "message": 3, "promises": {}}
-    assert isinstance(states.propose(case, by=other, tam=False, **ask), No)
-    assert isinstance(states.propose(case, by=other, tam=True, **ask), list)
-    assert isinstance(states.propose(case, by=ANN, tam=False, **{**ask, "text": "  "}), No)
-    assert isinstance(states.propose(case, by=ANN, tam=False, **{**ask, "text": "x" * 10_001}), No)
-    assert isinstance(states.propose(Life().case, by=ANN, tam=True, **ask), No), "nobody has taken it"
+    assert isinstance(closing.propose(case, by=other, tam=False, **ask), No)
+    assert isinstance(closing.propose(case, by=other, tam=True, **ask), list)
+    assert isinstance(closing.propose(case, by=ANN, tam=False, **{**ask, "text": "  "}), No)
+    assert isinstance(closing.propose(case, by=ANN, tam=False, **{**ask, "text": "x" * 10_001}), No)
+    assert isinstance(closing.propose(Life().case, by=ANN, tam=True, **ask), No), "nobody has taken it"
 
 
 def test_consent_that_staff_entered_can_be_disputed_for_five_business_days():
     life = proposed().later(hours=1)
     until = life.at + timedelta(days=7)
-    decided = states.sign(
+    decided = closing.sign(
         life.case,
         1,
         by=KIM,
@@ -208,14 +208,14 @@ def test_consent_that_staff_entered_can_be_disputed_for_five_business_days():
     life.do(decided, ANN)
     assert life.case.state is State.RESOLVED
     assert life.case.signatures[-1].entered_by == ANN.person_id
-    late = states.dispute(life.case, 1, words="", at=until + timedelta(seconds=1), reopening={})
+    late = closing.dispute(life.case, 1, words="", at=until + timedelta(seconds=1), reopening={})
     assert isinstance(late, No)
     life.at = until
-    life.do(states.dispute(life.case, 1, words="I never said so", at=until, reopening=promises(Kind.UPDATE)), KIM)
+    life.do(closing.dispute(life.case, 1, words="I never said so", at=until, reopening=promises(Kind.UPDATE)), KIM)
     assert life.case.state is State.OPEN
     assert all(one.void for one in life.case.signatures)
     assert life.clock(Kind.UPDATE).state is Clock.RUNNING
-    assert isinstance(states.dispute(proposed().case, 1, words="", at=life.at, reopening={}), No)
+    assert isinstance(closing.dispute(proposed().case, 1, words="", at=life.at, reopening={}), No)
 
 
 def test_the_chain_shows_what_was_changed_dropped_or_put_in():
@@ -280,7 +280,7 @@ def _try(life: Life, what: str) -> None:
     elif what in ("word", "doubt", "no", "auto"):
         words = {"word": "Here is a log", "doubt": "yes, but still slow", "no": "no", "auto": "away"}[what]
         came = life.came(life.messages + 1, automatic=what == "auto")
-        decided = states.word(case, came=came, words=words, at=life.at, reopening=promises(Kind.UPDATE))
+        decided = writing.word(case, came=came, words=words, at=life.at, reopening=promises(Kind.UPDATE))
         if isinstance(decided, list):
             life.messages += 1
             life.add(*decided, by=KIM)
@@ -290,21 +290,21 @@ def _try(life: Life, what: str) -> None:
         life.sign(by=ANN if what == "sign us" else KIM, words="but slow" if what == "sign doubt" else "")
     else:
         decisions = {
-            "propose back": lambda: states.propose(
+            "propose back": lambda: closing.propose(
                 case, "We found it.", by=KIM, tam=False, message=0, promises=promises(Kind.CONFIRM)
             ),
-            "refuse": lambda: states.refuse(case, len(case.proposals), by=KIM, words="no"),
-            "withdraw": lambda: states.withdraw(case, by=KIM, reason=""),
-            "escalate": lambda: states.escalate(
+            "refuse": lambda: closing.refuse(case, len(case.proposals), by=KIM, words="no"),
+            "withdraw": lambda: closing.withdraw(case, by=KIM, reason=""),
+            "escalate": lambda: urgency.escalate(
                 case, reason="", by=KIM, by_call=False, first_ring_at=None, promises=promises(Kind.ENGAGE, Kind.CADENCE)
             ),
             "down": lambda: (
-                states.accept_step_down(case, case.downgrade[0], by=KIM, promises=gathered)
+                urgency.accept_step_down(case, case.downgrade[0], by=KIM, promises=gathered)
                 if case.downgrade
-                else states.step_down(case, text="not so bad")
+                else urgency.step_down(case, text="not so bad")
             ),
-            "remind": lambda: states.remind(case),
-            "close": lambda: states.close_unconfirmed(case, by=TAM, tam=True, exhausted=True),
+            "remind": lambda: closing.remind(case),
+            "close": lambda: closing.close_unconfirmed(case, by=TAM, tam=True, exhausted=True),
         }
         made = decisions[what]() if what in decisions else No(Bar.STATE, "")
         if not isinstance(made, No):

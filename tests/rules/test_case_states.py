@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from homing.support.cases.happened import Archived, Came, Closed, Drafted, Escalated, Merged, Owned, Reopened, Wrote
-from homing.support.cases.rules import states, waking
+from homing.support.cases.rules import closing, standing, urgency, waking, writing
 from homing.support.cases.rules.clockwork import clocks_of
-from homing.support.cases.rules.states import Bar, No
+from homing.support.cases.rules.decision import Bar, No
 from homing.support.cases.types import Eta, Purpose, Severity, Side, Stage, State, Verdict
 from homing.support.clocks.rules.cadence import Every, Times, in_words
 from homing.support.clocks.types import HOUR_S, ClockLog, Kind, Nature
@@ -40,8 +40,8 @@ def test_whoever_accepts_a_case_owns_it():
     life = owned()
     assert (life.case.state, life.case.owner_id, life.case.accepted) == (State.OPEN, ANN.person_id, True)
     assert life.clock(Kind.OWN).state is Clock.MET
-    assert states.own(life.case, ANN.person_id, ANN) == [], "twice is once"
-    given = life.do(states.own(life.case, TAM.person_id, ANN), ANN).case
+    assert writing.own(life.case, ANN.person_id, ANN) == [], "twice is once"
+    given = life.do(writing.own(life.case, TAM.person_id, ANN), ANN).case
     assert (given.owner_id, given.accepted) == (TAM.person_id, False)
 
 
@@ -56,23 +56,23 @@ def test_an_answer_meets_the_first_response_and_starts_an_update():
 
 
 def test_whoever_answers_a_new_case_takes_it():
-    decided = states.write(Life().case, message=2, body="We look at it.", by=ANN, tam=False)
+    decided = writing.write(Life().case, message=2, body="We look at it.", by=ANN, tam=False)
     assert isinstance(decided, list)
     assert [type(one) for one in decided] == [Owned, Wrote]
 
 
 @pytest.mark.parametrize("body", ["", " \n", "> what you wrote", "--", "> a\n> b\n."])
 def test_an_empty_text_is_no_answer(body: str):
-    assert why(states.write(owned().case, message=2, body=body, by=ANN, tam=False)) is Bar.WHAT
+    assert why(writing.write(owned().case, message=2, body=body, by=ANN, tam=False)) is Bar.WHAT
 
 
 def test_only_staff_answers():
-    assert why(states.write(owned().case, message=2, body="Hello there", by=KIM, tam=False)) is Bar.WHO
+    assert why(writing.write(owned().case, message=2, body="Hello there", by=KIM, tam=False)) is Bar.WHO
 
 
 def test_nothing_stops_before_the_mail_is_accepted_for_delivery():
     life = owned()
-    life.do(states.write(life.case, message=2, body="Which host?", by=ANN, tam=False, question=True), ANN)
+    life.do(writing.write(life.case, message=2, body="Which host?", by=ANN, tam=False, question=True), ANN)
     assert life.case.state is State.OPEN
     assert life.clock(Kind.FIRST_RESPONSE).state is Clock.RUNNING
     life.later(minutes=1).sent(2, Purpose.ANSWER, question=True)
@@ -105,11 +105,11 @@ def test_an_automatic_message_is_no_answer_until_a_person_says_so():
     life = owned().answer("Which host?", question=True).later(hours=1).word("I am on holiday.", automatic=True)
     received = life.at
     assert (life.case.state, life.clock(Kind.UPDATE).state) == (State.WAITING, Clock.PAUSED)
-    assert why(states.count(life.case, 1, received)) is Bar.WHAT
-    life.later(hours=3).do(states.count(life.case, life.messages, received), ANN)
+    assert why(writing.count(life.case, 1, received)) is Bar.WHAT
+    life.later(hours=3).do(writing.count(life.case, life.messages, received), ANN)
     assert life.case.state is State.OPEN
     assert life.clock(Kind.UPDATE).ran_since == received
-    assert why(states.count(life.case, life.messages, received)) is Bar.WHAT, "once"
+    assert why(writing.count(life.case, life.messages, received)) is Bar.WHAT, "once"
 
 
 # Severity ---------------------------------------------------------------------------------------------------------------
@@ -119,14 +119,14 @@ def test_e8_a_call_makes_a_case_critical_from_its_first_ring():
     life = Life("2026-05-22T15:00Z").own()
     ring = at("2026-05-25T09:00Z")
     life.until("2026-05-25T09:02Z").do(
-        states.escalate(life.case, reason="called", by=KIM, by_call=True, first_ring_at=ring, promises={}), KIM
+        urgency.escalate(life.case, reason="called", by=KIM, by_call=True, first_ring_at=ring, promises={}), KIM
     )
     first = life.clock(Kind.FIRST_RESPONSE)
     assert (first.state, first.elapsed_s, first.ended_at) == (Clock.SUPERSEDED, HOUR_S // 2, ring)
     assert (life.case.severity, life.case.called, life.case.no_call) == (Severity.CRITICAL, True, False)
     assert not [one for one in life.clocks() if one.kind in (Kind.ENGAGE, Kind.CADENCE)], "they are kept with the call"
     placed = life.later(minutes=9).at
-    life.do(states.called_back(life.case, placed_at=placed, promises=promises(Kind.CADENCE)), ANN)
+    life.do(urgency.called_back(life.case, placed_at=placed, promises=promises(Kind.CADENCE)), ANN)
     cadence = life.clock(Kind.CADENCE)
     assert (cadence.nature, cadence.due_at) == (Nature.PROVISIONAL, placed + timedelta(hours=1))
 
@@ -135,19 +135,19 @@ def test_staff_who_escalates_says_why_and_that_nobody_has_called():
     life = owned().answer()
     gathered = promises(Kind.ENGAGE, Kind.CADENCE)
     ask = {"by_call": False, "first_ring_at": None, "promises": gathered}
-    assert why(states.escalate(life.case, reason="", by=ANN, **ask)) is Bar.WHAT
-    life.do(states.escalate(life.case, reason="All hosts are down.", by=ANN, **ask), ANN)
+    assert why(urgency.escalate(life.case, reason="", by=ANN, **ask)) is Bar.WHAT
+    life.do(urgency.escalate(life.case, reason="All hosts are down.", by=ANN, **ask), ANN)
     assert (life.case.severity, life.case.no_call) == (Severity.CRITICAL, True)
     assert life.clock(Kind.UPDATE).state is Clock.SUPERSEDED
     assert life.clock(Kind.ENGAGE).due_at == life.at + timedelta(minutes=5)
     assert life.clock(Kind.CADENCE).nature is Nature.PROVISIONAL
-    life.do(states.engage(life.case, ANN.person_id), ANN)
+    life.do(urgency.engage(life.case, ANN.person_id), ANN)
     assert life.clock(Kind.ENGAGE).state is Clock.MET
 
 
 def test_the_customers_word_is_enough_at_once():
     life = owned()
-    decided = states.escalate(life.case, reason="", by=KIM, by_call=False, first_ring_at=None, promises={})
+    decided = urgency.escalate(life.case, reason="", by=KIM, by_call=False, first_ring_at=None, promises={})
     assert [type(one) for one in decided] == [Escalated]  # type: ignore[union-attr]
 
 
@@ -155,34 +155,34 @@ def critical() -> Life:
     life = owned().answer()
     gathered = promises(Kind.ENGAGE, Kind.CADENCE)
     return life.later(hours=1).do(
-        states.escalate(life.case, reason="", by=KIM, by_call=False, first_ring_at=None, promises=gathered), KIM
+        urgency.escalate(life.case, reason="", by=KIM, by_call=False, first_ring_at=None, promises=gathered), KIM
     )
 
 
 def test_e9_severity_falls_only_with_both_and_starts_a_whole_update():
     life = critical().later(minutes=40)
-    assert why(states.accept_step_down(life.case, 1, by=ANN, promises={})) is Bar.STATE
-    assert why(states.step_down(life.case, text=" ")) is Bar.WHAT
-    life.do(states.step_down(life.case, text="Mail flows again; what is left is not critical."), ANN)
+    assert why(urgency.accept_step_down(life.case, 1, by=ANN, promises={})) is Bar.STATE
+    assert why(urgency.step_down(life.case, text=" ")) is Bar.WHAT
+    life.do(urgency.step_down(life.case, text="Mail flows again; what is left is not critical."), ANN)
     assert life.case.severity is Severity.CRITICAL
-    assert why(states.accept_step_down(life.case, 1, by=ANN, promises={})) is Bar.WHO
-    life.later(minutes=5).do(states.accept_step_down(life.case, 1, by=KIM, promises=promises(Kind.UPDATE)), KIM)
+    assert why(urgency.accept_step_down(life.case, 1, by=ANN, promises={})) is Bar.WHO
+    life.later(minutes=5).do(urgency.accept_step_down(life.case, 1, by=KIM, promises=promises(Kind.UPDATE)), KIM)
     assert life.case.severity is Severity.NON_CRITICAL
     assert (life.clock(Kind.CADENCE).state, life.clock(Kind.ENGAGE).state) == (Clock.SUPERSEDED, Clock.MISSED)
     update = life.clock(Kind.UPDATE)
     assert (update.state, update.started_at, update.remaining_s) == (Clock.RUNNING, life.at, 8 * HOUR_S)
-    assert why(states.step_down(life.case, text="again please")) is Bar.STATE
+    assert why(urgency.step_down(life.case, text="again please")) is Bar.STATE
 
 
 def test_e10_each_flip_supersedes():
     life = critical()
     for _ in range(2):
-        life.later(minutes=1).do(states.step_down(life.case, text="Not so bad."), ANN)
+        life.later(minutes=1).do(urgency.step_down(life.case, text="Not so bad."), ANN)
         version = life.case.downgrades
-        life.do(states.accept_step_down(life.case, version, by=KIM, promises=promises(Kind.UPDATE)), KIM)
+        life.do(urgency.accept_step_down(life.case, version, by=KIM, promises=promises(Kind.UPDATE)), KIM)
         again = promises(Kind.ENGAGE, Kind.CADENCE)
         life.later(minutes=1).do(
-            states.escalate(life.case, reason="", by=KIM, by_call=False, first_ring_at=None, promises=again), KIM
+            urgency.escalate(life.case, reason="", by=KIM, by_call=False, first_ring_at=None, promises=again), KIM
         )
     assert [one.state for one in life.clocks() if one.kind is Kind.CADENCE] == [Clock.SUPERSEDED, Clock.SUPERSEDED, Clock.RUNNING]
     assert [one.state for one in life.clocks() if one.kind is Kind.UPDATE] == [Clock.SUPERSEDED] * 3
@@ -191,16 +191,16 @@ def test_e10_each_flip_supersedes():
 def update(life: Life, **more) -> Life:
     life.messages += 1
     eta = more.get("eta", Eta(unknown_because="the cause is not found yet"))
-    life.do(states.write(life.case, message=life.messages, body="Still on it.", by=ANN, tam=False, eta=eta, update=True), ANN)
+    life.do(writing.write(life.case, message=life.messages, body="Still on it.", by=ANN, tam=False, eta=eta, update=True), ANN)
     return life.sent(life.messages, Purpose.UPDATE)
 
 
 def test_a_status_update_names_the_expected_time_or_why_it_is_unknown():
     life = critical()
     for eta in (None, Eta(), Eta(unknown_because=" "), Eta(at=life.at, unknown_because="both")):
-        decided = states.write(life.case, message=9, body="Still on it.", by=ANN, tam=False, eta=eta, update=True)
+        decided = writing.write(life.case, message=9, body="Still on it.", by=ANN, tam=False, eta=eta, update=True)
         assert why(decided) is Bar.WHAT
-    assert why(states.write(owned().case, message=9, body="abc", by=ANN, tam=False, eta=Eta(), update=True)) is Bar.STATE
+    assert why(writing.write(owned().case, message=9, body="abc", by=ANN, tam=False, eta=Eta(), update=True)) is Bar.STATE
     update(life.later(minutes=50))
     assert [one.state for one in life.clocks() if one.kind is Kind.CADENCE] == [Clock.MET, Clock.RUNNING]
     assert life.case.last_update_at == life.at
@@ -215,13 +215,13 @@ def test_an_answer_is_no_status_update():
 def test_a_cadence_is_contractual_once_the_other_side_agreed_to_it():
     life = critical()
     begin = life.at
-    assert why(states.propose_cadence(life.case, Every(interval_s=10))) is Bar.WHAT
-    life.later(minutes=20).do(states.propose_cadence(life.case, Every(interval_s=1800)), ANN)
+    assert why(urgency.propose_cadence(life.case, Every(interval_s=10))) is Bar.WHAT
+    life.later(minutes=20).do(urgency.propose_cadence(life.case, Every(interval_s=1800)), ANN)
     assert life.clock(Kind.CADENCE).nature is Nature.PROVISIONAL
     accept = {"effective_at": None, "evidence": ""}
-    assert why(states.accept_cadence(life.case, 1, by=ANN, at=life.at, **accept)) is Bar.WHO
-    assert why(states.accept_cadence(life.case, 2, by=KIM, at=life.at, **accept)) is Bar.STATE
-    life.do(states.accept_cadence(life.case, 1, by=KIM, at=life.at, **accept), KIM)
+    assert why(urgency.accept_cadence(life.case, 1, by=ANN, at=life.at, **accept)) is Bar.WHO
+    assert why(urgency.accept_cadence(life.case, 2, by=KIM, at=life.at, **accept)) is Bar.STATE
+    life.do(urgency.accept_cadence(life.case, 1, by=KIM, at=life.at, **accept), KIM)
     agreed = life.clock(Kind.CADENCE)
     assert (agreed.nature, agreed.due_at) == (Nature.CONTRACTUAL, begin + timedelta(minutes=30)), "C1: from the last update"
     update(life.later(minutes=5))
@@ -233,18 +233,18 @@ def test_a_critical_case_shows_how_far_work_has_come():
     assert life.case.stage is Stage.CALL_BACK_DUE
     life.own()
     assert life.case.stage is Stage.CALL_BACK_DUE, "whoever takes it owes the call all the same"
-    life.later(minutes=9).do(states.called_back(life.case, placed_at=life.at, promises=EVERY), ANN)
+    life.later(minutes=9).do(urgency.called_back(life.case, placed_at=life.at, promises=EVERY), ANN)
     assert life.case.stage is Stage.ENGAGED
-    life.later(minutes=9).do(states.restore(life.case, "Mail flows."), ANN)
+    life.later(minutes=9).do(urgency.restore(life.case, "Mail flows."), ANN)
     assert life.case.stage is Stage.RESTORED
-    again = states.escalate(life.case, reason="", by=KIM, by_call=True, first_ring_at=life.at, promises={})
+    again = urgency.escalate(life.case, reason="", by=KIM, by_call=True, first_ring_at=life.at, promises={})
     life.do(again, KIM)
     assert (life.case.stage, life.case.restored_at) == (Stage.CALL_BACK_DUE, None)
     quiet = owned()
     assert quiet.case.stage is None
-    quiet.do(states.escalate(quiet.case, reason="down", by=KIM, by_call=False, first_ring_at=None, promises=EVERY), KIM)
+    quiet.do(urgency.escalate(quiet.case, reason="down", by=KIM, by_call=False, first_ring_at=None, promises=EVERY), KIM)
     assert quiet.case.stage is Stage.WAKING, "who took it before has not taken this"
-    quiet.do(states.engage(quiet.case, 3), ANN)
+    quiet.do(urgency.engage(quiet.case, 3), ANN)
     assert quiet.case.stage is Stage.ENGAGED
 
 
@@ -253,11 +253,11 @@ def test_a_cadence_that_was_read_back_on_a_call_is_agreed_with_its_recording():
     life.later(minutes=20)
     spoken = {"contact_id": KIM.person_id, "at": life.at, "effective_at": None}
     hourly = Every(interval_s=3600)
-    assert why(states.read_back(life.case, hourly, by=ANN, evidence=" ", **spoken)) is Bar.WHAT
-    assert why(states.read_back(life.case, hourly, by=KIM, evidence="recording 7", **spoken)) is Bar.WHO
-    assert why(states.read_back(life.case, Every(interval_s=1), by=ANN, evidence="recording 7", **spoken)) is Bar.WHAT
-    assert why(states.read_back(Life().case, hourly, by=ANN, evidence="recording 7", **spoken)) is Bar.STATE
-    life.do(states.read_back(life.case, Every(interval_s=900), by=ANN, evidence="recording 7", **spoken), ANN)
+    assert why(urgency.read_back(life.case, hourly, by=ANN, evidence=" ", **spoken)) is Bar.WHAT
+    assert why(urgency.read_back(life.case, hourly, by=KIM, evidence="recording 7", **spoken)) is Bar.WHO
+    assert why(urgency.read_back(life.case, Every(interval_s=1), by=ANN, evidence="recording 7", **spoken)) is Bar.WHAT
+    assert why(urgency.read_back(Life().case, hourly, by=ANN, evidence="recording 7", **spoken)) is Bar.STATE
+    life.do(urgency.read_back(life.case, Every(interval_s=900), by=ANN, evidence="recording 7", **spoken), ANN)
     (agreement,) = life.case.agreements
     assert (agreement.began, agreement.side) == (True, Side.PROVIDER)
     assert life.clock(Kind.CADENCE).nature is Nature.CONTRACTUAL
@@ -273,8 +273,8 @@ def test_a_cadence_is_read_as_people_say_it():
 def test_c5_a_miss_stays_when_another_cadence_is_agreed():
     life = critical()
     begin = life.at
-    life.later(minutes=70).do(states.propose_cadence(life.case, Every(interval_s=1800)), KIM)
-    life.do(states.accept_cadence(life.case, 1, by=ANN, at=life.at, effective_at=None, evidence=""), ANN)
+    life.later(minutes=70).do(urgency.propose_cadence(life.case, Every(interval_s=1800)), KIM)
+    life.do(urgency.accept_cadence(life.case, 1, by=ANN, at=life.at, effective_at=None, evidence=""), ANN)
     missed, agreed = [one for one in life.clocks() if one.kind is Kind.CADENCE]
     assert (missed.state, missed.outcome_at) == (Clock.MISSED, begin + timedelta(hours=1))
     assert agreed.due_at == life.at + timedelta(minutes=30)
@@ -284,23 +284,23 @@ def test_a_cadence_that_begins_later_leaves_the_old_one_until_then():
     life = critical()
     tomorrow = life.at + timedelta(hours=30)
     daily = Times(zone="America/New_York", minutes=(540,))
-    life.do(states.propose_cadence(life.case, daily), ANN)
-    life.do(states.accept_cadence(life.case, 1, by=KIM, at=life.at, effective_at=tomorrow, evidence=""), KIM)
+    life.do(urgency.propose_cadence(life.case, daily), ANN)
+    life.do(urgency.accept_cadence(life.case, 1, by=KIM, at=life.at, effective_at=tomorrow, evidence=""), KIM)
     assert life.clock(Kind.CADENCE).nature is Nature.PROVISIONAL
-    assert states.due_cadences(life.case, tomorrow - timedelta(seconds=1)) == []
+    assert urgency.due_cadences(life.case, tomorrow - timedelta(seconds=1)) == []
     life.at = tomorrow
-    life.do(states.due_cadences(life.case, tomorrow), ANN)
+    life.do(urgency.due_cadences(life.case, tomorrow), ANN)
     assert life.clock(Kind.CADENCE).nature is Nature.CONTRACTUAL
-    assert states.due_cadences(life.case, tomorrow) == []
+    assert urgency.due_cadences(life.case, tomorrow) == []
 
 
 def test_restored_is_not_resolved():
     life = critical()
-    life.do(states.restore(life.case, "Mail flows again."), ANN)
+    life.do(urgency.restore(life.case, "Mail flows again."), ANN)
     assert (life.case.state, life.case.restored_at) == (State.OPEN, life.at)
     assert life.clock(Kind.CADENCE).state is Clock.RUNNING
-    assert why(states.restore(life.case, "again")) is Bar.STATE
-    assert why(states.restore(owned().case, "never down")) is Bar.STATE
+    assert why(urgency.restore(life.case, "again")) is Bar.STATE
+    assert why(urgency.restore(owned().case, "never down")) is Bar.STATE
 
 
 def test_a_critical_case_is_open_and_owned_from_its_first_moment():
@@ -319,11 +319,11 @@ def test_a_critical_case_is_open_and_owned_from_its_first_moment():
 
 def test_the_tam_who_is_asked_for_owes_an_answer_of_his_own():
     life = owned()
-    assert why(states.call_tam(life.case, reason="", promises={})) is Bar.WHAT
-    life.do(states.call_tam(life.case, reason="Nobody moves.", promises=promises(Kind.TAM_REPLY)), KIM)
+    assert why(standing.call_tam(life.case, reason="", promises={})) is Bar.WHAT
+    life.do(standing.call_tam(life.case, reason="Nobody moves.", promises=promises(Kind.TAM_REPLY)), KIM)
     life.later(minutes=30).answer()
     assert life.clock(Kind.TAM_REPLY).state is Clock.RUNNING
-    life.do(states.call_tam(life.case, reason="Still nobody.", promises=promises(Kind.TAM_REPLY)), KIM)
+    life.do(standing.call_tam(life.case, reason="Still nobody.", promises=promises(Kind.TAM_REPLY)), KIM)
     assert [one.kind for one in life.clocks()].count(Kind.TAM_REPLY) == 1
     life.later(minutes=30).answer(by=TAM, tam=True)
     assert life.clock(Kind.TAM_REPLY).state is Clock.MET
@@ -333,9 +333,9 @@ def test_out_of_scope_names_the_clause_and_another_way():
     life = Life().later(minutes=9)
     ask = {"verdict": Verdict.OUT, "text": "Writing templates is not included.", "by": ANN, "message": 2}
     for wrong in ({"clause": "Z9", "route": "our partners"}, {"clause": "B4", "route": ""}):
-        assert why(states.decide_scope(life.case, **ask, **wrong)) is Bar.WHAT
-    assert why(states.decide_scope(life.case, **{**ask, "by": KIM}, clause="B4", route="our partners")) is Bar.WHO
-    life.do(states.decide_scope(life.case, **ask, clause="B4", route="our partners do that"), ANN)
+        assert why(standing.decide_scope(life.case, **ask, **wrong)) is Bar.WHAT
+    assert why(standing.decide_scope(life.case, **{**ask, "by": KIM}, clause="B4", route="our partners")) is Bar.WHO
+    life.do(standing.decide_scope(life.case, **ask, clause="B4", route="our partners do that"), ANN)
     scope = life.case.scope
     assert scope is not None
     assert (life.case.state, scope.clause, scope.decided_by, scope.route) == (
@@ -348,8 +348,8 @@ def test_out_of_scope_names_the_clause_and_another_way():
     life.sent(2, Purpose.SCOPE)
     assert life.clock(Kind.FIRST_RESPONSE).state is Clock.MET
     assert not [one for one in life.clocks() if one.state in (Clock.RUNNING, Clock.PAUSED) and one.kind is not Kind.ACK_MAIL]
-    assert why(states.acknowledge_scope(life.case, by=ANN)) is Bar.WHO
-    life.do(states.acknowledge_scope(life.case, by=KIM), KIM)
+    assert why(standing.acknowledge_scope(life.case, by=ANN)) is Bar.WHO
+    life.do(standing.acknowledge_scope(life.case, by=KIM), KIM)
     assert life.case.scope is not None
     assert life.case.scope.acknowledged_at == life.at
     life.later(days=2).word("But we asked for something else.")
@@ -359,7 +359,7 @@ def test_out_of_scope_names_the_clause_and_another_way():
 def test_what_needs_other_terms_goes_on_meanwhile():
     life = owned()
     ask = {"clause": "C4", "route": "a quote by Friday", "text": "Tier 2 needs a contract of its own.", "by": ANN, "message": 2}
-    life.do(states.decide_scope(life.case, verdict=Verdict.NEEDS_TERMS, **ask), ANN)
+    life.do(standing.decide_scope(life.case, verdict=Verdict.NEEDS_TERMS, **ask), ANN)
     assert life.case.state is State.OPEN
 
 
@@ -370,7 +370,7 @@ def test_e30_of_two_merged_cases_the_earlier_begin_and_the_earlier_due_survive()
     first.at = second.at
     other = msgspec.structs.replace(second.case, case_id=1002, number=1002)
     log = next(log for log in _logs(first) if log.kind is Kind.FIRST_RESPONSE)
-    merged = states.merge(first.case, other, [msgspec.Raw(msgspec.json.encode(log))])
+    merged = standing.merge(first.case, other, [msgspec.Raw(msgspec.json.encode(log))])
     assert not isinstance(merged, No)
     first.do(merged[0], ANN)
     second.do(merged[1], ANN)
@@ -381,7 +381,7 @@ def test_e30_of_two_merged_cases_the_earlier_begin_and_the_earlier_due_survive()
     assert (adopted.started_at, adopted.due_at) == (at("2026-05-20T09:00Z"), at("2026-05-20T13:00Z"))
     second.later(minutes=30).answer()
     assert second.clock(Kind.FIRST_RESPONSE).state is Clock.MET
-    assert states.word(first.case, came=first.came(9), words="hello", at=first.at, reopening={}) is State.MERGED
+    assert writing.word(first.case, came=first.came(9), words="hello", at=first.at, reopening={}) is State.MERGED
 
 
 def _logs(life: Life) -> list[ClockLog]:
@@ -391,10 +391,10 @@ def _logs(life: Life) -> list[ClockLog]:
 def test_a_case_is_merged_only_within_its_account_and_while_both_live():
     life = owned()
     other = msgspec.structs.replace(owned().case, case_id=1002)
-    assert why(states.merge(life.case, life.case, [])) is Bar.WHAT
-    assert why(states.merge(life.case, msgspec.structs.replace(other, account_id=2), [])) is Bar.WHAT
-    assert why(states.merge(life.case, msgspec.structs.replace(other, state=State.RESOLVED), [])) is Bar.STATE
-    assert why(states.merge(msgspec.structs.replace(other, severity=Severity.CRITICAL), life.case, [])) is Bar.STATE
+    assert why(standing.merge(life.case, life.case, [])) is Bar.WHAT
+    assert why(standing.merge(life.case, msgspec.structs.replace(other, account_id=2), [])) is Bar.WHAT
+    assert why(standing.merge(life.case, msgspec.structs.replace(other, state=State.RESOLVED), [])) is Bar.STATE
+    assert why(standing.merge(msgspec.structs.replace(other, severity=Severity.CRITICAL), life.case, [])) is Bar.STATE
 
 
 # The end ----------------------------------------------------------------------------------------------------------------
@@ -402,8 +402,8 @@ def test_a_case_is_merged_only_within_its_account_and_while_both_live():
 
 def test_only_the_customer_withdraws():
     life = owned()
-    assert why(states.withdraw(life.case, by=ANN, reason="")) is Bar.WHO
-    life.do(states.withdraw(life.case, by=KIM, reason="found it"), KIM)
+    assert why(closing.withdraw(life.case, by=ANN, reason="")) is Bar.WHO
+    life.do(closing.withdraw(life.case, by=KIM, reason="found it"), KIM)
     assert life.case.state is State.WITHDRAWN
     first = life.clock(Kind.FIRST_RESPONSE)
     assert (first.state, first.remark) == (Clock.SUPERSEDED, "withdrawn")
@@ -431,9 +431,9 @@ def test_a_word_after_fourteen_days_belongs_to_a_new_case():
     life = resolved().later(days=14, seconds=1)
     for automatic in (False, True):
         came = life.came(9, automatic=automatic)
-        assert states.word(life.case, came=came, words="It is back.", at=life.at, reopening={}) is State.ARCHIVED
-    assert states.archive(life.case, life.at) == [Archived()]
-    assert why(states.archive(resolved().case, life.at - timedelta(days=2))) is Bar.STATE
+        assert writing.word(life.case, came=came, words="It is back.", at=life.at, reopening={}) is State.ARCHIVED
+    assert closing.archive(life.case, life.at) == [Archived()]
+    assert why(closing.archive(resolved().case, life.at - timedelta(days=2))) is Bar.STATE
 
 
 def test_an_automatic_message_opens_nothing_again():
@@ -444,13 +444,13 @@ def test_an_automatic_message_opens_nothing_again():
 def test_silence_is_no_agreement():
     life = owned().answer().propose()
     exhausted = {"by": TAM, "tam": True, "exhausted": True}
-    assert why(states.close_unconfirmed(life.case, **exhausted)) is Bar.STATE, "no reminder yet"
+    assert why(closing.close_unconfirmed(life.case, **exhausted)) is Bar.STATE, "no reminder yet"
     for _ in range(3):
-        life.later(days=3).do(states.remind(life.case), ANN)
-    assert why(states.remind(life.case)) is Bar.STATE
-    assert why(states.close_unconfirmed(life.case, **{**exhausted, "exhausted": False})) is Bar.STATE
-    assert why(states.close_unconfirmed(life.case, by=ANN, tam=False, exhausted=True)) is Bar.WHO
-    life.later(days=8).do(states.close_unconfirmed(life.case, **exhausted), TAM)
+        life.later(days=3).do(closing.remind(life.case), ANN)
+    assert why(closing.remind(life.case)) is Bar.STATE
+    assert why(closing.close_unconfirmed(life.case, **{**exhausted, "exhausted": False})) is Bar.STATE
+    assert why(closing.close_unconfirmed(life.case, by=ANN, tam=False, exhausted=True)) is Bar.WHO
+    life.later(days=8).do(closing.close_unconfirmed(life.case, **exhausted), TAM)
     assert life.case.state is State.UNCONFIRMED
     assert life.clock(Kind.CONFIRM).state is Clock.MISSED
     assert life.clock(Kind.UPDATE).remark == "not agreed"
@@ -465,27 +465,27 @@ def test_silence_is_no_agreement():
 def test_an_ended_case_takes_nothing_but_words(ending: State):
     case = msgspec.structs.replace(owned().case, state=ending, ended_at=at("2026-05-21T00:00Z"), merged_into_number=1002)
     decisions = [
-        states.write(case, message=2, body="Hello there", by=ANN, tam=False),
-        states.escalate(case, reason="x y z", by=KIM, by_call=False, first_ring_at=None, promises={}),
-        states.step_down(case, text="x y z"),
-        states.propose(case, "x y z", by=ANN, tam=True, message=2, promises={}),
-        states.withdraw(case, by=KIM, reason=""),
-        states.call_tam(case, reason="x y z", promises={}),
-        states.propose_cadence(case, Every(interval_s=600)),
-        states.refuse(case, 1, by=KIM, words=""),
-        states.engage(case, 3),
+        writing.write(case, message=2, body="Hello there", by=ANN, tam=False),
+        urgency.escalate(case, reason="x y z", by=KIM, by_call=False, first_ring_at=None, promises={}),
+        urgency.step_down(case, text="x y z"),
+        closing.propose(case, "x y z", by=ANN, tam=True, message=2, promises={}),
+        closing.withdraw(case, by=KIM, reason=""),
+        standing.call_tam(case, reason="x y z", promises={}),
+        urgency.propose_cadence(case, Every(interval_s=600)),
+        closing.refuse(case, 1, by=KIM, words=""),
+        urgency.engage(case, 3),
     ]
     assert {why(one) for one in decisions} == {Bar.STATE}
 
 
 def test_a_clock_is_void_when_two_people_say_so():
     life = owned()
-    assert why(states.void_clock(life.case, 1, by=KIM, reason="spam")) is Bar.WHO
-    assert why(states.void_clock(life.case, 1, by=ANN, reason=" ")) is Bar.WHAT
-    life.do(states.void_clock(life.case, 3, by=ANN, reason="a test case"), ANN)
+    assert why(standing.void_clock(life.case, 1, by=KIM, reason="spam")) is Bar.WHO
+    assert why(standing.void_clock(life.case, 1, by=ANN, reason=" ")) is Bar.WHAT
+    life.do(standing.void_clock(life.case, 3, by=ANN, reason="a test case"), ANN)
     assert life.clock(Kind.FIRST_RESPONSE).state is Clock.RUNNING
-    assert why(states.void_clock(life.case, 3, by=ANN, reason="a test case")) is Bar.WHO
-    life.do(states.void_clock(life.case, 3, by=TAM, reason="yes, a test"), TAM)
+    assert why(standing.void_clock(life.case, 3, by=ANN, reason="a test case")) is Bar.WHO
+    life.do(standing.void_clock(life.case, 3, by=TAM, reason="yes, a test"), TAM)
     assert life.clock(Kind.FIRST_RESPONSE).state is Clock.VOID
     assert not isinstance(life.events[-1].payload, Came | Drafted | Merged | Closed | Reopened)
 
@@ -506,7 +506,7 @@ def test_a_case_wakes_people_when_it_opens_critical_without_a_call(before, event
 def test_a_case_wakes_people_once_when_it_becomes_critical_and_lets_them_sleep_when_somebody_has_it():
     life = Life()
     before = life.case
-    life.do(states.escalate(before, reason="worse", by=KIM, by_call=False, first_ring_at=None, promises=promises(*Kind)), KIM)
+    life.do(urgency.escalate(before, reason="worse", by=KIM, by_call=False, first_ring_at=None, promises=promises(*Kind)), KIM)
     assert waking.wakes(before, life.events[-1])
     critical = life.case
     assert not waking.wakes(critical, life.events[-1])

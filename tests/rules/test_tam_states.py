@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homing.support.cases.rules.states import Bar
+from homing.support.cases.rules.decision import Bar
 from homing.support.cases.types import Side
 from homing.support.clocks.types import Kind, Nature
 from homing.support.clocks.types import State as ClockState

@@ -14,7 +14,7 @@ from homing.support.cases import letter_store, store
 from homing.support.cases.audit import CaseSource
 from homing.support.cases.desk import Opening, contact_actor
 from homing.support.cases.keeper import Keeper
-from homing.support.cases.rules.states import Bar, No
+from homing.support.cases.rules.decision import Bar, No
 from homing.support.cases.types import (
     Actor,
     Case,

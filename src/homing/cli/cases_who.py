@@ -12,8 +12,8 @@ from homing.contracts.types import Contact, StaffMember
 from homing.ground import db
 from homing.ground.errors import Misuse
 from homing.support.cases.desk import Answer, Desk
+from homing.support.cases.rules.decision import No
 from homing.support.cases.rules.reading import LONGEST_BODY, clean_text
-from homing.support.cases.rules.states import No
 from homing.support.cases.types import Actor, Case, Side
 from homing.support.clocks.store import ServerClock
 

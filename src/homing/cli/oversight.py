@@ -23,8 +23,8 @@ from homing.ground import db
 from homing.ground.errors import Misuse
 from homing.ingress.rules.problem import Wrong
 from homing.support.cases.desk import Desk
+from homing.support.cases.rules.decision import No
 from homing.support.cases.rules.reading import LONGEST_BODY, clean_text
-from homing.support.cases.rules.states import No
 from homing.support.clocks import store as clocks
 from homing.support.clocks.store import Calendars, ServerClock
 from homing.support.threads import own_number_store as calls

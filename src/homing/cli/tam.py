@@ -36,7 +36,7 @@ from homing.contracts.types import Role
 from homing.ground import db
 from homing.ground.errors import Misuse
 from homing.ingress.rules.problem import Wrong
-from homing.support.cases.rules.states import No
+from homing.support.cases.rules.decision import No
 from homing.support.cases.types import Actor, Side
 from homing.support.clocks.store import ServerClock
 from homing.support.tam import measuring, notes, store

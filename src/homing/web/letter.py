@@ -17,8 +17,8 @@ from homing.support.cases.course import Course
 from homing.support.cases.desk import Answer, Desk, contact_actor
 from homing.support.cases.endings import Endings
 from homing.support.cases.rules.addresses import Token, read_link
+from homing.support.cases.rules.decision import No
 from homing.support.cases.rules.reading import clean_text
-from homing.support.cases.rules.states import No
 from homing.support.cases.types import TO_SIGN, Case, Method, Purpose, Side, State
 from homing.web.asks import Opened, asks_of
 from homing.web.pages import form_of, page

@@ -18,7 +18,7 @@ from homing.ingress.rules.problem import Problem, Wrong, bad_params
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Answer, Desk
 from homing.support.cases.endings import Endings
-from homing.support.cases.rules.states import Bar, No
+from homing.support.cases.rules.decision import Bar, No
 from homing.support.cases.types import Actor, Case, Side
 from homing.support.cases.view import look
 from homing.support.clocks.store import LegalClock

@@ -14,7 +14,7 @@ from homing.contracts import contacts
 from homing.contracts.types import Contact
 from homing.ingress.rules.problem import Wrong, bad_params, bad_type, missing
 from homing.support.cases.desk import Answer, why_not_sign
-from homing.support.cases.rules.states import Bar, No
+from homing.support.cases.rules.decision import Bar, No
 from homing.support.cases.types import Method, Severity, Verdict
 
 _METHODS = {"recorded_call": Method.CALL, "written_message": Method.MESSAGE}

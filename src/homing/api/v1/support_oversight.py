@@ -19,7 +19,7 @@ from homing.api.v1 import support_oversight_wire as wire
 from homing.contracts.types import Role, StaffMember
 from homing.ground import db
 from homing.ingress.rules.problem import Problem, Wrong, bad_params, missing
-from homing.support.cases.rules.states import Bar, No
+from homing.support.cases.rules.decision import Bar, No
 from homing.support.cases.types import Case
 from homing.support.clocks.store import LegalClock
 from homing.support.threads.oversight import Escalations, accounts_of, sees_unnamed, stream

@@ -44,7 +44,7 @@ from homing.api.v1.support_tam_wire import (
     topics_of,
 )
 from homing.ingress.rules.problem import Wrong, bad_params
-from homing.support.cases.rules.states import No
+from homing.support.cases.rules.decision import No
 from homing.support.cases.types import Side
 from homing.support.tam import measuring, store
 from homing.support.tam.rules.letters import path_of

@@ -16,7 +16,7 @@ from homing.contracts import store as contracts
 from homing.contracts.types import Contact, ContactRole, Role, StaffMember
 from homing.ground import db
 from homing.ingress.rules.problem import Problem, Wrong, bad_params
-from homing.support.cases.rules.states import Bar, No
+from homing.support.cases.rules.decision import Bar, No
 from homing.support.cases.types import Actor, Side
 from homing.support.clocks import store as clocks
 from homing.support.clocks.store import Calendars, LegalClock

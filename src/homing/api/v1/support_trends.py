@@ -16,8 +16,8 @@ from homing.api.v1.support_tam_wire import GivenIn, day_of, line, shown_note, sh
 from homing.contracts import store as contracts
 from homing.contracts.types import Role
 from homing.ingress.rules.problem import Problem, Wrong, bad_params, bad_type, missing
+from homing.support.cases.rules.decision import No
 from homing.support.cases.rules.reading import LONGEST_BODY
-from homing.support.cases.rules.states import No
 from homing.support.tam import notes
 from homing.support.tam.reviews import LONGEST_DAYS, wrong_stretch
 from homing.support.tam.rules.trends import LEAST_ACCOUNTS, LEAST_MESSAGES

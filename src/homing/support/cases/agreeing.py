@@ -5,8 +5,8 @@ he has taken note of a decision about the scope.
 from homing.contracts import contacts
 from homing.contracts.types import ContactRole
 from homing.support.cases.letter_store import Letter
-from homing.support.cases.rules import states
-from homing.support.cases.rules.states import Bar, Decision, No
+from homing.support.cases.rules import standing, urgency
+from homing.support.cases.rules.decision import Bar, Decision, No
 from homing.support.cases.steps import Step
 from homing.support.cases.types import Actor, Purpose
 from homing.support.clocks.types import Kind
@@ -15,13 +15,13 @@ from homing.support.clocks.types import Kind
 async def agreed(step: Step, letter: Letter, by: Actor) -> Decision:
     """Return what follows; the caller uses the letter up."""
     if letter.purpose is Purpose.SCOPE:
-        return states.acknowledge_scope(step.case, by=by)
+        return standing.acknowledge_scope(step.case, by=by)
     contact = await contacts.one(step.connection, step.account_id, by.person_id)
     if contact is None or contact.role is not ContactRole.AUTHORISED:
         return No(Bar.WHO, "an authorised contact of the account agrees to it")
     if letter.purpose is Purpose.CADENCE:
         evidence = f"letter {letter.letter_id}"
-        return states.accept_cadence(step.case, letter.version, by=by, at=step.at, effective_at=None, evidence=evidence)
+        return urgency.accept_cadence(step.case, letter.version, by=by, at=step.at, effective_at=None, evidence=evidence)
     if letter.purpose is Purpose.STEP_DOWN:
-        return states.accept_step_down(step.case, letter.version, by=by, promises=await step.promises(Kind.UPDATE))
+        return urgency.accept_step_down(step.case, letter.version, by=by, promises=await step.promises(Kind.UPDATE))
     return No(Bar.STATE, "this mail asks nothing that can be agreed to")

@@ -1,6 +1,6 @@
 """What changes the course of a case: severity, cadence, the TAM, scope, duplicates.
 
-Each word here is one transaction, as at the desk; rules/states.py decides.
+Each word here is one transaction, as at the desk; rules/urgency.py and rules/standing.py decide.
 """
 
 from datetime import datetime
@@ -11,9 +11,9 @@ from homing.contracts.types import Contact
 from homing.support.cases import agreeing, letter_store
 from homing.support.cases.desk import Answer, Desk, own_words
 from homing.support.cases.letter_store import Letter
-from homing.support.cases.rules import states
+from homing.support.cases.rules import closing, standing, urgency
 from homing.support.cases.rules.clockwork import clocks_of
-from homing.support.cases.rules.states import Decision, No
+from homing.support.cases.rules.decision import Bar, Decision, No
 from homing.support.cases.steps import Step
 from homing.support.cases.types import Actor, CaseKind, Purpose, Verdict
 from homing.support.clocks.rules.cadence import Cadence
@@ -41,7 +41,7 @@ class Course:
         """The case becomes critical: at once on the customer's word (R12)."""
 
         async def decide(step: Step) -> Decision:
-            return states.escalate(
+            return urgency.escalate(
                 step.case,
                 reason=reason,
                 by=by,
@@ -56,7 +56,7 @@ class Course:
         """A call of this case was returned: from here on the customer is owed updates."""
 
         async def decide(step: Step) -> Decision:
-            return states.called_back(step.case, placed_at=placed_at, promises=await step.promises(Kind.CADENCE))
+            return urgency.called_back(step.case, placed_at=placed_at, promises=await step.promises(Kind.CADENCE))
 
         return await self._desk.act(case_id, by, decide)
 
@@ -64,7 +64,7 @@ class Course:
         """Whoever was woken has acknowledged."""
 
         async def decide(step: Step) -> Decision:
-            return states.engage(step.case, by.person_id)
+            return urgency.engage(step.case, by.person_id)
 
         return await self._desk.act(case_id, by, decide)
 
@@ -72,7 +72,7 @@ class Course:
         """One side wants the case to be critical no more."""
 
         async def decide(step: Step) -> Decision:
-            return states.step_down(step.case, text=text)
+            return urgency.step_down(step.case, text=text)
 
         return await self._desk.act(case_id, by, decide, account_id=account_id)
 
@@ -80,7 +80,7 @@ class Course:
         """The other side agrees to that."""
 
         async def decide(step: Step) -> Decision:
-            return states.accept_step_down(step.case, version, by=by, promises=await step.promises(Kind.UPDATE))
+            return urgency.accept_step_down(step.case, version, by=by, promises=await step.promises(Kind.UPDATE))
 
         return await self._desk.act(case_id, by, decide, account_id=account_id)
 
@@ -88,7 +88,7 @@ class Course:
         """One side says how often."""
 
         async def decide(step: Step) -> Decision:
-            return states.propose_cadence(step.case, cadence)
+            return urgency.propose_cadence(step.case, cadence)
 
         return await self._desk.act(case_id, by, decide, account_id=account_id)
 
@@ -105,7 +105,7 @@ class Course:
         """The other side agrees to a cadence."""
 
         async def decide(step: Step) -> Decision:
-            return states.accept_cadence(step.case, version, by=by, at=step.at, effective_at=effective_at, evidence=evidence)
+            return urgency.accept_cadence(step.case, version, by=by, at=step.at, effective_at=effective_at, evidence=evidence)
 
         return await self._desk.act(case_id, by, decide, account_id=account_id)
 
@@ -122,7 +122,7 @@ class Course:
         """Staff enters the cadence that it has read back to a contact on a recorded call, and that he agreed to."""
 
         async def decide(step: Step) -> Decision:
-            return states.read_back(
+            return urgency.read_back(
                 step.case,
                 cadence,
                 by=by,
@@ -141,7 +141,7 @@ class Course:
             decision = await agreeing.agreed(step, letter, by)
             if isinstance(decision, No) or await letter_store.use(step.connection, letter.letter_id, step.at):
                 return decision
-            return No(states.Bar.STATE, "this link was used already")
+            return No(Bar.STATE, "this link was used already")
 
         return await self._desk.act(case_id, by, decide)
 
@@ -149,7 +149,7 @@ class Course:
         """The service works again."""
 
         async def decide(step: Step) -> Decision:
-            return states.restore(step.case, text)
+            return urgency.restore(step.case, text)
 
         return await self._desk.act(case_id, by, decide)
 
@@ -157,7 +157,7 @@ class Course:
         """Ask the TAM to look at it."""
 
         async def decide(step: Step) -> Decision:
-            return states.call_tam(step.case, reason=reason, promises=await step.promises(Kind.TAM_REPLY))
+            return standing.call_tam(step.case, reason=reason, promises=await step.promises(Kind.TAM_REPLY))
 
         return await self._desk.act(case_id, by, decide, account_id=account_id)
 
@@ -165,7 +165,7 @@ class Course:
         """The customer takes it back."""
 
         async def decide(step: Step) -> Decision:
-            return states.withdraw(step.case, by=by, reason=reason)
+            return closing.withdraw(step.case, by=by, reason=reason)
 
         return await self._desk.act(case_id, by, decide, account_id=account_id)
 
@@ -175,7 +175,7 @@ class Course:
         """Say whether it is in the contract; a refusal is mailed, with clause and route."""
 
         async def decide(step: Step) -> Decision:
-            decision = states.decide_scope(
+            decision = standing.decide_scope(
                 step.case,
                 verdict=verdict,
                 clause=clause,
@@ -194,19 +194,19 @@ class Course:
         """The customer has taken note."""
 
         async def decide(step: Step) -> Decision:
-            return states.acknowledge_scope(step.case, by=by)
+            return standing.acknowledge_scope(step.case, by=by)
 
         return await self._desk.act(case_id, by, decide, account_id=account_id)
 
     async def merge(self, case_id: int, into: int, by: Actor) -> Answer:
         """Let a duplicate go on in another case, with the earlier begin and the earlier due times (E30)."""
         if case_id == into:
-            return No(states.Bar.WHAT, "a case is merged into another one of the same account")
+            return No(Bar.WHAT, "a case is merged into another one of the same account")
         async with self._desk.taking(case_id, into) as taken:
             step, other = taken[case_id], taken[into]
             if step is None or other is None:
                 return None
-            merged = states.merge(step.case, other.case, await _earlier(step, other))
+            merged = standing.merge(step.case, other.case, await _earlier(step, other))
             if isinstance(merged, No):
                 return merged
             await other.commit(merged[1], by)
@@ -218,7 +218,7 @@ class Course:
         """Say of what kind it is after all."""
 
         async def decide(step: Step) -> Decision:
-            return states.reclassify(step.case, kind)
+            return standing.reclassify(step.case, kind)
 
         return await self._desk.act(case_id, by, decide)
 
@@ -227,8 +227,8 @@ class Course:
 
         async def decide(step: Step) -> Decision:
             if not 0 < clock <= len(clocks_of(step.events)):
-                return No(states.Bar.WHAT, f"the case has no clock {clock}")
-            return states.void_clock(step.case, clock, by=by, reason=reason)
+                return No(Bar.WHAT, f"the case has no clock {clock}")
+            return standing.void_clock(step.case, clock, by=by, reason=reason)
 
         return await self._desk.act(case_id, by, decide)
 

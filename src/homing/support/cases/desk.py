@@ -12,9 +12,9 @@ from homing.ground import db
 from homing.support.cases import agreeing, letter_store, steps, store
 from homing.support.cases.happened import Came, Noted, Opened, Owned, Payload, Sent, Wrote
 from homing.support.cases.letter_store import Letter
-from homing.support.cases.rules import resolution, states
+from homing.support.cases.rules import closing, resolution, writing
+from homing.support.cases.rules.decision import Bar, Decision, No, has_words
 from homing.support.cases.rules.fold import fold
-from homing.support.cases.rules.states import Decision, No
 from homing.support.cases.steps import Step
 from homing.support.cases.types import (
     SYSTEM,
@@ -160,7 +160,7 @@ class Desk:
         """Somebody takes a case, or gives it to a colleague."""
 
         async def decide(step: Step) -> Decision:
-            return states.own(step.case, person_id, by)
+            return writing.own(step.case, person_id, by)
 
         return await self.act(case_id, by, decide)
 
@@ -226,7 +226,7 @@ class Desk:
             sha256=resolution.digest(incoming.body),
         )
         case = step.case
-        decided = states.word(
+        decided = writing.word(
             case,
             came=came,
             words=f"yes. {words}" if wants_to_agree and consent is None else words,
@@ -269,7 +269,7 @@ class Desk:
     async def _sign_by_mail(self, step: Step, letter: Letter, by: Actor, words: str) -> None:
         if not await letter_store.use(step.connection, letter.letter_id, step.at):
             return
-        decision = states.sign(
+        decision = closing.sign(
             step.case,
             letter.version,
             by=by,
@@ -287,7 +287,7 @@ class Desk:
 
         async def decide(step: Step) -> Decision:
             found = await store.message(step.connection, case_id, message)
-            return states.count(step.case, message, step.at if found is None else found.received_at)
+            return writing.count(step.case, message, step.at if found is None else found.received_at)
 
         return await self.act(case_id, by, decide)
 
@@ -313,10 +313,10 @@ class Desk:
             number = await step.next_message()
             if incoming.purpose is Purpose.NOTE:
                 decision: Decision = [Noted(message=number, sha256=resolution.digest(incoming.body))]
-                if not states.has_words(incoming.body):
-                    return No(states.Bar.WHAT, "write something")
+                if not has_words(incoming.body):
+                    return No(Bar.WHAT, "write something")
             else:
-                decision = states.write(
+                decision = writing.write(
                     step.case,
                     message=number,
                     body=incoming.body,
@@ -381,7 +381,7 @@ class Desk:
         """Put away what ended long enough ago."""
 
         async def decide(step: Step) -> Decision:
-            return states.archive(step.case, step.at)
+            return closing.archive(step.case, step.at)
 
         return await self.act(case_id, SYSTEM, decide)
 

@@ -1,15 +1,15 @@
 """How a case ends with the word of both sides: proposals, signatures, refusals, reminders, and the end on silence.
 
-Each word here is one transaction, as at the desk; rules/resolution.py and rules/states.py decide.
+Each word here is one transaction, as at the desk; rules/resolution.py and rules/closing.py decide.
 """
 
 from homing.contracts.types import Contact
 from homing.support.cases import letter_store, store
 from homing.support.cases.desk import Answer, Desk, contact_actor, may_sign, own_words, reopening, why_not_sign
 from homing.support.cases.letter_store import Letter
-from homing.support.cases.rules import states
+from homing.support.cases.rules import closing
 from homing.support.cases.rules.clockwork import clocks_of
-from homing.support.cases.rules.states import Decision, No
+from homing.support.cases.rules.decision import Bar, Decision, No
 from homing.support.cases.steps import Step
 from homing.support.cases.types import SYSTEM, Actor, Channel, Incoming, Method, Purpose, Side, Verified
 from homing.support.clocks.types import Kind
@@ -28,7 +28,7 @@ class Endings:
 
         async def decide(step: Step) -> Decision:
             ours = by.side is Side.PROVIDER
-            decision = states.propose(
+            decision = closing.propose(
                 step.case,
                 text,
                 by=by,
@@ -59,7 +59,7 @@ class Endings:
         """
 
         async def decide(step: Step) -> Decision:
-            decision = states.sign(
+            decision = closing.sign(
                 step.case,
                 version,
                 by=by,
@@ -71,7 +71,7 @@ class Endings:
             )
             if letter is None or isinstance(decision, No) or await letter_store.use(step.connection, letter.letter_id, step.at):
                 return decision
-            return No(states.Bar.STATE, "this link was used already")
+            return No(Bar.STATE, "this link was used already")
 
         return await self._desk.act(case_id, by, decide)
 
@@ -81,7 +81,7 @@ class Endings:
         """The account agrees by its key; the contact confirms by a link that he is sent (S7)."""
 
         async def decide(step: Step) -> Decision:
-            return states.draft(
+            return closing.draft(
                 step.case,
                 version,
                 contact_id=contact.contact_id,
@@ -100,12 +100,12 @@ class Endings:
 
         async def decide(step: Step) -> Decision:
             if not evidence.strip() or method not in (Method.CALL, Method.MESSAGE):
-                return No(states.Bar.WHAT, "name the recorded call or the written message that the customer agreed in")
+                return No(Bar.WHAT, "name the recorded call or the written message that the customer agreed in")
             if method is Method.MESSAGE:
                 found = await _written_by(step, evidence, contact)
                 if not found:
-                    return No(states.Bar.WHAT, "evidence is the number of a message of this contact in this case")
-            return states.sign(
+                    return No(Bar.WHAT, "evidence is the number of a message of this contact in this case")
+            return closing.sign(
                 step.case,
                 version,
                 by=contact_actor(contact),
@@ -125,7 +125,7 @@ class Endings:
         """One side does not agree."""
 
         async def decide(step: Step) -> Decision:
-            decision = states.refuse(step.case, version, by=by, words=words)
+            decision = closing.refuse(step.case, version, by=by, words=words)
             if letter is not None and not isinstance(decision, No):
                 await letter_store.use(step.connection, letter.letter_id, step.at)
             return decision
@@ -136,11 +136,11 @@ class Endings:
         """The customer did not agree to what was entered in his name."""
 
         async def decide(step: Step) -> Decision:
-            decision = states.dispute(
+            decision = closing.dispute(
                 step.case, version, words=words, at=step.at, reopening=await step.promises(reopening(step.case))
             )
             if not isinstance(decision, No) and not await letter_store.use(step.connection, letter.letter_id, step.at):
-                return No(states.Bar.STATE, "this link was used already")
+                return No(Bar.STATE, "this link was used already")
             return decision
 
         return await self._desk.act(case_id, by, decide)
@@ -154,9 +154,9 @@ class Endings:
             if step is None:
                 return None
             if step.case.live:
-                return No(states.Bar.STATE, "the case is open already; answer any mail of it to add something")
+                return No(Bar.STATE, "the case is open already; answer any mail of it to add something")
             if not await letter_store.use(step.connection, letter.letter_id, step.at):
-                return No(states.Bar.STATE, "this link was used already")
+                return No(Bar.STATE, "this link was used already")
             word = Incoming(
                 side=Side.CUSTOMER,
                 actor=by.name,
@@ -175,7 +175,7 @@ class Endings:
         """Ask for the signature again."""
 
         async def decide(step: Step) -> Decision:
-            return states.remind(step.case)
+            return closing.remind(step.case)
 
         return await self._desk.act(case_id, SYSTEM, decide)
 
@@ -183,7 +183,7 @@ class Endings:
         """End a case on silence; nobody has agreed."""
 
         async def decide(step: Step) -> Decision:
-            return states.close_unconfirmed(step.case, by=by, tam=await step.is_tam(by), exhausted=await self._exhausted(step))
+            return closing.close_unconfirmed(step.case, by=by, tam=await step.is_tam(by), exhausted=await self._exhausted(step))
 
         return await self._desk.act(case_id, by, decide)
 

@@ -7,7 +7,7 @@ import msgspec
 from homing.ground import db
 from homing.support.cases import store
 from homing.support.cases.desk import Desk, own_words
-from homing.support.cases.rules.states import No
+from homing.support.cases.rules.decision import No
 from homing.support.cases.types import LIVE, Actor, Eta, Purpose, Severity
 
 MOST = 200  # cases in one request

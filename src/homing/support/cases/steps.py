@@ -18,7 +18,7 @@ from homing.support.cases.rules import chain, waking
 from homing.support.cases.rules.clockwork import clocks_of
 from homing.support.cases.rules.fold import apply, fold
 from homing.support.cases.rules.owed import Owed, Who, owed_for
-from homing.support.cases.rules.states import due_cadences
+from homing.support.cases.rules.urgency import due_cadences
 from homing.support.cases.store import Head
 from homing.support.cases.types import SYSTEM, Actor, Case, Incoming, Purpose, Side
 from homing.support.clocks import store as clocks

@@ -10,7 +10,7 @@ from homing.support.cases import letter_store, steps
 from homing.support.cases.happened import Wrote
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.post import LETTER
-from homing.support.cases.rules import states
+from homing.support.cases.rules import writing
 from homing.support.cases.steps import Step
 from homing.support.cases.types import SYSTEM, Side
 from homing.support.clocks.store import LegalClock
@@ -94,7 +94,7 @@ class UndeliveredFollower:
         ]
         wrote = [one.payload for one in step.events if isinstance(one.payload, Wrote)]
         last = wrote[-1] if wrote else None
-        made = states.undelivered(
+        made = writing.undelivered(
             step.case,
             message=letter.message,
             purpose=letter.purpose,

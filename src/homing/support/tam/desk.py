@@ -8,7 +8,7 @@ from homing.contracts import contacts
 from homing.contracts import store as contracts
 from homing.contracts.types import ContactRole, OrderForm, Tam
 from homing.ground import db
-from homing.support.cases.rules.states import Bar, No
+from homing.support.cases.rules.decision import Bar, No
 from homing.support.cases.types import SYSTEM, Actor, Side
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.pins import pins_of, promise

@@ -13,8 +13,8 @@ from homing.accounts import store as accounts
 from homing.accounts.types import Account
 from homing.contracts import store as contracts
 from homing.ground import db
+from homing.support.cases.rules.decision import Bar, No
 from homing.support.cases.rules.reading import clean
-from homing.support.cases.rules.states import Bar, No
 from homing.support.cases.types import Actor, Side
 from homing.support.clocks.store import LegalClock
 from homing.support.tam import letter_store

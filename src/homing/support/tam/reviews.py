@@ -11,7 +11,7 @@ from homing.domains import tracking_store
 from homing.domains.types import Verdict
 from homing.egress import store as egress
 from homing.ground import db
-from homing.support.cases.rules.states import Bar, No
+from homing.support.cases.rules.decision import Bar, No
 from homing.support.cases.types import Actor
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.tally import tallies

@@ -15,7 +15,7 @@ from homing.contracts.types import OrderForm, StaffMember, Tam
 from homing.ground import db
 from homing.hours.rules import measure
 from homing.hours.types import Open, ServiceZone
-from homing.support.cases.rules.states import has_words
+from homing.support.cases.rules.decision import has_words
 from homing.support.cases.types import Channel, Incoming, Purpose, Side, Verified
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.pins import pins_of, promise

@@ -20,7 +20,7 @@ from homing.support.cases.course import Course
 from homing.support.cases.desk import Desk, own_words
 from homing.support.cases.happened import Noted, Payload
 from homing.support.cases.rules import resolution
-from homing.support.cases.rules.states import Bar, Decision, No, has_words
+from homing.support.cases.rules.decision import Bar, Decision, No, has_words
 from homing.support.cases.steps import Step
 from homing.support.cases.types import Actor, Case, Purpose, Side
 from homing.support.clocks.store import LegalClock

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from homing.support.cases.rules.states import Bar, No
+from homing.support.cases.rules.decision import Bar, No
 from homing.support.cases.types import Actor, Side
 from homing.support.clocks.types import Kind, Promise
 from homing.support.tam.happened import (

@@ -232,7 +232,7 @@ class LineHouse:
         number = intake_id or (await self.intake()).intake_id
         answer = await self.api("POST", f"line/calls/{number}/attempts", who=who, json=body)
         await self.carrier.settle()
-        await self.line.returning.place()
+        await self.line.legs.place()
         await self.carrier.settle()
         return answer
 

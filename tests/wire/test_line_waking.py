@@ -120,7 +120,7 @@ async def test_key_3_connects_whoever_was_woken_with_the_caller(house: LineHouse
     house.carrier.people = {ANA: CONNECTS, KIM: Person()}
     await rang(house)
     assert await house.wake() == [ANA]
-    await house.line.returning.place()
+    await house.line.legs.place()
     await house.carrier.settle()
     (room,) = house.carrier.rooms.values()
     assert [leg.called for leg in room] == [ANA, KIM]
@@ -187,8 +187,8 @@ async def test_the_end_of_a_page_call_that_was_never_told_is_asked_for(house: Li
     page = next(one for one in house.carrier.calls.values() if "/pages/" in one.status_url)
     page.status = "no-answer"
     house.clock.forward(seconds=121)
-    assert await house.line.page_calls.reconcile(house.line.returning) == 1
-    assert await house.line.page_calls.reconcile(house.line.returning) == 0
+    assert await house.line.page_calls.reconcile(house.line.legs) == 1
+    assert await house.line.page_calls.reconcile(house.line.legs) == 0
     assert ("voice", "sent; nobody answered") in await outcomes(house, await house.ladder())
 
 
@@ -249,7 +249,7 @@ async def test_who_hangs_up_before_the_customer_is_called_connects_nobody(house:
     (told,) = [one for one in house.carrier.asked if "/key" in one.path]
     assert (await house.carrier.post(PUBLIC + told.path, told.fields)).body == told.body  # the room, once more
     await leg.hang_up()
-    await house.line.returning.place()
+    await house.line.legs.place()
     await house.carrier.settle()
     assert not any(one.called == KIM for one in house.carrier.calls.values() if one.direction == "outbound-api")
     assert (await house.owed()).returned_at is None

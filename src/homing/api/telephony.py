@@ -21,10 +21,12 @@ from homing.ground.errors import Temporary
 from homing.ground.log import get
 from homing.ingress.rules.problem import Problem, missing
 from homing.support.line.addresses import PREFIX, LineAddresses
+from homing.support.line.attempts import NotNow
 from homing.support.line.desk import OFFLINE, Desk, Replayed, fallback_document
 from homing.support.line.journal import Journal, Noted
+from homing.support.line.legs import Legs
 from homing.support.line.page_calls import PageCalls
-from homing.support.line.returning import NotNow, Returning
+from homing.support.line.returning import Returning
 from homing.support.line.rules import jambonz, twiml
 from homing.support.line.rules.document import Document, Gather, Hangup, Pause, Say
 from homing.support.line.rules.heard import members, read
@@ -90,6 +92,7 @@ class CarrierGate:
 def routes(
     *,
     desk: Desk,
+    legs: Legs,
     returning: Returning,
     page_calls: PageCalls,
     carriers: dict[str, Carrier],
@@ -155,13 +158,13 @@ def routes(
         if not 0 <= attempt_id < 2**62:
             raise ApiError(NOT_FOUND)
         answers: dict[str, Callable[[], Coroutine[Any, Any, Document | None]]] = {
-            "rep": lambda: returning.rep_leg(known, attempt_id),
-            "rep-key": lambda: returning.rep_key(known, attempt_id, happened),
-            "rep-status": lambda: _none(returning.rep_status(attempt_id, happened)),
-            "join": lambda: returning.joined(known, attempt_id),
-            "customer": lambda: _none(returning.customer_status(known, attempt_id, happened)),
-            "machine": lambda: _none(returning.machine(known, attempt_id, happened)),
-            "voicemail": lambda: returning.voicemail(attempt_id),
+            "rep": lambda: legs.rep_leg(known, attempt_id),
+            "rep-key": lambda: legs.rep_key(known, attempt_id, happened),
+            "rep-status": lambda: _none(legs.rep_status(attempt_id, happened)),
+            "join": lambda: legs.joined(known, attempt_id),
+            "customer": lambda: _none(legs.customer_status(known, attempt_id, happened)),
+            "machine": lambda: _none(legs.machine(known, attempt_id, happened)),
+            "voicemail": lambda: legs.voicemail(attempt_id),
             "end": lambda: _document((Hangup(),)),
             "room": lambda: _none(_nothing()),
             "test": lambda: _none(_nothing()),
@@ -180,7 +183,7 @@ def routes(
         answers: dict[str, Callable[[], Coroutine[Any, Any, Document | None]]] = {
             "whisper": lambda: page_calls.whisper(known, page_id, happened),
             "key": lambda: page_calls.key(known, page_id, turn, happened, returning),
-            "status": lambda: _none(page_calls.status(known, page_id, happened, returning)),
+            "status": lambda: _none(page_calls.status(known, page_id, happened, legs)),
         }
         if leg not in answers or not 0 <= page_id < 2**62:
             raise ApiError(NOT_FOUND)

@@ -12,12 +12,14 @@ from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.support.cases.calls import Calls
 from homing.support.line.answering import Answering
+from homing.support.line.attempts import Attempts
 from homing.support.line.carriers import Carriers, read_settings
 from homing.support.line.casebook import CaseBook
 from homing.support.line.desk import Desk
 from homing.support.line.journal import FOLDER, Journal
 from homing.support.line.keeper import Keeper
 from homing.support.line.ladders import Ladders
+from homing.support.line.legs import Legs
 from homing.support.line.page_calls import PageCalls
 from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
@@ -102,13 +104,17 @@ class Line:
         self.channels = channels_of(settings, master_key, self.page_calls if known.carriers else None)
         ladders = Ladders(self.channels.kinds)
         self.desk = Desk(pool, legal, master_key, known, base=self._base, ladders=ladders)
-        self.returning = Returning(pool, legal, known, self.carriers, base=self._base, ladders=ladders)
+        attempts = Attempts(pool, legal, ladders)
+        self.legs = Legs(pool, attempts, self.carriers, base=self._base)
+        self.returning = Returning(attempts, self.legs, known, self.carriers, base=self._base, ladders=ladders)
         self.recordings = Recordings(pool, legal, master_key, known, self.carriers)
         self.journal = Journal(settings.data / FOLDER)
         self.keeper = Keeper(
             pool,
             legal,
             self.desk,
+            attempts,
+            self.legs,
             self.returning,
             self.recordings,
             self.carriers,
@@ -127,6 +133,7 @@ class Line:
         return [
             *telephony.routes(
                 desk=self.desk,
+                legs=self.legs,
                 returning=self.returning,
                 page_calls=self.page_calls,
                 carriers=self.carriers.all,

@@ -24,10 +24,11 @@ from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ingress.rules.problem import Problem, Wrong, bad_params, missing
 from homing.support.line import store
+from homing.support.line.attempts import NotNow
 from homing.support.line.desk import Desk
 from homing.support.line.ladders import name_of
 from homing.support.line.recordings import Recordings
-from homing.support.line.returning import NotNow, Result, Returning
+from homing.support.line.returning import Result, Returning
 from homing.support.line.rules.callback import attainment
 from homing.support.line.types import Call, Entitlement, Source
 from homing.support.oncall import runs

@@ -4,6 +4,6 @@ In      webhooks of carriers and the web form (api.telephony), api.v1.support_se
 Out     documents for carriers, calls and texts, ladders (support.oncall), cases (support.cases), call-backs met or missed
 Owns    tables line_calls, line_turns, line_events, line_obligations, line_attempts, line_recordings, line_tests, line_chores,
         line_pages, line_page_calls
-Start   types.py, then rules/script.py and rules/callback.py; desk.py answers a call, ladders.py has people woken, returning.py
-        calls back, keeper.py watches
+Start   types.py, then rules/script.py and rules/callback.py; desk.py answers a call, ladders.py has people woken, returning.py,
+        legs.py and attempts.py call back, keeper.py watches
 """

@@ -15,16 +15,18 @@ from homing.ground.log import get
 from homing.ground.turns import PASSING, take_turns
 from homing.support.line import broadcast, store
 from homing.support.line.addresses import LineAddresses
+from homing.support.line.attempts import Attempts, NotNow
 from homing.support.line.carriers import Carriers, NotPlaced
 from homing.support.line.casebook import CaseBook
 from homing.support.line.chores import Chores
 from homing.support.line.desk import OFFLINE, Desk, Replayed
 from homing.support.line.journal import Journal, Noted
 from homing.support.line.ladders import Ladders
+from homing.support.line.legs import Legs
 from homing.support.line.page_calls import PageCalls
 from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
-from homing.support.line.returning import NotNow, Returning
+from homing.support.line.returning import Returning
 from homing.support.line.store import LegalClock
 from homing.support.line.types import Call, Carrier, Page, PageReason
 
@@ -56,6 +58,8 @@ class Keeper:
         pool: db.Pool,
         legal: LegalClock,
         desk: Desk,
+        attempts: Attempts,
+        legs: Legs,
         returning: Returning,
         recordings: Recordings,
         carriers: Carriers,
@@ -70,6 +74,8 @@ class Keeper:
         self._pool = pool
         self._legal = legal
         self._desk = desk
+        self._attempts = attempts
+        self._legs = legs
         self._returning = returning
         self._recordings = recordings
         self._carriers = carriers
@@ -86,7 +92,7 @@ class Keeper:
         turns = partial(take_turns, every_s=LOOKS_S, log=log, waits="line_waits", failed="line_turn_failed")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(turns(self.turn), name="line")
-            tasks.create_task(turns(self._returning.place, news=self._returning.news), name="line-legs")
+            tasks.create_task(turns(self._legs.place, news=self._legs.news), name="line-legs")
             tasks.create_task(turns(self.errands), name="line-errands")
 
     async def turn(self) -> None:
@@ -95,7 +101,7 @@ class Keeper:
         now = await self._legal.now(self._pool)
         await self.page(now)
         await self.write(now)  # before the time to try again is forgotten
-        await self._returning.judge(now)
+        await self._attempts.judge(now)
         await broadcast.send_pages(self._pool, self._mail)
         await self._casebook.open(now)
         await self._casebook.tell(now)
@@ -106,7 +112,7 @@ class Keeper:
         await self._recordings.turn(now)
         if await self._chores.is_due("reconcile", now=now, every=RECONCILES):
             await self.reconcile(now)
-            await self._page_calls.reconcile(self._returning)
+            await self._page_calls.reconcile(self._legs)
         await self.listen_for_tests(now)
         if await self._chores.is_due("test", now=now, every=TESTS):
             await self.test(now)
@@ -238,7 +244,7 @@ class Keeper:
             if noted.what == "page-key":
                 await self._page_calls.key(carrier, page_id, noted.turn, noted.happened, self._returning)
             elif noted.what == "page-status":
-                await self._page_calls.status(carrier, page_id, noted.happened, self._returning)
+                await self._page_calls.status(carrier, page_id, noted.happened, self._legs)
         except NotNow as gone:
             log.warning("line_journal_page", page_id=page_id, why=str(gone))
 

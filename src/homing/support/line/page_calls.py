@@ -15,10 +15,12 @@ from homing.ground.log import get
 from homing.support.line import store
 from homing.support.line.addresses import LineAddresses
 from homing.support.line.answering import Answering
+from homing.support.line.attempts import NotNow
 from homing.support.line.carriers import Carriers, NotPlaced
 from homing.support.line.desk import LATE, Replayed
 from homing.support.line.ladders import obligation_of
-from homing.support.line.returning import NotNow, Returning
+from homing.support.line.legs import Legs
+from homing.support.line.returning import Returning
 from homing.support.line.rules.document import Document, Gather, Hangup, Say
 from homing.support.line.store import LegalClock
 from homing.support.line.types import CallStatus, Carrier, Happened
@@ -102,17 +104,17 @@ class PageCalls:
             run = await runs.one(connection, page.run_id)
             if turn < len(row["keys"]):
                 if row["keys"][turn] == "3":
-                    return await returning.room_of(connection, carrier, happened.call_id)
+                    return await returning.legs.room_of(connection, carrier, happened.call_id)
                 return self._heard(carrier, page, run, row["keys"][turn], turn)
             pressed = happened.digits[:1]
             if not pressed:
                 return (Hangup(),)
             document = await self._put(connection, carrier, page, run, pressed, happened, returning, now, turn=turn)
             await self._keep(connection, row, keys=row["keys"] + pressed)
-        returning.news.set()
+        returning.legs.news.set()
         return document
 
-    async def status(self, carrier: Carrier, page_id: int, happened: Happened, returning: Returning) -> None:
+    async def status(self, carrier: Carrier, page_id: int, happened: Happened, legs: Legs) -> None:
         """Note how such a call ended. One that could not be connected is no page: the next step may come at once."""
         if happened.status is None:
             return
@@ -122,9 +124,9 @@ class PageCalls:
                 return
             await self._ended(connection, row, page, happened.status, now, sequence=happened.sequence)
         if happened.status.is_end and "3" in row["keys"]:
-            await returning.leg_over(carrier, happened.call_id)
+            await legs.leg_over(carrier, happened.call_id)
 
-    async def reconcile(self, returning: Returning) -> int:
+    async def reconcile(self, legs: Legs) -> int:
         """Ask carriers about calls whose end nobody told: that webhook was lost. Return how many have ended."""
         now = await self._legal.now(self._pool)
         found = 0
@@ -146,7 +148,7 @@ class PageCalls:
                     await self._ended(connection, held, page, status, now, sequence=None)
                     found += 1
             if held is not None and "3" in held["keys"] and carrier is not None:
-                await returning.leg_over(carrier, row["call_id"])
+                await legs.leg_over(carrier, row["call_id"])
         return found
 
     # steps ----------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,192 @@
+"""Attempts to return a call: which of them counts, when one is over, what follows, and what time does to all of them.
+
+The carrier's events decide. An attempt counts from the moment at which the carrier took the customer's leg, if ringing is told
+within ten seconds (rules/callback.py).
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import structs
+
+from homing.contracts import store as contracts
+from homing.contracts.types import EMAIL
+from homing.ground import db
+from homing.ground.log import get
+from homing.support.line import store
+from homing.support.line.ladders import Ladders
+from homing.support.line.rules import callback
+from homing.support.line.store import LegalClock
+from homing.support.line.types import Attempt, AttemptStatus, Obligation, Outcome, Page, PageReason
+
+log = get("line")
+
+LOST_AFTER = timedelta(seconds=90)  # an attempt that neither rings nor ends by then was cut off (a worker died)
+DEFAULT_CADENCE = timedelta(hours=1)
+BEFORE_CUSTOMER = (AttemptStatus.CALLING_REP, AttemptStatus.REP_ANSWERED)
+
+
+class NotNow(Exception):
+    """What was asked cannot be done; the text says why, and what to do. missing: there is no such thing."""
+
+    def __init__(self, why: str, *, missing: bool = False) -> None:
+        super().__init__(why)
+        self.missing = missing
+
+
+class Attempts:
+    """Keeps attempts and what is owed, for one worker. Each word is given a row that is held."""
+
+    def __init__(self, pool: db.Pool, legal: LegalClock, ladders: Ladders) -> None:
+        self._pool = pool
+        self._legal = legal
+        self._ladders = ladders
+
+    @asynccontextmanager
+    async def owed(self, intake_id: int) -> AsyncIterator[tuple[Any, datetime, Obligation]]:
+        """Hold what is owed for a call, in a transaction. raises NotNow where there is no such call."""
+        async with self._transaction() as (connection, now):
+            owed = await store.obligation_locked(connection, intake_id)
+            if owed is None:
+                raise NotNow("there is no such call", missing=True)
+            yield connection, now, owed
+
+    @asynccontextmanager
+    async def attempt(self, attempt_id: int) -> AsyncIterator[tuple[Any, datetime, Attempt]]:
+        """Hold an attempt, in a transaction. raises NotNow where there is no such attempt."""
+        async with self._transaction() as (connection, now):
+            attempt = await store.attempt_locked(connection, attempt_id)
+            if attempt is None:
+                raise NotNow("there is no such attempt", missing=True)
+            yield connection, now, attempt
+
+    async def judge(self, now: datetime) -> None:
+        """Write down what did not ring, what was missed, whose claim is over, and page for whom it is time."""
+        too_late = {"accepted_before": now - callback.PROOF_WITHIN, "created_before": now - LOST_AFTER}
+        async with db.holding(self._pool, store.sql.unproven, **too_late) as (connection, rows):
+            for attempt in map(store.attempt_of, rows):
+                lost = AttemptStatus.REP_LOST if attempt.status in BEFORE_CUSTOMER else AttemptStatus.NOT_SET_UP
+                await self.ended(connection, structs.replace(attempt, status=lost), now)
+        async with db.holding(self._pool, store.sql.overdue, now=now) as (connection, rows):
+            for owed in map(store.obligation_of, rows):
+                await self._overdue(connection, owed, now)
+        async with db.holding(self._pool, store.sql.lapsed, now=now) as (connection, rows):
+            for owed in map(store.obligation_of, rows):
+                await self.lapsed(connection, owed, now, why="claim lapsed")
+        async with db.holding(self._pool, store.sql.to_retry, now=now) as (connection, rows):
+            for owed in map(store.obligation_of, rows):
+                await store.sql.put_next_try(connection, obligation_id=owed.obligation_id, next_try_at=None)
+                await self._ladders.start(connection, await self._page(connection, owed, PageReason.RETRY), now)
+                await store.note(connection, owed.intake_id, now, "homing", "time to try again")
+
+    async def ended(self, connection: db.Executor, attempt: Attempt, now: datetime) -> None:
+        """End an attempt: its claim runs on for three minutes, and who was not reached is tried again (E14, E15)."""
+        if attempt.ended_at is not None:
+            await store.put_attempt(connection, attempt)
+            return
+        attempt = structs.replace(attempt, ended_at=now)
+        await store.put_attempt(connection, attempt)
+        owed = await store.obligation_by_id(connection, attempt.obligation_id)
+        await store.note(
+            connection, owed.intake_id, now, "carrier", "attempt ended", attempt=attempt.attempt_id, status=attempt.status.value
+        )
+        if owed.claimed_by == attempt.person_id:
+            await store.sql.put_claim(
+                connection, obligation_id=owed.obligation_id, person_id=owed.claimed_by, until=now + callback.CLAIM
+            )
+            await self._ladders.hold(connection, owed.obligation_id, owed.claimed_by, now)
+        if attempt.placed_at is not None and owed.connected_at is None and attempt.status is not AttemptStatus.HUMAN:
+            await self.try_again(connection, owed, now)
+
+    async def proven(self, connection: db.Executor, attempt: Attempt, now: datetime) -> None:
+        """Let an attempt count, once it is placed: for its own call-back, and for those of the same contact and number."""
+        if attempt.placed_at is None:
+            return
+        owed = await store.obligation_by_id(connection, attempt.obligation_id)
+        await self._ladders.end(connection, owed.obligation_id, because=f"staff {attempt.person_id} called back", now=now)
+        if owed.returned_at is not None or owed.voided_at is not None:
+            return
+        one = await store.call(connection, owed.intake_id)
+        assert one is not None
+        rows = store.sql.siblings(
+            connection,
+            obligation_id=owed.obligation_id,
+            placed_at=attempt.placed_at,
+            account_id=one.account_id,
+            number=attempt.number,
+            contact_id=one.contact_id,
+        )
+        for each in [owed, *[store.obligation_of(row) async for row in rows]]:
+            outcome = callback.judged(each.due_at, [attempt.placed_at], pending=False, now=now)
+            await store.put_result(connection, each, returned_at=attempt.placed_at, outcome=outcome, outcome_at=attempt.placed_at)
+            if each is not owed:
+                await self._ladders.end(connection, each.obligation_id, because=f"staff {attempt.person_id} called back", now=now)
+            await store.note(
+                connection,
+                each.intake_id,
+                now,
+                f"staff {attempt.person_id}",
+                "returned",
+                attempt=attempt.attempt_id,
+                placed_at=attempt.placed_at.isoformat(),
+                in_time=attempt.placed_at <= each.due_at,
+            )
+
+    async def reached(self, connection: db.Executor, attempt: Attempt) -> None:
+        """Note that the customer was reached: he is not called again."""
+        owed = await store.obligation_by_id(connection, attempt.obligation_id)
+        await store.put_result(connection, owed, connected_at=attempt.connected_at)
+        await store.sql.put_next_try(connection, obligation_id=owed.obligation_id, next_try_at=None)
+
+    async def try_again(self, connection: db.Executor, owed: Obligation, now: datetime) -> None:
+        """Say when a customer is called again who was not reached (E14)."""
+        placed = [one.placed_at for one in await store.attempts_of(connection, owed.obligation_id) if one.placed_at is not None]
+        if not placed or owed.voided_at is not None:
+            return
+        form = None if owed.account_id is None else await contracts.order_form_at(connection, owed.account_id, EMAIL, now)
+        cadence = DEFAULT_CADENCE if form is None else timedelta(seconds=form.cadence_s)
+        at = callback.next_try(min(placed), len(placed), last_at=now, cadence=cadence)
+        await store.sql.put_next_try(connection, obligation_id=owed.obligation_id, next_try_at=at)
+        await store.note(connection, owed.intake_id, now, "homing", "not reached", next_try_at=at.isoformat())
+
+    async def lapsed(self, connection: db.Executor, owed: Obligation, now: datetime, *, why: str, hand_on: bool = False) -> None:
+        """Take a claim from who has it, and have people paged again."""
+        await store.sql.put_claim(connection, obligation_id=owed.obligation_id, person_id=None, until=None)
+        await store.note(connection, owed.intake_id, now, "homing", why, person=owed.claimed_by)
+        page = await self._page(connection, owed, PageReason.CLAIM_LAPSED)
+        await self._ladders.let_go(connection, page, now, hand_on=hand_on)
+
+    async def _overdue(self, connection: db.Executor, owed: Obligation, now: datetime) -> None:
+        tries = await store.attempts_of(connection, owed.obligation_id)
+        placed = [one.placed_at for one in tries if one.placed_at is not None]
+        pending = any(
+            one.ended_at is None and one.evidence_at is None and one.accepted_at is not None and one.accepted_at <= owed.due_at
+            for one in tries
+        )
+        outcome = callback.judged(owed.due_at, placed, pending=pending, now=now)
+        if outcome is None:
+            return
+        await store.put_result(connection, owed, outcome=outcome, outcome_at=owed.due_at)
+        if outcome is Outcome.MISSED:
+            await store.note(connection, owed.intake_id, now, "homing", "missed", due_at=owed.due_at.isoformat())
+            log.error("sev1_call_back_missed", intake=owed.intake_id, due_at=owed.due_at)
+
+    async def _page(self, connection: db.Executor, owed: Obligation, reason: PageReason) -> Page:
+        one = await store.call(connection, owed.intake_id)
+        assert one is not None
+        return Page(
+            reason=reason,
+            reference=one.reference,
+            obligation_id=owed.obligation_id,
+            account_id=one.account_id,
+            first_ring_at=one.first_ring_at,
+            due_at=owed.due_at,
+        )
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[tuple[Any, datetime]]:
+        with db.trouble_is_temporary():
+            async with self._pool.acquire() as connection, connection.transaction():
+                yield connection, await self._legal.now(connection)

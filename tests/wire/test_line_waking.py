@@ -9,7 +9,7 @@ import pytest
 from homing.contracts import store as contracts
 from homing.contracts.types import Role
 from homing.ground import db
-from homing.support.line.keeper import call_ourselves
+from homing.support.line.trial import call_ourselves
 from homing.support.line.types import Family, Outcome
 from homing.support.oncall import runs
 from homing.support.oncall.types import Run

@@ -22,16 +22,17 @@ from homing.ground.log import get
 from homing.ingress.rules.problem import Problem, missing
 from homing.support.line.addresses import PREFIX, LineAddresses
 from homing.support.line.attempts import NotNow
-from homing.support.line.desk import OFFLINE, Desk, Replayed, fallback_document
+from homing.support.line.desk import Desk, Replayed
 from homing.support.line.journal import Journal, Noted
 from homing.support.line.legs import Legs
 from homing.support.line.page_calls import PageCalls
 from homing.support.line.returning import Returning
-from homing.support.line.rules import jambonz, twiml
 from homing.support.line.rules.document import Document, Gather, Hangup, Pause, Say
 from homing.support.line.rules.heard import members, read
+from homing.support.line.rules.offline import OFFLINE, fallback_document
+from homing.support.line.rules.rendering import rendered
 from homing.support.line.rules.signatures import Seen, check, form_fields
-from homing.support.line.types import Carrier, Family, Happened, Step, Verdict
+from homing.support.line.types import Carrier, Happened, Step, Verdict
 
 log = get("line")
 
@@ -223,13 +224,6 @@ def routes(
         return answer(carrier, fallback_document(desk.settings, action=at.step(OFFLINE, 0), status=at.recording(OFFLINE, 0)))
 
     return [ask_about_call, ask_about_attempt, ask_about_page]
-
-
-def rendered(carrier: Carrier, document: Document) -> tuple[bytes, str]:
-    """Return a document as a carrier wants it, and its media type."""
-    if carrier.family is Family.JAMBONZ:
-        return jambonz.render(document), jambonz.MEDIA_TYPE
-    return twiml.render(document, carrier.family), twiml.MEDIA_TYPE
 
 
 def answer(carrier: Carrier, document: Document | None) -> Response[bytes]:

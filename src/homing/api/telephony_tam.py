@@ -19,9 +19,10 @@ from homing.ground.errors import Temporary
 from homing.ground.log import get
 from homing.ingress.rules.problem import Problem
 from homing.support.line.addresses import PREFIX
-from homing.support.line.desk import OFFLINE, Replayed
+from homing.support.line.desk import Replayed
 from homing.support.line.journal import Journal, Noted
 from homing.support.line.rules.document import Document, Hangup
+from homing.support.line.rules.offline import OFFLINE
 from homing.support.line.types import Carrier
 from homing.support.threads.own_addresses import FOLDER, OwnNumberAddresses
 from homing.support.threads.own_number import OwnNumber, away_document

@@ -5,15 +5,16 @@ from litestar.handlers import HTTPRouteHandler
 from homing.api import sev1_form, telephony
 from homing.api.bodies import Bodies
 from homing.api.v1 import support_sev1
+from homing.boot.carriers import line_base, line_settings, outbound
+from homing.boot.channels import channels_of
 from homing.ground import db
 from homing.ground.clock import Clock
 from homing.ground.config import Settings
-from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
 from homing.support.cases.calls import Calls
 from homing.support.line.answering import Answering
 from homing.support.line.attempts import Attempts
-from homing.support.line.carriers import Carriers, read_settings
+from homing.support.line.carriers import Carriers
 from homing.support.line.casebook import CaseBook
 from homing.support.line.desk import Desk
 from homing.support.line.journal import FOLDER, Journal
@@ -25,54 +26,6 @@ from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
 from homing.support.line.returning import Returning
 from homing.support.line.store import LegalClock, ServerClock
-from homing.support.line.types import LineSettings
-from homing.support.oncall.channels import Channels, Relay
-
-
-def line_settings(settings: Settings) -> LineSettings:
-    """Read what the line needs to know.
-
-    raises   Misuse
-    """
-    if settings.sev1_carriers is None:
-        return LineSettings()
-    return read_settings(settings.sev1_carriers, allow_plain=settings.allow_private_targets)
-
-
-def line_base(settings: Settings) -> str:
-    """Return what the addresses begin with that carriers ask."""
-    return settings.sev1_url.rstrip("/") or f"https://{settings.hostname}"
-
-
-def relay_of(settings: Settings) -> Relay | None:
-    """Return the mail server that pages leave by."""
-    if settings.oncall_smtp is None:
-        return None
-    return Relay(
-        where=settings.oncall_smtp,
-        sender=settings.oncall_smtp_from,
-        security=settings.oncall_smtp_security,
-        user=settings.oncall_smtp_user,
-        password=settings.oncall_smtp_password,
-    )
-
-
-def outbound(settings: Settings) -> OutboundHttp:
-    """Return what carriers are asked with."""
-    policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=tuple(sorted({443, *settings.target_ports})))
-    return OutboundHttp.over(policy, settings.dns)
-
-
-def channels_of(settings: Settings, master_key: MasterKey, phones: PageCalls | None) -> Channels:
-    """Return the ways to people of this installation. phones: None where there is no carrier."""
-    policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
-    return Channels(
-        master_key,
-        OutboundHttp.over(policy, settings.dns),
-        relay=relay_of(settings),
-        dial=None if phones is None else phones.dial,
-        text=None if phones is None else phones.text,
-    )
 
 
 class Line:

@@ -9,7 +9,8 @@ from homing.api import telephony_tam
 from homing.api.bodies import Bodies
 from homing.api.telephony import CarrierGate
 from homing.api.v1.support_oversight import Overseers
-from homing.boot.line import Line, line_base
+from homing.boot.carriers import line_base
+from homing.boot.line import Line
 from homing.boot.support import TOKEN_BYTES
 from homing.domains.verify import DomainDns
 from homing.ground import db

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable
 
 from homing.boot.alarms import Alarms
-from homing.boot.line import channels_of, line_base, line_settings, outbound
+from homing.boot.carriers import line_base, line_settings, outbound
+from homing.boot.channels import channels_of
 from homing.ground import db, log
 from homing.ground.clock import Clock
 from homing.ground.config import Settings

@@ -11,7 +11,7 @@ from homing.api.bodies import Bodies
 from homing.api.v1 import support_case_steps, support_cases, support_promises, support_quarantine, support_updates
 from homing.api.v1.support_callers import Office
 from homing.availability import views
-from homing.boot.line import line_settings
+from homing.boot.carriers import line_settings
 from homing.boot.tam import Tam
 from homing.domains.verify import DomainDns
 from homing.ground import db

@@ -7,8 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from homing.api.telephony import rendered
-from homing.boot.line import line_base, line_settings, outbound
+from homing.boot.carriers import line_base, line_settings, outbound
 from homing.cli import output, reach
 from homing.cli.people import somebody
 from homing.contracts.types import StaffMember
@@ -17,9 +16,10 @@ from homing.ground.errors import Misuse
 from homing.support.line import store
 from homing.support.line.addresses import LineAddresses
 from homing.support.line.carriers import Carriers, NotPlaced
-from homing.support.line.desk import OFFLINE, fallback_document
-from homing.support.line.keeper import call_ourselves
 from homing.support.line.ladders import test_name
+from homing.support.line.rules.offline import OFFLINE, fallback_document
+from homing.support.line.rules.rendering import rendered
+from homing.support.line.trial import call_ourselves
 from homing.support.line.types import Carrier
 from homing.support.oncall import runs
 from homing.support.oncall.runs import Owed

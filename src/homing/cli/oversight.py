@@ -11,7 +11,7 @@ import typer
 
 from homing.accounts import store as accounts
 from homing.api.v1.support_oversight_wire import cursor_of, show_message, show_stream
-from homing.boot.line import line_base, line_settings
+from homing.boot.carriers import line_base, line_settings
 from homing.cli import output, oversight_view, reach
 from homing.cli.keys import AccountOption, JsonOption
 from homing.cli.people import ACTOR, somebody

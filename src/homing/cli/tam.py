@@ -4,7 +4,6 @@ Whoever changes something says who he is with `--as`; mail that is owed leaves w
 """
 
 import sys
-from collections.abc import Awaitable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -13,10 +12,6 @@ import msgspec
 import typer
 
 from homing.accounts import store as accounts
-from homing.api.errors import ApiError
-from homing.api.v1 import support_tam
-from homing.api.v1.support_tam_office import WRITERS, Caller, TamOffice, taken
-from homing.api.v1.support_tam_steps import STEPS, StepRoute
 from homing.api.v1.support_tam_wire import (
     GivenIn,
     line,
@@ -27,12 +22,12 @@ from homing.api.v1.support_tam_wire import (
     text_of,
     title_of,
 )
-from homing.boot.tam import AccountFigures
+from homing.boot.figures import AccountFigures
 from homing.cli import output, oversight, reach
 from homing.cli.keys import AccountOption, JsonOption
 from homing.cli.people import somebody
 from homing.contracts import store as contracts
-from homing.contracts.types import Role
+from homing.contracts.types import Role, StaffMember
 from homing.ground import db
 from homing.ground.errors import Misuse
 from homing.ingress.rules.problem import Wrong
@@ -40,10 +35,9 @@ from homing.support.cases.rules.decision import No
 from homing.support.cases.types import Actor, Side
 from homing.support.clocks.store import ServerClock
 from homing.support.tam import measuring, notes, store
-from homing.support.tam.desk import Desk
 from homing.support.tam.reviews import wrong_stretch
 from homing.support.tam.rules.trends import sentences
-from homing.support.tam.types import Record, RecordKind
+from homing.support.tam.types import WRITERS, Record, RecordKind
 
 app = typer.Typer(
     help="Technical Account Managers: oversight, threads, plans, reviews, recommendations, education, trends.",
@@ -56,30 +50,13 @@ NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=2**6
 AsOption = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are, of the staff.", show_default=False)]
 KindArgument = Annotated[RecordKind, typer.Argument(metavar="KIND", help=", ".join(RecordKind), show_default=False)]
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="JSON, as the API takes it; '-': standard input.")]
-_NAMES = {"revise": "", "schedule": ""}  # steps that have no path of their own
 
 
-def _office(pool: db.Pool) -> TamOffice:
-    legal = ServerClock()
-    return TamOffice(pool=pool, legal=legal, desk=Desk(pool, legal), figures=AccountFigures(pool))
-
-
-async def _caller(pool: db.Pool, email: str) -> Caller:
+async def _writer(pool: db.Pool, email: str) -> tuple[StaffMember, Actor]:
     member = await somebody(pool, email)
     if not member.is_a(*WRITERS):
         raise Misuse(f"{email} is neither a TAM nor an admin")
-    actor = Actor(side=Side.PROVIDER, name=f"staff {member.person_id}", person_id=member.person_id, email=member.email)
-    return Caller(account_id=None, actor=actor, staff=member)
-
-
-async def _told(work: Awaitable[T]) -> T:
-    """Turn what cannot be into a sentence."""
-    try:
-        return await work
-    except Wrong as wrong:
-        raise Misuse(wrong.problem.description or wrong.problem.message) from None
-    except ApiError as refused:
-        raise Misuse(str(refused)) from None
+    return member, Actor(side=Side.PROVIDER, name=f"staff {member.person_id}", person_id=member.person_id, email=member.email)
 
 
 async def _found(pool: db.Pool, number: int) -> Record:
@@ -148,7 +125,9 @@ def show(number: NumberArgument, events: Annotated[bool, typer.Option("--events"
             record = await _found(pool, number)
             if events:
                 return [shown_event(one) for one in await store.events_of(pool, number)]
-            return await _office(pool).look(record, staff=True)
+            from homing.cli import tam_steps  # as its head says
+
+            return await tam_steps.look(pool, record)
 
     output.print_json(reach.run(work()))
 
@@ -156,13 +135,15 @@ def show(number: NumberArgument, events: Annotated[bool, typer.Option("--events"
 @app.command("make")
 def make(kind: KindArgument, file: FileArgument, who: AsOption, account: AccountOption = None) -> None:
     """Make a record: an onboarding plan, a migration plan, a planning review, a recommendation or an education item."""
+    from homing.cli import tam_steps
+
     given = _read(file)
 
     async def work() -> Record | No:
         async with reach.database(reach.settings()) as pool:
-            caller = await _caller(pool, who)
+            member, actor = await _writer(pool, who)
             given.account_id = (await reach.account(pool, account)).account_id
-            return await _told(support_tam.make_record(_office(pool), caller, kind, given))
+            return await tam_steps.make(pool, member, actor, kind, given)
 
     made = reach.run(work())
     if isinstance(made, No):
@@ -178,31 +159,17 @@ def step(
     file: FileArgument = "",
 ) -> None:
     """Take a step of a record."""
+    from homing.cli import tam_steps
+
     given = _read(file) if file else GivenIn()
 
     async def work() -> Record:
         async with reach.database(reach.settings()) as pool:
-            caller = await _caller(pool, who)
-            office = _office(pool)
-            record = await _found(pool, number)
-            wanted = _step(record.kind, name)
-            await _told(office.may_change(caller, record.account_id))
-            done = await _told(wanted.take(office, caller, record, given))
-            if isinstance(done, No):
-                raise Misuse(done.why)
-            return taken(done)
+            member, actor = await _writer(pool, who)
+            return await tam_steps.take(pool, member, actor, await _found(pool, number), name, given)
 
     after = reach.run(work())
     output.console().print(f"{after.kind.value.replace('_', ' ')} {number} is {after.state.value.replace('_', ' ')}")
-
-
-def _step(kind: RecordKind, name: str) -> StepRoute:
-    there = {one.path.strip("/"): one for one in STEPS if one.kind is kind and one.staff}
-    found = there.get(_NAMES.get(name, name))
-    if found is None:
-        names = sorted(each or "revise" for each in there)
-        raise Misuse(f"{name!r} is no step of this; one of {', '.join(names)}")
-    return found
 
 
 @app.command("check")
@@ -265,8 +232,8 @@ def note(
             legal = ServerClock()
             if first is not None and last is not None and (wrong := wrong_stretch(first, last, now=await legal.now(pool))):
                 raise Misuse(wrong)
-            caller = await _caller(pool, who)
-            return await _told(_written(pool, caller, given, first, last))
+            _, actor = await _writer(pool, who)
+            return await _written(pool, actor, given, first, last)
 
     made = reach.run(work())
     if isinstance(made, No):
@@ -279,17 +246,14 @@ def note(
     output.console().print(f"note {made.note_id} is written; `homing tam tell {made.note_id}` sends it")
 
 
-async def _written(pool: db.Pool, caller: Caller, given: GivenIn, first: date | None, last: date | None) -> notes.Note | No:
+async def _written(pool: db.Pool, actor: Actor, given: GivenIn, first: date | None, last: date | None) -> notes.Note | No:
+    try:
+        title, body, provider = title_of(given), text_of(given.text), line(given.provider, 100)
+    except Wrong as wrong:
+        raise Misuse(wrong.problem.description or wrong.problem.message) from None
+    figures = AccountFigures(pool)
     return await notes.write(
-        pool,
-        ServerClock(),
-        AccountFigures(pool),
-        caller.actor,
-        title=title_of(given),
-        body=text_of(given.text),
-        provider=line(given.provider, 100),
-        first=first,
-        last=last,
+        pool, ServerClock(), figures, actor, title=title, body=body, provider=provider, first=first, last=last
     )
 
 
@@ -306,14 +270,14 @@ def tell(
 
     async def work() -> list[int] | No | None:
         async with reach.database(reach.settings()) as pool:
-            caller = await _caller(pool, who)
+            member, actor = await _writer(pool, who)
             legal = ServerClock()
             wanted = [(await reach.account(pool, one)).account_id for one in account or []]
             may = None
-            if caller.staff is not None and not caller.staff.is_a(Role.ADMIN):
-                may = frozenset(await contracts.accounts_of_tam(pool, caller.staff.person_id, await legal.now(pool)))
+            if not member.is_a(Role.ADMIN):
+                may = frozenset(await contracts.accounts_of_tam(pool, member.person_id, await legal.now(pool)))
             return await notes.send(
-                pool, legal, AccountFigures(pool), caller.actor, number, wanted=wanted, may=may, names_checked=names_checked
+                pool, legal, AccountFigures(pool), actor, number, wanted=wanted, may=may, names_checked=names_checked
             )
 
     told = reach.run(work())

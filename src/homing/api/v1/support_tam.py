@@ -22,7 +22,6 @@ from homing.api.v1.support_tam_office import (
     MANAGE,
     READERS,
     VIEW,
-    WRITERS,
     Caller,
     TamOffice,
     act,
@@ -48,7 +47,7 @@ from homing.support.cases.rules.decision import No
 from homing.support.cases.types import Side
 from homing.support.tam import measuring, store
 from homing.support.tam.rules.letters import path_of
-from homing.support.tam.types import Record, RecordKind
+from homing.support.tam.types import WRITERS, Record, RecordKind
 
 PATH = "/api/v1/support"
 DOCUMENTS = f"{PATH}/planning-reviews/{{number:str}}/documents"

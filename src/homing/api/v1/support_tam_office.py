@@ -28,7 +28,6 @@ from homing.support.tam.types import Record, RecordKind, State
 VIEW = ("support/view", "support/manage")
 MANAGE = ("support/manage",)
 READERS = (Role.TAM, Role.CST, Role.ADMIN)
-WRITERS = (Role.TAM, Role.ADMIN)
 _STATUS = {Bar.STATE: 409, Bar.WHO: 403, Bar.WHAT: 422}
 _MESSAGE = {Bar.STATE: "not as it stands", Bar.WHO: "Forbidden.", Bar.WHAT: "invalid data format/type"}
 _CODE = {Bar.STATE: "", Bar.WHO: "", Bar.WHAT: "1300"}

@@ -11,7 +11,7 @@ from homing.api.errors import NOT_FOUND, ApiError
 from homing.api.openapi import Limit, Operation
 from homing.api.reading import query_of, read_body, refusals
 from homing.api.v1 import support_tam_pages as pages
-from homing.api.v1.support_tam_office import READERS, VIEW, WRITERS, TamOffice, number_in, problem
+from homing.api.v1.support_tam_office import READERS, VIEW, TamOffice, number_in, problem
 from homing.api.v1.support_tam_wire import GivenIn, day_of, line, shown_note, shown_told, text_of, title_of
 from homing.contracts import store as contracts
 from homing.contracts.types import Role
@@ -21,6 +21,7 @@ from homing.support.cases.rules.reading import LONGEST_BODY
 from homing.support.tam import notes
 from homing.support.tam.reviews import LONGEST_DAYS, wrong_stretch
 from homing.support.tam.rules.trends import LEAST_ACCOUNTS, LEAST_MESSAGES
+from homing.support.tam.types import WRITERS
 
 PATH = "/api/v1/support/trend-notes"
 ONE = f"{PATH}/{{number:str}}"

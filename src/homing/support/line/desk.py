@@ -23,7 +23,8 @@ from homing.support.line import store
 from homing.support.line.addresses import LineAddresses
 from homing.support.line.ladders import Ladders
 from homing.support.line.rules import callback, script
-from homing.support.line.rules.document import Dial, Document, Gather, Hangup, Leg, Record, Say, Verb
+from homing.support.line.rules.document import Document, Gather, Hangup, Say
+from homing.support.line.rules.offline import OFFLINE
 from homing.support.line.rules.promise import promise
 from homing.support.line.rules.script import Facts, Heard
 from homing.support.line.store import LegalClock, NewCall
@@ -50,7 +51,6 @@ TEST_WITHIN = timedelta(seconds=60)
 RECORDING_WAITS = timedelta(seconds=60)  # a recording that nobody reported as complete is fetched then
 WRONG_PINS = 5  # of one caller in an hour; more are not looked up, and the call goes on
 WRONG_PINS_OF_ALL = 50
-OFFLINE = "offline"
 
 
 class Replayed(Exception):
@@ -511,26 +511,6 @@ def masked(email: str) -> str:
     """Return an address of which a stranger learns little."""
     local, _, domain = email.partition("@")
     return f"{local[:1]}***@{domain}"
-
-
-def fallback_document(settings: LineSettings, *, action: str, status: str) -> Document:
-    """Return what is spoken while we are away: an apology, the numbers to ring, a recording.
-
-    action, status   where a recording is reported to
-    """
-    verbs: list[Verb] = [
-        Say("This is the Severity 1 Line. We are sorry: our own systems do not answer. Your call is noted."),
-        Say(settings.notice),
-    ]
-    if settings.fallback:
-        verbs.append(Dial(action="", legs=tuple(Leg(number=one) for one in settings.fallback)))
-    verbs += [
-        Say("After the tone, please say your company, your name, your number and the problem. We call you back."),
-        Record(action=action, status=status, max_s=180, silence_s=6),
-        Say(script.GOODBYE),
-        Hangup(),
-    ]
-    return tuple(verbs)
 
 
 def _reference() -> str:

@@ -14,12 +14,11 @@ from homing.ground import db
 from homing.ground.log import get
 from homing.ground.turns import PASSING, take_turns
 from homing.support.line import broadcast, store
-from homing.support.line.addresses import LineAddresses
 from homing.support.line.attempts import Attempts, NotNow
 from homing.support.line.carriers import Carriers, NotPlaced
 from homing.support.line.casebook import CaseBook
 from homing.support.line.chores import Chores
-from homing.support.line.desk import OFFLINE, Desk, Replayed
+from homing.support.line.desk import Desk, Replayed
 from homing.support.line.journal import Journal, Noted
 from homing.support.line.ladders import Ladders
 from homing.support.line.legs import Legs
@@ -27,7 +26,9 @@ from homing.support.line.page_calls import PageCalls
 from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
 from homing.support.line.returning import Returning
+from homing.support.line.rules.offline import OFFLINE
 from homing.support.line.store import LegalClock
+from homing.support.line.trial import call_ourselves
 from homing.support.line.types import Call, Carrier, Page, PageReason
 
 log = get("line")
@@ -247,20 +248,6 @@ class Keeper:
                 await self._page_calls.status(carrier, page_id, noted.happened, self._legs)
         except NotNow as gone:
             log.warning("line_journal_page", page_id=page_id, why=str(gone))
-
-
-async def call_ourselves(
-    pool: db.Pool, carriers: Carriers, carrier: Carrier, number: str, *, base: str, now: datetime, wakes: int | None = None
-) -> int:
-    """Call a number of ours as a caller would, and return the number of the test; it owes nobody anything.
-
-    wakes    member of the staff who is woken when the call is heard, as for a call of a customer; None: nobody
-    raises   NotPlaced
-    """
-    at = LineAddresses(base, carrier.name)
-    number_of_test: int = await store.sql.add_test(pool, carrier=carrier.name, number=number, now=now, wakes=wakes)
-    await carriers.call(carrier, to=number, sender=carrier.test_from, url=at.test(), status=at.attempt(0, "test"), ring_s=10)
-    return number_of_test
 
 
 _UNREACHED = {False: "unreachable - no number", True: "unreachable - written to"}

@@ -5,7 +5,10 @@ from enum import StrEnum
 
 import msgspec
 
+from homing.contracts.types import Role
 from homing.support.cases.types import Side
+
+WRITERS = (Role.TAM, Role.ADMIN)  # of the staff: who changes the programme of an account
 
 
 class RecordKind(StrEnum):

@@ -21,9 +21,10 @@ from homing.ground.log import get
 from homing.ground.secrets import MasterKey
 from homing.hours.types import ServiceZone
 from homing.support.line import store as line_store
-from homing.support.line.desk import OFFLINE, Replayed
 from homing.support.line.desk import Desk as SeverityOne
+from homing.support.line.desk import Replayed
 from homing.support.line.rules.document import Document, Gather, Hangup, Record, Say
+from homing.support.line.rules.offline import OFFLINE
 from homing.support.line.types import Carrier, Happened, LineSettings, Source
 from homing.support.threads import own_number_store as store
 from homing.support.threads import store as thread_store

@@ -13,10 +13,11 @@ from homing.ground.log import get
 from homing.ground.turns import PASSING, edge, take_turns
 from homing.support.line.carriers import Carriers, NotPlaced
 from homing.support.line.chores import Chores
-from homing.support.line.desk import OFFLINE, Replayed
+from homing.support.line.desk import Replayed
 from homing.support.line.journal import Journal, Noted
 from homing.support.line.keeper import HEARD_WITHIN, LOOKS_BACK, RECONCILES, TIDIES
 from homing.support.line.recordings import Recordings
+from homing.support.line.rules.offline import OFFLINE
 from homing.support.threads import own_number_store as store
 from homing.support.threads import store as thread_store
 from homing.support.threads.desk import Threads

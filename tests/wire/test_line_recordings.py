@@ -177,7 +177,7 @@ async def test_while_the_store_is_away_a_call_is_written_down_and_played_when_it
     house.line.desk._pool = real
     assert await house.intakes() == []
     house.clock.forward(minutes=2)
-    await house.line.keeper.play()
+    await house.line.keeper.player.play()
     one = await house.intake()
     assert (one.source, one.first_ring_at, one.caller) == (Source.JOURNAL, START, KIM)
     assert (await house.owed()).due_at == START + timedelta(minutes=15)
@@ -196,7 +196,7 @@ async def test_who_takes_a_call_while_the_store_is_away_is_known_later_and_is_no
 
     house.carrier.unheard = away_for_the_key
     await house.carrier.call(SILENT).ring()
-    await house.line.keeper.play()
+    await house.line.keeper.player.play()
     one = await house.intake()  # the only one
     assert one.accepted_by == house.staff["bo"].person_id
     assert await house.line.journal.waiting() == []
@@ -257,7 +257,7 @@ async def test_a_test_call_while_the_store_is_away_owes_nothing_when_it_is_playe
         house.line.desk._pool = real
         house.clock.forward(minutes=2)
         await house.line.keeper.listen_for_tests(house.clock.now())
-        await house.line.keeper.play()
+        await house.line.keeper.player.play()
         assert await house.intakes() == []
         assert await house.pages() == []
 

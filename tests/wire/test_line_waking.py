@@ -104,7 +104,7 @@ async def test_a_call_its_obligation_and_its_ladder_are_one_transaction(house: L
         await house.carrier.call(HANGS_UP).ask(f"{PUBLIC}/telephony/v1/tel/calls/inbound")
         assert tuple(await house.pool.fetchrow(counts)) == (0, 0, 0), table
         await house.pool.execute(f"DROP TRIGGER dies ON {table}")
-    await house.line.keeper.play()  # what came while the store was away was written down
+    await house.line.keeper.player.play()  # what came while the store was away was written down
     assert tuple(await house.pool.fetchrow(counts)) == (3, 3, 3)
 
 
@@ -202,7 +202,7 @@ async def test_what_is_pressed_while_the_store_is_away_counts_when_it_is_back(ho
     await woken.play(await woken.ask(page.status_url.replace("/status", "/whisper")))
     assert "written down" in woken.said
     house.line.page_calls._pool = pool
-    await house.line.keeper.play()
+    await house.line.keeper.player.play()
     assert (await house.owed()).claimed_by == house.staff["ana"].person_id
 
 

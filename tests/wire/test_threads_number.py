@@ -327,7 +327,7 @@ async def test_what_a_carrier_asks_while_the_store_is_away_is_played_later(night
     await call.ring()
     assert "call the Severity 1 Line" in call.said
     own._transaction = transaction  # type: ignore[method-assign]
-    await night.oversight.keeper.play()
+    await night.oversight.keeper.player.play()
     (told,) = await night.thread()
     assert (told.sort, told.received_at) == (Sort.VOICEMAIL, night.clock.now())
     assert await night.oversight.journal.waiting() == []
@@ -347,7 +347,7 @@ async def test_a_tam_who_accepts_while_the_store_is_away_is_known_later_and_is_n
     leg = {**call.fields(Digits="1"), "CallSid": "CAleg"}
     await house.carrier.post(whisper.replace("whisper", "whisper-accept"), leg)
     own._transaction = transaction  # type: ignore[method-assign]
-    await house.oversight.keeper.play()
+    await house.oversight.keeper.player.play()
     assert await house.pool.fetchval("SELECT array_agg(accepted_by IS NOT NULL) FROM thread_calls") == [True]
 
 

@@ -5,6 +5,9 @@ from datetime import datetime, timedelta
 from homing.ground import db
 from homing.support.line import store
 
+RECONCILES = timedelta(minutes=1)
+TIDIES = timedelta(hours=1)
+
 
 class Chores:
     """Claims chores for one worker. It asks again only when a chore may be due: who looks each second asks once a period."""

@@ -12,21 +12,22 @@ from homing.contracts import contacts
 from homing.contracts.types import Contact, ContactRole
 from homing.ground import db
 from homing.ground.log import get
-from homing.ground.turns import PASSING, take_turns
+from homing.ground.turns import take_turns
 from homing.support.line import broadcast, store
 from homing.support.line.attempts import Attempts, NotNow
 from homing.support.line.carriers import Carriers, NotPlaced
 from homing.support.line.casebook import CaseBook
-from homing.support.line.chores import Chores
-from homing.support.line.desk import Desk, Replayed
+from homing.support.line.chores import RECONCILES, TIDIES, Chores
+from homing.support.line.desk import Desk
 from homing.support.line.journal import Journal, Noted
 from homing.support.line.ladders import Ladders
 from homing.support.line.legs import Legs
+from homing.support.line.lost import HEARD_WITHIN, lost_calls
 from homing.support.line.page_calls import PageCalls
+from homing.support.line.player import Player
 from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
 from homing.support.line.returning import Returning
-from homing.support.line.rules.offline import OFFLINE
 from homing.support.line.store import LegalClock
 from homing.support.line.trial import call_ourselves
 from homing.support.line.types import Call, Carrier, Page, PageReason
@@ -34,11 +35,7 @@ from homing.support.line.types import Call, Carrier, Page, PageReason
 log = get("line")
 
 LOOKS_S = 1.0
-RECONCILES = timedelta(minutes=1)
-LOOKS_BACK = timedelta(hours=1)
 TESTS = timedelta(minutes=10)
-HEARD_WITHIN = timedelta(seconds=10)
-TIDIES = timedelta(hours=1)
 SILENT_AT = 2  # test calls that were not heard, one after the other: people are paged
 _NOT_REACHED = (
     "We have called you back about {reference} and did not reach you. We will try again shortly.\n"
@@ -80,13 +77,21 @@ class Keeper:
         self._returning = returning
         self._recordings = recordings
         self._carriers = carriers
-        self._journal = journal
         self._base = base
         self._ladders = ladders
         self._page_calls = page_calls
         self._casebook = casebook
         self._mail = mail
         self._chores = Chores(pool)
+        self.player = Player(
+            journal,
+            carriers,
+            desk,
+            log=log,
+            failed="line_journal_not_played",
+            over="line_journal_over",
+            pages=self._played_page,
+        )
 
     async def run(self) -> None:
         """Keep until cancelled. What waits for a carrier stands beside what may not wait."""
@@ -98,7 +103,7 @@ class Keeper:
 
     async def turn(self) -> None:
         """Do what may not wait: journal, ladders, misses, lapsed claims, mail where nobody is woken, cases."""
-        await self.play()
+        await self.player.play()
         now = await self._legal.now(self._pool)
         await self.page(now)
         await self.write(now)  # before the time to try again is forgotten
@@ -119,22 +124,6 @@ class Keeper:
             await self.test(now)
         if await self._chores.is_due("tidy", now=now, every=TIDIES):
             await self._recordings.tidy()
-
-    async def play(self) -> None:
-        """Play what was written down while the store was away."""
-        for path in await self._journal.waiting():
-            noted = await self._journal.read(path)
-            if noted is None:
-                continue
-            try:
-                await self._played(noted)
-            except PASSING:
-                raise
-            except Exception:  # the edge of one request: it must hold up neither the others nor the rest of the turn
-                log.exception("line_journal_not_played", file=path.name)
-                await self._journal.put_aside(path)
-            else:
-                await self._journal.forget(path)
 
     async def page(self, now: datetime) -> None:
         """Start the ladders that could not be started, and write to everybody where a ladder wakes nobody."""
@@ -168,15 +157,12 @@ class Keeper:
         for carrier in self._carriers.all.values():
             for number in carrier.numbers:
                 try:
-                    listed = await self._carriers.recent(carrier, number, since=now - LOOKS_BACK)
+                    lost = await lost_calls(self._pool, self._carriers, carrier, number, known=store.sql.known_calls, now=now)
                 except NotPlaced as trouble:
                     log.warning("sev1_not_reconciled", carrier=carrier.name, why=str(trouble))
                     continue
-                ids = [one.happened.call_id for one in listed]
-                known = {row["call_id"] async for row in store.sql.known_calls(self._pool, carrier=carrier.name, call_ids=ids)}
-                for one in listed:
-                    fresh = now - one.started_at < HEARD_WITHIN  # its webhook may be on its way
-                    if one.happened.call_id in known or fresh or one.happened.caller == carrier.test_from != "":
+                for one in lost:
+                    if one.happened.caller == carrier.test_from != "":
                         continue
                     if await self._desk.reconciled(carrier, one.happened, at=one.started_at) is not None:
                         log.error("sev1_webhook_lost", carrier=carrier.name, started_at=one.started_at)
@@ -217,27 +203,6 @@ class Keeper:
             return False
         text = (_NOT_REACHED if called else _NO_NUMBER).format(reference=one.reference, due=one.due_at)
         return await self._mail.send(person.email, subject=f"Your call to the Severity 1 Line ({one.reference})", text=text)
-
-    async def _played(self, noted: Noted) -> None:
-        carrier = self._carriers.all.get(noted.carrier)
-        if carrier is None:
-            log.error("line_journal_unknown_carrier", carrier=noted.carrier)
-            return
-        try:
-            if noted.what == "status":
-                await self._desk.status(carrier, noted.happened, at=noted.at)
-            elif noted.what == "recording":
-                await self._desk.recording(carrier, noted.step, noted.turn, noted.happened, at=noted.at)
-            elif noted.what.startswith("page-"):
-                await self._played_page(carrier, noted)
-            elif noted.what == "whisper-accept":
-                await self._desk.whisper_accept(carrier, noted.call, noted.person, noted.happened, at=noted.at)
-            elif noted.what == OFFLINE:
-                await self._desk.offline(carrier, noted.happened, at=noted.at)
-            else:
-                await self._desk.inbound(carrier, noted.happened, at=noted.at)
-        except Replayed:
-            log.info("line_journal_over", carrier=noted.carrier)
 
     async def _played_page(self, carrier: Carrier, noted: Noted) -> None:
         page_id = int(noted.step)

@@ -10,14 +10,13 @@ from functools import partial
 
 from homing.ground import db
 from homing.ground.log import get
-from homing.ground.turns import PASSING, edge, take_turns
+from homing.ground.turns import edge, take_turns
 from homing.support.line.carriers import Carriers, NotPlaced
-from homing.support.line.chores import Chores
-from homing.support.line.desk import Replayed
-from homing.support.line.journal import Journal, Noted
-from homing.support.line.keeper import HEARD_WITHIN, LOOKS_BACK, RECONCILES, TIDIES
+from homing.support.line.chores import RECONCILES, TIDIES, Chores
+from homing.support.line.journal import Journal
+from homing.support.line.lost import lost_calls
+from homing.support.line.player import Player
 from homing.support.line.recordings import Recordings
-from homing.support.line.rules.offline import OFFLINE
 from homing.support.threads import own_number_store as store
 from homing.support.threads import store as thread_store
 from homing.support.threads.desk import Threads
@@ -49,14 +48,22 @@ class OwnNumberKeeper:
         self._own = own
         self.recordings = recordings
         self._carriers = carriers
-        self._journal = journal
         self._chores = Chores(pool)
+        self.player = Player(
+            journal,
+            carriers,
+            own,
+            log=log,
+            failed="tam_journal_not_played",
+            over="tam_journal_over",
+            ends_last=True,
+        )
 
     async def run(self) -> None:
         """Keep until cancelled. What waits for a carrier stands beside what may not wait."""
         turns = partial(take_turns, every_s=LOOKS_S, log=log, waits="tam_waits", failed="tam_turn_failed")
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(turns(self.play), name="tam-journal")
+            tasks.create_task(turns(self.player.play), name="tam-journal")
             tasks.create_task(turns(self.turn), name="tam-calls")
 
     async def turn(self) -> None:
@@ -69,23 +76,6 @@ class OwnNumberKeeper:
         if await self._chores.is_due("tam tidy", now=now, every=TIDIES):
             await self.recordings.tidy()
             await thread_store.forget_old(self._pool, now)
-
-    async def play(self) -> None:
-        """Play what was written down while the store was away."""
-        read = [(path, await self._journal.read(path)) for path in await self._journal.waiting()]
-        # What was said comes before the news that the call has ended, whichever was written down first.
-        for path, noted in sorted(read, key=lambda one: one[1] is not None and one[1].what == "status"):
-            if noted is None:
-                continue
-            try:
-                await self._played(noted)
-            except PASSING:
-                raise
-            except Exception:  # the edge of one request: the others are played all the same
-                log.exception("tam_journal_not_played", file=path.name)
-                await self._journal.put_aside(path)
-            else:
-                await self._journal.forget(path)
 
     async def look(self, now: datetime) -> None:
         """Ask carriers what became of calls of which nothing more was heard."""
@@ -121,36 +111,12 @@ class OwnNumberKeeper:
             if way.kind is not WayKind.PHONE or carrier is None:
                 continue
             try:
-                listed = await self._carriers.recent(carrier, way.address, since=now - LOOKS_BACK)
+                lost = await lost_calls(self._pool, self._carriers, carrier, way.address, known=store.sql.known_calls, now=now)
             except NotPlaced as trouble:
                 log.warning("tam_not_reconciled", carrier=carrier.name, why=str(trouble))
                 continue
-            ids = [one.happened.call_id for one in listed]
-            rows = store.sql.known_calls(self._pool, carrier=carrier.name, call_ids=ids)
-            known = {row["call_id"] async for row in rows}
-            for one in listed:
-                if one.happened.call_id in known or now - one.started_at < HEARD_WITHIN:  # its webhook may be on its way
-                    continue
+            for one in lost:
                 if await self._own.reconciled(carrier, one.happened, at=one.started_at):
                     log.error("tam_webhook_lost", carrier=carrier.name, started_at=one.started_at)
                     count += 1
         return count
-
-    async def _played(self, noted: Noted) -> None:
-        carrier = self._carriers.all.get(noted.carrier)
-        if carrier is None:
-            log.error("line_journal_unknown_carrier", carrier=noted.carrier)
-            return
-        try:
-            if noted.what == "status":
-                await self._own.status(carrier, noted.happened, at=noted.at)
-            elif noted.what == "recording":
-                await self._own.recording(carrier, noted.step, noted.turn, noted.happened, at=noted.at)
-            elif noted.what == "whisper-accept":
-                await self._own.whisper_accept(carrier, noted.call, noted.person, noted.happened, at=noted.at)
-            elif noted.what == OFFLINE:
-                await self._own.offline(carrier, noted.happened, at=noted.at)
-            else:
-                await self._own.inbound(carrier, noted.happened, at=noted.at)
-        except Replayed:
-            log.info("tam_journal_over", carrier=noted.carrier)

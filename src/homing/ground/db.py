@@ -25,6 +25,8 @@ Overlap = asyncpg.ExclusionViolationError
 LockedElsewhere = asyncpg.LockNotAvailableError  # for those who asked with NOWAIT
 TookTooLong = asyncpg.QueryCanceledError  # a statement timeout, for those who set one
 
+_AS_LONG_AS_THE_CONNECTION = 0  # statements stay prepared; asyncpg's own 5 minutes have an idle house prepare one every second
+
 # What a caller may simply try again: the server is gone, restarting, full, or gave up a lock.
 TEMPORARY = (
     asyncpg.PostgresConnectionError,
@@ -72,9 +74,6 @@ class _Statements(AsyncPGAdapter):
 
     def _in_order(self, query_name: str, parameters: Any) -> Any:
         return self.maybe_order_params(query_name, parameters)  # type: ignore[no-untyped-call]
-
-
-_AS_LONG_AS_THE_CONNECTION = 0  # statements stay prepared; asyncpg's own 5 minutes have an idle house prepare one every second
 
 
 def queries(package: str, file: str = "queries.sql") -> Any:

@@ -15,10 +15,9 @@ from litestar.handlers import HTTPRouteHandler
 from homing.api.bodies import Bodies
 from homing.api.errors import GONE, NOT_FOUND, TOO_SLOW, ApiError, too_large
 from homing.api.openapi import OPEN, Operation, Schema
-from homing.ground import db
 from homing.ground.clock import Clock
-from homing.ground.errors import Temporary
 from homing.ground.log import get
+from homing.ground.turns import PASSING
 from homing.ingress.rules.problem import Problem, missing
 from homing.support.line.addresses import PREFIX, LineAddresses
 from homing.support.line.attempts import NotNow
@@ -149,7 +148,7 @@ def routes(
             refused["replayed"] += 1
             log.error("sev1_webhook_replayed", carrier=known.name, step=step)
             raise ApiError(REPLAYED) from None
-        except (Temporary, TimeoutError, *db.TEMPORARY) as trouble:
+        except PASSING as trouble:
             log.error("sev1_store_away", carrier=known.name, step=step, cause=type(trouble).__name__)
             return await away(known, noted)
 
@@ -197,7 +196,7 @@ def routes(
             refused["replayed"] += 1
             log.error("sev1_webhook_replayed", carrier=known.name, step=leg)
             raise ApiError(REPLAYED) from None
-        except (Temporary, TimeoutError, *db.TEMPORARY) as trouble:
+        except PASSING as trouble:
             log.error("sev1_store_away", carrier=known.name, step=leg, cause=type(trouble).__name__)
             noted = Noted(at=clock.now(), carrier=known.name, what=f"page-{leg}", happened=happened, step=str(page_id), turn=turn)
             return await away(known, noted)

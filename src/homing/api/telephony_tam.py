@@ -13,10 +13,9 @@ from litestar.handlers import HTTPRouteHandler
 from homing.api.errors import NOT_FOUND, ApiError
 from homing.api.openapi import OPEN, Operation
 from homing.api.telephony import PATIENCE_S, REFUSALS, REPLAYED, CarrierGate, answer, whole
-from homing.ground import db
 from homing.ground.clock import Clock
-from homing.ground.errors import Temporary
 from homing.ground.log import get
+from homing.ground.turns import PASSING
 from homing.ingress.rules.problem import Problem
 from homing.support.line.addresses import PREFIX
 from homing.support.line.desk import Replayed
@@ -79,7 +78,7 @@ def routes(*, own: OwnNumber, gate: CarrierGate, journal: Journal, clock: Clock,
             gate.refused["replayed"] += 1
             log.error("sev1_webhook_replayed", carrier=known.name, step=step)
             raise ApiError(REPLAYED) from None
-        except (Temporary, TimeoutError, *db.TEMPORARY) as trouble:
+        except PASSING as trouble:
             log.error("sev1_store_away", carrier=known.name, step=step, cause=type(trouble).__name__)
             return await away(known, noted)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from homing.contracts import people
 from homing.ground import db
-from homing.ground.errors import Temporary
 from homing.ground.log import get
+from homing.ground.turns import PASSING
 from homing.support.line import broadcast
 from homing.support.line.rules.callback import PROMISE
 from homing.support.line.types import Page, PageReason
@@ -147,7 +147,7 @@ async def _apart(connection: Any, what: str) -> AsyncIterator[list[str]]:
     try:
         async with connection.transaction():
             yield failed
-    except (Temporary, *db.TEMPORARY):
+    except PASSING:
         raise
     except Exception:  # the edge between two rooms: what is wrong there must not keep anybody from being called back
         log.exception("ladder_failed", what=what)

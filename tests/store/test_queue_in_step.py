@@ -165,6 +165,20 @@ async def test_an_outcome_of_what_is_gone_is_not_told_though_others_share_its_tr
         assert await count(pool, "queue_entries") == 1
 
 
+async def test_an_outcome_is_told_that_shares_its_transaction_with_the_first_mail_for_a_domain(database):
+    async with owner(database) as (queue, delivery, pool):
+        place = queue.place(2)
+        await queue.hand_over(new_chunk(place, ["a@there.test", "b@there.test"]))
+        here, gone = delivery.taken
+        await pool.execute("DELETE FROM queue_entries WHERE entry_id = $1", gone.entry_id)
+        queue.settle(delivered(here, place))
+        queue.settle(delivered(gone, place))
+        await queue.hand_over(new_chunk(queue.place_in(place.shard, 1), ["c@elsewhere.test"]))
+        await delivery.until(lambda: len(delivery.ended) == 2)
+        assert [row["message_id"] for row in await pool.fetch("SELECT message_id FROM events WHERE type = 2")] == [here.entry_id]
+        assert [row["recipient"] for row in await pool.fetch("SELECT recipient FROM queue_entries")] == ["c@elsewhere.test"]
+
+
 async def test_a_failure_in_memory_after_the_commit_does_not_refuse_what_is_stored(database):
     class Clumsy(Recorder):
         def take(self, entry, lane, chunk) -> None:

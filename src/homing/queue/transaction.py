@@ -196,7 +196,8 @@ class Transactions:
         if not brought.events:
             return gone, named
         if brought.few():
-            await self._write_few(connection, batch, brought, [])
+            # Its settlements are written already, and their events are those of entries that were there.
+            await self._write_few(connection, batch, brought._replace(only_with=[None] * len(brought.events)), [])
         else:
             await usage.count(connection, brought.taken, shard=batch.shard)
             if brought.chunks:

@@ -151,25 +151,16 @@ WITH fence AS MATERIALIZED (
          AS u (account_id, hour, messages)
     ON CONFLICT (account_id, hour, shard) DO UPDATE SET messages = usage_hours.messages + excluded.messages
 ), stored AS (
-    INSERT INTO chunks (shard, chunk_id, transmission_id, account_id, pending, facts, content)
-    SELECT :shard, c.*
-    FROM fence, unnest(:chunk_ids::bytea[], :chunk_transmissions::bytea[], :chunk_accounts::integer[], :pending::integer[],
-                       :facts::bytea[], :contents::bytea[]) AS c
+    INSERT INTO chunks SELECT c.* FROM fence, unnest(:chunks::chunks[]) AS c
 ), waiting AS (
-    INSERT INTO queue_entries (shard, entry_id, lane, due_at, expires_at, chunk_id, recipient, detail)
-    SELECT :shard, w.*
-    FROM fence, unnest(:entry_ids::bytea[], :lanes::bigint[], :due_ats::timestamptz[], :expires_ats::timestamptz[],
-                       :entry_chunks::bytea[], :entry_recipients::text[], :entry_details::bytea[]) AS w
+    INSERT INTO queue_entries SELECT w.* FROM fence, unnest(:entries::queue_entries[]) AS w
 ), happened AS (
-    INSERT INTO events (day, shard, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient,
-                        recipient_domain, campaign_id, detail)
-    SELECT :day::date, :shard, e.seq, e.at, e.type, e.account_id, e.subaccount_id, e.message_id, e.transmission_id, e.recipient,
-           e.recipient_domain, e.campaign_id, e.detail::json
-    FROM fence, unnest(:only_with::bytea[], :seqs::bigint[], :ats::timestamptz[], :types::smallint[], :account_ids::integer[],
-                       :subaccount_ids::integer[], :message_ids::bytea[], :transmission_ids::bytea[], :recipients::text[],
-                       :recipient_domains::text[], :campaign_ids::text[], :details::text[])
-         AS e (only_with, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient, recipient_domain,
-               campaign_id, detail)
+    INSERT INTO events
+    SELECT e.day, e.shard, e.seq, e.at, e.type, e.account_id, e.subaccount_id, e.message_id, e.transmission_id, e.recipient,
+           e.recipient_domain, e.campaign_id, e.detail
+    FROM fence, unnest(:events::events[], :only_with::bytea[])
+         AS e (day, shard, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient, recipient_domain,
+               campaign_id, detail, only_with)
     WHERE e.only_with IS NULL OR e.only_with IN (SELECT entry_id FROM gone)
 )
 SELECT EXISTS (SELECT FROM fence) AS ours, ARRAY(SELECT entry_id FROM gone) AS gone;

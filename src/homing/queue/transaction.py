@@ -5,7 +5,6 @@ order is log order. Most transactions are one statement, which is its own transa
 (many rows, new lanes, wishes, suppressions, further attempts) take several.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -22,48 +21,11 @@ from homing.recipients.types import Strike, SuppressionRow
 FEW = 200  # rows that are written by one statement rather than by a COPY for each table
 FEW_BYTES = 1_048_576  # content of them
 
-_CHUNK_COLUMNS = ("shard", "chunk_id", "transmission_id", "account_id", "pending", "facts", "content")
-_ENTRY_COLUMNS = ("shard", "entry_id", "lane", "due_at", "expires_at", "chunk_id", "recipient", "detail")
-_EVENT_COLUMNS = (
-    "day",
-    "shard",
-    "seq",
-    "at",
-    "type",
-    "account_id",
-    "subaccount_id",
-    "message_id",
-    "transmission_id",
-    "recipient",
-    "recipient_domain",
-    "campaign_id",
-    "detail",
-)
-
-
-# The arrays of the statement write_few, which takes rows as columns: those of the tables without shard and day.
-_CHUNK_ARRAYS = ("chunk_ids", "chunk_transmissions", "chunk_accounts", "pending", "facts", "contents")
-_ENTRY_ARRAYS = ("entry_ids", "lanes", "due_ats", "expires_ats", "entry_chunks", "entry_recipients", "entry_details")
-_EVENT_ARRAYS = (
-    "seqs",
-    "ats",
-    "types",
-    "account_ids",
-    "subaccount_ids",
-    "message_ids",
-    "transmission_ids",
-    "recipients",
-    "recipient_domains",
-    "campaign_ids",
-    "details",
-)
-_USAGE_ARRAYS = ("usage_accounts", "usage_ats", "usage_messages")
-
 _Rows = list[tuple[Any, ...]]
 
 
 class _Brought(NamedTuple):
-    """The rows that a batch brings.
+    """The rows that a batch brings, whole and in the order of the columns of their tables.
 
     only_with   for each event, the entry that must really be there for it to be written; None: it is written in any case
     taken       messages by account and hour
@@ -201,30 +163,29 @@ class Transactions:
         else:
             await usage.count(connection, brought.taken, shard=batch.shard)
             if brought.chunks:
-                await connection.copy_records_to_table("chunks", columns=_CHUNK_COLUMNS, records=brought.chunks)
-                await connection.copy_records_to_table("queue_entries", columns=_ENTRY_COLUMNS, records=brought.entries)
-            await connection.copy_records_to_table("events", columns=_EVENT_COLUMNS, records=brought.events)
+                await connection.copy_records_to_table("chunks", records=brought.chunks)
+                await connection.copy_records_to_table("queue_entries", records=brought.entries)
+            await connection.copy_records_to_table("events", records=brought.events)
         return gone, named
 
     async def _write_few(
         self, connection: db.Connection, batch: Batch, brought: _Brought, finished: list[bytes]
     ) -> tuple[bool, set[bytes]]:
         """Write few rows in one round trip; returns whether the shard is ours, and which of the finished were there."""
-        columns = (
-            *_columns(_CHUNK_ARRAYS, brought.chunks),
-            *_columns(_ENTRY_ARRAYS, brought.entries),
-            *_columns(_EVENT_ARRAYS, brought.events),
-            *_columns(_USAGE_ARRAYS, [(*key, messages) for key, messages in sorted(brought.taken.items())]),
-        )
+        counted = sorted(brought.taken)
         row = await self._sql.write_few(
             connection,
             shard=batch.shard,
             owner=self._worker_id,
             epoch=batch.epoch,
-            day=batch.day,
             finished=finished,
+            chunks=brought.chunks,
+            entries=brought.entries,
+            events=brought.events,
             only_with=brought.only_with,
-            **dict(columns),
+            usage_accounts=[account_id for account_id, _ in counted],
+            usage_ats=[hour for _, hour in counted],
+            usage_messages=[brought.taken[key] for key in counted],
         )
         return row["ours"], set(row["gone"])
 
@@ -317,7 +278,7 @@ class Transactions:
                 pending = len(chunk.entries)
                 chunks.append((shard, chunk_id, facts.transmission_id, facts.account_id, pending, hand_in.facts, hand_in.content))
                 entries.extend(
-                    (shard, e.entry_id, lanes[e.domain][0], e.due_at, e.expires_at, chunk_id, e.recipient, e.detail)
+                    (shard, e.entry_id, lanes[e.domain][0], e.due_at, e.expires_at, chunk_id, e.recipient, 0, None, e.detail)
                     for e in chunk.entries
                 )
         only_with.extend([None] * len(events))
@@ -361,11 +322,3 @@ def _taken(batch: Batch) -> dict[tuple[int, datetime], int]:
             key = (chunk.facts.account_id, hour_of(chunk.facts.accepted_at))
             taken[key] = taken.get(key, 0) + sum(1 for event in chunk.events if event.type is EventType.INJECTION)
     return taken
-
-
-def _columns(names: tuple[str, ...], rows: _Rows) -> Iterable[tuple[str, list[Any]]]:
-    """Return the last columns of rows under these names; the ones before them are alike in all rows."""
-    if not rows:
-        return ((name, []) for name in names)
-    columns = list(zip(*rows, strict=True))[-len(names) :]
-    return ((name, list(column)) for name, column in zip(names, columns, strict=True))

@@ -24,7 +24,7 @@ class _Kind(NamedTuple):
 
 class _Batch(NamedTuple):
     recipients: set[str]
-    answer: asyncio.Future[dict[str, str]]
+    answers: list[asyncio.Future[dict[str, str]]]  # one for each who asked: whoever leaves cancels his own alone
 
 
 class SuppressionDesk:
@@ -66,11 +66,13 @@ class SuppressionDesk:
         if batch is not None and len(batch.recipients) + len(recipients) > self._most:
             return await self._ask(account_id, subaccount_id, list(recipients), transactional, list_id)
         if batch is None:
-            batch = self._gathering[kind] = _Batch(set(), asyncio.get_running_loop().create_future())
+            batch = self._gathering[kind] = _Batch(set(), [])
+        answer: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
         batch.recipients.update(recipients)
+        batch.answers.append(answer)
         if kind not in self._asking:
             self._asking[kind] = asyncio.create_task(self._work(kind), name="suppression")
-        return await asyncio.shield(batch.answer)  # whoever leaves must not cancel the others' answer
+        return await answer
 
     async def _work(self, kind: _Kind) -> None:
         try:
@@ -83,9 +85,12 @@ class SuppressionDesk:
                         kind.account_id, kind.subaccount_id, list(batch.recipients), kind.transactional, kind.list_id
                     )
                 except Exception as trouble:  # the edge of one question: everybody who asked hears it
-                    batch.answer.set_exception(trouble)
-                    batch.answer.exception()  # heard, even if all of them left meanwhile
+                    for answer in batch.answers:
+                        if not answer.done():
+                            answer.set_exception(trouble)
                 else:
-                    batch.answer.set_result(found)
+                    for answer in batch.answers:
+                        if not answer.done():
+                            answer.set_result(found)
         finally:
             del self._asking[kind]

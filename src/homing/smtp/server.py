@@ -368,7 +368,7 @@ class SmtpConnection(asyncio.Protocol):
         if session is None or self._transport.is_closing():
             return
         last = actions[-1]
-        said = cast(list[Reply], actions if isinstance(last, Reply) else actions[:-1])
+        said: list[Reply] = actions if isinstance(last, Reply) else actions[:-1]  # type: ignore[assignment]  # all before the last are
         if said:
             self._transport.write(said[0].wire if len(said) == 1 else b"".join([reply.wire for reply in said]))
             for reply in said:

@@ -21,6 +21,7 @@ from homing.contracts.types import Contact, ContactRole, Role, StaffMember
 from homing.ground import db
 from homing.ingress.rules.problem import Problem, Wrong, bad_params, bad_type, missing
 from homing.support.cases.rules.reading import LONGEST_BODY, LONGEST_SUBJECT, clean, clean_text
+from homing.support.cases.rules.threading import MOST_AN_HOUR
 from homing.support.cases.types import Actor, Channel, Incoming, Purpose, Side, Verified
 from homing.support.clocks import store as clocks
 from homing.support.clocks.store import Calendars
@@ -36,6 +37,7 @@ from homing.support.threads.desk import (
     NO_WORDS,
     NOTHING_OWED,
     TOO_MUCH,
+    TOO_OFTEN,
     Threads,
     hours_at,
     people_of,
@@ -51,6 +53,7 @@ VOICEMAIL = "/api/v1/support/voicemail/{recording_id:str}"
 QUARANTINE = "/api/v1/support/thread-quarantine"
 HELD = f"{QUARANTINE}/{{quarantine_id:str}}"
 LONGEST_REASON = 500
+AGAIN_S = 300  # until somebody who wrote too often may try again
 _encode = msgspec.json.Encoder().encode
 
 
@@ -130,7 +133,7 @@ def routes(
         contact_id = None if who is None else who.contact_id
         done = await threads.word(sender.account_id, incoming, contact_id=contact_id)
         if isinstance(done, str):
-            raise ApiError(_REFUSED[done])
+            raise ApiError(_REFUSED[done], retry_after=AGAIN_S if done == TOO_OFTEN else None)
         return await json_answer(request, _encode({"results": wire.for_the_customer((await shown([done]))[0])}))
 
     @get(PATH, opt={"staff": ANYBODY, "operation": SHOW})
@@ -328,6 +331,7 @@ _REFUSED = {
     NO_READER: missing(f"contact: {NO_READER}"),
     NO_ADDRESS: Problem(409, "resource conflict", NO_ADDRESS, "1602"),
     TOO_MUCH: Problem(413, "Request entity too large", TOO_MUCH),
+    TOO_OFTEN: Problem(429, "Too many requests", TOO_OFTEN),
 }
 _NOT_VOID = {
     NO_REASON: missing(f"reason: {NO_REASON}"),
@@ -371,8 +375,9 @@ WRITE = Operation(
             "attachments": FILES,
         },
     },
-    errors=(NOT_FOUND, _WHO, _REFUSED[NO_WORDS], _REFUSED[TOO_MUCH]),
+    errors=(NOT_FOUND, _WHO, _REFUSED[NO_WORDS], _REFUSED[TOO_MUCH], _REFUSED[TOO_OFTEN]),
     limits=(
+        Limit("messages of an account within an hour", MOST_AN_HOUR, "messages", "429"),
         Limit("text", LONGEST_BODY, "characters", "400 (1200)"),
         Limit("files of a thread together", MOST_ATTACHED, "bytes", "413"),
     ),
@@ -415,7 +420,7 @@ ANSWER = Operation(
             "contact": {"type": "string", "maxLength": 254},
         },
     },
-    errors=(FORBIDDEN, NOT_FOUND, _BY, _WHO, *_REFUSED.values()),
+    errors=(FORBIDDEN, NOT_FOUND, _BY, _WHO, *(_REFUSED[one] for one in (NO_WORDS, NO_READER, NO_ADDRESS))),
     example={"text": "We have raised your limit; it holds from now on.", "contact": "kim@example.com"},
 )
 COUNT = Operation(

@@ -138,6 +138,12 @@ SELECT (SELECT count(*) FROM thread_messages
         WHERE sender = :sender AND received_at > :since AND channel = 'e-mail' AND side = 'customer')
      + (SELECT count(*) FROM thread_quarantine WHERE sender = :sender AND received_at > :since);
 
+-- name: written_since$
+-- How often the customer wrote over the API since a moment.
+-- reads: thread_messages
+SELECT count(*) FROM thread_messages
+WHERE account_id = :account_id AND received_at > :since AND channel = 'api' AND side = 'customer';
+
 -- name: account_of_mail_ids$
 -- The account in whose thread one of these mails is, the latest first.
 -- reads: thread_messages, thread_letters

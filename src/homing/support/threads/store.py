@@ -248,6 +248,12 @@ async def mails_from(executor: db.Executor, sender: str, since: datetime) -> int
     return count
 
 
+async def written_since(executor: db.Executor, account_id: int, since: datetime) -> int:
+    """Return how often the customer wrote over the API since a moment."""
+    count: int = await _sql.written_since(executor, account_id=account_id, since=since)
+    return count
+
+
 async def account_of_mail_ids(executor: db.Executor, ids: Sequence[str]) -> int | None:
     """Return the account in whose thread one of these mails is."""
     found: int | None = await _sql.account_of_mail_ids(executor, ids=list(ids)) if ids else None

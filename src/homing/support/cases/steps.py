@@ -16,9 +16,10 @@ from homing.support.cases import letter_store, store
 from homing.support.cases.happened import Event, Opened, Payload
 from homing.support.cases.rules import chain, waking
 from homing.support.cases.rules.clockwork import clocks_of
+from homing.support.cases.rules.evidence import heard_on, named
 from homing.support.cases.rules.fold import apply, fold
 from homing.support.cases.rules.owed import Owed, Who, owed_for
-from homing.support.cases.rules.states import due_cadences
+from homing.support.cases.rules.states import No, due_cadences
 from homing.support.cases.store import Head
 from homing.support.cases.types import SYSTEM, Actor, Case, Incoming, Purpose, Side
 from homing.support.clocks import store as clocks
@@ -213,6 +214,14 @@ class Step:
             case _:
                 tam = await self.tam()
                 return [] if tam is None else [(tam.acting.person_id, tam.acting.email)]
+
+
+async def call_of(step: Step, evidence: str) -> str | No:
+    """Return the call of ours that evidence names, as it is kept; '': it is outside of our logs; or why it cannot be that one."""
+    wanted = named(evidence)
+    if wanted is None:
+        return ""
+    return heard_on(wanted, await store.our_calls(step.connection, wanted), account_id=step.account_id)
 
 
 async def take(connection: db.Executor, case_id: int, legal: LegalClock) -> Step | None:

@@ -327,9 +327,20 @@ def _no_cadence(case: Case, cadence: Cadence) -> No | None:
 
 
 def read_back(
-    case: Case, cadence: Cadence, *, by: Actor, contact_id: int, at: datetime, effective_at: datetime | None, evidence: str
+    case: Case,
+    cadence: Cadence,
+    *,
+    by: Actor,
+    contact_id: int,
+    at: datetime,
+    effective_at: datetime | None,
+    evidence: str,
+    call: str = "",
 ) -> Decision:
-    """Both sides agreed on a call, and our side has read it back: proposal and acceptance at once (model, 4.3.5)."""
+    """Both sides agreed on a call, and our side has read it back: proposal and acceptance at once (model, 4.3.5).
+
+    call   in our own logs, that the evidence names; '': it is outside of them
+    """
     why = _no_cadence(case, cadence)
     if why is not None:
         return why
@@ -340,7 +351,12 @@ def read_back(
     version = len(case.agreements) + 1
     effective = at if effective_at is None else max(at, effective_at)
     accepted = CadenceAccepted(
-        version=version, effective_at=effective, evidence=evidence, contact_id=contact_id, entered_by=by.person_id
+        version=version,
+        effective_at=effective,
+        evidence=evidence,
+        call=call,
+        contact_id=contact_id,
+        entered_by=by.person_id,
     )
     made: list[Payload] = [CadenceProposed(version=version, cadence=cadence, spoken=True), accepted]
     return [*made, CadenceBegan(version=version)] if effective <= at else made
@@ -423,11 +439,13 @@ def sign(
     may: str,
     at: datetime,
     words: str = "",
+    call: str = "",
     entered_by: int = 0,
     dispute_until: datetime | None = None,
 ) -> Decision:
     """One side agrees. Where words contradict it, it is a draft until confirmed (S6).
 
+    call  of a recorded call: its name in our own logs; '': it is outside of them
     may   why this person may not sign for his side at all, in a sentence; '' where he may (S4)
     """
     over = _over(case)
@@ -452,6 +470,7 @@ def sign(
         email=by.email,
         method=method,
         evidence=evidence,
+        call=call,
         entered_by=entered_by,
         dispute_until=dispute_until,
     )

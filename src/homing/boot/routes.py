@@ -164,7 +164,7 @@ def resources(
             bodies=bodies,
             overseers=worker.oversight.overseers,
             threads=worker.oversight.threads,
-            mailroom=worker.oversight.mailroom,
+            gate=worker.oversight.gate,
             recordings=worker.oversight.recordings,
         ),
         *availability.routes(

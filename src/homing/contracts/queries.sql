@@ -209,6 +209,19 @@ SELECT * FROM contacts WHERE contact_id = :contact_id AND account_id = :account_
 SELECT c.* FROM contacts c JOIN contact_phones p USING (contact_id)
 WHERE p.number = :number AND c.removed_at IS NULL ORDER BY p.verified_at NULLS LAST, c.contact_id;
 
+-- name: known_by
+-- Contacts by addresses or verified numbers, with the names of their accounts.
+-- reads: contacts, contact_phones, accounts
+SELECT s.sender, c.contact_id, c.account_id, c.name, c.email, a.name AS account
+FROM unnest(:senders::text[]) AS s (sender)
+JOIN contacts c ON c.email = s.sender AND c.removed_at IS NULL JOIN accounts a USING (account_id)
+UNION
+SELECT s.sender, c.contact_id, c.account_id, c.name, c.email, a.name AS account
+FROM unnest(:senders::text[]) AS s (sender)
+JOIN contact_phones p ON p.number = s.sender AND p.verified_at IS NOT NULL
+JOIN contacts c ON c.contact_id = p.contact_id AND c.removed_at IS NULL JOIN accounts a USING (account_id)
+ORDER BY account_id, contact_id;
+
 -- name: phones_of
 -- The numbers of contacts, in the order in which they are called.
 -- reads: contact_phones

@@ -55,6 +55,13 @@ SELECT t.person_id, c.delegate_id, c.reason
 FROM tam_assignments t LEFT JOIN covers c ON c.person_id = t.person_id AND c.period @> :at::timestamptz
 WHERE t.account_id = :account_id AND t.period @> :at::timestamptz;
 
+-- name: tams_at
+-- The TAMs of some accounts at an instant, and who stands in for each.
+-- reads: tam_assignments, covers
+SELECT t.account_id, t.person_id, c.delegate_id, c.reason
+FROM tam_assignments t LEFT JOIN covers c ON c.person_id = t.person_id AND c.period @> :at::timestamptz
+WHERE t.account_id = ANY(:account_ids::integer[]) AND t.period @> :at::timestamptz;
+
 -- name: accounts_of_tam
 -- The accounts that somebody is TAM of, or stands in for, at an instant.
 -- reads: tam_assignments, covers

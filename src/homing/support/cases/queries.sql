@@ -60,11 +60,12 @@ SELECT coalesce(max(number), 0) FROM case_messages WHERE case_id = :case_id;
 
 -- name: add_message!
 -- Keep what somebody wrote.
--- writes: case_messages
-INSERT INTO case_messages (case_id, number, side, actor, author, channel, purpose, verified, automatic, sender, subject, body,
+-- writes: case_messages; reads: cases
+INSERT INTO case_messages (account_id, case_id, number, side, actor, author, channel, purpose, verified, automatic, sender, subject, body,
                            remark, message_id, in_reply_to, received_at, dedupe)
-VALUES (:case_id, :number, :side, :actor, :author, :channel, :purpose, :verified, :automatic, :sender, :subject, :body,
-        :remark, :message_id, :in_reply_to, :received_at, :dedupe);
+SELECT account_id, case_id, :number, :side, :actor, :author, :channel, :purpose, :verified, :automatic, :sender, :subject, :body,
+       :remark, :message_id, :in_reply_to, :received_at::timestamptz, :dedupe::bytea
+FROM cases WHERE case_id = :case_id;
 
 -- name: add_attachment!
 -- Keep a file of a message.

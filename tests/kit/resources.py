@@ -237,6 +237,7 @@ async def resource_door(
                     clock=clock,
                     master_key=MASTER_KEY,
                     notices=notices,
+                    codes=line.codes,
                     hostname="mx.homing.test",
                 ),
                 *support_clocks.routes(pool=pool),

@@ -141,6 +141,7 @@ def resources(
             clock=clock,
             master_key=master_key,
             notices=worker.notices,
+            codes=worker.line.codes,
             hostname=settings.hostname,
         ),
         *support_clocks.routes(pool=pool),

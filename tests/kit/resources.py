@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -147,7 +148,9 @@ async def resource_door(
     notices = Notices(
         pool, make_accept(pool, written, AccountBook(pool, clock)), sender=notice_from, refuse_new=lambda: None, clock=clock
     )
-    tam = Tam(pool, legal or ServerClock(), notices, address=notice_from)
+    tam = Tam(
+        pool, legal or ServerClock(), notices, address=notice_from, token=partial(MASTER_KEY.token, purpose="threads", size=16)
+    )
     http = OutboundHttp(TargetPolicy(allow_private=len(target_ports) == 1, ports=target_ports))
     made: list[ResourceDoor] = []
     folder = Path(tempfile.mkdtemp(prefix="homing-imports-"))
@@ -209,7 +212,7 @@ async def resource_door(
                     bodies=bodies,
                     overseers=oversight.overseers,
                     threads=oversight.threads,
-                    mailroom=oversight.mailroom,
+                    gate=oversight.gate,
                     recordings=oversight.recordings,
                 ),
                 *alerts.routes(alerts=Alerts(pool, MASTER_KEY), http=http, bodies=bodies, mail=True),
@@ -234,6 +237,7 @@ async def resource_door(
                     clock=clock,
                     master_key=MASTER_KEY,
                     notices=notices,
+                    codes=line.codes,
                     hostname="mx.homing.test",
                 ),
                 *support_clocks.routes(pool=pool),

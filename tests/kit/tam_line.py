@@ -176,7 +176,7 @@ async def tam_house(
                     bodies=bodies,
                     overseers=made.overseers,
                     threads=made.threads,
-                    mailroom=made.mailroom,
+                    gate=made.gate,
                     recordings=made.recordings,
                 ),
             ]

@@ -184,6 +184,10 @@ WALK: dict[str, Way] = {
     "DELETE /api/v1/support/contacts/{contact_id}": Way("contact"),
     "POST /api/v1/support/contacts/{contact_id}/email-verification": Way("contact"),
     "PUT /api/v1/support/contacts/{contact_id}/email-verification": Way("contact", bodies=({"code": "x"},)),
+    "POST /api/v1/support/contacts/{contact_id}/phone-verification": Way("contact", bodies=({"number": "+12025550123"},)),
+    "PUT /api/v1/support/contacts/{contact_id}/phone-verification": Way(
+        "contact", bodies=({"number": "+12025550123", "code": "123456"},)
+    ),
     "GET /api/v1/support/hours": Way(),
     "GET /api/v1/support/hours/due": Way(queries=("duration=1h",)),
     "GET /api/v1/support/hours/explain": Way(queries=("duration=1h",)),
@@ -307,6 +311,7 @@ OPEN = {
     "POST /telephony/v1/{carrier}/attempts/{attempt_id}/{leg}",
     "POST /telephony/v1/{carrier}/tam/{step}",
     "POST /telephony/v1/{carrier}/pages/{page_id}/{leg}",
+    "POST /telephony/v1/{carrier}/codes/{code_id}/{leg}",
     "GET /health/live",
     "GET /health/ready",
     "GET /metrics",

@@ -41,7 +41,8 @@ def line(group: str = "message_event", **fields: Any) -> bytes:
 
 
 def read(raw: bytes, *, any_subaccount: bool = False, subaccount_id: int = 0) -> Taken | Faulty:
-    return read_line(raw, account_id=1, subaccount_id=subaccount_id, any_subaccount=any_subaccount, received_at=NOW)
+    known = frozenset({7}) if any_subaccount else None
+    return read_line(raw, account_id=1, subaccount_id=subaccount_id, subaccounts=known, received_at=NOW)
 
 
 def taken(raw: bytes, **more: Any) -> dict[str, Any]:
@@ -207,6 +208,8 @@ def test_a_line_may_name_a_subaccount_only_where_the_key_sees_them_all():
     assert taken(line(subaccount_id="7"), any_subaccount=True)["subaccount_id"] == 7
     assert taken(line(subaccount_id="7"), subaccount_id=3)["subaccount_id"] == 3
     assert isinstance(read(line(subaccount_id="-7"), any_subaccount=True), Faulty)
+    assert read(line(subaccount_id="8"), any_subaccount=True) == Faulty("this account has no subaccount 8")
+    assert isinstance(read(line(subaccount_id="0"), any_subaccount=True), Taken)
 
 
 def test_numbers_that_are_none_are_left_out_because_reports_add_them_up():

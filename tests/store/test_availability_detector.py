@@ -1,6 +1,7 @@
 """Persistent Unavailability is noticed within seconds, told once, and written down; also while the database is away."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,27 @@ async def test_an_expensive_hour_is_written_down_and_wakes_nobody(desk: Desk):
     assert [one.rule for one in found] == [Rule.COSTLY]
     assert desk.paged == []
     assert await desk.seconds(5, FAIL) == []
+
+
+async def test_half_a_budget_is_that_of_the_order_form_in_force_else_of_the_setting(pool: db.Pool, desk: Desk):
+    strict, ended, without = [(await accounts.get_or_create_account(pool, name)).account_id for name in ("a", "b", "c")]
+    begin = at("2026-01-01 00:00:00")
+    for account, end in ((strict, None), (ended, at("2026-03-01 00:00:00"))):
+        await pool.execute(
+            "INSERT INTO order_forms (account_id, service, plan, zone, holiday_set, sev1_entitled, target_uptime, period, "
+            "recorded_by) VALUES ($1, 'email', 'Enterprise', 'ET', 'US-FRB', true, 99.999, tstzrange($2, $3), 'operator')",
+            account,
+            begin,
+            end,
+        )
+    await desk.detector._learn_all()
+    half = budget(2_678_400, Decimal("99.999")) // 2
+    assert (half, budget(2_678_400) // 2) == (13, 133)
+    for _ in range(half):
+        for account in (strict, ended, without):
+            desk.journal.begin(Door.API, desk.now, account).ended(*FAIL)
+        found = await desk.second()
+    assert [(one.account_id, one.rule, one.seconds) for one in found] == [(strict, Rule.COSTLY, 13)]
 
 
 async def test_keys_that_nobody_could_check_are_known_by_their_badges(pool: db.Pool, desk: Desk):

@@ -105,7 +105,7 @@ def test_a_critical_case_gets_a_cadence_a_tam_and_a_step_down(shell: Shell):
     number = opened(shell, "--contact", "kim@acme.test", "--critical")
     asked = shell("cases", "cadence", number, *ANN, "--every", "30")
     assert "cadence 1: every 30 minutes, proposed; the customer is asked" in asked
-    spoken = ("--contact", "kim@acme.test", "--evidence", "recording 7")
+    spoken = ("--contact", "kim@acme.test", "--evidence", "she phoned at 11:00")
     agreed = shell("cases", "cadence", number, *ANN, "--at", "17:00", "--at", "9:00", "--zone", "Europe/London", *spoken)
     assert "cadence 2: every day at 09:00 and 17:00 (Europe/London), agreed" in " ".join(agreed.split())
     for wrong in ((), ("--every", "1"), ("--every", "30", "--at", "09:00"), ("--at", "9am"), ("--at", "09:00", "--zone", "Mars")):
@@ -134,6 +134,7 @@ def test_a_critical_case_gets_a_cadence_a_tam_and_a_step_down(shell: Shell):
     assert "cadence to kim@acme.test has not left" in shown
     assert "cadence 1: every 30 minutes, proposed by the provider; waits for the other side" in shown
     assert "cadence 2: every day at 09:00 and 17:00 (Europe/London), proposed by the provider; agreed, from 20" in shown
+    assert "on a call outside of our logs: she phoned at 11:00" in " ".join(shown.split())
     assert "step down 1, proposed by the provider, waits for the other side: Mail flows again." in shown
     counted = {(one["nature"], one["kind"]): one["open"] for one in shell.json("cases", "promises", "--account", "acme")}
     assert counted["contractual", "CADENCE"] == 1
@@ -152,11 +153,13 @@ def test_scope_kind_void_and_the_customers_word(shell: Shell):
     shell("cases", "own", number, *ANN)
     shell("cases", "propose", number, *ANN, "--text", "It is over.")
     shell("cases", "consent", number, *ANN, "--version", "1", "--contact", "kim@acme.test", code=2)
-    shell("cases", "consent", number, *ANN, "--version", "1", "--contact", "pat@acme.test", "--recording", "7", code=1)
+    shell("cases", "consent", number, *ANN, "--version", "1", "--contact", "pat@acme.test", "--recording", "he phoned", code=1)
+    shell("cases", "consent", number, *ANN, "--version", "1", "--contact", "kim@acme.test", "--recording", "7", code=1)
+    assert "has no recording 7 in our logs" in " ".join(shell.err.split())
     shell("cases", "sign", number, *ANN, "--version", "1", code=1)
     assert "is open" in shell("cases", "refuse", number, *ANN, "--version", "1", "--text", "Not yet.")
     shell("cases", "propose", number, *ANN, "--text", "It is over now.")
-    agreed = shell("cases", "consent", number, *ANN, "--version", "2", "--contact", "kim@acme.test", "--recording", "7")
+    agreed = shell("cases", "consent", number, *ANN, "--version", "2", "--contact", "kim@acme.test", "--recording", "she phoned")
     assert "is resolved" in agreed
     shown = shell("cases", "show", number, "--events")
     assert "resolution 2: It is over now.; signed by provider (staff 1, portal), customer (contact 1, recorded call)" in shown

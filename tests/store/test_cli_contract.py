@@ -91,6 +91,13 @@ def test_a_customer_is_promised_something_by_somebody(homing: Shell, house: Hous
     homing("contract", "verify", "kim@acme.test", *of, "--how", "called him there", "--phone", "+1 202 555 0123")
     homing("contract", "verify", "kim@acme.test", *of, "--how", "x", "--phone", "+12025550199", code=2)
     assert "he has +12025550123" in homing.err
+    homing("contract", "verify", "kim@acme.test", *of, code=2)
+    homing("contract", "verify", "kim@acme.test", *of, "--code", "123456", code=2)
+    homing("contract", "verify", "kim@acme.test", *of, "--phone", "+1 202 555 0123", "--code", "123456", code=2)
+    assert "homing contract code" in homing.err
+    homing("contract", "code", "kim@acme.test", *of, "--phone", "+12025550199", code=2)
+    homing("contract", "code", "kim@acme.test", *of, "--phone", "+1 202 555 0123", "--by", "voice", code=2)
+    assert "there is no carrier" in homing.err
     assert "not verified" not in homing("contract", "show", *of)
     assert "called him there" in homing("contract", "audit", *of)
     homing("contract", "remove", "KIM@acme.test", *of)

@@ -1,6 +1,7 @@
 """`homing tam stream`, threads, answers, numbers and addresses, on a real database."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from homing.ground import db
 from homing.support.cases.types import Channel, Incoming, Purpose, Side, Verified
 from homing.support.clocks.store import ServerClock
+from homing.support.threads import store
 from homing.support.threads.desk import Threads
 from homing.support.threads.types import Sort
 from tests.kit.carrier import FakeCarrier
@@ -87,6 +89,49 @@ def test_a_tam_sees_what_is_at_risk_and_answers(staffed: Shell, house: House):  
     messages = staffed.json("tam", "thread", "acme")
     assert [one["sort"] for one in messages] == ["phoned", "answer", "word"]
     assert messages[-1]["clock"]["state"] == "met"
+
+
+def test_mail_that_nobody_can_place_is_listed_with_whose_it_may_be_and_let_in(staffed: Shell, house: House):  # noqa: F811
+    assert "nothing waits" in staffed("tam", "quarantine")
+    beta = house.account("beta")
+
+    async def arrives(_: object) -> None:
+        async with db.pool(house.dsn) as pool:
+            await pool.execute(
+                "INSERT INTO contacts (account_id, name, email, role) VALUES ($1, 'Kim', 'kim@acme.test', 'authorised')", beta
+            )
+            person = await pool.fetchval("SELECT person_id FROM staff WHERE email = 'tina@provider.test'")
+            for number in (1, 2):
+                raw = f"From: kim@acme.test\nSubject: Volume\n\nMay we, {number}?\n".encode()
+                now = datetime.now(UTC)
+                await store.quarantine(
+                    pool,
+                    received_at=now,
+                    way=None,
+                    account_id=None,
+                    sender=KIM,
+                    subject="Volume",
+                    reason="several accounts",
+                    raw=raw,
+                    dedupe=bytes([number]) * 16,
+                    person_id=person,
+                )
+
+    house.do(arrives)
+    listed = staffed("tam", "quarantine")
+    assert "several accounts" in " ".join(listed.split())
+    first, second = [one["quarantine_id"] for one in staffed.json("tam", "quarantine")]
+    assert {one["account"] for one in staffed.json("tam", "quarantine")[0]["candidates"]} == {"acme", "beta"}
+    tina = ("--as", "tina@provider.test")
+    staffed("tam", "release", str(first), *tina, "--account", "beta", code=1)
+    assert "does not oversee" in staffed.err
+    staffed("tam", "release", str(first), "--as", "ann@provider.test", "--account", "acme", code=1)
+    staffed("tam", "release", str(first), *tina, "--account", "acme", "--contact", "lee@acme.test", code=1)
+    assert "is message 1 of acme" in staffed("tam", "release", str(first), *tina, "--account", "acme")
+    staffed("tam", "release", str(first), *tina, "--account", "acme", code=1)
+    assert "thrown away" in staffed("tam", "discard", str(second), *tina)
+    staffed("tam", "discard", str(second), *tina, code=1)
+    assert [one["body"] for one in staffed.json("tam", "thread", "acme")] == ["May we, 2?"]
 
 
 def test_a_case_is_escalated_from_the_command_line(staffed: Shell, house: House):  # noqa: F811

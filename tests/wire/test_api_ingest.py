@@ -148,6 +148,15 @@ async def test_lines_that_fail_are_told_and_can_be_had(house):
         assert found.json() == {"results": [], "total_count": 0, "links": {}}
 
 
+async def test_an_event_of_a_subaccount_that_there_is_not_fails_and_the_others_are_taken(house):
+    unknown = line("e1", subaccount_id=4_711)
+    told = await status(house, (await hand_in(house, unknown, line("e2", subaccount_id=7))).json()["results"]["id"])
+    assert (told["type"], told["number_succeeded"], told["number_failed"]) == ("error", 1, 1)
+    assert told["reason"] == "line 1: this account has no subaccount 4711"
+    assert gzip.decompress((await house.door.client.get(told["href"])).content) == unknown
+    assert [one["event_id"] for one in await logged(house)] == ["e2"]
+
+
 async def test_a_batch_of_several_shares_is_read_whole(house):
     count = 2 * SHARE_LINES + 10
     batch_id = (await hand_in(house, *(line(f"e{number}") for number in range(count)))).json()["results"]["id"]

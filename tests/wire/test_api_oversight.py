@@ -321,6 +321,23 @@ async def test_a_customer_writes_to_his_tam_over_rest_as_by_mail(house: TamHouse
     assert clock.state is State.MET
 
 
+async def test_a_customer_writes_to_his_tam_thirty_times_an_hour_at_most(house: TamHouse):
+    key = house.door.key
+    for number in range(30):
+        written = await house.api("POST", "thread/messages", key=key, json={"text": f"Words, part {number}."})
+        assert written.status_code == 200, written.text
+    refused = await house.api("POST", "thread/messages", key=key, json={"text": "And more."})
+    (error,) = refused.json()["errors"]
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "300")
+    assert "30 messages an hour" in error["description"]
+    assert len(await house.thread()) == 30
+    said = await house.api("POST", f"threads/{house.account_id}/messages", json={"text": "I have read all of it."})
+    assert said.status_code == 200, "the TAM is not bounded by it"
+    assert (await house.arrives(house.writes("By mail, then."))).startswith("250"), "mail has a bound of its own"
+    house.clock.forward(minutes=61)
+    assert (await house.api("POST", "thread/messages", key=key, json={"text": "An hour later."})).status_code == 200
+
+
 async def test_what_is_no_word_and_who_may_not_write_to_a_tam_is_refused(house: TamHouse):
     key = house.door.key
     for body, status in (

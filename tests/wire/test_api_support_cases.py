@@ -133,7 +133,7 @@ async def test_staff_enters_consent_with_evidence(town: Town):
     number = await town.open()
     await town.did("PUT", f"/{number}/owner", {}, key=town.ann)
     await town.did("POST", f"/{number}/resolution", {"text": "It is larger now."}, key=town.ann)
-    ask = {"version": 1, "contact": "kim@acme.test", "method": "recorded_call", "evidence": "recording 7"}
+    ask = {"version": 1, "contact": "kim@acme.test", "method": "recorded_call", "evidence": "he phoned Ann"}
     assert (await town.call("POST", f"/{number}/resolution/signature", {**ask, "method": "x"}, key=town.ann)).status_code == 422
     other = {**ask, "contact": "nobody@acme.test"}
     assert (await town.call("POST", f"/{number}/resolution/signature", other, key=town.ann)).status_code == 400
@@ -166,7 +166,15 @@ async def test_severity_rises_at_once_and_falls_with_both(town: Town):
     await town.did("PUT", f"/{number}/owner", {}, key=town.ann)
     offered = await town.did("POST", f"/{number}/cadence", {"interval_s": 1800}, key=town.ann)
     assert offered["cadences"] == [
-        {"version": 1, "proposed_by": "provider", "accepted": False, "effective_at": None, "form": "interval", "interval_s": 1800}
+        {
+            "version": 1,
+            "proposed_by": "provider",
+            "accepted": False,
+            "effective_at": None,
+            "spoken": None,
+            "form": "interval",
+            "interval_s": 1800,
+        }
     ]
     assert (await town.call("POST", f"/{number}/cadence", {"accept": 1}, key=town.ann)).status_code == 403
     agreed = await town.did("POST", f"/{number}/cadence", {"accept": 1})
@@ -207,15 +215,21 @@ async def test_a_cadence_that_cannot_be_kept_is_refused(town: Town):
 
 async def test_a_cadence_that_was_read_back_on_a_recorded_call_is_agreed_at_once(town: Town):
     number = await town.open(severity="critical")
-    spoken = {"interval_s": 900, "contact": "kim@acme.test", "evidence": "recording 7"}
-    for wrong, status in (({"evidence": " "}, 422), ({"contact": "no@acme.test"}, 400), ({"interval_s": 1}, 422)):
+    spoken = {"interval_s": 900, "contact": "kim@acme.test", "evidence": "she phoned Ann at 11:00"}
+    for wrong, status in (
+        ({"evidence": " "}, 422),
+        ({"evidence": "recording 7"}, 422),
+        ({"contact": "no@acme.test"}, 400),
+        ({"interval_s": 1}, 422),
+    ):
         assert (await town.call("POST", f"/{number}/cadence", {**spoken, **wrong}, key=town.ann)).status_code == status
     agreed = await town.did("POST", f"/{number}/cadence", spoken, key=town.ann)
     assert [one["accepted"] for one in agreed["cadences"]] == [True]
+    assert agreed["cadences"][0]["spoken"] == {"evidence": "she phoned Ann at 11:00", "call": None}, "a call outside of our logs"
     assert [(one["kind"], one["clause"]) for one in agreed["clocks"]["contractual"]] == [("CADENCE", "F5")]
     payload = (await town.did("GET", f"/{number}/events", key=town.ann))[-2]["payload"]
     entered = (payload["evidence"], payload["contact_id"], payload["entered_by"])
-    assert entered == ("recording 7", town.bench.kim.contact_id, town.bench.ann.person_id)
+    assert entered == ("she phoned Ann at 11:00", town.bench.kim.contact_id, town.bench.ann.person_id)
     theirs = await town.did("POST", f"/{number}/cadence", spoken)
     assert [one["accepted"] for one in theirs["cadences"]] == [True, False], "the customer alone agrees to nothing"
 

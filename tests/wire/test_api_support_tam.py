@@ -3,6 +3,7 @@
 import email
 import email.policy
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
@@ -103,7 +104,8 @@ async def test_answers_to_mails_of_the_programme_go_to_the_tams_own_address_wher
     await ways.add_way(pool, WayKind.EMAIL, tina, person_id=tam.bench.tam.person_id, actor="operator")
     plan = await tam.made("onboarding-plans", tasks=TASKS)
     mails = await tam.post()
-    assert {(mail["Reply-To"], mail["From"].endswith(f"<{FROM}>")) for mail in mails} == {(tina, True)}
+    assert {mail["From"].endswith(f"<{FROM}>") for mail in mails} == {True}
+    assert all(re.fullmatch(r"tam\.tina\+p\d+-[0-9a-f]{16}@ours\.test", mail["Reply-To"]) for mail in mails), "it says of what"
     await tam.call("POST", f"onboarding-plans/{plan['number']}/objection", by="kim", version=1, reason="We need more time.")
     (told,) = await tam.post()
     assert (told["To"], told["Reply-To"]) == ("tam@provider.test", FROM), "what he answers himself is no word of the customer"
@@ -176,6 +178,37 @@ async def test_a_proposal_of_the_customer_is_answered_by_the_tam_within_an_objec
     assert late["state"] == "missed"
     agreed = await tam.call("POST", f"{path}/agreement", version=2)
     assert (agreed["state"], agreed["clocks"]["objectives"][0]["state"]) == ("agreed", "missed"), "once missed, always missed"
+
+
+async def test_two_people_make_a_tam_reply_of_a_plan_void_and_what_was_missed_stays_missed(tam: Programme):
+    plan = await tam.made("onboarding-plans", tasks=TASKS)
+    path = f"onboarding-plans/{plan['number']}"
+    await tam.post()  # CONFIRM begins
+    await tam.call("PUT", path, by="kim", tasks=TASKS[:1])
+    body = {"number": 2, "reason": "a test of theirs"}
+    assert "clock 1 is no TAM_REPLY" in await tam.call("POST", f"{path}/void", expect=422, number=1, reason="a test")
+    await tam.call("POST", f"{path}/void", expect=422, number=9, reason="a test")
+    assert "say in reason why" in await tam.call("POST", f"{path}/void", expect=422, number=2, reason="?")
+    await tam.call("POST", f"{path}/void", by="kim", expect=403, **body)
+    await tam.call("POST", f"{path}/void", by="eve", expect=403, **body)
+    asked = await tam.call("POST", f"{path}/void", **body)
+    (clock,) = asked["clocks"]["objectives"]
+    assert (clock["number"], clock["state"], clock["void"]) == (2, "running", False)
+    assert asked["voids_asked"] == [{"clock": 2, "person_id": tam.bench.tam.person_id, "reason": "a test of theirs"}]
+    assert "voids_asked" not in await tam.call("GET", path, by="kim")
+    assert "another person has to say so too" in await tam.call("POST", f"{path}/void", expect=409, **body)
+    done = await tam.call("POST", f"{path}/void", by="admin", number=2, reason="so it is")
+    (clock,) = done["clocks"]["objectives"]
+    assert (clock["state"], clock["void"], done["voids_asked"], done["awaits"]) == ("void", True, [], "provider")
+    assert "that clock is void" in await tam.call("POST", f"{path}/void", by="admin", expect=409, **body)
+
+    await tam.call("PUT", path, by="kim", tasks=TASKS)  # another word of the customer is owed an answer of its own
+    tam.bench.clock.forward(hours=5)
+    await tam.call("POST", f"{path}/void", number=3, reason="a mistake")
+    late = (await tam.call("POST", f"{path}/void", by="admin", number=3, reason="yes"))["clocks"]["objectives"][1]
+    assert (late["number"], late["state"], late["void"]) == (3, "missed", True)
+    assert await tam.call("POST", f"{path}/agreement", version=3), "it can be answered all the same"
+    assert (await Auditor(tam.bench.pool, tam.bench.legal, [TamSource()]).audit(tam.bench.clock.now())).findings == ()
 
 
 async def test_staff_writes_down_consent_with_evidence_and_nobody_agrees_for_both_sides(tam: Programme):

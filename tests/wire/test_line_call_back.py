@@ -1,10 +1,12 @@
 """The call-back: claims, the representative first, which attempt counts, who is tried again, what two people may say."""
 
 import asyncio
+from datetime import timedelta
 
 import asyncpg
 import pytest
 
+from homing.api.v1 import support_sev1_wire as wire
 from homing.support.line.types import Family, Outcome
 from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person
 from tests.kit.line import ANA, BO, KIM, PIN, START, LineHouse, line_house
@@ -275,6 +277,34 @@ async def test_entitlement_is_decided_by_a_person_and_changes_nothing_of_the_cal
     house.clock.forward(minutes=20)
     counts = (await house.api("GET", "line/calls", who="ana")).json()["attainment"]
     assert (counts["met"], counts["not_entitled"]) == (0, 1)
+
+
+async def test_a_call_that_is_nobodys_says_until_when_somebody_has_to_name_its_account(house: LineHouse):
+    async def listed(query: str = "?open=true") -> dict[int, str | None]:
+        found = (await house.api("GET", f"line/calls{query}", who="ana")).json()["results"]
+        return {one["call_id"]: one["name_by"] for one in found}
+
+    house.carrier.people["+442079460001"] = Person()
+    named, refused, junk = [await rang(house, caller=caller) for caller in (KIM, "+442079460001", "+442079460002")]
+    by = wire.at(START + timedelta(hours=1))
+    assert await listed() == dict.fromkeys((named, refused, junk), by)
+    assert (await shown(house, named))["name_by"] == by
+    for number in (named, refused):
+        await house.api("POST", f"line/calls/{number}/claim", who="ana")
+        await house.call_back("ana", number)
+    assert await listed() == dict.fromkeys((named, refused, junk), by), "it was returned, and is nobody's still"
+
+    verdict = {"verdict": "yes", "account_id": house.account_id}
+    answer = await house.api("POST", f"line/calls/{named}/entitlement", who="ana", json=verdict)
+    assert (answer.json()["results"]["name_by"], answer.json()["results"]["account_id"]) == (None, house.account_id)
+    refusal = {"verdict": "no", "clause": "F2", "reason": "no Order Form", "route": "a Support Case"}
+    answer = await house.api("POST", f"line/calls/{refused}/entitlement", who="ana", json=refusal)
+    assert answer.json()["results"]["name_by"] is None
+    for who in ("ana", "bo"):
+        answer = await house.api("POST", f"line/calls/{junk}/void", who=who, json={"reason": "junk"})
+    assert answer.json()["results"]["name_by"] is None
+    assert await listed() == {}
+    assert await listed("") == dict.fromkeys((named, refused, junk)), "of those that are over nobody has to say anything"
 
 
 async def test_a_result_is_chosen_by_whoever_called(house: LineHouse):

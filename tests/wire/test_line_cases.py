@@ -12,17 +12,21 @@ from homing.evidence.types import FaultTag
 from homing.support.cases import store as case_store
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Opening
+from homing.support.cases.endings import Endings
 from homing.support.cases.types import (
     Actor,
+    Case,
     CaseKind,
     Channel,
     Incoming,
+    Method,
     Purpose,
     Severity,
     Side,
     Source,
     State,
 )
+from homing.support.clocks.rules.cadence import Every
 from homing.support.clocks.types import Kind
 from homing.support.clocks.types import State as Clock
 from homing.support.line import store
@@ -195,6 +199,52 @@ async def test_a_call_that_two_people_void_is_void_in_its_case(house: LineHouse)
     assert callback.state is Clock.VOID
     assert callback.void is not None
     assert callback.void.people == tuple(f"staff {house.staff[who].person_id}" for who in ("ana", "bo"))
+
+
+async def test_a_call_of_ours_that_is_named_as_evidence_is_looked_up_and_must_be_the_accounts(house: LineHouse):
+    kim = await house.contact("kim", KIM)
+    await rang(house, PIN, Tape(2), "1", "1", Tape(3), HANGS_UP)
+    house.carrier.people = {ANA: Person(keys=("1",)), KIM: Person()}
+    attempt = (await house.call_back("ana")).json()["results"]
+    one, case = await house.intake(), await house.case()
+    stranger = await rang(house, HANGS_UP, caller="+15550109999")
+    (other,) = [each for each in await house.intakes() if each.intake_id == stranger]
+    recording = await house.pool.fetchval("SELECT recording_id FROM line_recordings WHERE intake_id = $1", one.intake_id)
+    leg = await house.pool.fetchval("SELECT call_id FROM line_attempts WHERE attempt_id = $1", attempt["attempt_id"])
+    course, ends, ana = Course(house.cases), Endings(house.cases), house.staff["ana"]
+    staff = Actor(side=Side.PROVIDER, name=f"staff {ana.person_id}", person_id=ana.person_id, email=ana.email)
+
+    async def on(evidence: str) -> str:
+        done = await course.read_back(case.case_id, staff, Every(interval_s=1_800), contact=kim, evidence=evidence)
+        return done.agreements[-1].call if isinstance(done, Case) else done.why if done is not None else "no case"
+
+    for evidence, call in (
+        (f"call {one.reference}", f"call {one.reference}"),
+        (one.reference.lower(), f"call {one.reference}"),
+        (f"Call #{one.intake_id}", f"call {one.reference}"),
+        (one.call_id, f"call {one.reference}"),
+        (leg, f"call-back of {one.reference}"),
+        (f"recording {recording}", f"recording {recording} of {one.reference}"),
+        ("she phoned Ana at 14:00", ""),
+        ("v3:of-another-carrier.7", ""),  # a name alone that we do not know: a call outside of our logs
+    ):
+        assert await on(evidence) == call, evidence
+    for evidence in ("call 4711", "call S1-ZZZZZZ", "recording 4711", "recording 99999999999999999999"):
+        assert "this account has no" in await on(evidence), evidence
+    for evidence in (other.call_id, f"call {other.reference}"):
+        assert "nobody has said yet whose" in await on(evidence), evidence
+    strangers = await house.pool.fetchval("INSERT INTO accounts (name) VALUES ('other') RETURNING account_id")
+    await house.pool.execute("UPDATE line_calls SET account_id = $2 WHERE intake_id = $1", stranger, strangers)
+    for evidence in (other.call_id, f"call {other.reference}"):
+        assert "this account has no call" in await on(evidence), evidence
+
+    await ends.propose(case.case_id, "It is over.", staff, author="Ana")
+    for evidence, ended in ((f"call {other.reference}", False), (f"recording {recording}", True)):
+        done = await ends.enter_consent(case.case_id, staff, version=1, contact=kim, method=Method.CALL, evidence=evidence)
+        assert isinstance(done, Case) is ended, evidence
+    assert isinstance(done, Case)
+    assert done.signatures[-1].call == f"recording {recording} of {one.reference}"
+    assert await house.complaints() == ()
 
 
 async def test_a_second_call_of_the_same_customer_belongs_to_the_same_case_with_a_callback_of_its_own(house: LineHouse):

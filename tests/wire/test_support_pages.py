@@ -147,10 +147,10 @@ async def test_who_may_sign_no_more_does_not(visit: Visit):
 async def test_consent_that_staff_entered_is_disputed_by_its_button(visit: Visit):
     number, _ = await proposed(visit)
     town = visit.town
-    await town.endings.enter_consent(number, town.ann, version=1, contact=town.kim, method=Method.CALL, evidence="recording 7")
+    await town.endings.enter_consent(number, town.ann, version=1, contact=town.kim, method=Method.CALL, evidence="he phoned Ann")
     links = await visit.links()
     page = await visit.look(links[0])
-    assert "recording 7" in page.text
+    assert "a recorded call outside of our own logs: he phoned Ann" in page.text
     assert "until Thu 2026-05-28 12:00 BST (UTC+01:00)" in page.text
     assert (await visit.press(links[0], "agree")).status_code == 400
     done = await visit.press(links[0], "dispute", "I never said so")

@@ -4,21 +4,28 @@ import email.policy
 import re
 from datetime import timedelta
 from email.message import EmailMessage
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from homing.boot.support import THREADS, TOKEN_BYTES
+from homing.boot.tam import Tam
+from homing.contracts import store as contracts
+from homing.contracts.types import Role
 from homing.ground import db
 from homing.support.cases import store as cases
 from homing.support.cases.rules import threading
 from homing.support.cases.types import Side, Verified
 from homing.support.clocks.auditor import Auditor
 from homing.support.clocks.types import Basis, Nature, State
+from homing.support.tam.types import RecordKind
 from homing.support.threads import store
 from homing.support.threads.audit import ThreadSource
 from homing.support.threads.types import Sort
 from tests.kit.cases import Bench
 from tests.kit.hours import at
+from tests.kit.line import MASTER_KEY
 from tests.kit.support import ADDRESS
 from tests.kit.tam_line import TAM_ADDRESS, TamHouse, tam_house
 
@@ -103,6 +110,83 @@ async def test_a_reply_without_the_signed_address_finds_its_thread_by_message_id
     (answer,) = await house.mails()
     await house.arrives(house.writes("Thank you.", **{way: answer["Message-ID"]}))
     assert (await house.thread())[-1].body == "Thank you."
+
+
+async def second(house: TamHouse, pool: db.Pool, *, of_tam: bool = True) -> Bench:
+    """Make Kim a contact of another account, too."""
+    other = Bench(pool, house.clock)
+    other.account_id = (await pool.fetchval("INSERT INTO accounts (name) VALUES ('beta') RETURNING account_id")) or 0
+    other.kim = await other.contact(house.kim.email)
+    if of_tam:
+        begins = house.clock.now() - timedelta(days=1)
+        await contracts.assign_tam(pool, other.account_id, house.tam.person_id, begins_at=begins, actor="operator")
+    return other
+
+
+async def test_whoever_is_a_contact_of_several_accounts_is_let_in_in_one_step_by_whoever_knows(house: TamHouse, pool: db.Pool):
+    other = await second(house, pool)
+    assert (await house.arrives(house.writes("May we?", subject="Volume"))).startswith("250")
+    assert await house.thread() == await house.thread(other.account_id) == []
+    (held,) = (await house.api("GET", "thread-quarantine")).json()["results"]
+    names = [await pool.fetchval("SELECT name FROM accounts WHERE account_id = $1", house.account_id), "beta"]
+    both = [f"{names[0]} ({house.account_id})", f"beta ({other.account_id})"]
+    assert held["reason"] == f"the sender is a contact of {', '.join(both)}, and nothing says which one it is about"
+    assert [(one["account_id"], one["account"], one["contact"]) for one in held["candidates"]] == [
+        (house.account_id, names[0], "kim@acme.test"),
+        (other.account_id, "beta", "kim@acme.test"),
+    ]
+    path = f"thread-quarantine/{held['quarantine_id']}/release"
+    done = await house.api("POST", path, json={"account_id": other.account_id})
+    assert done.status_code == 200, done.text
+    (told,) = await house.thread(other.account_id)
+    assert (told.contact_id, told.received_at) == (other.kim.contact_id, at(NOON))
+
+
+async def test_a_tam_does_not_learn_of_which_other_accounts_a_sender_is_a_contact(house: TamHouse, pool: db.Pool):
+    await pool.execute("UPDATE contacts SET removed_at = now() WHERE contact_id = $1", house.kim.contact_id)
+    for name in ("beta", "gamma"):
+        other = Bench(pool, house.clock)
+        other.account_id = (await pool.fetchval("INSERT INTO accounts (name) VALUES ($1) RETURNING account_id", name)) or 0
+        await other.contact("kim@acme.test")
+    await house.arrives(house.writes("May we?"))
+    (held,) = (await house.api("GET", "thread-quarantine")).json()["results"]
+    reason = "the sender is a contact of several accounts, and this address or number is for none of them"
+    assert (held["reason"], held["candidates"]) == (reason, [])
+    path = f"thread-quarantine/{held['quarantine_id']}/release"
+    refused = await house.api("POST", path, json={"account_id": house.account_id})
+    assert refused.status_code == 400, "he is no contact of this one"
+    admin = await house.staff("max", Role.ADMIN)
+    (held,) = (await house.api("GET", "thread-quarantine", who=admin)).json()["results"]
+    assert [one["account"] for one in held["candidates"]] == ["beta", "gamma"]
+
+
+@pytest.mark.parametrize("way", ["Reply-To", "Message-ID", "of a case"])
+async def test_an_answer_to_mail_of_the_programme_or_of_a_case_says_which_account_it_is_about(
+    house: TamHouse, pool: db.Pool, way: str
+):
+    await second(house, pool)
+    token = partial(MASTER_KEY.token, purpose=THREADS, size=TOKEN_BYTES)
+    tam = Tam(pool, house.legal, house.notices, address=ADDRESS, token=token)
+    to, answers = TAM_ADDRESS, {}
+    if way == "of a case":
+        await house.open("Mail is slow.")
+        await house.office.turn()
+        (mail, *_) = [one for one in await house.sent() if one["To"] == "kim@acme.test"]
+        answers = {"In_Reply_To": mail["Message-ID"]}
+    else:
+        await tam.desk.open(house.account_id, RecordKind.RECOMMENDATION, "Clean lists", house.tam, text="Clean your lists.")
+        await tam.post.turn()
+        (mail, *_) = [one for one in await house.sent() if one["To"] == "kim@acme.test"]
+        assert re.fullmatch(r"tam\.tina\+p\d+-[0-9a-f]{16}@support\.test", mail["Reply-To"])
+        to, answers = (mail["Reply-To"], {}) if way == "Reply-To" else (TAM_ADDRESS, {"In_Reply_To": mail["Message-ID"]})
+    raw = house.writes("We did that.", to=to, signed=False, **answers)
+    assert (await house.arrives(raw, to=to)).startswith("250")
+    (told,) = await house.thread()
+    expected = Verified.ADDRESS if way == "Reply-To" else Verified.NONE
+    assert (told.body, told.contact_id, told.verified) == ("We did that.", house.kim.contact_id, expected)
+    forged = house.writes("Tell me.", sender="Mallory <mallory@evil.test>", to=to, **answers)
+    await house.arrives(forged, to=to, mail_from="mallory@evil.test")
+    assert [one["account_id"] for one in (await house.api("GET", "thread-quarantine")).json()["results"]] == [house.account_id]
 
 
 async def test_one_answer_answers_all_that_came_before_it_and_nothing_that_came_after(house: TamHouse):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from homing.contracts import store as contracts
 from homing.contracts.types import Role
 from homing.ground import db
 from homing.hours.types import ServiceZone
@@ -377,6 +378,24 @@ async def test_a_stranger_is_rung_for_and_his_voicemail_waits_in_quarantine(hous
     assert done.json()["results"]["clock"]["state"] == "running"
     assert (await house.thread())[0].verified is Verified.STAFF
     assert (await house.api("DELETE", path)).status_code == 404
+
+
+async def test_a_voicemail_from_a_number_of_several_accounts_says_which_they_may_be(house: TamHouse, pool: db.Pool):
+    beta = await pool.fetchval("INSERT INTO accounts (name) VALUES ('beta') RETURNING account_id")
+    contact = await pool.fetchval(
+        "INSERT INTO contacts (account_id, name, email, role) VALUES ($1, 'Kim', 'kim@beta.test', 'authorised') "
+        "RETURNING contact_id",
+        beta,
+    )
+    await pool.execute("INSERT INTO contact_phones VALUES ($1, $2, 1, now())", contact, KIM_PHONE)
+    begins = house.clock.now() - timedelta(days=1)
+    await contracts.assign_tam(pool, beta, house.tam.person_id, begins_at=begins, actor="operator")
+    await house.rings(SILENT, Tape(2)).ring()
+    (held,) = (await house.api("GET", "thread-quarantine")).json()["results"]
+    assert held["reason"].endswith(f"beta ({beta}), and nothing says which one it is about")
+    assert [one["contact"] for one in held["candidates"]] == ["kim@acme.test", "kim@beta.test"]
+    done = await house.api("POST", f"thread-quarantine/{held['quarantine_id']}/release", json={"account_id": beta})
+    assert (done.status_code, done.json()["results"]["contact_id"]) == (200, contact)
 
 
 async def test_the_number_of_an_account_says_whose_call_it_is(night: TamHouse):

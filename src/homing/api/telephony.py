@@ -21,6 +21,7 @@ from homing.ground.turns import PASSING
 from homing.ingress.rules.problem import Problem, missing
 from homing.support.line.addresses import PREFIX, LineAddresses
 from homing.support.line.attempts import NotNow
+from homing.support.line.code_calls import CodeCalls
 from homing.support.line.desk import Desk, Replayed
 from homing.support.line.journal import Journal, Noted
 from homing.support.line.legs import Legs
@@ -38,6 +39,7 @@ log = get("line")
 CALLS = f"{PREFIX}/{{carrier:str}}/calls/{{step:str}}"
 ATTEMPTS = f"{PREFIX}/{{carrier:str}}/attempts/{{attempt_id:int}}/{{leg:str}}"
 PAGES = f"{PREFIX}/{{carrier:str}}/pages/{{page_id:int}}/{{leg:str}}"
+CODES = f"{PREFIX}/{{carrier:str}}/codes/{{code_id:int}}/{{leg:str}}"
 PATIENCE_S = 3.0  # for the store; a carrier waits five seconds for the first words
 MOST_BODY = 65_536
 AWAY = "Severity 1. Our own store does not answer. Press 1 to take what you are woken for."
@@ -95,6 +97,7 @@ def routes(
     legs: Legs,
     returning: Returning,
     page_calls: PageCalls,
+    codes: CodeCalls,
     carriers: dict[str, Carrier],
     journal: Journal,
     bodies: Bodies,
@@ -176,6 +179,13 @@ def routes(
         except NotNow:
             raise ApiError(NOT_FOUND) from None
 
+    @post(CODES, status_code=200, opt={"grants": OPEN, "operation": ASK_CODE})
+    async def ask_about_code(request: Request[Any, Any, Any], carrier: str, code_id: int, leg: str) -> Response[bytes]:
+        known, happened = await genuine(request, carrier)
+        if leg not in ("ask", "say", "status") or not 0 <= code_id < 2**62:
+            raise ApiError(NOT_FOUND)
+        return answer(known, None if leg == "status" else await codes.heard(known, code_id, leg, happened.digits))
+
     @post(PAGES, status_code=200, opt={"grants": OPEN, "operation": ASK_PAGE})
     async def ask_about_page(request: Request[Any, Any, Any], carrier: str, page_id: int, leg: str) -> Response[bytes]:
         known, happened = await genuine(request, carrier)
@@ -222,7 +232,7 @@ def routes(
         at = LineAddresses(base, carrier.name)
         return answer(carrier, fallback_document(desk.settings, action=at.step(OFFLINE, 0), status=at.recording(OFFLINE, 0)))
 
-    return [ask_about_call, ask_about_attempt, ask_about_page]
+    return [ask_about_call, ask_about_attempt, ask_about_code, ask_about_page]
 
 
 def answer(carrier: Carrier, document: Document | None) -> Response[bytes]:
@@ -269,6 +279,17 @@ ASK_ATTEMPT = Operation(
     parameters=(
         _CARRIER,
         {"name": "attempt_id", "in": "path", "required": True, "schema": {"type": "integer"}},
+        {"name": "leg", "in": "path", "required": True, "schema": {"type": "string"}},
+    ),
+)
+ASK_CODE = Operation(
+    "A carrier tells what happened in a call that reads a code out to a contact",
+    {200: ("what is spoken next, as the carrier's family wants it", _DOCUMENT), 204: "taken; nothing is spoken"},
+    errors=REFUSALS,
+    description="Signed by the carrier. The code is spoken to whoever presses 1, as long as it is good.",
+    parameters=(
+        _CARRIER,
+        {"name": "code_id", "in": "path", "required": True, "schema": {"type": "integer"}},
         {"name": "leg", "in": "path", "required": True, "schema": {"type": "string"}},
     ),
 )

@@ -27,6 +27,7 @@ from homing.availability.rules.watching import (
     unfinished_of,
 )
 from homing.availability.types import Finding, Rule, moment
+from homing.contracts import store as contracts
 from homing.evidence import store as evidence
 from homing.evidence.reading import Gathered
 from homing.evidence.rules.seconds import Seconds
@@ -55,6 +56,7 @@ class Detector:
     page        told of persistent Unavailability (P1); a budget that half of is gone within an hour (P3) is only written down
     under_way   gives the attempts under way on this node: rows of the workers' slates
     now         this moment, aware
+    target      of accounts without an Order Form in force, a percentage of a month
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Detector:
         self._under_way = under_way
         self._now = now
         self._target = target
+        self._targets: dict[int, Decimal] = {}  # of Order Forms in force, as far as the database told
         self._tail: Tail | None = None
         self._rings: dict[int, Ring] = {}
         self._accounts: dict[str, int] = {}  # by badge, as far as the database told
@@ -145,10 +148,11 @@ class Detector:
         self._accounts |= {badge: account for (badge, _), account in resolved.items() if account != evidence.NOBODY}
 
     async def _learn_all(self) -> None:
-        """Learn the badges of all keys and names there are, so that they are known when nobody can be asked."""
+        """Learn the badges of all keys and names there are, and what was promised, for when nobody can be asked."""
         try:
             async with asyncio.timeout(_STORE_S):
                 self._accounts = await evidence.all_badges(self._pool)
+                self._targets = await contracts.targets_at(self._pool, self._now())
         except (HomingError, *db.TEMPORARY):
             return
 
@@ -166,14 +170,14 @@ class Detector:
         self._pending = set(under_way)
         found: list[Finding] = []
         suspects: list[tuple[int, Persistent, Seconds]] = []
-        allowed = budget(month_of(self._now()).seconds, self._target)
+        month_s = month_of(self._now()).seconds
         for account in sorted(touched):
             ring = self._rings[account]
             unfinished = unfinished_of(ring, under_way.get(account, {}))
             new = [one for one in persistent(ring, unfinished, now=now) if self._is_new(account, Rule.PERSISTENT, one)]
             if now >= self._asked.get(account, 0) + ASK_AGAIN_S:
                 suspects += [(account, one, unfinished) for one in new]
-            costs = expensive(ring, budget_s=allowed)
+            costs = expensive(ring, budget_s=budget(month_s, self._targets.get(account, self._target)))
             if costs is not None and self._is_new(account, Rule.COSTLY, costs):
                 found.append(self._tell(account, Rule.COSTLY, costs))
         return found + [self._tell(account, Rule.PERSISTENT, one) for account, one in await self._true(suspects, now)]

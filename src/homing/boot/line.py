@@ -16,6 +16,7 @@ from homing.support.line.answering import Answering
 from homing.support.line.attempts import Attempts
 from homing.support.line.carriers import Carriers
 from homing.support.line.casebook import CaseBook
+from homing.support.line.code_calls import CodeCalls
 from homing.support.line.desk import Desk
 from homing.support.line.journal import FOLDER, Journal
 from homing.support.line.keeper import Keeper
@@ -55,6 +56,7 @@ class Line:
         self.answering = Answering(calls)
         self.page_calls = PageCalls(pool, legal, self.carriers, self.answering, base=self._base)
         self.channels = channels_of(settings, master_key, self.page_calls if known.carriers else None)
+        self.codes = CodeCalls(pool, clock, self.carriers, known, master_key, base=self._base)
         ladders = Ladders(self.channels.kinds)
         self.desk = Desk(pool, legal, master_key, known, base=self._base, ladders=ladders)
         attempts = Attempts(pool, legal, ladders)
@@ -89,6 +91,7 @@ class Line:
                 legs=self.legs,
                 returning=self.returning,
                 page_calls=self.page_calls,
+                codes=self.codes,
                 carriers=self.carriers.all,
                 journal=self.journal,
                 bodies=bodies,

@@ -11,7 +11,7 @@ from homing.api.telephony import CarrierGate
 from homing.api.v1.support_oversight import Overseers
 from homing.boot.carriers import line_base
 from homing.boot.line import Line
-from homing.boot.support import TOKEN_BYTES
+from homing.boot.support import THREADS, TOKEN_BYTES
 from homing.domains.verify import DomainDns
 from homing.ground import db
 from homing.ground.clock import Clock
@@ -30,8 +30,9 @@ from homing.support.threads.own_number import OwnNumber
 from homing.support.threads.own_number_keeper import OwnNumberKeeper
 from homing.support.threads.own_number_store import TamShelf
 from homing.support.threads.post import TamPost
+from homing.support.threads.releasing import Gate
 
-PURPOSE = "threads"  # of the secret in reply addresses, and name of the folder of the journal
+PURPOSE = "threads"  # name of the folder of the journal
 
 
 class Oversight:
@@ -60,7 +61,7 @@ class Oversight:
         self._clock = clock
         self._base = line_base(settings)
         self._line = line
-        token = partial(master_key.token, purpose=PURPOSE, size=TOKEN_BYTES)
+        token = partial(master_key.token, purpose=THREADS, size=TOKEN_BYTES)
         dns = DomainDns(settings.dns)
 
         async def in_dns(name: str) -> tuple[str, ...]:
@@ -69,6 +70,7 @@ class Oversight:
         self.threads = Threads(pool, self.legal)
         own = frozenset({settings.notice_from.lower(), address} - {""})
         self.mailroom = TamMail(pool, self.threads, clock, own=own, token=token, look_up=look_up or in_dns)
+        self.gate = Gate(pool, self.threads)
         self.post = TamPost(pool, self.threads, mail, fallback=address, token=token)
         self.threads.news = self.post.look
         self.number = OwnNumber(pool, self.threads, line.desk, master_key, line.desk.settings, base=self._base)

@@ -141,6 +141,7 @@ def resources(
             clock=clock,
             master_key=master_key,
             notices=worker.notices,
+            codes=worker.line.codes,
             hostname=settings.hostname,
         ),
         *support_clocks.routes(pool=pool),
@@ -164,7 +165,7 @@ def resources(
             bodies=bodies,
             overseers=worker.oversight.overseers,
             threads=worker.oversight.threads,
-            mailroom=worker.oversight.mailroom,
+            gate=worker.oversight.gate,
             recordings=worker.oversight.recordings,
         ),
         *availability.routes(

@@ -39,6 +39,7 @@ from homing.support.threads.audit import ThreadSource
 from homing.web import letter
 
 PURPOSE = "support"  # purpose of the secret in reply addresses and links
+THREADS = "threads"  # of the secret in addresses that answers to a TAM come to
 TOKEN_BYTES = 16
 
 
@@ -102,7 +103,8 @@ class Support:
         self.follower = UndeliveredFollower(legal, address=self.address, news=lambda: self.desk.news)
         self._keeper = Keeper(pool, legal, self.desk)
         self._clocks = ClockKeeper(pool, legal, clock, audited(legal))
-        self.tam = Tam(pool, legal, mail, address=self.address)
+        threads = partial(master_key.token, purpose=THREADS, size=TOKEN_BYTES)
+        self.tam = Tam(pool, legal, mail, address=self.address, token=threads)
 
     def _mailroom(self, settings: Settings, pool: db.Pool, clock: Clock) -> Mailroom:
         dns = DomainDns(settings.dns)

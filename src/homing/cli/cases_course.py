@@ -55,7 +55,10 @@ def cadence(
     zone: Annotated[str, typer.Option("--zone", metavar="NAME", help="Of --at, such as Europe/London.")] = "UTC",
     accept: Annotated[int | None, typer.Option("--accept", metavar="NUMBER", help="Accept the customer's.", min=1)] = None,
     contact: Annotated[str, typer.Option("--contact", metavar="EMAIL", help="Read back to him on a recorded call.")] = "",
-    evidence: Annotated[str, typer.Option("--evidence", metavar="TEXT", help="Which recording.")] = "",
+    evidence: Annotated[
+        str,
+        typer.Option("--evidence", metavar="TEXT", help="Which call: of ours `call S1-7KQ2MX` or `recording 7`, else in words."),
+    ] = "",
 ) -> None:
     """Propose how often the customer hears of a critical case, accept what he proposed, or enter what was agreed on a call."""
     wanted = None if accept is not None else _cadence(every, at or [], zone)

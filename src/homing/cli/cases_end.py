@@ -43,14 +43,17 @@ def consent(
     who: AsOption,
     version: VersionOption,
     contact: Annotated[str, typer.Option("--contact", metavar="EMAIL", help="Who agreed.")],
-    recording: Annotated[str, typer.Option("--recording", metavar="TEXT", help="The recorded call on which he did.")] = "",
+    recording: Annotated[
+        str, typer.Option("--recording", metavar="TEXT", help="The call on which he did: of ours by its number, else in words.")
+    ] = "",
     message: Annotated[int | None, typer.Option("--message", metavar="NUMBER", help="His message in the case.", min=1)] = None,
 ) -> None:
     """Enter what a contact agreed to on a call or in a message. He is told, and can dispute it for five business days."""
     if bool(recording.strip()) == (message is not None):
         raise Misuse("give either --recording or --message: the evidence")
     method = Method.CALL if message is None else Method.MESSAGE
-    evidence = clean_text(recording)[:200].strip() if message is None else str(message)
+    named = clean_text(recording)[:200].strip()
+    evidence = str(message) if message is not None else f"recording {named}" if named.isdigit() else named
 
     async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
         case = await desk.case(number)

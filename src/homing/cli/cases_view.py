@@ -193,7 +193,8 @@ def _standing(seen: CaseSeen) -> list[str]:
     for one in case.agreements:
         waits = "waits for the other side" if case.live else "was not agreed"
         when = waits if one.effective_at is None else f"agreed, from {_utc(one.effective_at)}"
-        lines.append(f"cadence {one.version}: {in_words(one.cadence)}, proposed by the {one.side.value}; {when}")
+        spoken = f" on {one.call or 'a call outside of our logs: ' + _short(one.evidence)}" if one.entered_by else ""
+        lines.append(f"cadence {one.version}: {in_words(one.cadence)}, proposed by the {one.side.value}; {when}{spoken}")
     if case.downgrade is not None and case.live:
         version, side, text = case.downgrade
         lines.append(f"step down {version}, proposed by the {side.value}, waits for the other side: {_short(text)}")

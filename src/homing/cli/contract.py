@@ -5,18 +5,23 @@ from typing import Annotated, Any
 
 import typer
 
+from homing.boot.carriers import line_base, line_settings, outbound
 from homing.cli import output, reach
 from homing.cli.domains import master_key
 from homing.cli.hours_args import words
 from homing.cli.keys import AccountOption, JsonOption
 from homing.cli.people import ACTOR, somebody
-from homing.contracts import contacts, store
+from homing.contracts import contacts, phones, store
 from homing.contracts.rules import read_email, read_name, read_percent, read_phone
 from homing.contracts.types import EMAIL, Contact, ContactRole, Objectives, OrderForm, Phone, Tam
 from homing.ground import db
+from homing.ground.clock import SystemClock
 from homing.ground.errors import Misuse
 from homing.hours.rules.contract import calendar_of
 from homing.hours.types import HolidaySet, ServiceZone
+from homing.support.clocks.store import ServerClock
+from homing.support.line.carriers import Carriers
+from homing.support.line.code_calls import NO_CARRIER, CodeCalls
 
 ContactArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The contact's address.", show_default=False)]
 
@@ -237,26 +242,76 @@ def contact(
 @app.command("verify")
 def verify(
     who: ContactArgument,
-    how: Annotated[str, typer.Option("--how", metavar="TEXT", help="What shows it; the audit keeps it.")],
+    how: Annotated[str, typer.Option("--how", metavar="TEXT", help="What shows it; the audit keeps it.")] = "",
     phone: Annotated[
         str, typer.Option("--phone", metavar="NUMBER", help="Which number. Default: his address.", show_default=False)
     ] = "",
+    code: Annotated[str, typer.Option("--code", metavar="CODE", help="That came to the number, instead of --how.")] = "",
     account: AccountOption = None,
 ) -> None:
-    """Say that a contact's address is his, or a number of his."""
-    said, number = words(how, "--how"), read_phone(phone) if phone else ""
+    """Say that a contact's address is his, or a number of his; or show the code that came to the number."""
+    if bool(code) == bool(how) or (code and not phone):
+        raise Misuse("say --how TEXT, or --phone NUMBER --code CODE")
+    said, number = words(how, "--how") if how else "", read_phone(phone) if phone else ""
 
     async def work() -> None:
-        async with reach.database(reach.settings()) as pool:
+        settings = reach.settings()
+        async with reach.database(settings) as pool:
             known = await _contact(pool, account, who)
+            if number:
+                _his(known, number)
             if not number:
                 await contacts.verify_email(pool, known, actor=ACTOR, how=said)
-            elif not await contacts.verify_phone(pool, known, number, actor=ACTOR, how=said):
-                numbers = ", ".join(one.number for one in known.phones) or "none"
-                raise Misuse(f"{number} is no number of {known.name}; he has {numbers}")
+            elif not code:
+                await contacts.verify_phone(pool, known, number, actor=ACTOR, how=said)
+            elif not await phones.show(
+                pool, master_key(settings), known, number, code, now=await ServerClock().now(pool), actor=ACTOR
+            ):
+                raise Misuse("that is not the code, or it is good no more; `homing contract code` sends another")
 
     reach.run(work())
     output.console().print(f"verified: {number or who}")
+
+
+@app.command("code")
+def code(
+    who: ContactArgument,
+    phone: Annotated[str, typer.Option("--phone", metavar="NUMBER", help="Which of his numbers.", show_default=False)],
+    by: Annotated[
+        phones.Way, typer.Option("--by", metavar="WAY", help="text, or voice: a call that reads it out.")
+    ] = phones.Way.TEXT,
+    account: AccountOption = None,
+) -> None:
+    """Send a contact a code that shows that a number is his; `homing contract verify --phone NUMBER --code CODE` takes it."""
+    number = read_phone(phone)
+
+    async def work() -> None:
+        settings = reach.settings()
+        known_line, key = line_settings(settings), master_key(settings)
+        async with reach.database(settings) as pool:
+            known = await _contact(pool, account, who)
+            _his(known, number)
+            codes = CodeCalls(
+                pool, SystemClock(), Carriers(outbound(settings), known_line), known_line, key, base=line_base(settings)
+            )
+            why = NO_CARRIER if not codes.is_offered else codes.why_not(number)
+            if why:
+                raise Misuse(why)
+            asked = await phones.ask(pool, key, known, number, by, now=await ServerClock().now(pool), actor=ACTOR)
+            if asked is None:
+                raise Misuse("this number, or this account, was sent too many codes within a day")
+            trouble = await codes.bring(number, asked, by)
+            if trouble:
+                raise Misuse(f"no carrier took it: {trouble}")
+
+    reach.run(work())
+    output.console().print(f"{number} is {'called' if by is phones.Way.VOICE else 'sent a code'}; it is good for 10 minutes")
+
+
+def _his(known: Contact, number: str) -> None:
+    if all(one.number != number for one in known.phones):
+        numbers = ", ".join(one.number for one in known.phones) or "none"
+        raise Misuse(f"{number} is no number of {known.name}; he has {numbers}")
 
 
 @app.command("remove")

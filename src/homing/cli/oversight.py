@@ -12,7 +12,7 @@ import typer
 from homing.accounts import store as accounts
 from homing.api.v1.support_oversight_wire import cursor_of, show_message, show_stream
 from homing.boot.carriers import line_base, line_settings
-from homing.cli import output, oversight_view, reach
+from homing.cli import output, oversight_held, oversight_view, reach
 from homing.cli.keys import AccountOption, JsonOption
 from homing.cli.people import ACTOR, somebody
 from homing.contracts import contacts, people
@@ -35,6 +35,9 @@ from homing.support.threads.own_addresses import OwnNumberAddresses
 from homing.support.threads.types import SUBJECT, Message, WayKind
 
 app = typer.Typer(help="Technical Account Managers: oversight, threads, numbers and addresses.", no_args_is_help=True)
+app.command("quarantine")(oversight_held.quarantine)
+app.command("release")(oversight_held.release)
+app.command("discard")(oversight_held.discard)
 
 AsOption = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are, of the staff.", show_default=False)]
 TextOption = Annotated[str, typer.Option("--text", metavar="TEXT", help="What you write; - reads standard input.")]

@@ -2,9 +2,11 @@
 
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from homing.contracts import store
 from homing.contracts.types import Contact, ContactRole, Phone
@@ -102,6 +104,26 @@ async def by_phone(executor: db.Executor, number: str) -> list[Contact]:
     """Return everybody with a number (E.164), in every account; those for whom it is verified come first."""
     with db.trouble_is_temporary():
         return await _with_phones(executor, [row async for row in _sql.contacts_by_phone(executor, number=number)])
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody whose word a mail or a call may be. account: name of the account."""
+
+    contact_id: int
+    account_id: int
+    account: str
+    name: str
+    email: str
+
+
+async def known_by(executor: db.Executor, senders: Collection[str]) -> dict[str, list[Known]]:
+    """Return everybody with one of these addresses (lower case) or verified numbers, in every account, by that."""
+    found: dict[str, list[Known]] = {}
+    with db.trouble_is_temporary():
+        async for row in _sql.known_by(executor, senders=sorted(set(senders))):
+            fields = {name: row[name] for name in ("contact_id", "account_id", "account", "name", "email")}
+            found.setdefault(row["sender"], []).append(Known(**fields))
+    return found
 
 
 def code_of(master_key: MasterKey, contact: Contact, *, day: date) -> str:

@@ -55,6 +55,13 @@ SELECT t.person_id, c.delegate_id, c.reason
 FROM tam_assignments t LEFT JOIN covers c ON c.person_id = t.person_id AND c.period @> :at::timestamptz
 WHERE t.account_id = :account_id AND t.period @> :at::timestamptz;
 
+-- name: tams_at
+-- The TAMs of some accounts at an instant, and who stands in for each.
+-- reads: tam_assignments, covers
+SELECT t.account_id, t.person_id, c.delegate_id, c.reason
+FROM tam_assignments t LEFT JOIN covers c ON c.person_id = t.person_id AND c.period @> :at::timestamptz
+WHERE t.account_id = ANY(:account_ids::integer[]) AND t.period @> :at::timestamptz;
+
 -- name: accounts_of_tam
 -- The accounts that somebody is TAM of, or stands in for, at an instant.
 -- reads: tam_assignments, covers
@@ -209,6 +216,19 @@ SELECT * FROM contacts WHERE contact_id = :contact_id AND account_id = :account_
 SELECT c.* FROM contacts c JOIN contact_phones p USING (contact_id)
 WHERE p.number = :number AND c.removed_at IS NULL ORDER BY p.verified_at NULLS LAST, c.contact_id;
 
+-- name: known_by
+-- Contacts by addresses or verified numbers, with the names of their accounts.
+-- reads: contacts, contact_phones, accounts
+SELECT s.sender, c.contact_id, c.account_id, c.name, c.email, a.name AS account
+FROM unnest(:senders::text[]) AS s (sender)
+JOIN contacts c ON c.email = s.sender AND c.removed_at IS NULL JOIN accounts a USING (account_id)
+UNION
+SELECT s.sender, c.contact_id, c.account_id, c.name, c.email, a.name AS account
+FROM unnest(:senders::text[]) AS s (sender)
+JOIN contact_phones p ON p.number = s.sender AND p.verified_at IS NOT NULL
+JOIN contacts c ON c.contact_id = p.contact_id AND c.removed_at IS NULL JOIN accounts a USING (account_id)
+ORDER BY account_id, contact_id;
+
 -- name: phones_of
 -- The numbers of contacts, in the order in which they are called.
 -- reads: contact_phones
@@ -251,3 +271,40 @@ SELECT account_id FROM support_pins WHERE pin_digest = :pin_digest;
 -- When an account's PIN was set; the PIN itself is read by nobody.
 -- reads: support_pins
 SELECT set_at FROM support_pins WHERE account_id = :account_id;
+
+-- name: lock_codes$
+-- Let one code for a number be made at a time, so that nobody passes the bounds by asking twice at once.
+-- reads: nothing
+SELECT pg_advisory_xact_lock(hashtextextended('contact_phone_codes', 0));
+
+-- name: codes_since^
+-- How many codes were made since a moment for a number, and for contacts of an account.
+-- reads: contact_phone_codes, contacts
+SELECT (SELECT count(*) FROM contact_phone_codes WHERE number = :number AND made_at > :since) AS to_number,
+       (SELECT count(*) FROM contact_phone_codes k JOIN contacts c USING (contact_id)
+        WHERE c.account_id = :account_id AND k.made_at > :since) AS of_account;
+
+-- name: add_code$
+-- A new code for a number of a contact.
+-- writes: contact_phone_codes
+INSERT INTO contact_phone_codes (contact_id, number, way, made_at, good_until)
+VALUES (:contact_id, :number, :way, :now, :good_until) RETURNING code_id;
+
+-- name: try_code^
+-- Count a try of the latest code for a number of a contact; nothing comes back where it is good no more.
+-- writes: contact_phone_codes
+UPDATE contact_phone_codes SET tries = tries + 1
+WHERE code_id = (SELECT max(code_id) FROM contact_phone_codes WHERE contact_id = :contact_id AND number = :number)
+  AND used_at IS NULL AND good_until > :now AND tries < :most
+RETURNING code_id, way;
+
+-- name: code_used!
+-- Note that a code was shown.
+-- writes: contact_phone_codes
+UPDATE contact_phone_codes SET used_at = :now WHERE code_id = :code_id;
+
+-- name: good_code^
+-- A code that can still be shown.
+-- reads: contact_phone_codes
+SELECT contact_id, number FROM contact_phone_codes
+WHERE code_id = :code_id AND used_at IS NULL AND good_until > :now AND tries < :most;

@@ -1,5 +1,6 @@
 """Order Forms, Technical Account Managers and the audit in PostgreSQL. A change and who made it are one transaction."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -119,6 +120,20 @@ async def tam_at(executor: db.Executor, account_id: int, at: datetime) -> Tam | 
     if primary is None:
         return None
     return Tam(primary=primary, acting=delegate or primary, away_because=row["reason"] or "")
+
+
+async def tams_at(executor: db.Executor, account_ids: Sequence[int], at: datetime) -> dict[int, Tam]:
+    """Return the TAMs of some accounts at an instant, and who acts for each; an account without one is absent."""
+    with db.trouble_is_temporary():
+        rows = [row async for row in _sql.tams_at(executor, account_ids=list(account_ids), at=at)]
+        those = {row["person_id"] for row in rows} | {row["delegate_id"] for row in rows if row["delegate_id"] is not None}
+        known = {one: await people.one(executor, one) for one in sorted(those)}
+    found: dict[int, Tam] = {}
+    for row in rows:
+        primary, delegate = known[row["person_id"]], known.get(row["delegate_id"])
+        if primary is not None:
+            found[row["account_id"]] = Tam(primary=primary, acting=delegate or primary, away_because=row["reason"] or "")
+    return found
 
 
 async def accounts_of_tam(executor: db.Executor, person_id: int, at: datetime) -> list[int]:

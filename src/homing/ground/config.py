@@ -140,7 +140,7 @@ class Settings:
         67_108_864  # size of the ballast file that `homing doctor --free` releases when the disk is full; 0: none
     )
     event_retention_days: int = 10  # days that events are kept
-    availability_target: float = 99.99  # percentage of a month for statements, where no Order Form names one
+    availability_target: float = 99.99  # percentage of a month, where no Order Form names one
     log_level: str = "info"  # debug, info, warning or error
     master_key: Path | None = None  # file of the master key; default: master.key in the data folder
 

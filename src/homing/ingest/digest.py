@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from homing.accounts import subaccounts
 from homing.events.detail import iso
 from homing.events.types import Event, EventType
 from homing.ground.clock import Clock
@@ -48,7 +49,8 @@ class Digester:
         if share is None:
             return None
         batch = share.batch
-        read = await asyncio.to_thread(_read, share)
+        known = await subaccounts.numbers(self._pool, batch.account_id) if batch.any_subaccount else None
+        read = await asyncio.to_thread(_read, share, known)
         event_ids = [taken.event_id for _, taken in read.taken]
         first = await store.first_come(self._pool, batch, event_ids, [line for line, _ in read.taken])
         outcome = Outcome(
@@ -108,7 +110,7 @@ def told(batch: Batch, outcome: Outcome, *, now: datetime) -> Event:
     )
 
 
-def _read(share: Share) -> _Read:
+def _read(share: Share, known: frozenset[int] | None) -> _Read:
     batch = share.batch
     taken: list[tuple[int, Taken]] = []
     failed: list[bytes] = []
@@ -120,7 +122,7 @@ def _read(share: Share) -> _Read:
             line,
             account_id=batch.account_id,
             subaccount_id=batch.subaccount_id,
-            any_subaccount=batch.any_subaccount,
+            subaccounts=known,
             received_at=batch.received_at,
         )
         if isinstance(found, Faulty):

@@ -8,6 +8,7 @@ from homing.hours.rules.contract import zone_info
 from homing.support.cases import steps
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.post import doubt_under
+from homing.support.cases.rules.resolution import said_on
 from homing.support.cases.types import LIVE, TO_SIGN, Case, Purpose, State, Verdict
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.cadence import in_words
@@ -91,7 +92,7 @@ async def _to_dispute(pool: db.Pool, opened: Opened) -> Asks | None:
         kept = await clocks.of_subject(pool, steps.SUBJECT, case.case_id)
         pins = [one.reading.pin for one in kept if one.reading.pin is not None]
         until = f" until {local_time(signature.dispute_until, zone_info(pins[0].zone))}" if pins else ""
-    how = f"{signature.method.value}: {signature.evidence}"
+    how = said_on(signature)
     return Asks(
         title="This was agreed in your name",
         intro=f"We have entered that you agree to these words ({how}):",

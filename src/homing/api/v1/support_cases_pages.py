@@ -198,13 +198,17 @@ CADENCE = _step(
         times={"type": "array", "items": {"type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2}$"}},
         accept={"type": "integer", "description": "number of the cadence that the other side proposed"},
         effective_at=_TIME,
-        evidence={"type": "string", "description": "of a spoken agreement"},
+        evidence={
+            "type": "string",
+            "description": "staff: the call, as `call S1-7KQ2MX`, a carrier's id, `recording 7`, or in words",
+        },
         contact=_CONTACT,
     ),
     description=(
         "Clause F5. Contractual once the other side has accepted: by this call, by the page or the address in the mail that asks "
         "it, or on a recorded call. Staff that has read a cadence back to a contact on a call names him (`contact`) and the "
-        "recording (`evidence`); both sides have agreed then."
+        "call (`evidence`); both sides have agreed then. A call or recording in our logs must be this account's and is shown in "
+        "`spoken.call`; what is said in words is a call outside of them."
     ),
     example={"interval_s": 1800},
 )
@@ -234,7 +238,7 @@ SIGN = _step(
         contact=_CONTACT,
         words={"type": "string", "description": "what he says with it; words that contradict it are a doubt"},
         method={"type": "string", "enum": ["recorded_call", "written_message"], "description": "staff, with contact"},
-        evidence={"type": "string", "description": "staff: the recording, or the number of the message"},
+        evidence={"type": "string", "description": "staff: the call as for a cadence, or the number of the message"},
     ),
     description=(
         "A key agrees provisionally: its contact confirms by a link that he is sent. Staff signs for the Provider; with "

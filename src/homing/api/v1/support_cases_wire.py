@@ -303,6 +303,7 @@ def _agreement(one: Any) -> dict[str, Any]:
         "proposed_by": one.side.value,
         "accepted": one.effective_at is not None,
         "effective_at": _iso(one.effective_at),
+        "spoken": None if not one.entered_by else {"evidence": one.evidence, "call": one.call or None},
         **msgspec.to_builtins(one.cadence),
     }
 
@@ -323,6 +324,8 @@ def _proposal(case: Case, number: int) -> dict[str, Any]:
                 "side": signature.side.value,
                 "person": signature.person,
                 "method": signature.method.value,
+                "evidence": signature.evidence if signature.entered_by else None,
+                "call": signature.call or None,
                 "at": _iso(signature.at),
                 "void": signature.void,
                 "entered_by_staff": bool(signature.entered_by),

@@ -30,16 +30,18 @@ from homing.api.v1.support_contacts_wire import (
     MOST_PHONES,
     CodeIn,
     ContactIn,
+    PhoneCodeIn,
     PhoneIn,
     code_in,
     contact_in,
     how_in,
     is_same,
     letter,
+    phone_code_in,
     phone_in,
     show_contact,
 )
-from homing.contracts import contacts
+from homing.contracts import contacts, phones
 from homing.contracts.rules import MOST_NAME, MOST_TAG
 from homing.contracts.types import Contact, ContactRole
 from homing.ground.clock import Clock
@@ -47,6 +49,7 @@ from homing.ground.db import Pool, UniqueViolation
 from homing.ground.secrets import MasterKey
 from homing.ingress.notices import Notices
 from homing.ingress.rules.problem import Problem, bad_combination, bad_params, bad_type, missing
+from homing.support.line.code_calls import DEAR, CodeCalls
 
 PATH = "/api/v1/support/contacts"
 ONE = f"{PATH}/{{contact_id:str}}"
@@ -59,12 +62,27 @@ TOO_OFTEN = Problem(
     f"a contact is sent {contacts.MOST_CODES} codes a day, all of an account's {contacts.MOST_CODES_OF_ACCOUNT}; "
     "use the last one, or try tomorrow",
 )
+NO_CARRIER = bad_params("no codes are sent to numbers here: there is no carrier; staff can verify a number")
+TOO_DEAR = bad_params(f"number: {DEAR}")
+CANNOT_CALL = Problem(
+    503, "Service unavailable", "no carrier took the code; try the other way (by text or voice), or try again later"
+)
+TOO_MANY_CODES = Problem(
+    429,
+    "too many requests",
+    f"a number is sent {phones.MOST_TO_NUMBER} codes a day, all of an account's contacts {phones.MOST_OF_ACCOUNT}; try tomorrow, "
+    "or let staff verify it",
+)
+WRONG_PHONE_CODE = bad_params(
+    f"code: it is not what this number was sent within {phones.GOOD.seconds // 60} minutes, or was tried {phones.MOST_TRIES} "
+    "times; ask for another"
+)
 WRONG_CODE = bad_params("code: it is not what this contact was mailed in the last days")
 _encode = msgspec.json.Encoder().encode
 
 
 def routes(
-    *, pool: Pool, bodies: Bodies, clock: Clock, master_key: MasterKey, notices: Notices, hostname: str
+    *, pool: Pool, bodies: Bodies, clock: Clock, master_key: MasterKey, notices: Notices, codes: CodeCalls, hostname: str
 ) -> list[HTTPRouteHandler]:
     """Return the routes. hostname: of the installation, as its mail names it."""
 
@@ -165,14 +183,41 @@ def routes(
             await contacts.verify_email(pool, known, actor=who.actor, how=how)
         return await shown(request, await found(who, contact_id))
 
-    @put(f"{ONE}/phone-verification", opt={"staff": DESK, "operation": VERIFY_PHONE})
+    @post(f"{ONE}/phone-verification", status_code=200, opt={"grants": MANAGE, "staff": DESK, "operation": ASK_PHONE})
+    async def send_contact_phone_code(request: Request[Any, Any, Any], contact_id: str) -> Response[bytes]:
+        async with bodies.json(request) as body:
+            with refusals():
+                who = await asker(pool, request, query_of(request))
+                number, way = phone_code_in(read_body(body, PhoneCodeIn))
+                known = await found(who, contact_id)
+        phone = next((one for one in known.phones if one.number == number), None)
+        if phone is None:
+            raise ApiError(NOT_HIS)
+        if phone.verified_at is not None:
+            return await shown(request, known)
+        if not codes.is_offered:
+            raise ApiError(NO_CARRIER)
+        if codes.why_not(number):
+            raise ApiError(TOO_DEAR)
+        asked = await phones.ask(pool, master_key, known, number, way, now=clock.now(), actor=who.actor)
+        if asked is None:
+            raise ApiError(TOO_MANY_CODES)
+        if await codes.bring(number, asked, way):
+            raise ApiError(CANNOT_CALL)
+        return await shown(request, known)
+
+    @put(f"{ONE}/phone-verification", opt={"grants": MANAGE, "staff": DESK, "operation": VERIFY_PHONE})
     async def verify_contact_phone(request: Request[Any, Any, Any], contact_id: str) -> Response[bytes]:
         async with bodies.json(request) as body:
             with refusals():
                 who = await asker(pool, request, query_of(request))
-                number, how = phone_in(read_body(body, PhoneIn))
+                number, code, how = phone_in(read_body(body, PhoneIn), staff=who.staff is not None)
                 known = await found(who, contact_id)
-        if not await contacts.verify_phone(pool, known, number, actor=who.actor, how=how):
+        if all(one.number != number for one in known.phones):
+            raise ApiError(NOT_HIS)
+        if code and not await phones.show(pool, master_key, known, number, code, now=clock.now(), actor=who.actor):
+            raise ApiError(WRONG_PHONE_CODE)
+        if how and not await contacts.verify_phone(pool, known, number, actor=who.actor, how=how):
             raise ApiError(NOT_HIS)
         return await shown(request, await found(who, contact_id))
 
@@ -184,6 +229,7 @@ def routes(
         remove_contact,
         mail_contact_code,
         show_contact_code,
+        send_contact_phone_code,
         verify_contact_phone,
     ]
 
@@ -265,16 +311,57 @@ SHOW_CODE = Operation(
     },
     example={"code": "0123456789abcdef0123"},
 )
-VERIFY_PHONE = Operation(
-    "Say that a number is a contact's",
-    {200: ("the contact", RESULTS)},
-    errors=(*_WHO, missing("number and how are required fields"), bad_type("number: 'x' is no phone number"), NOT_HIS),
-    description="For staff who have spoken to him; `how` says what shows it, and goes into the audit.",
+_NUMBER: Schema = {"type": "string", "maxLength": 40}
+ASK_PHONE = Operation(
+    "Send a contact a code that shows that a number is his",
+    {200: ("the contact; to a verified number none is sent", RESULTS)},
+    errors=(
+        *_WHO,
+        missing("number is a required field"),
+        bad_type("number: 'x' is no phone number"),
+        NOT_HIS,
+        NO_CARRIER,
+        TOO_DEAR,
+        TOO_MANY_CODES,
+        CANNOT_CALL,
+    ),
+    limits=(
+        Limit("codes to a number within a day", phones.MOST_TO_NUMBER, "codes", "429"),
+        Limit("codes to all contacts of an account within a day", phones.MOST_OF_ACCOUNT, "codes", "429"),
+    ),
+    description="`by` `text`: a short message; `voice`: a call that reads it out to whoever presses 1. The one before is void.",
     parameters=_ID,
     body={
         "type": "object",
-        "required": ["number", "how"],
-        "properties": {"number": {"type": "string", "maxLength": 40}, "how": {"type": "string", "maxLength": MOST_HOW}},
+        "required": ["number"],
+        "properties": {"number": _NUMBER, "by": {"type": "string", "enum": list(phones.Way), "default": "text"}},
     },
-    example={"number": "+12025550123", "how": "called him there; he gave the PIN"},
+    example={"number": "+12025550123", "by": "voice"},
+)
+VERIFY_PHONE = Operation(
+    "Show the code that came to a number",
+    {200: ("the contact, his number verified", RESULTS)},
+    errors=(
+        *_WHO,
+        missing("number and code are required fields; staff can say how else it is his"),
+        bad_type("number: 'x' is no phone number"),
+        NOT_HIS,
+        WRONG_PHONE_CODE,
+    ),
+    limits=(Limit("tries of a code", phones.MOST_TRIES, "tries", "400"),),
+    description=(
+        f"A code is good for {phones.GOOD.seconds // 60} minutes and once. Staff who have spoken to him may say `how` instead; "
+        "either goes into the audit."
+    ),
+    parameters=_ID,
+    body={
+        "type": "object",
+        "required": ["number"],
+        "properties": {
+            "number": _NUMBER,
+            "code": {"type": "string", "maxLength": 100},
+            "how": {"type": "string", "maxLength": MOST_HOW, "description": "staff, instead of a code"},
+        },
+    },
+    example={"number": "+12025550123", "code": "012345"},
 )

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from homing.api.v1.support_askers import reads
+from homing.contracts.phones import Way
 from homing.contracts.rules import read_email, read_language, read_name, read_phone
 from homing.contracts.types import Contact, ContactRole, Phone
 from homing.ingress.rules.problem import Wrong, bad_combination, bad_type, missing
@@ -35,10 +36,18 @@ class CodeIn(msgspec.Struct, kw_only=True):
 
 
 class PhoneIn(msgspec.Struct, kw_only=True):
-    """A number that is somebody's, and what shows it."""
+    """A number that is somebody's, and what shows it: a code that came there, or what staff says."""
 
     number: str | None = None
+    code: str | None = None
     how: str | None = None
+
+
+class PhoneCodeIn(msgspec.Struct, kw_only=True):
+    """Where a code goes, and how."""
+
+    number: str | None = None
+    by: str = Way.TEXT.value
 
 
 def contact_in(given: ContactIn, *, account_id: int, known: Contact | None) -> Contact:
@@ -88,13 +97,30 @@ def how_in(text: str) -> str:
     return how
 
 
-def phone_in(given: PhoneIn) -> tuple[str, str]:
-    """Return a number, and what shows that it is somebody's. Raises Wrong."""
-    if not given.number or not given.how or not given.how.strip():
-        raise Wrong(missing("number and how are required fields"))
+def phone_in(given: PhoneIn, *, staff: bool) -> tuple[str, str, str]:
+    """Return a number, the code that came there, and what else shows whose it is; one of the two is ''. Raises Wrong."""
+    if given.code is None and staff and given.how and given.how.strip():
+        return number_in(given.number), "", how_in(given.how)
+    if not given.code:
+        raise Wrong(missing("number and code are required fields; staff can say how else it is his"))
+    return number_in(given.number), given.code[:100], ""
+
+
+def phone_code_in(given: PhoneCodeIn) -> tuple[str, Way]:
+    """Return where a code goes, and how. Raises Wrong."""
+    number = number_in(given.number)
+    try:
+        return number, Way(given.by)
+    except ValueError:
+        raise Wrong(bad_type(f"by must be {' or '.join(Way)}")) from None
+
+
+def number_in(text: str | None) -> str:
+    """Return a number. Raises Wrong."""
+    if not text:
+        raise Wrong(missing("number is a required field"))
     with reads("number"):
-        number = read_phone(given.number)
-    return number, how_in(given.how)
+        return read_phone(text)
 
 
 def show_contact(one: Contact) -> dict[str, Any]:

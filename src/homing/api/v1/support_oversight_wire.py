@@ -10,6 +10,7 @@ import msgspec
 
 from homing.api.v1.support_cases_wire import AttachmentIn
 from homing.api.v1.support_sev1_wire import at, text_of
+from homing.contracts.contacts import Known
 from homing.contracts.types import StaffMember, Tam
 from homing.ingress.rules.problem import Problem, Wrong, bad_params
 from homing.support.clocks.rules.words import in_service_zone
@@ -223,8 +224,8 @@ def show_clock(clock: Reading) -> dict[str, Any]:
     }
 
 
-def show_quarantined(one: Quarantined) -> dict[str, Any]:
-    """Return what waits for a decision."""
+def show_quarantined(one: Quarantined, candidates: Sequence[Known]) -> dict[str, Any]:
+    """Return what waits for a decision. candidates: whose word it may be."""
     return {
         "quarantine_id": one.quarantine_id,
         "received_at": at(one.received_at),
@@ -236,6 +237,10 @@ def show_quarantined(one: Quarantined) -> dict[str, Any]:
         "automatic": one.automatic,
         "voicemail": one.call_ref is not None,
         "size_bytes": one.size_bytes,
+        "candidates": [
+            {"account_id": each.account_id, "account": each.account, "contact": each.email, "name": each.name}
+            for each in candidates
+        ],
     }
 
 

@@ -8,7 +8,7 @@ from homing.api.openapi import Limit, Operation, Schema
 from homing.api.v1.support_tam_wire import LONGEST_LINE, LONGEST_TITLE, MOST_DAYS
 from homing.ingress.rules.problem import Problem, bad_params, bad_type, missing
 from homing.support.cases.rules.reading import LONGEST_BODY
-from homing.support.tam.rules.states import MOST_ACTIONS, MOST_STAGES, MOST_TASKS, MOST_TOPICS
+from homing.support.tam.rules.states import LONGEST_REASON, MOST_ACTIONS, MOST_STAGES, MOST_TASKS, MOST_TOPICS
 from homing.support.tam.types import Need, Rate, State, TaskKind, TopicKind
 
 RESULT: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "object"}}}
@@ -26,6 +26,7 @@ NUMBER: Schema = {"name": "number", "in": "path", "required": True, "schema": {"
 DOCUMENT: Schema = {"name": "document", "in": "path", "required": True, "schema": {"type": "string"}}
 TEXT: Schema = {"type": "string", "maxLength": LONGEST_BODY}
 LINE: Schema = {"type": "string", "maxLength": LONGEST_LINE}
+REASON: Schema = {"type": "string", "maxLength": LONGEST_REASON}
 TITLE: Schema = {"type": "string", "maxLength": LONGEST_TITLE}
 DAY: Schema = {"type": "string", "format": "date"}
 TIME: Schema = {"type": "string", "format": "date-time"}

@@ -27,6 +27,7 @@ from homing.support.tam import measuring, reviews
 from homing.support.tam.desk import Answer, Taken
 from homing.support.tam.reviews import LONGEST_DAYS
 from homing.support.tam.rules import states
+from homing.support.tam.rules.clockwork import clocks_of
 from homing.support.tam.rules.states import Decision, Promises
 from homing.support.tam.types import About, Migration, Record, RecordKind
 
@@ -147,6 +148,18 @@ async def abort(office: TamOffice, caller: Caller, record: Record, given: GivenI
     return await _act(office, caller, record, lambda taken: states.abort(taken, line(given.reason)))
 
 
+async def void(office: TamOffice, caller: Caller, record: Record, given: GivenIn) -> Answer:
+    """Say that an answer was never owed; two people have to."""
+    reason = line(given.reason)
+
+    async def decide(taken: Taken) -> Decision:
+        logs = clocks_of(taken.events)
+        kind = logs[given.number - 1].kind if 0 < given.number <= len(logs) else None
+        return states.void_reply(taken.record, given.number, kind, by=caller.actor, reason=reason)
+
+    return await office.desk.act(record.record_id, caller.actor, decide)
+
+
 # Reviews ----------------------------------------------------------------------------------------------------------------
 
 
@@ -255,6 +268,7 @@ _VERSION = pages.body(("version",), version=pages.COUNT, contact=pages.CONTACT, 
 _OBJECTION = pages.body(("version", "reason"), version=pages.COUNT, reason=pages.LINE)
 _REASON = pages.body(("reason",), reason=pages.LINE)
 _NUMBER = pages.body(("number",), number=pages.COUNT, contact=pages.CONTACT)
+_VOID = pages.body(("number", "reason"), number=pages.COUNT, reason=pages.REASON)
 _NOTHING = pages.body()
 _NOTED = pages.body(contact=pages.CONTACT, evidence=pages.EVIDENCE)
 _AGREED = (
@@ -262,6 +276,11 @@ _AGREED = (
     "his consent with `evidence`, never his own for both sides."
 )
 _REVISED = "It is a new version, and in force once the other side accepts it; until then what was agreed before stays in force."
+
+_VOIDED = (
+    "A duplicate, a test: `number` is that of a TAM_REPLY among the clocks. Two people make it void; the first only asks. What "
+    "was missed stays missed, and is counted apart."
+)
 
 
 def _plans(kind: RecordKind, word: str, schema: Any, example: Any) -> tuple[StepRoute, ...]:
@@ -297,6 +316,15 @@ def _plans(kind: RecordKind, word: str, schema: Any, example: Any) -> tuple[Step
         ),
         StepRoute(
             kind, "/start", f"start_{word}", False, True, pages.stepping(f"Begin with an agreed {what}", _NOTHING, {}), start
+        ),
+        StepRoute(
+            kind,
+            "/void",
+            f"void_reply_of_{word}",
+            False,
+            True,
+            pages.stepping(f"Say that no answer was ever owed in the {what}", _VOID, {"number": 2, "reason": "a test"}, _VOIDED),
+            void,
         ),
     )
 

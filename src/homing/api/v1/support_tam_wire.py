@@ -295,7 +295,10 @@ def shown(
             made |= _advice(record, results)
         case RecordKind.EDUCATION:
             made |= {"text": record.text, "delivered_how": record.delivered_how, **_noted(record)}
-    return made | {"account_id": record.account_id} if staff else made
+    if staff:
+        asked = [msgspec.to_builtins(one) for one in record.voids if one.clock not in record.voided]
+        made |= {"account_id": record.account_id, "voids_asked": asked}
+    return made
 
 
 def _plan(record: Record) -> dict[str, Any]:
@@ -430,11 +433,12 @@ def shown_event(event: Event) -> dict[str, Any]:
 
 def _clocks(clocks: Iterable[Reading]) -> dict[str, list[dict[str, Any]]]:
     made: dict[str, list[dict[str, Any]]] = {member: [] for member in _MEMBERS.values()}
-    for one in clocks:
+    for number, one in enumerate(clocks, 1):
         zone = None if one.pin is None else one.pin.zone
         local = None if one.due_at is None or zone is None else in_service_zone(one.due_at, zone)
         made[_MEMBERS[one.nature]].append(
             {
+                "number": number,
                 "kind": one.kind.value,
                 "state": one.state.value,
                 "started_at": iso(one.started_at),
@@ -443,6 +447,7 @@ def _clocks(clocks: Iterable[Reading]) -> dict[str, list[dict[str, Any]]]:
                 "budget_s": one.budget_s,
                 "elapsed_s": one.elapsed_s,
                 "ended_at": iso(one.ended_at),
+                "void": one.void is not None,
             }
         )
     return made

@@ -21,6 +21,7 @@ from homing.contracts.types import Contact, ContactRole, Role, StaffMember
 from homing.ground import db
 from homing.ingress.rules.problem import Problem, Wrong, bad_params, bad_type, missing
 from homing.support.cases.rules.reading import LONGEST_BODY, LONGEST_SUBJECT, clean, clean_text
+from homing.support.cases.rules.threading import MOST_AN_HOUR
 from homing.support.cases.types import Actor, Channel, Incoming, Purpose, Side, Verified
 from homing.support.clocks import store as clocks
 from homing.support.clocks.store import Calendars
@@ -36,13 +37,14 @@ from homing.support.threads.desk import (
     NO_WORDS,
     NOTHING_OWED,
     TOO_MUCH,
+    TOO_OFTEN,
     Threads,
     hours_at,
     people_of,
 )
-from homing.support.threads.mailroom import TamMail
+from homing.support.threads.releasing import Gate
 from homing.support.threads.rules.placing import MOST_ATTACHED
-from homing.support.threads.types import SUBJECT, Message, Sort
+from homing.support.threads.types import SUBJECT, Message, Quarantined, Sort
 
 OWN = "/api/v1/support/thread"
 PATH = "/api/v1/support/threads/{account_id:str}"
@@ -51,11 +53,12 @@ VOICEMAIL = "/api/v1/support/voicemail/{recording_id:str}"
 QUARANTINE = "/api/v1/support/thread-quarantine"
 HELD = f"{QUARANTINE}/{{quarantine_id:str}}"
 LONGEST_REASON = 500
+AGAIN_S = 300  # until somebody who wrote too often may try again
 _encode = msgspec.json.Encoder().encode
 
 
 def routes(
-    *, bodies: Bodies, overseers: Overseers, threads: Threads, mailroom: TamMail, recordings: Recordings
+    *, bodies: Bodies, overseers: Overseers, threads: Threads, gate: Gate, recordings: Recordings
 ) -> list[HTTPRouteHandler]:
     """Return the routes."""
     pool = overseers.pool
@@ -130,7 +133,7 @@ def routes(
         contact_id = None if who is None else who.contact_id
         done = await threads.word(sender.account_id, incoming, contact_id=contact_id)
         if isinstance(done, str):
-            raise ApiError(_REFUSED[done])
+            raise ApiError(_REFUSED[done], retry_after=AGAIN_S if done == TOO_OFTEN else None)
         return await json_answer(request, _encode({"results": wire.for_the_customer((await shown([done]))[0])}))
 
     @get(PATH, opt={"staff": ANYBODY, "operation": SHOW})
@@ -237,7 +240,9 @@ def routes(
             everything = member.is_a(Role.ADMIN)
             people = [] if everything else await _people(member, mine)
             held = await store.quarantined(pool, account_ids=None if everything else mine, people=people)
-        return await json_answer(request, _encode({"results": [wire.show_quarantined(one) for one in held]}))
+            known = await gate.candidates(held, mine)
+        shown = [wire.show_quarantined(one, known[one.quarantine_id]) for one in held]
+        return await json_answer(request, _encode({"results": shown}))
 
     @post(f"{HELD}/release", status_code=200, opt={"staff": ANYBODY, "operation": RELEASE})
     async def release_into_thread(request: Request[Any, Any, Any], quarantine_id: str) -> Response[bytes]:
@@ -245,11 +250,12 @@ def routes(
             with refusals():
                 given = read_body(body, wire.ReleaseIn)
                 member, mine = await overseers.of(request)
-                number = await _held(member, mine, quarantine_id)
+                found = await _held(member, mine, quarantine_id)
                 if given.account_id not in mine:
                     raise Wrong(_WHOSE)
-                reader = await _contact(given.account_id, given.contact)
-        done = await mailroom.release(number, _actor(member), contact=reader)
+                known = (await gate.candidates([found], {given.account_id}))[found.quarantine_id]
+                reader = await _contact(given.account_id, given.contact or (known[0].email if known else ""))
+        done = await gate.release(found.quarantine_id, _actor(member), contact=reader)
         if done is None:
             raise ApiError(NOT_FOUND)
         return await json_answer(request, _encode({"results": (await shown([done]))[0]}))
@@ -257,8 +263,8 @@ def routes(
     @delete(HELD, status_code=204, opt={"staff": ANYBODY, "operation": DISCARD})
     async def discard_from_thread_quarantine(request: Request[Any, Any, Any], quarantine_id: str) -> None:
         member, mine = await overseers.of(request)
-        number = await _held(member, mine, quarantine_id)
-        if not await mailroom.discard(number, _actor(member)):
+        found = await _held(member, mine, quarantine_id)
+        if not await gate.discard(found.quarantine_id, _actor(member)):
             raise ApiError(NOT_FOUND)
 
     async def _writer(account_id: int, email: str) -> Contact | None:
@@ -286,14 +292,14 @@ def routes(
             return True
         return person_id is not None and person_id in await _people(member, mine)
 
-    async def _held(member: StaffMember, mine: Sequence[int], text: str) -> int:
-        """Return the number of something in quarantine that somebody may decide on. raises ApiError 404."""
+    async def _held(member: StaffMember, mine: Sequence[int], text: str) -> Quarantined:
+        """Return something in quarantine that somebody may decide on. raises ApiError 404."""
         with db.trouble_is_temporary():
             found = await store.held(pool, wire.number_of(text))
             his = found is not None and await _may(member, mine, found.account_id, found.person_id)
         if found is None or not his:
             raise ApiError(NOT_FOUND)
-        return found.quarantine_id
+        return found
 
     return [
         get_own_thread,
@@ -328,6 +334,7 @@ _REFUSED = {
     NO_READER: missing(f"contact: {NO_READER}"),
     NO_ADDRESS: Problem(409, "resource conflict", NO_ADDRESS, "1602"),
     TOO_MUCH: Problem(413, "Request entity too large", TOO_MUCH),
+    TOO_OFTEN: Problem(429, "Too many requests", TOO_OFTEN),
 }
 _NOT_VOID = {
     NO_REASON: missing(f"reason: {NO_REASON}"),
@@ -371,8 +378,9 @@ WRITE = Operation(
             "attachments": FILES,
         },
     },
-    errors=(NOT_FOUND, _WHO, _REFUSED[NO_WORDS], _REFUSED[TOO_MUCH]),
+    errors=(NOT_FOUND, _WHO, _REFUSED[NO_WORDS], _REFUSED[TOO_MUCH], _REFUSED[TOO_OFTEN]),
     limits=(
+        Limit("messages of an account within an hour", MOST_AN_HOUR, "messages", "429"),
         Limit("text", LONGEST_BODY, "characters", "400 (1200)"),
         Limit("files of a thread together", MOST_ATTACHED, "bytes", "413"),
     ),
@@ -415,7 +423,7 @@ ANSWER = Operation(
             "contact": {"type": "string", "maxLength": 254},
         },
     },
-    errors=(FORBIDDEN, NOT_FOUND, _BY, _WHO, *_REFUSED.values()),
+    errors=(FORBIDDEN, NOT_FOUND, _BY, _WHO, *(_REFUSED[one] for one in (NO_WORDS, NO_READER, NO_ADDRESS))),
     example={"text": "We have raised your limit; it holds from now on.", "contact": "kim@example.com"},
 )
 COUNT = Operation(
@@ -446,21 +454,23 @@ LIST_HELD = Operation(
     "List mail and voicemail for TAMs that nobody has vouched for",
     {200: ("the latest first", _LISTED)},
     errors=(FORBIDDEN,),
+    description="`candidates` are the contacts, in accounts that you oversee, with the address or verified number of the sender.",
 )
 RELEASE = Operation(
     "Let it into the thread of an account",
     {200: ("the message: an answer is owed since it was received", _RESULTS)},
+    description="Without `contact` it is the word of the account's contact with the address or verified number of the sender.",
     parameters=(_path("quarantine_id"),),
     body={
         "type": "object",
-        "required": ["account_id", "contact"],
+        "required": ["account_id"],
         "properties": {
             "account_id": {"type": "integer", "minimum": 1, "maximum": 2_147_483_647},
             "contact": {"type": "string", "maxLength": 254},
         },
     },
     errors=(FORBIDDEN, NOT_FOUND, _WHO, _WHOSE),
-    example={"account_id": 3, "contact": "kim@example.com"},
+    example={"account_id": 3},
 )
 DISCARD = Operation(
     "Throw it away",

@@ -5,6 +5,7 @@ The log keeps what the type has as fields; ids of the other platform stay as tex
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -99,11 +100,13 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def read_line(raw: bytes, *, account_id: int, subaccount_id: int, any_subaccount: bool, received_at: datetime) -> Taken | Faulty:
+def read_line(
+    raw: bytes, *, account_id: int, subaccount_id: int, subaccounts: AbstractSet[int] | None, received_at: datetime
+) -> Taken | Faulty:
     """Return the event of a line that is not blank.
 
-    any_subaccount   the line may name a subaccount
-    received_at      when the batch came: what is a day older than that is not taken
+    subaccounts   that the account has, and the line may name; None: it may name none
+    received_at   when the batch came: what is a day older than that is not taken
     """
     try:
         wrapper = _decode(raw).get("msys")
@@ -134,11 +137,13 @@ def read_line(raw: bytes, *, account_id: int, subaccount_id: int, any_subaccount
     kind = TYPES.get(_text(fields["type"]))
     if kind is None or CLASS_OF[kind] != group:
         return Faulty(f"'{_short(_text(fields['type']))}' is no type of {group}")
-    if any_subaccount:
+    if subaccounts is not None:
         named = _text(fields.get("subaccount_id"))
         if named and not (named.isascii() and named.isdigit() and len(named) <= 10 and int(named) < 1 << 31):
             return Faulty("subaccount_id must be a number")
         subaccount_id = int(named) if named else subaccount_id
+        if subaccount_id and subaccount_id not in subaccounts:  # nobody could see its events, until somebody got that number
+            return Faulty(f"this account has no subaccount {subaccount_id}")
     if any(_too_deep(fields.get(name)) for name in _OBJECTS):
         return Faulty(f"the event is nested deeper than {MOST_DEPTH} levels")
     detail = _encode(_detail(kind, fields, event_id, message_id))
@@ -187,7 +192,7 @@ def ingest_samples(wanted: frozenset[str] | None) -> list[dict[str, Any]]:
         {
             name: kind.wire if name == "type" else "1778000000" if name == "timestamp" else FIELDS[name][1]
             for name in dict.fromkeys((*REQUIRED, *names, *(() if set(METHODS) & set(names) else METHODS[:1])))
-            if name not in ("customer_id", "rcpt_hash")
+            if name not in ("customer_id", "subaccount_id", "rcpt_hash")
         }
         for kind, names in FIELDS_OF.items()
         if kind not in INGEST_TYPES and (wanted is None or kind.wire in wanted)

@@ -14,7 +14,7 @@ from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules import closing, standing, urgency
 from homing.support.cases.rules.clockwork import clocks_of
 from homing.support.cases.rules.decision import Bar, Decision, No
-from homing.support.cases.steps import Step
+from homing.support.cases.steps import Step, call_of
 from homing.support.cases.types import Actor, CaseKind, Purpose, Verdict
 from homing.support.clocks.rules.cadence import Cadence
 from homing.support.clocks.types import ClockLog, Kind
@@ -122,6 +122,9 @@ class Course:
         """Staff enters the cadence that it has read back to a contact on a recorded call, and that he agreed to."""
 
         async def decide(step: Step) -> Decision:
+            call = await call_of(step, evidence)
+            if isinstance(call, No):
+                return call
             return urgency.read_back(
                 step.case,
                 cadence,
@@ -130,6 +133,7 @@ class Course:
                 at=step.at,
                 effective_at=effective_at,
                 evidence=evidence,
+                call=call,
             )
 
         return await self._desk.act(case_id, by, decide)

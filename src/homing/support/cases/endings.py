@@ -10,7 +10,7 @@ from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules import closing
 from homing.support.cases.rules.clockwork import clocks_of
 from homing.support.cases.rules.decision import Bar, Decision, No
-from homing.support.cases.steps import Step
+from homing.support.cases.steps import Step, call_of
 from homing.support.cases.types import SYSTEM, Actor, Channel, Incoming, Method, Purpose, Side, Verified
 from homing.support.clocks.types import Kind
 
@@ -105,12 +105,16 @@ class Endings:
                 found = await _written_by(step, evidence, contact)
                 if not found:
                     return No(Bar.WHAT, "evidence is the number of a message of this contact in this case")
+            call = await call_of(step, evidence) if method is Method.CALL else ""
+            if isinstance(call, No):
+                return call
             return closing.sign(
                 step.case,
                 version,
                 by=contact_actor(contact),
                 method=method,
                 evidence=evidence[:200],
+                call=call,
                 may=why_not_sign(contact),
                 at=step.at,
                 entered_by=by.person_id,

@@ -200,6 +200,7 @@ class CadenceAccepted(_Event, frozen=True, kw_only=True):
     """The other side agrees.
 
     evidence     of a spoken agreement
+    call         in our own logs, that the evidence names; '': words of the staff about a call outside of them
     contact_id   who agreed; None: the account, by its key
     entered_by   member of the staff who read it back to him on a call
     """
@@ -207,6 +208,7 @@ class CadenceAccepted(_Event, frozen=True, kw_only=True):
     version: int
     effective_at: datetime
     evidence: str = ""
+    call: str = ""
     contact_id: int | None = None
     entered_by: int = 0
 
@@ -239,6 +241,7 @@ class Proposed(_Event, frozen=True, kw_only=True):
 class Signed(_Event, frozen=True, kw_only=True):
     """One side agrees to these exact words.
 
+    call           of a recorded call: its name in our own logs; '': it is outside of them
     entered_by     member of the staff who entered the customer's consent (S3); 0: he signed himself
     dispute_until  until when he can say that he did not
     """
@@ -250,6 +253,7 @@ class Signed(_Event, frozen=True, kw_only=True):
     email: str
     method: Method
     evidence: str = ""
+    call: str = ""
     entered_by: int = 0
     dispute_until: datetime | None = None
 

@@ -13,6 +13,7 @@ from homing.support.cases.happened import Came, Drafted, Undelivered
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules.addresses import Token, Use, link_of, tagged_address
 from homing.support.cases.rules.letters import Facts, Text, compose, due, news
+from homing.support.cases.rules.resolution import said_on
 from homing.support.cases.sending import NOT_SENT, Mail, Round
 from homing.support.cases.types import TO_AGREE, TO_SIGN, Case, Message, Proposal, Purpose, Side
 from homing.support.clocks import store as clocks
@@ -126,7 +127,7 @@ class Post(Round[Letter]):
             cadence=next((in_words(one.cadence) for one in case.agreements if one.version == letter.version), ""),
             step_down=case.downgrade[2] if case.downgrade is not None and case.downgrade[0] == letter.version else "",
             numbers=self._numbers,
-            evidence=f"{entered[-1].method.value}: {entered[-1].evidence}" if entered else "",
+            evidence=said_on(entered[-1]) if entered else "",
             undelivered=await self._undelivered(letter, case) if letter.purpose is Purpose.UNDELIVERED else "",
             news=await self._what_happened(letter) if letter.purpose is Purpose.STAFF else "",
         )

@@ -60,11 +60,12 @@ SELECT coalesce(max(number), 0) FROM case_messages WHERE case_id = :case_id;
 
 -- name: add_message!
 -- Keep what somebody wrote.
--- writes: case_messages
-INSERT INTO case_messages (case_id, number, side, actor, author, channel, purpose, verified, automatic, sender, subject, body,
+-- writes: case_messages; reads: cases
+INSERT INTO case_messages (account_id, case_id, number, side, actor, author, channel, purpose, verified, automatic, sender, subject, body,
                            remark, message_id, in_reply_to, received_at, dedupe)
-VALUES (:case_id, :number, :side, :actor, :author, :channel, :purpose, :verified, :automatic, :sender, :subject, :body,
-        :remark, :message_id, :in_reply_to, :received_at, :dedupe);
+SELECT account_id, case_id, :number, :side, :actor, :author, :channel, :purpose, :verified, :automatic, :sender, :subject, :body,
+       :remark, :message_id, :in_reply_to, :received_at::timestamptz, :dedupe::bytea
+FROM cases WHERE case_id = :case_id;
 
 -- name: add_attachment!
 -- Keep a file of a message.
@@ -338,3 +339,21 @@ WHERE x.done_at IS NULL AND x.due_at <= :now ORDER BY x.due_at LIMIT 1 FOR UPDAT
 -- writes: case_extracts
 UPDATE case_extracts SET done_at = :done_at, due_at = coalesce(:due_at, due_at)
 WHERE case_id = :case_id AND seq = :seq AND after_s = :after_s;
+
+-- name: our_calls
+-- Calls and recordings in our logs that a name may mean: a reference or number of ours, or the carrier's id.
+-- reads: line_calls, line_obligations, line_attempts, line_recordings, thread_calls
+SELECT c.account_id, 'call ' || c.reference AS name FROM line_calls c
+WHERE c.source = 'call' AND :what::text <> 'recording'
+  AND (c.call_id = :name::text OR c.reference = upper(:name::text) OR (:what::text = 'call' AND c.intake_id = :number::bigint))
+UNION ALL
+SELECT c.account_id, 'call-back of ' || c.reference AS name
+FROM line_attempts a JOIN line_obligations o USING (obligation_id) JOIN line_calls c USING (intake_id)
+WHERE :what::text <> 'recording' AND :name::text IN (a.call_id, a.rep_call_id)
+UNION ALL
+SELECT t.account_id, 'call ' || t.call_ref || ' to the TAM' AS name FROM thread_calls t
+WHERE :what::text <> 'recording' AND t.call_id = :name::text
+UNION ALL
+SELECT c.account_id, 'recording ' || r.recording_id || ' of ' || c.reference AS name
+FROM line_recordings r JOIN line_calls c USING (intake_id)
+WHERE r.sid = :name::text OR (:what::text = 'recording' AND r.recording_id = :number::bigint);

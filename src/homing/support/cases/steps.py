@@ -16,6 +16,8 @@ from homing.support.cases import letter_store, store
 from homing.support.cases.happened import Event, Opened, Payload
 from homing.support.cases.rules import chain, waking
 from homing.support.cases.rules.clockwork import clocks_of
+from homing.support.cases.rules.decision import No
+from homing.support.cases.rules.evidence import heard_on, named
 from homing.support.cases.rules.fold import apply, fold
 from homing.support.cases.rules.owed import Owed, Who, owed_for
 from homing.support.cases.rules.urgency import due_cadences
@@ -213,6 +215,14 @@ class Step:
             case _:
                 tam = await self.tam()
                 return [] if tam is None else [(tam.acting.person_id, tam.acting.email)]
+
+
+async def call_of(step: Step, evidence: str) -> str | No:
+    """Return the call of ours that evidence names, as it is kept; '': it is outside of our logs; or why it cannot be that one."""
+    wanted = named(evidence)
+    if wanted is None:
+        return ""
+    return heard_on(wanted, await store.our_calls(step.connection, wanted), account_id=step.account_id)
 
 
 async def take(connection: db.Executor, case_id: int, legal: LegalClock) -> Step | None:

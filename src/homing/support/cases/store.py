@@ -10,6 +10,7 @@ import msgspec
 from homing.ground import db
 from homing.support.cases.happened import Event
 from homing.support.cases.rules import chain
+from homing.support.cases.rules.evidence import Named, OurCall
 from homing.support.cases.types import (
     Attachment,
     Case,
@@ -275,6 +276,12 @@ async def messages_of(executor: db.Executor, case_id: int) -> list[Message]:
         async for one in _sql.attachments_of(executor, case_id=case_id):
             files.setdefault(one["message"], []).append(_attachment(one))
         return [_message(one, files.get(one["number"], ())) async for one in _sql.messages_of(executor, case_id=case_id)]
+
+
+async def our_calls(executor: db.Executor, wanted: Named) -> list[OurCall]:
+    """Return the calls and recordings in our logs that a name may mean."""
+    rows = _sql.our_calls(executor, what=wanted.what, name=wanted.name, number=wanted.number)
+    return [OurCall(account_id=row["account_id"], name=row["name"]) async for row in rows]
 
 
 async def message(executor: db.Executor, case_id: int, number: int) -> Message | None:

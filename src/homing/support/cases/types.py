@@ -189,7 +189,11 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose agreement to which words. void: a newer version, a refusal or a dispute came after it."""
+    """Whose agreement to which words.
+
+    call   of a recorded call: its name in our own logs; '': it is outside of them
+    void   a newer version, a refusal or a dispute came after it
+    """
 
     version: int
     sha256: str
@@ -198,6 +202,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     method: Method
     evidence: str
+    call: str = ""
     at: datetime
     entered_by: int = 0
     dispute_until: datetime | None = None
@@ -205,13 +210,21 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """A cadence that one side proposed. effective_at None: the other has not accepted it."""
+    """A cadence that one side proposed.
+
+    effective_at   None: the other has not accepted it
+    evidence       of one that was agreed on a call; call: its name in our own logs, '': it is outside of them
+    entered_by     member of the staff who entered it; 0: the other side accepted it itself
+    """
 
     version: int
     cadence: Cadence
     side: Side
     effective_at: datetime | None = None
     began: bool = False
+    evidence: str = ""
+    call: str = ""
+    entered_by: int = 0
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,6 +49,10 @@ class LineAddresses:
         """Return an address of a call that wakes somebody."""
         return self._at(f"pages/{page_id}/{what}", **({"n": turn} if what == "key" else {}))
 
+    def code(self, code_id: int, what: str) -> str:
+        """Return an address of a call that reads a code out to a contact."""
+        return self._at(f"codes/{code_id}/{what}")
+
     def test(self) -> str:
         """Return what the outer leg of a test call asks."""
         return self._at(f"{self.folder}/test")

@@ -225,6 +225,22 @@ class Delivered(_Event, frozen=True, kw_only=True):
     how: str
 
 
+class VoidAsked(_Event, frozen=True, kw_only=True):
+    """One of two people says that an answer was never owed. clock: its number among those of the record."""
+
+    clock: int
+    person_id: int
+    reason: str
+
+
+class ClockVoided(_Event, frozen=True, kw_only=True):
+    """Two people say so: the clock does not count."""
+
+    clock: int
+    people: tuple[str, str]
+    reason: str
+
+
 Payload = (
     Began
     | Sent
@@ -256,6 +272,8 @@ Payload = (
     | SupersededBy
     | Dispatched
     | Delivered
+    | VoidAsked
+    | ClockVoided
 )
 
 

@@ -83,6 +83,12 @@ async def failed(executor: db.Executor, letter: Letter, *, due_at: datetime, tro
         await _sql.letter_failed(executor, letter_id=letter.letter_id, due_at=due_at, trouble=trouble)
 
 
+async def one(executor: db.Executor, letter_id: int) -> Letter | None:
+    """Return one letter."""
+    row = await _sql.one_letter(executor, letter_id=letter_id)
+    return None if row is None else _letter(row)
+
+
 async def of_record(executor: db.Executor, record_id: int) -> list[Letter]:
     """Return the letters of a record, in order."""
     with db.trouble_is_temporary():

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from homing.ground import db
+from homing.support.cases.rules.addresses import Token, Use, tagged_address
 from homing.support.cases.sending import NOT_SENT, Mail, Round
 from homing.support.cases.types import Side
 from homing.support.clocks.store import LegalClock
@@ -22,14 +23,26 @@ class Post(Round[Letter]):
 
     address      that they come from; they are answered to it where the customer's TAM has no address of his own
     answers_to   finds that one
+    token        keyed digest of 16 bytes, as for mail of threads: it signs what answers to that one come to
     """
 
-    def __init__(self, pool: db.Pool, desk: Desk, legal: LegalClock, mail: Mail, *, address: str, answers_to: AnswersTo) -> None:
+    def __init__(
+        self,
+        pool: db.Pool,
+        desk: Desk,
+        legal: LegalClock,
+        mail: Mail,
+        *,
+        address: str,
+        answers_to: AnswersTo,
+        token: Token,
+    ) -> None:
         super().__init__(pool, legal, room="tam")
         self._desk = desk
         self._mail = mail
         self._address = address
         self._answers_to = answers_to
+        self._token = token
 
     async def _claim(self, now: datetime) -> list[Letter]:
         return await letter_store.claim(self._pool, now=now, until=now + CLAIM, limit=AT_ONCE)
@@ -45,7 +58,8 @@ class Post(Round[Letter]):
         # Whoever disputes what was agreed in his name does not do so with the TAM alone, who wrote it down.
         for_tam = letter.side is Side.CUSTOMER and letter.purpose is not Purpose.CONSENT
         own = await self._answers_to(self._pool, letter.account_id, now) if for_tam else None
-        headers = {"Message-ID": f"<{message_id}>", "Reply-To": own or self._address}
+        answers = tagged_address(own, Use.PROGRAMME, letter.letter_id, self._token) if own else self._address
+        headers = {"Message-ID": f"<{message_id}>", "Reply-To": answers}
         before = await letter_store.references(self._pool, letter) if letter.record_id is not None else []
         if before:
             headers["In-Reply-To"] = f"<{before[0]}>"

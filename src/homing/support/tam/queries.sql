@@ -161,6 +161,11 @@ WHERE letter_id = :letter_id AND sent_at IS NULL RETURNING letter_id;
 -- writes: tam_letters
 UPDATE tam_letters SET due_at = :due_at, trouble = :trouble, claimed_until = NULL WHERE letter_id = :letter_id AND sent_at IS NULL;
 
+-- name: one_letter^
+-- One letter.
+-- reads: tam_letters
+SELECT * FROM tam_letters WHERE letter_id = :letter_id;
+
 -- name: letters_of
 -- The letters of a record, in order.
 -- reads: tam_letters

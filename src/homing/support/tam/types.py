@@ -191,6 +191,14 @@ class ScopeDecision(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_at: datetime | None = None
 
 
+class Void(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of the staff says that an answer was never owed. clock: its number among those of the record."""
+
+    clock: int
+    person_id: int
+    reason: str
+
+
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """A day of a stage held against its volume and limits."""
 
@@ -298,6 +306,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     done        numbers of tasks or actions
     stage       of a migration plan that runs, from 1
     stage_on    the first day on which that stage can be judged
+    voided      numbers of clocks that two people made void; voids: who asked for it first
     """
 
     record_id: int
@@ -337,6 +346,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     delivered_how: str = ""
     acknowledged_at: datetime | None = None
     acknowledged_by: str = ""
+    voids: tuple[Void, ...] = ()
+    voided: frozenset[int] = frozenset()
 
     @property
     def in_force(self) -> Version | None:

@@ -5,7 +5,7 @@ a person's answer to it was accepted for delivery, or was given by telephone; ma
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -16,6 +16,7 @@ from homing.ground import db
 from homing.hours.rules import measure
 from homing.hours.types import Open, ServiceZone
 from homing.support.cases.rules.decision import has_words
+from homing.support.cases.rules.threading import MOST_AN_HOUR
 from homing.support.cases.types import Channel, Incoming, Purpose, Side, Verified
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.pins import pins_of, promise
@@ -25,11 +26,13 @@ from homing.support.threads import store
 from homing.support.threads.rules.placing import MOST_ATTACHED
 from homing.support.threads.types import ANSWERS, OWES, SUBJECT, Letter, Message, Sort, Void, WayKind
 
+_HOUR = timedelta(hours=1)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 NO_WORDS = "write something"
 NO_READER = "name the contact who is to be answered"
 NO_ADDRESS = "this TAM has no address that an answer could come from; `homing tam address` gives him one"
 TOO_MUCH = "the files of this thread are too large together"
+TOO_OFTEN = f"your TAM takes {MOST_AN_HOUR} messages an hour from you; write again later, or phone if your mail is failing now"
 NO_REASON = "say why: a duplicate, a test, spam"
 NOTHING_OWED = "no answer is promised to this message, or it is void already"
 ANOTHER = "another person has to say so too"
@@ -90,6 +93,10 @@ class Threads:
             return NO_WORDS
         with db.trouble_is_temporary():
             async with self._pool.acquire() as connection, connection.transaction():
+                await store.hold_thread(connection, account_id)
+                since = await self.legal.now(connection) - _HOUR
+                if await store.written_since(connection, account_id, since) >= MOST_AN_HOUR:
+                    return TOO_OFTEN
                 if incoming.attachments and await store.attached_bytes(connection, account_id) > MOST_ATTACHED:
                     return TOO_MUCH
                 made = await self.word_in(connection, account_id, incoming, sort=Sort.WORD, contact_id=contact_id)

@@ -21,12 +21,12 @@ from homing.support.cases.rules import addresses
 from homing.support.cases.rules.addresses import Token, Use
 from homing.support.cases.rules.reading import MailIn, read_mail
 from homing.support.cases.rules.threading import MOST_AN_HOUR
-from homing.support.cases.types import Actor, Channel, Incoming, Purpose, Side, Verified
-from homing.support.threads import own_number_store as calls
+from homing.support.cases.types import Channel, Incoming, Purpose, Side, Verified
+from homing.support.tam import letter_store as programme
 from homing.support.threads import store
 from homing.support.threads.desk import Threads
 from homing.support.threads.rules.placing import MOST_ATTACHED, Quarantine, place
-from homing.support.threads.types import Letter, Message, Quarantined, Sort, Way, WayKind
+from homing.support.threads.types import Letter, Message, Sort, Way, WayKind
 
 _log = log.get("tam")
 _AT_ONCE = 2  # mails that are being read
@@ -106,26 +106,34 @@ class TamMail:
                 now = await self._threads.legal.now(connection)
                 if await store.mails_from(connection, mail.sender, now - _HOUR) >= MOST_AN_HOUR:
                     return "refused"
-                letter, answered = await self._answered(connection, mail, tag)
+                letter, answered, reader = await self._answered(connection, mail, tag)
                 if letter is not None and letter.side is Side.PROVIDER:
                     return await self._from_staff(connection, raw, mail, way, letter, answered, signed=signed)
                 found = await contacts.by_email(connection, mail.sender) if mail.sender else []
-                where = place(answered, found, await store.served(connection, way, now), automatic=mail.automatic)
+                served = await store.served(connection, way, now)
+                names = await store.names_of(connection, found, served)
+                where = place(answered, found, served, automatic=mail.automatic, names=names)
                 if isinstance(where, Quarantine):
                     return await self._quarantine(connection, raw, mail, way, where)
-                theirs = letter is not None and letter.email == mail.sender
-                verified = Verified.DKIM if signed else Verified.ADDRESS if theirs else Verified.NONE
+                verified = Verified.DKIM if signed else Verified.ADDRESS if reader == mail.sender else Verified.NONE
                 await self._word(connection, mail, where.contact, verified)
         return "word"
 
-    async def _answered(self, connection: db.Executor, mail: MailIn, tag: str) -> tuple[Letter | None, int | None]:
-        """Return the letter whose signed address a mail came to, and the account in whose thread it answers something."""
+    async def _answered(self, connection: db.Executor, mail: MailIn, tag: str) -> tuple[Letter | None, int | None, str | None]:
+        """Return the letter of a thread that a mail answers, the account that it is about, and who was sent its signed address.
+
+        The signed address says it, of a thread or of the programme; else the Message-IDs of whatever this account was sent.
+        """
         tagged = addresses.read_tag(tag, self._token)
+        if tagged is not None and tagged.use is Use.PROGRAMME:
+            sent = await programme.one(connection, tagged.letter_id)
+            if sent is not None and sent.side is Side.CUSTOMER:
+                return None, sent.account_id, sent.email
         letter = None if tagged is None or tagged.use is not Use.REPLY else await store.letter(connection, tagged.letter_id)
         if letter is not None:
             message = await store.message_by_id(connection, letter.message_id)
-            return letter, None if message is None else message.account_id
-        return None, await store.account_of_mail_ids(connection, mail.answers)
+            return letter, None if message is None else message.account_id, letter.email
+        return None, await store.account_of_mail_ids(connection, mail.answers), None
 
     async def _word(self, connection: db.Executor, mail: MailIn, contact: Contact, verified: Verified) -> Message:
         incoming = said(mail, contact, verified=verified)
@@ -187,53 +195,3 @@ class TamMail:
             dedupe=mail.dedupe,
         )
         return "quarantined"
-
-    async def release(self, quarantine_id: int, by: Actor, *, contact: Contact) -> Message | None:
-        """Let a mail or voicemail in that a person vouches for; an answer is owed since it was received. None: none waits."""
-        with db.trouble_is_temporary():
-            async with self._pool.acquire() as connection, connection.transaction():
-                taken = await store.take_quarantined(connection, quarantine_id)
-                if taken is None:
-                    return None
-                held, raw = taken
-                if held.call_ref is not None:
-                    made = await self._voicemail(connection, held, contact)
-                else:
-                    mail = await asyncio.to_thread(read_mail, raw, null_sender=False)
-                    incoming = msgspec.structs.replace(said(mail, contact, verified=Verified.STAFF), automatic=False, dedupe=None)
-                    made = await self._threads.word_in(
-                        connection,
-                        contact.account_id,
-                        incoming,
-                        sort=Sort.WORD,
-                        contact_id=contact.contact_id,
-                        received_at=held.received_at,
-                    )
-                at = await self._threads.legal.now(connection)
-                await store.decide(connection, quarantine_id, at=at, by=by.name, account_id=contact.account_id)
-        self._threads.news()
-        return made
-
-    async def _voicemail(self, connection: db.Executor, held: Quarantined, contact: Contact) -> Message:
-        call = await calls.call(connection, held.call_ref or 0)
-        assert call is not None
-        await calls.put_owner(connection, call.call_ref, account_id=contact.account_id, contact_id=contact.contact_id)
-        return await self._threads.word_in(
-            connection,
-            contact.account_id,
-            calls.voicemail(call, contact, verified=Verified.STAFF),
-            sort=Sort.VOICEMAIL,
-            contact_id=contact.contact_id,
-            received_at=held.received_at,
-            call_ref=call.call_ref,
-        )
-
-    async def discard(self, quarantine_id: int, by: Actor) -> bool:
-        """Throw it away; False: it does not wait. The recording of a voicemail stays until its time is over."""
-        with db.trouble_is_temporary():
-            async with self._pool.acquire() as connection, connection.transaction():
-                if await store.take_quarantined(connection, quarantine_id) is None:
-                    return False
-                at = await self._threads.legal.now(connection)
-                await store.decide(connection, quarantine_id, at=at, by=by.name, account_id=None)
-        return True

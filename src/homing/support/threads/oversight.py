@@ -88,7 +88,7 @@ async def stream(
     with db.trouble_is_temporary():
         now = await legal.now(executor)
         until = now if cursor is None else min(moment_of(cursor.until), now)
-        mine = sorted(account_ids)
+        mine = sorted(set(account_ids))
         after = None if cursor is None else cursor.place
         at_risk = [] if after is not None and after.is_news else await _at_risk(executor, mine, until, unnamed=unnamed)
         news = await _news(executor, mine, after, until, limit + 1)
@@ -97,10 +97,8 @@ async def stream(
         shown = {item.account_id for item in items if item.account_id is not None}
         if cursor is None and len(mine) <= MOST_NAMED:
             shown.update(mine)
-        watched = [
-            Watched(account_id=one, name=names.get(one, ""), tam=await contracts.tam_at(executor, one, now))
-            for one in sorted(shown)
-        ]
+        tams = await contracts.tams_at(executor, sorted(shown), now)
+        watched = [Watched(account_id=one, name=names.get(one, ""), tam=tams.get(one)) for one in sorted(shown)]
     following = Cursor(place_of(items[-1]), micros(until)) if more else None
     return Stream(at=until, watched=tuple(watched), items=tuple(items), next=following)
 

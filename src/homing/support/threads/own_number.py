@@ -32,7 +32,7 @@ from homing.support.threads.desk import Threads, hours_at, sooner
 from homing.support.threads.own_addresses import OwnNumberAddresses
 from homing.support.threads.rules import own_number as script
 from homing.support.threads.rules.own_number import OwnFacts, OwnHeard
-from homing.support.threads.rules.placing import whose
+from homing.support.threads.rules.placing import several, whose
 from homing.support.threads.types import OwnCall, OwnStep, Sort, Way
 
 log = get("tam")
@@ -266,11 +266,7 @@ class OwnNumber:
         self, connection: db.Executor, way: Way | None, caller: str, at: datetime
     ) -> tuple[int | None, Contact | None]:
         """Return the account that a call is about, and who calls: by the account's own number, or a contact's."""
-        known = [
-            one
-            for one in (await contacts.by_phone(connection, caller) if caller else [])
-            if any(phone.number == caller and phone.verified_at is not None for phone in one.phones)
-        ]
+        known = await _known(connection, caller)
         if way is not None and way.account_id is not None:
             return way.account_id, next((one for one in known if one.account_id == way.account_id), None)
         contact = whose(known, await thread_store.served(connection, way, at))
@@ -369,15 +365,19 @@ class OwnNumber:
         await store.put_call(connection, one)
         if one.account_id is None:
             if sort is Sort.VOICEMAIL:
+                way = await thread_store.way(connection, one.called)
+                known = await _known(connection, one.caller)
+                names = await thread_store.names_of(connection, known, await thread_store.served(connection, way, now))
+                nobody = "nobody's contact has verified the number that called"
                 await thread_store.quarantine(
                     connection,
                     received_at=now,
-                    way=await thread_store.way(connection, one.called),
+                    way=way,
                     person_id=one.person_id,
                     account_id=None,
                     sender=one.caller,
                     subject="voicemail",
-                    reason="nobody's contact has verified the number that called",
+                    reason=several("the number that called is verified for contacts of", names) if known else nobody,
                     call_ref=one.call_ref,
                 )
             return one
@@ -441,3 +441,9 @@ def _refuse_if_over(one: OwnCall, now: datetime) -> None:
 
 def _telephone(person: StaffMember | None) -> tuple[int, str] | None:
     return None if person is None or not person.phone or person.left_at is not None else (person.person_id, person.phone)
+
+
+async def _known(connection: db.Executor, caller: str) -> list[Contact]:
+    """Return the contacts who have verified a number, in whichever account."""
+    found = await contacts.by_phone(connection, caller) if caller else []
+    return [one for one in found if any(phone.number == caller and phone.verified_at is not None for phone in one.phones)]

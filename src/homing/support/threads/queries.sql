@@ -138,15 +138,26 @@ SELECT (SELECT count(*) FROM thread_messages
         WHERE sender = :sender AND received_at > :since AND channel = 'e-mail' AND side = 'customer')
      + (SELECT count(*) FROM thread_quarantine WHERE sender = :sender AND received_at > :since);
 
+-- name: written_since$
+-- How often the customer wrote over the API since a moment.
+-- reads: thread_messages
+SELECT count(*) FROM thread_messages
+WHERE account_id = :account_id AND received_at > :since AND channel = 'api' AND side = 'customer';
+
 -- name: account_of_mail_ids$
--- The account in whose thread one of these mails is, the latest first.
--- reads: thread_messages, thread_letters
+-- The account that one of these mails is about, the latest first: of a thread, of the programme, of a case.
+-- reads: thread_messages, thread_letters, tam_letters, case_letters, cases
 SELECT found.account_id FROM (
-    SELECT m.account_id, m.message_id FROM thread_messages m WHERE m.mail_id = ANY(:ids::text[]) AND m.mail_id <> ''
+    SELECT m.account_id, m.received_at AS at FROM thread_messages m WHERE m.mail_id = ANY(:ids::text[]) AND m.mail_id <> ''
     UNION ALL
-    SELECT m.account_id, m.message_id FROM thread_letters l JOIN thread_messages m USING (message_id)
+    SELECT m.account_id, l.made_at AS at FROM thread_letters l JOIN thread_messages m USING (message_id)
     WHERE l.mail_id = ANY(:ids::text[]) AND l.mail_id <> ''
-) found ORDER BY found.message_id DESC LIMIT 1;
+    UNION ALL
+    SELECT l.account_id, l.made_at AS at FROM tam_letters l WHERE l.message_id = ANY(:ids::text[]) AND l.message_id <> ''
+    UNION ALL
+    SELECT c.account_id, l.made_at AS at FROM case_letters l JOIN cases c USING (case_id)
+    WHERE l.message_id = ANY(:ids::text[]) AND l.message_id <> ''
+) found ORDER BY found.at DESC LIMIT 1;
 
 -- name: add_letter$
 -- A mail that is owed to one person; returns its number.

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
+from homing.accounts import store as accounts
 from homing.contracts import store as contracts
+from homing.contracts.types import Contact
 from homing.ground import db
 from homing.support.cases.types import Attachment, Channel, Incoming, Side, Verified
 from homing.support.clocks.types import Promise
@@ -102,6 +104,13 @@ async def served(executor: db.Executor, one: Way | None, at: datetime) -> list[i
     if one.account_id is not None:
         return [one.account_id]
     return [] if one.person_id is None else await contracts.accounts_of_tam(executor, one.person_id, at)
+
+
+async def names_of(executor: db.Executor, found: Sequence[Contact], served: Collection[int]) -> dict[int, str]:
+    """Return the names of those accounts of a way that somebody is a contact of, where they are several; else nothing."""
+    mine = sorted({one.account_id for one in found} & set(served))
+    known = [await accounts.account_by_id(executor, one) for one in mine] if len(mine) > 1 else []
+    return {one.account_id: one.name for one in known if one is not None}
 
 
 # messages ---------------------------------------------------------------------------------------------------------------
@@ -248,8 +257,14 @@ async def mails_from(executor: db.Executor, sender: str, since: datetime) -> int
     return count
 
 
+async def written_since(executor: db.Executor, account_id: int, since: datetime) -> int:
+    """Return how often the customer wrote over the API since a moment."""
+    count: int = await _sql.written_since(executor, account_id=account_id, since=since)
+    return count
+
+
 async def account_of_mail_ids(executor: db.Executor, ids: Sequence[str]) -> int | None:
-    """Return the account in whose thread one of these mails is."""
+    """Return the account that one of these mails is about."""
     found: int | None = await _sql.account_of_mail_ids(executor, ids=list(ids)) if ids else None
     return found
 

@@ -2,6 +2,7 @@
 
     help+r123-<16 hex digits>@support.example    answers to letter 123
     help+a123-<16 hex digits>@support.example    agrees to what letter 123 proposes; it serves once
+    tina+p123-<16 hex digits>@support.example    answers to letter 123 of the TAM's programme
 
 Digits and letters only, read without regard to case: some hosts change the case of what they return.
 """
@@ -13,7 +14,7 @@ from enum import StrEnum
 
 import msgspec
 
-_TAG = re.compile(r"([ar])([0-9]{1,18})-([0-9a-f]{16})", re.ASCII | re.IGNORECASE)
+_TAG = re.compile(r"([arp])([0-9]{1,18})-([0-9a-f]{16})", re.ASCII | re.IGNORECASE)
 _LINK = re.compile(r"([0-9]{1,18})-([0-9a-f]{32})", re.ASCII)
 _SUBJECT = re.compile(r"\[case #?([0-9]{1,12})\]", re.IGNORECASE)
 
@@ -25,6 +26,7 @@ class Use(StrEnum):
 
     REPLY = "r"
     AGREE = "a"
+    PROGRAMME = "p"
 
 
 class Tagged(msgspec.Struct, frozen=True):

@@ -71,11 +71,13 @@ def sign(
     may: str,
     at: datetime,
     words: str = "",
+    call: str = "",
     entered_by: int = 0,
     dispute_until: datetime | None = None,
 ) -> Decision:
     """One side agrees. Where words contradict it, it is a draft until confirmed (S6).
 
+    call  of a recorded call: its name in our own logs; '': it is outside of them
     may   why this person may not sign for his side at all, in a sentence; '' where he may (S4)
     """
     over = why_over(case)
@@ -100,6 +102,7 @@ def sign(
         email=by.email,
         method=method,
         evidence=evidence,
+        call=call,
         entered_by=entered_by,
         dispute_until=dispute_until,
     )

@@ -136,8 +136,9 @@ def _changes(case: Case, event: Event, at: datetime) -> dict[str, Any]:
             return {"restored_at": at}
         case CadenceProposed(version=version, cadence=cadence):
             return {"agreements": (*case.agreements, Agreement(version=version, cadence=cadence, side=event.side))}
-        case CadenceAccepted(version=version, effective_at=effective_at):
-            return {"agreements": _agreements(case, version, effective_at=effective_at)}
+        case CadenceAccepted(version=version, effective_at=effective_at) as accepted:
+            spoken = {name: getattr(accepted, name) for name in ("evidence", "call", "entered_by")} if accepted.entered_by else {}
+            return {"agreements": _agreements(case, version, effective_at=effective_at, **spoken)}
         case CadenceBegan(version=version):
             return {"agreements": _agreements(case, version, began=True)}
         case Reclassified(kind=kind):

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from homing.support.cases.happened import Signed
-from homing.support.cases.types import Proposal, Side, Signature
+from homing.support.cases.types import Method, Proposal, Side, Signature
 
 LONGEST_TEXT = 10_000
 # S6: what under an approval makes it doubtful. A false alarm costs the customer one more click.
@@ -83,10 +83,20 @@ def signature(signed: Signed, at: datetime) -> Signature:
         email=signed.email,
         method=signed.method,
         evidence=signed.evidence,
+        call=signed.call,
         at=at,
         entered_by=signed.entered_by,
         dispute_until=signed.dispute_until,
     )
+
+
+def said_on(entered: Signature) -> str:
+    """Return by what a consent was entered, in words: of a call also whether it stands in our own logs."""
+    if entered.method is not Method.CALL:
+        return f"{entered.method.value}: {entered.evidence}"
+    if entered.call:
+        return f"recorded {entered.call}"
+    return f"a recorded call outside of our own logs: {entered.evidence}"
 
 
 def is_agreed(proposal: Proposal, signatures: Sequence[Signature]) -> bool:

@@ -105,9 +105,20 @@ def _no_cadence(case: Case, cadence: Cadence) -> No | None:
 
 
 def read_back(
-    case: Case, cadence: Cadence, *, by: Actor, contact_id: int, at: datetime, effective_at: datetime | None, evidence: str
+    case: Case,
+    cadence: Cadence,
+    *,
+    by: Actor,
+    contact_id: int,
+    at: datetime,
+    effective_at: datetime | None,
+    evidence: str,
+    call: str = "",
 ) -> Decision:
-    """Both sides agreed on a call, and our side has read it back: proposal and acceptance at once (model, 4.3.5)."""
+    """Both sides agreed on a call, and our side has read it back: proposal and acceptance at once (model, 4.3.5).
+
+    call   in our own logs, that the evidence names; '': it is outside of them
+    """
     why = _no_cadence(case, cadence)
     if why is not None:
         return why
@@ -118,7 +129,12 @@ def read_back(
     version = len(case.agreements) + 1
     effective = at if effective_at is None else max(at, effective_at)
     accepted = CadenceAccepted(
-        version=version, effective_at=effective, evidence=evidence, contact_id=contact_id, entered_by=by.person_id
+        version=version,
+        effective_at=effective,
+        evidence=evidence,
+        call=call,
+        contact_id=contact_id,
+        entered_by=by.person_id,
     )
     made: list[Payload] = [CadenceProposed(version=version, cadence=cadence, spoken=True), accepted]
     return [*made, CadenceBegan(version=version)] if effective <= at else made

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from homing.support.cases.types import Side
-from homing.support.clocks.types import ClockLog, Kind, Mark, Promise, Started, Stopped, Superseded
+from homing.support.clocks.types import ClockLog, Kind, Mark, Promise, Started, Stopped, Superseded, Voided
 from homing.support.tam.happened import (
     Aborted,
     Acknowledged,
     Agreed,
+    ClockVoided,
     Completed,
     Declined,
     Event,
@@ -62,6 +63,11 @@ class _Clockwork:
             case SupersededBy() | Aborted() | Completed():
                 for kind in list(self.running):
                     self._end(kind, Superseded(at=at, by=type(event.payload).__name__.lower()))
+            case ClockVoided(clock=clock, people=people, reason=reason):
+                kind, marks = self.logs[clock - 1]
+                marks.append(Voided(at=at, people=people, reason=reason))
+                if self.running.get(kind) == clock - 1:
+                    del self.running[kind]
             case _:
                 pass
 

@@ -14,6 +14,7 @@ from homing.support.tam.happened import (
     Advanced,
     Agreed,
     Began,
+    ClockVoided,
     Completed,
     DayJudged,
     Declined,
@@ -38,6 +39,7 @@ from homing.support.tam.happened import (
     TaskDone,
     TopicAdded,
     Versioned,
+    VoidAsked,
 )
 from homing.support.tam.types import (
     Content,
@@ -51,6 +53,7 @@ from homing.support.tam.types import (
     ScopeDecision,
     State,
     Version,
+    Void,
 )
 
 _BEGINS = {
@@ -180,6 +183,10 @@ def _changes(record: Record, event: Event) -> dict[str, Any]:
             return {}
         case Delivered(how=how):
             return {"state": State.DELIVERED, "delivered_how": how}
+        case VoidAsked(clock=clock, person_id=person_id, reason=reason):
+            return {"voids": (*record.voids, Void(clock=clock, person_id=person_id, reason=reason))}
+        case ClockVoided(clock=clock):
+            return {"voided": record.voided | {clock}}
         case _:
             assert_never(event.payload)
 

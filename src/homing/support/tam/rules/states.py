@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from homing.support.cases.rules.decision import Bar, No
+from homing.support.cases.rules.decision import Bar, No, has_words
 from homing.support.cases.types import Actor, Side
 from homing.support.clocks.types import Kind, Promise
 from homing.support.tam.happened import (
@@ -19,6 +19,7 @@ from homing.support.tam.happened import (
     ActionsOpened,
     Advanced,
     Agreed,
+    ClockVoided,
     Completed,
     DayJudged,
     Declined,
@@ -40,6 +41,7 @@ from homing.support.tam.happened import (
     TaskDone,
     TopicAdded,
     Versioned,
+    VoidAsked,
 )
 from homing.support.tam.rules import scope
 from homing.support.tam.rules.checks import day_said
@@ -65,6 +67,7 @@ MOST_VERSIONS = 200
 MOST_TOPICS = 50
 MOST_ACTIONS = 100
 MOST_PER_DAY = 1_000_000_000
+LONGEST_REASON = 500  # characters of why a clock is void
 Promises = Mapping[Kind, Promise]
 
 
@@ -352,6 +355,29 @@ def abort(record: Record, reason: str) -> Decision:
     if no := barred(record, Step.ABORT):
         return no
     return [Aborted(reason=reason)] if reason else No(Bar.WHAT, "say in reason why it ends")
+
+
+def void_reply(record: Record, clock: int, kind: Kind | None, *, by: Actor, reason: str) -> Decision:
+    """Say that an answer was never owed; the second person who says so makes its clock void, wherever the record stands.
+
+    clock   number among those of the record; kind: of it, None: there is none
+    """
+    if by.side is not Side.PROVIDER or not by.person_id:
+        return No(Bar.WHO, "two people of the staff make a clock void")
+    if kind is not Kind.TAM_REPLY:
+        return No(
+            Bar.WHAT, f"clock {clock} is no TAM_REPLY of this record; its other clocks end when the customer is asked no more"
+        )
+    if clock in record.voided:
+        return No(Bar.STATE, "that clock is void")
+    if not has_words(reason):
+        return No(Bar.WHAT, "say in reason why: a duplicate, a test")
+    asked = next((one for one in record.voids if one.clock == clock), None)
+    if asked is None:
+        return [VoidAsked(clock=clock, person_id=by.person_id, reason=reason[:LONGEST_REASON])]
+    if asked.person_id == by.person_id:
+        return No(Bar.STATE, "another person has to say so too")
+    return [ClockVoided(clock=clock, people=(f"staff {asked.person_id}", by.name), reason=asked.reason)]
 
 
 # Reviews ----------------------------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def test_the_chance_of_two_is_that_of_the_closed_form(a, b):
     assert chances([a, b])[1] == pytest.approx(exactly(a, b), abs=2e-3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(ARM, min_size=2, max_size=8))
 def test_chances_are_chances_and_do_not_depend_on_the_order(arms):
     found = chances(arms)
@@ -87,7 +87,7 @@ def test_chances_are_chances_and_do_not_depend_on_the_order(arms):
     assert chances(arms[::-1])[::-1] == pytest.approx(found, abs=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.just(50)), min_size=2, max_size=5), st.integers(0, 4))
 def test_one_more_that_opens_never_makes_it_less_sure(arms, place):
     place %= len(arms)

@@ -4,8 +4,10 @@ Rooms import `Connection`, `Pool` and `queries` from here. SQL is in each room's
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -45,10 +47,43 @@ TEMPORARY = (
 )
 
 
+class Statements:
+    """The statements of one file; each becomes an async function of (connection, **arguments) when it is first asked for.
+
+    A process needs a part of them, and starts sooner when it reads no more.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._texts = dict(_named(text))
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            text = self._texts[name]
+        except KeyError:
+            raise AttributeError(f"there is no statement {name}") from None
+        made = getattr(aiosql.from_str(text, "asyncpg", mandatory_parameters=False), name)
+        setattr(self, name, made)
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the names."""
+        return iter(self._texts)
+
+
+_NAME = re.compile(r"^-- name: (\w+)", re.MULTILINE)
+
+
+def _named(text: str) -> Iterator[tuple[str, str]]:
+    begins = list(_NAME.finditer(text))
+    ends = [*(one.start() for one in begins[1:]), len(text)]
+    for one, end in zip(begins, ends, strict=True):
+        yield one[1], text[one.start() : end]
+
+
+@cache
 def queries(package: str, file: str = "queries.sql") -> Any:
-    """Return the statements of a room's `queries.sql`; each becomes an async function of (connection, **arguments)."""
-    text = resources.files(package).joinpath(file).read_text(encoding="utf-8")
-    return aiosql.from_str(text, "asyncpg", mandatory_parameters=False)
+    """Return the statements of a room's `queries.sql`, as attributes."""
+    return Statements(resources.files(package).joinpath(file).read_text(encoding="utf-8"))
 
 
 def is_full(trouble: BaseException) -> bool:

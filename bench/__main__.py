@@ -9,10 +9,10 @@ from rich.console import Console
 
 from bench import facts, report
 from bench.result import Plan
-from bench.scenarios import backlog, figures, followed, large_list, relay, rest, search, signed
+from bench.scenarios import backlog, evidence, figures, followed, large_list, relay, rest, search, signed
 
 SCENARIOS: dict[str, ModuleType] = {
-    module.NAME: module for module in (relay, signed, rest, backlog, followed, large_list, search, figures)
+    module.NAME: module for module in (relay, signed, rest, backlog, followed, large_list, search, figures, evidence)
 }
 
 

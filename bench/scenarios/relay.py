@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,12 +57,25 @@ def run(plan: Plan) -> Result:
     return _result(plan, runs, counted)
 
 
-def homing_run(messages: int, sessions: int, *, kept_open: bool = True, keys: tuple[str, ...] = ()) -> Run:
-    """Send messages through homing; keys: the DKIM algorithms that sign them."""
+def homing_run(
+    messages: int,
+    sessions: int,
+    *,
+    kept_open: bool = True,
+    keys: tuple[str, ...] = (),
+    settings: dict[str, str] | None = None,
+    look: Callable[[Homing], None] = lambda homing: None,
+) -> Run:
+    """Send messages through homing.
+
+    keys       the DKIM algorithms that sign them
+    settings   more environment
+    look       called at the end, before homing stops
+    """
     sink_port = free_port()
     with (
         Sink(sink_port) as sink,
-        Homing(settings={"HOMING_SMARTHOST": f"127.0.0.1:{sink_port}"}, keys=keys) as homing,
+        Homing(settings={"HOMING_SMARTHOST": f"127.0.0.1:{sink_port}"} | (settings or {}), keys=keys) as homing,
         Peak(homing) as peak,
     ):
         # What starts for the first time (connections, prepared statements, caches) belongs to no message.
@@ -69,6 +83,7 @@ def homing_run(messages: int, sessions: int, *, kept_open: bool = True, keys: tu
         sink.wait_for(200, 60)
         time.sleep(SETTLE_S)
         run = _through(sink, "homing", homing.pid, homing.smtp_port, messages, sessions, kept_open=kept_open)
+        look(homing)
     run.memory_mb = peak.mb
     return run
 

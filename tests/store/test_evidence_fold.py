@@ -257,3 +257,15 @@ async def test_retired_nodes_are_expected_no_more(pool: db.Pool, tmp_path: Path)
     assert await store.retire_node(pool, "a", until=until)
     assert not await store.retire_node(pool, "x", until=until)
     assert (await store.nodes(pool))[0].until == until
+
+
+async def test_more_hours_than_are_packed_at_once_come_into_the_ledger_and_are_united_with_what_is_there(pool: db.Pool):
+    many = 2 * store.AT_ONCE + 1
+    first = {(7, hour): (1 << hour % 3_600, 1 << hour % 3_600, 0b101, 0b100) for hour in range(many)}
+    again = dict.fromkeys(list(first)[:10], (1, 1, 0, 0))
+    today = datetime.fromtimestamp(0, UTC).date()
+    async with pool.acquire() as connection, connection.transaction():
+        assert await store.unite_segments(connection, "a", first, today=today) == many
+        assert await store.unite_segments(connection, "a", again, today=today) == 9  # one second is there
+    kept = {(one.account_id, one.hour): one.sets for one in await store.segments(pool, [7], since=0, until=many)}
+    assert kept == first | {place: (sets[0] | 1, sets[1] | 1, *sets[2:]) for place, sets in list(first.items())[:10]}

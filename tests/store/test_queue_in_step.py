@@ -95,6 +95,90 @@ async def test_a_commit_that_the_old_connection_still_carries_out_is_waited_for(
         assert [entry.recipient for entry in delivery.taken] == ["a@there.test"]
 
 
+async def test_one_statement_behind_a_closed_fence_writes_nothing(database):
+    async with owner(database, term_s=60.0) as (queue, _, pool):
+        place = queue.place(1)
+        await queue.hand_over(new_chunk(place, ["first@there.test"]))
+        await pool.execute(f"UPDATE shards SET owner = 'another', epoch = epoch + 1 WHERE shard = {place.shard}")
+        with pytest.raises(LeaseLost):
+            await queue.hand_over(new_chunk(queue.place_in(place.shard, 1), ["second@there.test"]))
+        assert await count(pool, "queue_entries") == await count(pool, "chunks") == await count(pool, "events") == 1
+        assert await pool.fetchval("SELECT sum(messages) FROM usage_hours") == 1
+        assert not queue.lease.holds(place.shard)
+
+
+async def test_one_statement_whose_connection_breaks_is_carried_out_once(database):
+    async with owner(database) as (queue, delivery, pool):
+        place = queue.place(1)
+        await queue.hand_over(new_chunk(place, ["first@there.test"]))
+        chunk = new_chunk(queue.place_in(place.shard, 1), ["second@there.test"])
+        async with pool.acquire() as other, other.transaction():
+            await other.execute(f"SELECT 1 FROM shards WHERE shard = {place.shard} FOR UPDATE")
+            handing = asyncio.ensure_future(queue.hand_over(chunk))
+            waits = "pg_stat_activity WHERE application_name = 'homing-hot' AND wait_event_type = 'Lock'"
+            async with asyncio.timeout(10):
+                while not await count(pool, waits):
+                    await asyncio.sleep(0.01)
+            await pool.fetchval(f"SELECT count(pg_terminate_backend(pid)) FROM {waits}")
+        await asyncio.wait_for(handing, 10)
+        assert await count(pool, "queue_entries") == await count(pool, "events") == 2
+        assert await pool.fetchval("SELECT sum(messages) FROM usage_hours") == 2
+        assert [entry.recipient for entry in delivery.taken] == ["first@there.test", "second@there.test"]
+
+
+async def test_one_statement_that_an_old_connection_begins_too_late_doubles_nothing(database):
+    async with owner(database) as (queue, delivery, pool):
+        place = queue.place(1)
+        await queue.hand_over(new_chunk(place, ["first@there.test"]))
+        writer, loop = queue.writer, asyncio.get_running_loop()
+        place = queue.place_in(place.shard, 1)
+        hand_in = HandIn(new_chunk(place, ["second@there.test"]), loop.create_future(), loop.time(), None)
+        batch = Batch(place.shard, queue.lease.epochs[place.shard], [hand_in], [], datetime.now(UTC).date())
+        writer.pending_bytes += hand_in.size
+        brought = writer.transactions._brought(batch, set())
+        batch.unknown = True  # it was sent, and its connection broke before the server had begun with it
+        await writer._carry_out(batch)
+        queue.settle(delivered(delivery.taken[1], place))
+        await delivery.until(lambda: bool(delivery.ended))
+        with pytest.raises(db.UniqueViolation):
+            await writer.transactions._write_few(pool, batch, brought, [])
+        assert await count(pool, "queue_entries") == await count(pool, "chunks") == 1
+        assert await count(pool, "events WHERE type = 1") == 2
+        assert await pool.fetchval("SELECT sum(messages) FROM usage_hours") == 2
+
+
+async def test_an_outcome_of_what_is_gone_is_not_told_though_others_share_its_transaction(database):
+    async with owner(database) as (queue, delivery, pool):
+        place = queue.place(2)
+        await queue.hand_over(new_chunk(place, ["a@there.test", "b@there.test"]))
+        here, gone = delivery.taken
+        await pool.execute("DELETE FROM queue_entries WHERE entry_id = $1", gone.entry_id)
+        queue.settle(delivered(gone, place))
+        queue.settle(delivered(here, place))
+        await queue.hand_over(new_chunk(queue.place_in(place.shard, 1), ["c@there.test"]))
+        await delivery.until(lambda: len(delivery.ended) == 2)
+        assert [(settled.entry.entry_id, really) for settled, really in delivery.ended] == [
+            (gone.entry_id, False),
+            (here.entry_id, True),
+        ]
+        assert [row["message_id"] for row in await pool.fetch("SELECT message_id FROM events WHERE type = 2")] == [here.entry_id]
+        assert await count(pool, "queue_entries") == 1
+
+
+async def test_an_outcome_is_told_that_shares_its_transaction_with_the_first_mail_for_a_domain(database):
+    async with owner(database) as (queue, delivery, pool):
+        place = queue.place(2)
+        await queue.hand_over(new_chunk(place, ["a@there.test", "b@there.test"]))
+        here, gone = delivery.taken
+        await pool.execute("DELETE FROM queue_entries WHERE entry_id = $1", gone.entry_id)
+        queue.settle(delivered(here, place))
+        queue.settle(delivered(gone, place))
+        await queue.hand_over(new_chunk(queue.place_in(place.shard, 1), ["c@elsewhere.test"]))
+        await delivery.until(lambda: len(delivery.ended) == 2)
+        assert [row["message_id"] for row in await pool.fetch("SELECT message_id FROM events WHERE type = 2")] == [here.entry_id]
+        assert [row["recipient"] for row in await pool.fetch("SELECT recipient FROM queue_entries")] == ["c@elsewhere.test"]
+
+
 async def test_a_failure_in_memory_after_the_commit_does_not_refuse_what_is_stored(database):
     class Clumsy(Recorder):
         def take(self, entry, lane, chunk) -> None:

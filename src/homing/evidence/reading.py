@@ -42,41 +42,44 @@ class Gathered:
         """Add whole lines."""
         judged = _Judge()
         attempted, answered = self.attempted, self.answered
+        before, hour, bit = b"", 0, 0
         for line in data.split(b"\n"):
             text, _, checksum = line.rpartition(b" ")
             if not text or checksum != b"%08x" % zlib.crc32(text):
                 continue
             self.lines += 1
-            words = text.decode("ascii").split(" ")
-            second = int(words[0])
-            hour = second - second % HOUR_S
-            bit = 1 << (second - hour)
+            words = text.split(b" ")
+            if (second := words[0]) != before:
+                before = second
+                hour, place = divmod(int(second), HOUR_S)
+                hour *= HOUR_S
+                bit = 1 << place
             if len(words) == 2:
                 self.watched[hour] = self.watched.get(hour, 0) | bit
                 continue
             if len(words) != 5:
                 continue  # written by another version
             _, account, door, badge, ended = words
-            ok, failed, disputed = judged[door, ended]
+            at, ok, failed, disputed = judged[door, ended]
             if disputed:
                 self.disputed.update(disputed)
             if not (ok or failed):
                 continue
-            who: Who = int(account) if account != "-" else badge if badge != "-" else None
-            segment = (who, _DOORS[door], hour)
+            who: Who = int(account) if account != b"-" else badge.decode("ascii") if badge != b"-" else None
+            segment = (who, at, hour)
             attempted[segment] = attempted.get(segment, 0) | bit
             if ok:
                 answered[segment] = answered.get(segment, 0) | bit
 
 
-class _Judge(dict[tuple[str, str], tuple[bool, bool, Counter[tuple[Door, FaultTag, str]]]]):
-    """Remembers what a line's last word comes to: most lines of a second are alike."""
+class _Judge(dict[tuple[bytes, bytes], tuple[Door, bool, bool, Counter[tuple[Door, FaultTag, str]]]]):
+    """Remembers what a line's door and last word come to: most lines of a second are alike."""
 
-    def __missing__(self, key: tuple[str, str]) -> tuple[bool, bool, Counter[tuple[Door, FaultTag, str]]]:
-        door = _DOORS[key[0]]
+    def __missing__(self, key: tuple[bytes, bytes]) -> tuple[Door, bool, bool, Counter[tuple[Door, FaultTag, str]]]:
+        door = _DOORS[key[0].decode("ascii")]
         ok = failed = False
         disputed: Counter[tuple[Door, FaultTag, str]] = Counter()
-        for (fault, code), count in _ended(key[1]).items():
+        for (fault, code), count in _ended(key[1].decode("ascii")).items():
             match verdict(door, fault, code):
                 case Verdict.OK:
                     ok = True
@@ -86,7 +89,7 @@ class _Judge(dict[tuple[str, str], tuple[bool, bool, Counter[tuple[Door, FaultTa
                     pass
             if disagrees(door, fault, code):
                 disputed[door, fault, code] += count
-        found = (ok, failed, disputed)
+        found = (door, ok, failed, disputed)
         if len(self) < 10_000:
             self[key] = found
         return found

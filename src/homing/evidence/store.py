@@ -1,5 +1,6 @@
 """Typed access to the ledger: sets of seconds of accounts, doors, hours and nodes."""
 
+import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -17,6 +18,8 @@ LATE = "evidence that came late"
 Place = tuple[int, int]  # account, hour
 Sets = tuple[Seconds, Seconds, Seconds, Seconds]  # attempted and answered by API, the same by SMTP
 NO_SETS: Sets = (0, 0, 0, 0)
+AT_ONCE = 5_000  # hours that are packed while the ones before are on their way
+_COLUMNS = ("account_id", "hour", "node", "api_attempted", "api_answered", "smtp_attempted", "smtp_answered")
 
 
 class Position(NamedTuple):
@@ -133,13 +136,19 @@ async def unite_segments(connection: db.Executor, node: str, new: Mapping[Place,
     )
     known = {(row["account_id"], row["hour"]): _sets(row) async for row in rows}
     changed: dict[Place, Sets] = {}
+    fresh: dict[Place, Sets] = {}
     for place, sets in new.items():
-        before = known.get(place, NO_SETS)
+        before = known.get(place)
+        if before is None:
+            fresh[place] = sets
+            continue
         api, api_ok, smtp, smtp_ok = (one | other for one, other in zip(sets, before, strict=True))
         if (api, api_ok, smtp, smtp_ok) != before:
             changed[place] = (api, api_ok, smtp, smtp_ok)
-    await _put(connection, node, changed, today=today)
-    return len(changed)
+    await _add(connection, node, fresh)
+    await _put(connection, node, changed)
+    await _note_added(connection, [*fresh, *changed], today=today)
+    return len(fresh) + len(changed)
 
 
 async def replace_segments(connection: db.Executor, node: str, day: date, new: Mapping[Place, Sets]) -> int:
@@ -148,31 +157,54 @@ async def replace_segments(connection: db.Executor, node: str, day: date, new: M
     rows = _sql.segments_of_node(connection, node=node, since=first, until=first + 24)
     known = {(row["account_id"], row["hour"]): _sets(row) async for row in rows}
     changed = {place: new.get(place, NO_SETS) for place in {*known, *new} if known.get(place, NO_SETS) != new.get(place, NO_SETS)}
-    await _put(connection, node, changed, today=day)  # whoever judges anew amends by himself
+    await _put(connection, node, changed)
+    await _note_added(connection, changed, today=day)  # whoever judges anew amends by himself
     return len(changed)
 
 
-async def _put(connection: db.Executor, node: str, changed: Mapping[Place, Sets], *, today: date) -> None:
+async def _add(connection: db.Executor, node: str, fresh: Mapping[Place, Sets]) -> None:
+    """Write hours down that the ledger has nothing of. While some are on their way, the next are packed."""
+    places = sorted(fresh)
+    parts = [places[start : start + AT_ONCE] for start in range(0, len(places), AT_ONCE)]
+    if not parts:
+        return
+    rows = await asyncio.to_thread(_rows, node, fresh, parts[0])
+    for part in [*parts[1:], []]:
+        rows, _ = await asyncio.gather(
+            asyncio.to_thread(_rows, node, fresh, part),
+            connection.copy_records_to_table("ledger_segments", columns=_COLUMNS, records=rows),
+        )
+
+
+async def _put(connection: db.Executor, node: str, changed: Mapping[Place, Sets]) -> None:
+    """Write hours down instead of what the ledger has of them."""
     if not changed:
         return
-    places = sorted(changed)
-    packed: list[list[bytes]] = [[], [], [], []]
-    for place in places:
-        for n in (0, 2):
-            attempted, answered = changed[place][n : n + 2]
-            packed[n].append(pack(attempted) if attempted else b"")
-            # Most hours are answered whenever they are tried.
-            packed[n + 1].append(packed[n][-1] if answered == attempted else pack(answered))
+    rows = await asyncio.to_thread(_rows, node, changed, sorted(changed))
+    account_ids, hours, _, *packed = zip(*rows, strict=True)
     await _sql.put_segments(
         connection,
         node=node,
-        account_ids=[account for account, _ in places],
-        hours=[hour for _, hour in places],
-        api_attempted=packed[0],
-        api_answered=packed[1],
-        smtp_attempted=packed[2],
-        smtp_answered=packed[3],
+        account_ids=account_ids,
+        hours=hours,
+        **dict(zip(_COLUMNS[3:], packed, strict=True)),
     )
+
+
+def _rows(
+    node: str, sets: Mapping[Place, Sets], places: Collection[Place]
+) -> list[tuple[int, int, str, bytes, bytes, bytes, bytes]]:
+    """Return rows of the ledger, by _COLUMNS."""
+    return [(*place, node, *_packed(*sets[place][:2]), *_packed(*sets[place][2:])) for place in places]
+
+
+def _packed(attempted: Seconds, answered: Seconds) -> tuple[bytes, bytes]:
+    packed = pack(attempted) if attempted else b""
+    return packed, packed if answered == attempted else pack(answered)  # most hours are answered whenever they are tried
+
+
+async def _note_added(connection: db.Executor, places: Collection[Place], *, today: date) -> None:
+    """Have the days looked at again that were over before something was added to them."""
     before = int(datetime(today.year, today.month, today.day, tzinfo=UTC).timestamp()) // HOUR_S
     late = {(_day_of(hour), account) for account, hour in places if hour < before}
     await note_late(connection, late, why=LATE)

@@ -126,34 +126,53 @@ WITH fence AS (SELECT 1 FROM shards WHERE shard = :shard AND owner = :owner AND 
 DELETE FROM lanes l USING fence WHERE l.shard = :shard AND NOT l.lane = ANY(:known::bigint[])
   AND NOT EXISTS (SELECT 1 FROM queue_entries q WHERE q.shard = l.shard AND q.lane = l.lane);
 
--- name: store_few!
--- What a small transaction brings, in one round trip: COPY takes two for each table, which is worth it for many rows only.
--- writes: chunks, queue_entries, events, usage_hours
-WITH counted AS (
+-- name: write_few^
+-- A small transaction in one round trip, for most of them its only one; COPY takes two for each table, which is worth it for
+-- many rows only. Everything stands behind the fence: where that is closed, nothing is written. Events of an entry that is to
+-- be finished are written only if it was really there, so a repeated settlement doubles nothing.
+-- reads: shards; writes: chunks, queue_entries, events, usage_hours
+WITH fence AS MATERIALIZED (
+    SELECT FROM shards WHERE shard = :shard AND owner = :owner AND epoch = :epoch FOR SHARE
+), gone AS (
+    DELETE FROM queue_entries q USING fence
+    WHERE q.shard = :shard AND q.entry_id = ANY(:finished::bytea[])
+    RETURNING q.entry_id, q.chunk_id
+), counts AS (
+    SELECT chunk_id, count(*)::integer AS n FROM gone GROUP BY chunk_id
+), ended AS (
+    DELETE FROM chunks c USING counts WHERE c.shard = :shard AND c.chunk_id = counts.chunk_id AND c.pending <= counts.n
+), lessened AS (
+    UPDATE chunks c SET pending = c.pending - counts.n
+    FROM counts WHERE c.shard = :shard AND c.chunk_id = counts.chunk_id AND c.pending > counts.n
+), counted AS (
     INSERT INTO usage_hours (account_id, hour, shard, messages)
     SELECT u.account_id, u.hour, :shard, u.messages
-    FROM unnest(:usage_accounts::integer[], :usage_ats::timestamptz[], :usage_messages::bigint[])
+    FROM fence, unnest(:usage_accounts::integer[], :usage_ats::timestamptz[], :usage_messages::bigint[])
          AS u (account_id, hour, messages)
     ON CONFLICT (account_id, hour, shard) DO UPDATE SET messages = usage_hours.messages + excluded.messages
 ), stored AS (
     INSERT INTO chunks (shard, chunk_id, transmission_id, account_id, pending, facts, content)
-    SELECT :shard, *
-    FROM unnest(:chunk_ids::bytea[], :chunk_transmissions::bytea[], :chunk_accounts::integer[], :pending::integer[],
-                :facts::bytea[], :contents::bytea[])
+    SELECT :shard, c.*
+    FROM fence, unnest(:chunk_ids::bytea[], :chunk_transmissions::bytea[], :chunk_accounts::integer[], :pending::integer[],
+                       :facts::bytea[], :contents::bytea[]) AS c
 ), waiting AS (
     INSERT INTO queue_entries (shard, entry_id, lane, due_at, expires_at, chunk_id, recipient, detail)
-    SELECT :shard, *
-    FROM unnest(:entry_ids::bytea[], :lanes::bigint[], :due_ats::timestamptz[], :expires_ats::timestamptz[],
-                :entry_chunks::bytea[], :entry_recipients::text[], :entry_details::bytea[])
+    SELECT :shard, w.*
+    FROM fence, unnest(:entry_ids::bytea[], :lanes::bigint[], :due_ats::timestamptz[], :expires_ats::timestamptz[],
+                       :entry_chunks::bytea[], :entry_recipients::text[], :entry_details::bytea[]) AS w
+), happened AS (
+    INSERT INTO events (day, shard, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient,
+                        recipient_domain, campaign_id, detail)
+    SELECT :day::date, :shard, e.seq, e.at, e.type, e.account_id, e.subaccount_id, e.message_id, e.transmission_id, e.recipient,
+           e.recipient_domain, e.campaign_id, e.detail::json
+    FROM fence, unnest(:only_with::bytea[], :seqs::bigint[], :ats::timestamptz[], :types::smallint[], :account_ids::integer[],
+                       :subaccount_ids::integer[], :message_ids::bytea[], :transmission_ids::bytea[], :recipients::text[],
+                       :recipient_domains::text[], :campaign_ids::text[], :details::text[])
+         AS e (only_with, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient, recipient_domain,
+               campaign_id, detail)
+    WHERE e.only_with IS NULL OR e.only_with IN (SELECT entry_id FROM gone)
 )
-INSERT INTO events (day, shard, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient,
-                    recipient_domain, campaign_id, detail)
-SELECT :day::date, :shard, e.seq, e.at, e.type, e.account_id, e.subaccount_id, e.message_id, e.transmission_id, e.recipient,
-       e.recipient_domain, e.campaign_id, e.detail::json
-FROM unnest(:seqs::bigint[], :ats::timestamptz[], :types::smallint[], :account_ids::integer[], :subaccount_ids::integer[],
-            :message_ids::bytea[], :transmission_ids::bytea[], :recipients::text[], :recipient_domains::text[],
-            :campaign_ids::text[], :details::text[])
-     AS e (seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient, recipient_domain, campaign_id, detail);
+SELECT EXISTS (SELECT FROM fence) AS ours, ARRAY(SELECT entry_id FROM gone) AS gone;
 
 -- name: batch_exists$
 -- Whether a batch of unknown outcome was committed: its first event stands for all of it.

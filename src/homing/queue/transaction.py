@@ -1,12 +1,13 @@
 """One transaction of the hot tables: behind the fence, rows by COPY, events with their numbers.
 
-The transaction begins with a lock on the shard's row that a take-over must wait for. `seq` is given inside it, so commit
-order is log order.
+Each begins with a lock on the shard's row that a take-over must wait for. `seq` is given inside the writer's turn, so commit
+order is log order. Most transactions are one statement, which is its own transaction: one round trip. Those that bring more
+(many rows, new lanes, wishes, suppressions, further attempts) take several.
 """
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from homing.accounts import usage
 from homing.accounts.rules.usage import hour_of
@@ -18,7 +19,7 @@ from homing.recipients import store as recipients
 from homing.recipients.rules.repeats import repeat_of
 from homing.recipients.types import Strike, SuppressionRow
 
-FEW = 200  # rows that are written by one INSERT rather than by a COPY for each table
+FEW = 200  # rows that are written by one statement rather than by a COPY for each table
 FEW_BYTES = 1_048_576  # content of them
 
 _CHUNK_COLUMNS = ("shard", "chunk_id", "transmission_id", "account_id", "pending", "facts", "content")
@@ -40,7 +41,7 @@ _EVENT_COLUMNS = (
 )
 
 
-# The arrays of the statement store_few, which takes rows as columns: those of the tables without shard and day.
+# The arrays of the statement write_few, which takes rows as columns: those of the tables without shard and day.
 _CHUNK_ARRAYS = ("chunk_ids", "chunk_transmissions", "chunk_accounts", "pending", "facts", "contents")
 _ENTRY_ARRAYS = ("entry_ids", "lanes", "due_ats", "expires_ats", "entry_chunks", "entry_recipients", "entry_details")
 _EVENT_ARRAYS = (
@@ -59,6 +60,24 @@ _EVENT_ARRAYS = (
 _USAGE_ARRAYS = ("usage_accounts", "usage_ats", "usage_messages")
 
 _Rows = list[tuple[Any, ...]]
+
+
+class _Brought(NamedTuple):
+    """The rows that a batch brings.
+
+    only_with   for each event, the entry that must really be there for it to be written; None: it is written in any case
+    taken       messages by account and hour
+    """
+
+    chunks: _Rows
+    entries: _Rows
+    events: _Rows
+    only_with: list[bytes | None]
+    taken: dict[tuple[int, datetime], int]
+
+    def few(self) -> bool:
+        rows = len(self.chunks) + len(self.entries) + len(self.events)
+        return rows <= FEW and sum(len(row[-1]) for row in self.chunks) <= FEW_BYTES
 
 
 class FenceClosed(Exception):
@@ -104,6 +123,43 @@ class Transactions:
         None means that an earlier try was committed after all, so all of them were found.
         raises   FenceClosed, and whatever the database says; then batch.unknown tells whether it may be committed
         """
+        if not batch.unknown and self._is_simple(batch):
+            brought = self._brought(batch, {settlement.entry.entry_id for settlement in batch.settlements})
+            if brought.events and brought.few():
+                return await self._write_at_once(connection, batch, brought)
+        return await self._write_in_steps(connection, batch)
+
+    def _is_simple(self, batch: Batch) -> bool:
+        """Return whether a batch only finishes entries and stores messages for lanes that are named."""
+        known = self._named.get(batch.shard, ())
+        return all(s.finish and s.suppression is None and s.strike is None for s in batch.settlements) and all(
+            hand_in.wish is None
+            and all(number in known for number, _ in hand_in.lanes.values())
+            and not (isinstance(hand_in.chunk, Happened) and hand_in.chunk.suppressions)
+            for hand_in in batch.hand_ins
+        )
+
+    async def _write_at_once(self, connection: db.Connection, batch: Batch, brought: _Brought) -> set[bytes]:
+        """Write a simple batch by one statement, which is its own transaction.
+
+        Should a connection break before the server has even begun with it, the numbers of its events keep it from being
+        carried out later, when the batch has been written again.
+        """
+        if self._epochs.get(batch.shard) != batch.epoch:
+            raise FenceClosed(committed=False)
+        finished = [settlement.entry.entry_id for settlement in batch.settlements]
+        batch.unknown = True
+        try:
+            ours, gone = await self._write_few(connection, batch, brought, finished)
+        except Exception as trouble:
+            batch.unknown = not db.rolled_back(trouble)
+            raise
+        batch.unknown = False
+        if not ours:
+            raise FenceClosed(committed=False)
+        return gone
+
+    async def _write_in_steps(self, connection: db.Connection, batch: Batch) -> set[bytes] | None:
         shard, epoch = batch.shard, batch.epoch
         # After a try of unknown outcome the lock excludes that of the old connection's transaction too, which the server
         # may still carry out: whoever gets it knows that the old one has ended, one way or the other.
@@ -132,49 +188,48 @@ class Transactions:
     async def _write_rows(self, connection: db.Connection, batch: Batch) -> tuple[set[bytes], dict[int, LaneKey]]:
         gone: set[bytes] = set()
         named: dict[int, LaneKey] = {}
-        batch.first_seq = None
-        chunks: _Rows = []
-        entries: _Rows = []
         if batch.settlements:
             gone = await self._write_settlements(connection, batch)
         if batch.hand_ins:
-            named = await self._see_to_hand_ins(connection, batch, chunks, entries)
-        events = self._records(batch, gone)
-        taken = _taken(batch)
-        few = len(chunks) + len(entries) + len(events) <= FEW and sum(len(row[-1]) for row in chunks) <= FEW_BYTES
-        if few:
-            await self._store_few(connection, batch, chunks, entries, events, taken)
+            named = await self._see_to_hand_ins(connection, batch)
+        brought = self._brought(batch, gone)
+        if not brought.events:
+            return gone, named
+        if brought.few():
+            # Its settlements are written already, and their events are those of entries that were there.
+            await self._write_few(connection, batch, brought._replace(only_with=[None] * len(brought.events)), [])
         else:
-            await usage.count(connection, taken, shard=batch.shard)
-            if chunks:
-                await connection.copy_records_to_table("chunks", columns=_CHUNK_COLUMNS, records=chunks)
-                await connection.copy_records_to_table("queue_entries", columns=_ENTRY_COLUMNS, records=entries)
-            await connection.copy_records_to_table("events", columns=_EVENT_COLUMNS, records=events)
+            await usage.count(connection, brought.taken, shard=batch.shard)
+            if brought.chunks:
+                await connection.copy_records_to_table("chunks", columns=_CHUNK_COLUMNS, records=brought.chunks)
+                await connection.copy_records_to_table("queue_entries", columns=_ENTRY_COLUMNS, records=brought.entries)
+            await connection.copy_records_to_table("events", columns=_EVENT_COLUMNS, records=brought.events)
         return gone, named
 
-    async def _store_few(
-        self,
-        connection: db.Connection,
-        batch: Batch,
-        chunks: _Rows,
-        entries: _Rows,
-        events: _Rows,
-        taken: dict[tuple[int, datetime], int],
-    ) -> None:
-        """Write few rows in one round trip."""
-        if events:
-            columns = (
-                *_columns(_CHUNK_ARRAYS, chunks),
-                *_columns(_ENTRY_ARRAYS, entries),
-                *_columns(_EVENT_ARRAYS, events),
-                *_columns(_USAGE_ARRAYS, [(*key, messages) for key, messages in sorted(taken.items())]),
-            )
-            await self._sql.store_few(connection, shard=batch.shard, day=batch.day, **dict(columns))
+    async def _write_few(
+        self, connection: db.Connection, batch: Batch, brought: _Brought, finished: list[bytes]
+    ) -> tuple[bool, set[bytes]]:
+        """Write few rows in one round trip; returns whether the shard is ours, and which of the finished were there."""
+        columns = (
+            *_columns(_CHUNK_ARRAYS, brought.chunks),
+            *_columns(_ENTRY_ARRAYS, brought.entries),
+            *_columns(_EVENT_ARRAYS, brought.events),
+            *_columns(_USAGE_ARRAYS, [(*key, messages) for key, messages in sorted(brought.taken.items())]),
+        )
+        row = await self._sql.write_few(
+            connection,
+            shard=batch.shard,
+            owner=self._worker_id,
+            epoch=batch.epoch,
+            day=batch.day,
+            finished=finished,
+            only_with=brought.only_with,
+            **dict(columns),
+        )
+        return row["ours"], set(row["gone"])
 
-    async def _see_to_hand_ins(
-        self, connection: db.Connection, batch: Batch, chunks: _Rows, entries: _Rows
-    ) -> dict[int, LaneKey]:
-        """Take wishes off, name new lanes; add the rows of chunks and entries to what is to be written."""
+    async def _see_to_hand_ins(self, connection: db.Connection, batch: Batch) -> dict[int, LaneKey]:
+        """Take wishes off, suppress, name new lanes."""
         shard = batch.shard
         known = self._named.get(shard, set())
         new: dict[int, LaneKey] = {}
@@ -191,24 +246,6 @@ class Transactions:
                 suppressions.extend(chunk.suppressions)
                 continue
             new.update(named for named in hand_in.lanes.values() if named[0] not in known)
-            if chunk.entries:
-                facts = chunk.facts
-                chunks.append(
-                    (
-                        shard,
-                        chunk.chunk_id,
-                        facts.transmission_id,
-                        facts.account_id,
-                        len(chunk.entries),
-                        hand_in.facts,
-                        hand_in.content,
-                    )
-                )
-                lanes = hand_in.lanes
-                entries.extend(
-                    (shard, e.entry_id, lanes[e.domain][0], e.due_at, e.expires_at, chunk.chunk_id, e.recipient, e.detail)
-                    for e in chunk.entries
-                )
         if suppressions:
             await recipients.suppress(connection, suppressions)
         if new:
@@ -264,17 +301,33 @@ class Transactions:
             await recipients.suppress(connection, suppressions)
         return gone
 
-    def _records(self, batch: Batch, gone: set[bytes]) -> _Rows:
-        """Return the rows of the events, each with its number: those of settlements only where an entry was really there."""
-        records: _Rows = []
-        for settlement in batch.settlements:
-            if settlement.entry.entry_id in gone:
-                records.extend(self._record(batch, event) for event in settlement.events)
+    def _brought(self, batch: Batch, gone: set[bytes]) -> _Brought:
+        """Return the rows of a batch, each event with its number: those of settlements only for the entries in `gone`."""
+        shard = batch.shard
+        chunks: _Rows = []
+        entries: _Rows = []
+        events: _Rows = []
+        only_with: list[bytes | None] = []
+        # Those that are written in any case come first: by the first event a batch of unknown outcome is looked up.
         for hand_in in batch.hand_ins:
-            records.extend(self._record(batch, event) for event in hand_in.chunk.events)
-        if records:
-            batch.first_seq = records[0][2]
-        return records
+            chunk = hand_in.chunk
+            events.extend(self._record(batch, event) for event in chunk.events)
+            if isinstance(chunk, NewChunk) and chunk.entries:
+                chunk_id, facts, lanes = chunk.chunk_id, chunk.facts, hand_in.lanes
+                pending = len(chunk.entries)
+                chunks.append((shard, chunk_id, facts.transmission_id, facts.account_id, pending, hand_in.facts, hand_in.content))
+                entries.extend(
+                    (shard, e.entry_id, lanes[e.domain][0], e.due_at, e.expires_at, chunk_id, e.recipient, e.detail)
+                    for e in chunk.entries
+                )
+        only_with.extend([None] * len(events))
+        for settlement in batch.settlements:
+            entry_id = settlement.entry.entry_id
+            if entry_id in gone:
+                events.extend(self._record(batch, event) for event in settlement.events)
+                only_with.extend([entry_id] * len(settlement.events))
+        batch.first_seq = events[0][2] if events else None
+        return _Brought(chunks, entries, events, only_with, _taken(batch))
 
     def _record(self, batch: Batch, event: Event) -> tuple[Any, ...]:
         seq = batch.numbered.get(id(event))

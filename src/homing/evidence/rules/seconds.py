@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 Seconds = int
 Run = tuple[int, int]  # first second, and how many
 
+_SPARSE = 12  # seconds that are looked for one by one, by arithmetic
 _FEW = 40  # runs that are set one by one; more are written as one text, and read as a number
 
 
@@ -30,6 +31,16 @@ def of(seconds: Iterable[int]) -> Seconds:
 
 def runs(bits: Seconds) -> Iterator[Run]:
     """Give the runs of a set, in order."""
+    if bits.bit_count() <= _SPARSE:
+        end = 0
+        while bits:
+            gap = (bits & -bits).bit_length() - 1
+            bits >>= gap
+            length = (~bits & (bits + 1)).bit_length() - 1
+            bits >>= length
+            yield end + gap, length
+            end += gap + length
+        return
     text = bin(bits)  # the highest second first, behind "0b"; searching it is faster than any arithmetic
     size = end = len(text)
     while (last := text.rfind("1", 2, end)) >= 0:

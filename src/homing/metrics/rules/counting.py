@@ -132,6 +132,11 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 
 
+def _add(sums: dict[int, int], numbers: dict[int, int]) -> None:
+    for place, number in numbers.items():
+        sums[place] = sums.get(place, 0) + number
+
+
 class _Sheet:
     """Figures while they are added up."""
 
@@ -140,7 +145,7 @@ class _Sheet:
         self._category = category
         self._sets: dict[Set, UUID] = {}
         self._families: dict[tuple[Any, ...], tuple[UUID, UUID, UUID]] = {}
-        self._counts: dict[tuple[int, Grain, Scope, datetime, UUID], dict[int, int]] = {}
+        self._minutes: dict[tuple[int, datetime, tuple[UUID, UUID, UUID]], dict[int, int]] = {}
         self._texts: dict[tuple[int, Grain, Kind, datetime, UUID, int, str], list[int]] = {}
         self._providers: dict[str, tuple[str, str]] = {}
 
@@ -173,26 +178,31 @@ class _Sheet:
         # What one customer hands in from elsewhere must not say for all of them who receives a domain's mail.
         if detail.mailbox_provider and event.recipient_domain and not is_foreign(event.message_id):
             self._providers[event.recipient_domain] = (detail.mailbox_provider, detail.mailbox_provider_region)
-        family = self._family(event, detail)
-        for grain in Grain:
-            ts = start_of(grain, event.at)
-            for scope in Scope:
-                key = (event.account_id, grain, scope, ts, family[scope])
-                sums = self._counts.get(key)
-                if sums is None:
-                    self._counts[key] = dict(numbers)
-                    continue
-                for place, number in numbers.items():
-                    sums[place] = sums.get(place, 0) + number
+        key = (event.account_id, event.at.replace(second=0, microsecond=0), self._family(event, detail))
+        sums = self._minutes.get(key)
+        if sums is None:
+            self._minutes[key] = numbers
+        else:
+            _add(sums, numbers)
 
     def done(self) -> Tally:
         return Tally(
             sets={number: one for one, number in self._sets.items()},
-            counts=[CountRow(*key, numbers) for key, numbers in self._counts.items()],
+            counts=[CountRow(*key, numbers) for key, numbers in self._counts().items()],
             texts=[TextRow(*key, *numbers) for key, numbers in self._texts.items()],
             seen=self._seen,
             providers=self._providers,
         )
+
+    def _counts(self) -> dict[tuple[int, Grain, Scope, datetime, UUID], dict[int, int]]:
+        """Return what the minutes add up to by every grain and scope: many events share a minute."""
+        counts: dict[tuple[int, Grain, Scope, datetime, UUID], dict[int, int]] = {}
+        for (account_id, minute, family), numbers in self._minutes.items():
+            for grain in Grain:
+                start = start_of(grain, minute)
+                for scope in Scope:
+                    _add(counts.setdefault((account_id, grain, scope, start, family[scope]), {}), numbers)
+        return counts
 
     def _one(self, numbers: dict[int, int], counter: str) -> None:
         numbers[_AT[counter]] = 1

@@ -85,7 +85,7 @@ def recorded(draw: st.DrawFn, *, within: tuple[datetime, datetime] | None = None
 
 # One calendar in two is the contract's own: what is asked of most.
 CALENDARS = st.one_of(NAMES.map(calendar), recorded())
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=40, deadline=None)
 
 
 @few
@@ -171,7 +171,7 @@ def test_whole_weeks_without_holidays_and_clock_changes_only_shift(name: str, st
         assert elapsed(cal, start + shift, end + shift) == elapsed(cal, start, end)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_march_second_by_second_agrees(data: st.DataObject):
     day = data.draw(st.sampled_from(ODD_DAYS))

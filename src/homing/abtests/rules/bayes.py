@@ -44,7 +44,7 @@ def _grid(shapes: Sequence[tuple[float, float]]) -> list[float]:
         mean = a / (a + b)
         deviation = math.sqrt(a * b / ((a + b) ** 2 * (a + b + 1)))
         low, high = max(0.0, mean - REACH * deviation), min(1.0, mean + REACH * deviation)
-        points.update(low + (high - low) * step / each for step in range(each + 1))
+        points.update(min(1.0, low + (high - low) * step / each) for step in range(each + 1))
     return sorted(points)
 
 

@@ -185,43 +185,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to whoever started the process, and ends when it is told to: uvicorn looks ten times a second."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._told = asyncio.Event()
-
-    def end(self) -> None:
-        """Take nothing new, finish what is under way."""
-        self.should_exit = True
-        self._told.set()
-
-    async def main_loop(self) -> None:
-        """Keep the Date of answers until the end."""
-        while not await self.on_tick(0):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await self._told.wait()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the doors, and give what is under way its time."""
-        for server in self.servers:
-            server.close()
-        for sock in sockets or []:
-            sock.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        try:
-            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
-                pause = 0.0
-                while self.server_state.connections or self.server_state.tasks:
-                    await asyncio.sleep(pause)
-                    pause = min(pause + 0.005, 0.1)
-                for server in self.servers:
-                    await server.wait_closed()
-        except TimeoutError:
-            for task in self.server_state.tasks:
-                task.cancel(msg="the time to drain is over")
+    """Leaves signals to whoever started the process."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -291,7 +255,7 @@ async def serving(
             await asyncio.sleep(0.005)
         yield
     finally:
-        server.end()
+        server.should_exit = True
         await asyncio.wait({task})
         if not task.cancelled() and (trouble := task.exception()) is not None:
             raise trouble

@@ -1,11 +1,12 @@
 """Fixtures that every test may ask for."""
 
-from collections.abc import AsyncIterator, Iterator
+import gc
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from homing.ground import db
+from homing.ground import collector, db
 from tests.kit.postgres import TestServer
 
 # How busy the machine is says nothing about the code.
@@ -19,6 +20,15 @@ SLOW_FIRST = ("tests/stories/", "tests/compatibility/")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the slow files first."""
     items.sort(key=lambda item: not item.nodeid.startswith(SLOW_FIRST))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the collector of garbage what lives until the end: it would walk over all tests again and again."""
+    with collector.at_rest():
+        found = yield
+    gc.set_threshold(10_000, 20, 20)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-import pytest
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
@@ -16,6 +15,7 @@ from homing.api.app import Deps, make_app
 from homing.api.openapi import Common, Operation, document
 from homing.boot.routes import resources
 from homing.ground.config import Settings
+from tests.kit.each import each
 
 ROOT = Path(__file__).parents[2]
 COMMON = Common(body_bytes=20_971_520, answer_s=300, uri_bytes=16_384)
@@ -36,6 +36,7 @@ class Nothing:
         return iter(())
 
 
+@cache
 def handlers() -> list[HTTPRouteHandler]:
     """Return the routes of a worker, as it is wired."""
     nothing: Any = Nothing()
@@ -47,13 +48,12 @@ def handlers() -> list[HTTPRouteHandler]:
     return sorted(ours, key=lambda handler: (sorted(handler.paths), sorted(handler.http_methods)))
 
 
-ROUTES = handlers()
-each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.handler_name)
+each_route = each(handlers, name=lambda route: route.handler_name)
 
 
 def whole() -> dict[str, Any]:
     """Return the document of all routes."""
-    return document(ROUTES, COMMON)
+    return document(handlers(), COMMON)
 
 
 @each_route
@@ -75,10 +75,15 @@ def test_an_endpoint_declares_an_error_for_every_status_it_refuses_with(route):
         assert 404 in covered, "what is not there is a 404"
 
 
+@cache
+def codes_of_the_manual() -> set[str]:
+    manual = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    return set(re.findall(r"\b\d{3,5}\b", " ".join(re.findall(r"^\| [\d, ]+ \| [\d, ]* \|", manual, re.MULTILINE))))
+
+
 @each_route
 def test_the_errors_of_an_endpoint_have_a_text_and_a_code_that_the_manual_has(route):
-    manual = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    known = set(re.findall(r"\b\d{3,5}\b", " ".join(re.findall(r"^\| [\d, ]+ \| [\d, ]* \|", manual, re.MULTILINE))))
+    known = codes_of_the_manual()
     for problem in route.opt["operation"].errors:
         assert 400 <= problem.status < 600
         assert problem.message
@@ -99,7 +104,7 @@ def test_an_endpoint_that_takes_a_body_bounds_its_members_and_shows_one_that_it_
 def test_the_document_has_grants_errors_and_limits_for_every_operation():
     made = whole()
     operations = [operation for item in made["paths"].values() for operation in item.values()]
-    assert len(operations) == len(ROUTES)
+    assert len(operations) == len(handlers())
     assert len({operation["operationId"] for operation in operations}) == len(operations), "names of handlers are their ids"
     for operation in operations:
         assert isinstance(operation["x-homing-grants"], list), operation["operationId"]

@@ -4,19 +4,19 @@ import ast
 import importlib
 import re
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 import typer
 from typer.testing import CliRunner
 
 from homing.api.v1 import metrics, support_tam
 from homing.cli.app import COMMANDS, app
 from homing.webhooks.rules.signature import signature
+from tests.kit.each import each
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(
@@ -30,12 +30,23 @@ def name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-each_page = pytest.mark.parametrize("page", PAGES, ids=name)
+@cache
+def pages() -> list[Path]:
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
+@cache
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+each_page = each(pages, name=name)
+
+
+@cache
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
-    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    text = _FENCE.sub("", text_of(page))
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
@@ -43,7 +54,7 @@ def anchors(page: Path) -> set[str]:
 @each_page
 def test_links_lead_somewhere(page: Path):
     broken = []
-    for target in _LINK.findall(_FENCE.sub("", page.read_text(encoding="utf-8"))):
+    for target in _LINK.findall(_FENCE.sub("", text_of(page))):
         if target.startswith(("https://", "http://", "mailto:")):
             continue
         path, _, anchor = target.partition("#")
@@ -57,7 +68,7 @@ def test_links_lead_somewhere(page: Path):
 def test_commands_exist(page: Path):
     commands: Any = typer.main.get_command(app)
     wrong = []
-    for words in _COMMAND.findall(page.read_text(encoding="utf-8")):
+    for words in _COMMAND.findall(text_of(page)):
         first, *rest = words.split()
         command = commands.get_command(None, first)
         if command is None:
@@ -71,13 +82,13 @@ def test_commands_exist(page: Path):
 @each_page
 def test_targets_of_make_exist(page: Path):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = {one or other for one, other in _MAKE.findall(page.read_text(encoding="utf-8"))}
+    named = {one or other for one, other in _MAKE.findall(text_of(page))}
     assert named <= targets
 
 
 @each_page
 def test_pages_tell_nothing_private(page: Path):
-    text = page.read_text(encoding="utf-8")
+    text = text_of(page)
     for pattern in (
         r"/work/",
         r"/root/",
@@ -98,12 +109,12 @@ def test_pages_tell_nothing_private(page: Path):
 def test_every_page_of_docs_is_reached_from_the_readme_or_another_page():
     linked = {
         (page.parent / target.partition("#")[0]).resolve()
-        for page in PAGES
-        for target in _LINK.findall(page.read_text(encoding="utf-8"))
+        for page in pages()
+        for target in _LINK.findall(text_of(page))
         if not target.startswith("http")
     }
     # docs/benchmarks.md is written by `make bench`; nobody has to link to it before it was run.
-    assert not [name(page) for page in PAGES if page not in linked and page.name not in ("README.md", "benchmarks.md")]
+    assert not [name(page) for page in pages() if page not in linked and page.name not in ("README.md", "benchmarks.md")]
 
 
 def test_the_page_of_the_api_lists_the_routes_there_are():

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import re
 import tokenize
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import pytest
 
 from homing.ground import config
 from homing.ground.config import Settings
+from tests.kit.each import each
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 _ROW = re.compile(r"^\| `HOMING_(\w+)` \| (.*?) \| (.*?) \| `(.*?)` \|$", re.MULTILINE)
@@ -28,6 +30,7 @@ class Row(NamedTuple):
     example: str
 
 
+@cache
 def fields() -> dict[str, Field]:
     """Return each setting with its default and its comment, which may stand over several lines."""
     source = Path(config.__file__).read_text(encoding="utf-8")
@@ -55,25 +58,23 @@ def written(default: Any) -> str:
     return f"`{default:g}`" if isinstance(default, float) and default < 1e5 else f"`{default}`".replace(".0`", "`")
 
 
+@cache
 def rows() -> dict[str, Row]:
     return {name.lower(): Row(*rest) for name, *rest in _ROW.findall(PAGE.read_text(encoding="utf-8"))}
 
 
-FIELDS = fields()
-
-
 def test_the_page_names_every_setting_and_no_other():
-    assert set(rows()) == set(FIELDS) == {field.name for field in dataclasses.fields(Settings)}
+    assert set(rows()) == set(fields()) == {field.name for field in dataclasses.fields(Settings)}
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@each(fields)
 def test_the_page_tells_the_default_and_the_sentence_of_the_code(name: str):
-    assert FIELDS[name].sentence, f"{name} has no sentence in ground/config.py"
+    assert fields()[name].sentence, f"{name} has no sentence in ground/config.py"
     row = rows()[name]
-    assert (row.default, row.sentence) == (written(FIELDS[name].default), FIELDS[name].sentence)
+    assert (row.default, row.sentence) == (written(fields()[name].default), fields()[name].sentence)
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@each(fields)
 def test_the_example_of_the_page_can_be_set(name: str, tmp_path: Path):
     tls = ("tls_cert", "tls_key")
     together = {"tls_cert": tls, "tls_key": tls, "tracking_certs": tls, "oncall_smtp": ("oncall_smtp_from",)}

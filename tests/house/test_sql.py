@@ -2,10 +2,12 @@
 
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
+from homing.ground import db
+from tests.kit.each import each
 
 SOURCE = Path(__file__).parents[2] / "src" / "homing"
 OWNERSHIP = tomllib.loads((SOURCE / "sql" / "ownership.toml").read_text(encoding="utf-8"))
@@ -28,11 +30,13 @@ class Statement(NamedTuple):
     writes: set[str]
     says_tables: bool
     body: str
+    file: str
 
     def __str__(self) -> str:
         return f"{self.room}.{self.name}"
 
 
+@cache
 def statements() -> list[Statement]:
     found = []
     for path in sorted(path for path in SOURCE.rglob("*.sql") if "migrations" not in path.parts):
@@ -62,13 +66,13 @@ def statements() -> list[Statement]:
                     tables["writes"],
                     said,
                     body,
+                    path.name,
                 )
             )
     return found
 
 
-STATEMENTS = statements()
-each_statement = pytest.mark.parametrize("statement", STATEMENTS, ids=str)
+each_statement = each(statements)
 
 
 def test_every_table_has_an_owner_that_is_a_room():
@@ -105,20 +109,30 @@ def test_a_table_is_written_only_by_its_owner(statement: Statement):
     assert not foreign, f"{statement} writes {foreign}, which belong to {[OWNERS.get(table) for table in foreign]}"
 
 
+@each_statement
+def test_a_statement_can_be_read_by_the_name_that_it_is_called_by(statement: Statement):
+    assert callable(getattr(db.queries("homing." + statement.room.replace("/", "."), statement.file), statement.name))
+
+
 def test_names_of_statements_are_unique_in_their_room():
-    names = [str(statement) for statement in STATEMENTS]
+    names = [str(statement) for statement in statements()]
     assert len(names) == len(set(names))
 
 
+@cache
+def modules() -> dict[Path, str]:
+    return {path: path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("*.py"))}
+
+
 def test_copy_writes_only_tables_of_its_room():
-    for path in sorted(SOURCE.rglob("*.py")):
+    for path, text in modules().items():
         parts = path.relative_to(SOURCE).parts
         room = "/".join(parts[:2]) if parts[0] == WING else parts[0]
-        for table in re.findall(r'copy_records_to_table\(\s*"(\w+)"', path.read_text(encoding="utf-8")):
+        for table in re.findall(r'copy_records_to_table\(\s*"(\w+)"', text):
             assert OWNERS.get(table) == room or (table, room) in ALSO, f"{path.name} copies into {table}"
 
 
 def test_no_statement_that_writes_hides_in_python():
     pattern = re.compile(r"[\"'](?:INSERT INTO|UPDATE|DELETE FROM) \w+", re.IGNORECASE)
-    hidden = [path.name for path in sorted(SOURCE.rglob("*.py")) if pattern.search(path.read_text(encoding="utf-8"))]
+    hidden = [path.name for path, text in modules().items() if pattern.search(text)]
     assert not hidden, f"SQL belongs into queries.sql: {hidden}"

@@ -86,18 +86,23 @@ def change(holiday_set: str, day: str, *, recorded: str, active: bool = True, nu
 
 @cache
 def readings(zone: ServiceZone, day: date) -> tuple[int, tuple[int, ...]]:
-    """Return the first second of a local date, and what the clock on the wall reads in each of its seconds (since midnight)."""
-    second = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) - 14 * 3600
+    """Return the first second of a local date, and what the clock on the wall reads in each of its seconds (since midnight).
+
+    The clock is read at both ends of every minute of UTC: no zone changes its clock within one, which is seen thereby.
+    """
+    begin = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) - 14 * 3600
     found: list[int] = []
     first = 0
-    while True:
-        there = datetime.fromtimestamp(second, ZONES[zone])
+    for minute in range(begin, begin + 60 * 3600, 60):
+        there, last = (datetime.fromtimestamp(second, ZONES[zone]) for second in (minute, minute + 59))
+        assert (there.second, last.minute, last.second) == (0, there.minute, 59)
         if there.date() == day:
-            first = first or second
-            found.append(there.hour * 3600 + there.minute * 60 + there.second)
+            first = first or minute
+            reading = there.hour * 3600 + there.minute * 60
+            found.extend(range(reading, reading + 60))
         elif there.date() > day:
-            return first, tuple(found)
-        second += 1
+            break
+    return first, tuple(found)
 
 
 @cache
@@ -110,13 +115,13 @@ def open_seconds(zone: ServiceZone, day: date, windows: tuple[tuple[int, int], .
     found: set[int] = set()
     for opens, closes in windows:
         begin = next((n for n, reading in enumerate(reads) if reading >= 60 * opens), len(reads))
-        last = max((n for n, reading in enumerate(reads) if reading < 60 * closes), default=-1)
+        last = next((n for n in range(len(reads) - 1, -1, -1) if reads[n] < 60 * closes), -1)
         found.update(range(first + begin, first + last + 1))
     return frozenset(found)
 
 
-def is_open(calendar: Calendar, second: int) -> bool:
-    """Return whether one second counts, asked of that second alone."""
+def opened(calendar: Calendar, second: int) -> frozenset[int]:
+    """Return the open seconds of the day of one second, as what was recorded by then says."""
     day = datetime.fromtimestamp(second, ZONES[calendar.zone]).date()
     now = datetime.fromtimestamp(second, UTC)
     hours = TERMS[calendar.zone].hours
@@ -130,4 +135,24 @@ def is_open(calendar: Calendar, second: int) -> bool:
     windows = hours.exceptions.get(day)
     if windows is None:
         windows = () if holiday else hours.weekly[day.weekday()]
-    return second in open_seconds(calendar.zone, day, tuple((one.opens_min, one.closes_min) for one in windows))
+    return open_seconds(calendar.zone, day, tuple((one.opens_min, one.closes_min) for one in windows))
+
+
+def march(calendar: Calendar, first: int, length: int) -> list[bool]:
+    """Return of each second whether it counts.
+
+    What holds is asked anew with every minute, and with every second of a minute in which something recorded begins or ends:
+    days begin with a minute everywhere.
+    """
+    moments = [moment for one in calendar.versions for moment in (one.recorded_at, one.effective_from, one.effective_to)]
+    moments += [change.recorded_at for change in calendar.holiday_changes]
+    unsettled = {int(moment.timestamp()) // 60 for moment in moments if moment is not None}
+    marched: list[bool] = []
+    for minute in range(first // 60, (first + length - 1) // 60 + 1):
+        seconds = range(max(first, 60 * minute), min(first + length, 60 * minute + 60))
+        if minute in unsettled:
+            marched += [second in opened(calendar, second) for second in seconds]
+        elif seconds:
+            found = opened(calendar, seconds[0])
+            marched += [second in found for second in seconds]
+    return marched

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -103,6 +104,8 @@ class House:
         self.environ |= {f"{config.PREFIX}{name.upper()}": value for name, value in values.items()}
         self.settings = config.read(self.environ)
         self.child: subprocess.Popen[bytes] | None = None
+        self._line: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._asking = threading.Lock()
         self.key = ""
 
     def __enter__(self) -> "House":
@@ -143,6 +146,9 @@ class House:
 
     def stop(self, seconds: float = 60.0) -> int:
         """Stop in good order; return the exit status. The postmaster of a supervisor that had to be killed ends with it."""
+        if self._asking.acquire(timeout=1.0):  # who asks a server that stands still is left to it
+            self._hang_up()
+            self._asking.release()
         if self.child is None:
             return 0
         if self.child.poll() is None:
@@ -266,9 +272,23 @@ class House:
 
     def sql(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask the database."""
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            cursor = connection.execute(query, values)  # type: ignore[call-overload]
-            return cursor.fetchall() if cursor.description else []
+        with self._asking:  # one at a time; a connection for each question would cost most of what waiting costs
+            if self._line is not None:
+                try:
+                    return self._ask(self._line, query, values)
+                except psycopg.OperationalError:  # the server has died since, and may be back
+                    self._hang_up()
+            self._line = psycopg.connect(self.dsn, autocommit=True)
+            return self._ask(self._line, query, values)
+
+    def _ask(self, line: "psycopg.Connection[tuple[Any, ...]]", query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        cursor = line.execute(query, values)  # type: ignore[call-overload]
+        return cursor.fetchall() if cursor.description else []
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
 
     def events(self, recipient: str) -> list[dict[str, Any]]:
         """Return what happened to the mail of one address, oldest first."""

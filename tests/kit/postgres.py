@@ -1,6 +1,7 @@
 """A real PostgreSQL for tests: one server for each test process, one freshly migrated database for each test."""
 
 import asyncio
+import contextlib
 import itertools
 import shutil
 import tempfile
@@ -41,12 +42,15 @@ class TestServer:
     def start(self) -> None:
         """Start, and migrate the template."""
         asyncio.run(self.server.start())
-        with self._connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+        # Kept open: most tests make a database and drop it.
+        self._line: psycopg.Connection[tuple[object, ...]] = psycopg.connect(self.dsn("postgres"), autocommit=True)
+        self._line.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
         migrate(self.dsn(TEMPLATE))
 
     def stop(self) -> None:
         """Stop and remove everything."""
+        with contextlib.suppress(AttributeError):  # it never started
+            self._line.close()
         asyncio.run(self.server.stop(patience_s=10.0))
         shutil.rmtree(self.data, ignore_errors=True)
 
@@ -58,17 +62,9 @@ class TestServer:
     def fresh(self) -> Iterator[str]:
         """Give a new migrated database (its DSN), and drop it afterwards whoever is still connected."""
         name = f"test_{next(self._numbers)}"
-        with self._connect() as connection:
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                    sql.Identifier(name), sql.Identifier(TEMPLATE)
-                )
-            )
+        made = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+        self._line.execute(made.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
         try:
             yield self.dsn(name)
         finally:
-            with self._connect() as connection:
-                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-    def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
-        return psycopg.connect(self.dsn("postgres"), autocommit=True)
+            self._line.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -72,14 +72,15 @@ def exactly(a: tuple[int, int], b: tuple[int, int]) -> float:
 ARM = st.integers(0, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(ARM, ARM)
 def test_the_chance_of_two_is_that_of_the_closed_form(a, b):
     assert chances([a, b])[1] == pytest.approx(exactly(a, b), abs=2e-3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(ARM, min_size=2, max_size=8))
+@example([(0, 0), (98, 160)])  # a step of the grid is rounded beyond 1
 def test_chances_are_chances_and_do_not_depend_on_the_order(arms):
     found = chances(arms)
     assert sum(found) == pytest.approx(1.0)
@@ -87,7 +88,7 @@ def test_chances_are_chances_and_do_not_depend_on_the_order(arms):
     assert chances(arms[::-1])[::-1] == pytest.approx(found, abs=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.just(50)), min_size=2, max_size=5), st.integers(0, 4))
 def test_one_more_that_opens_never_makes_it_less_sure(arms, place):
     place %= len(arms)

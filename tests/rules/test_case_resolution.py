@@ -238,7 +238,7 @@ ACTIONS = ("answer", "ask", "word", "doubt", "no", "auto", "propose", "propose b
 
 
 @given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 3 * 86_400)), max_size=25))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 def test_whatever_people_do_a_case_keeps_its_laws(actions: list[tuple[str, int]]):
     life = Life()
     for what, wait in actions:

@@ -2,6 +2,7 @@
 
 import json
 import string
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homing.events.rules.classify import CACHE_SIZE, Classifier, normalise
+from tests.kit.each import each
 
 CASES = json.loads((Path(__file__).parent / "data" / "bounce_cases.json").read_text(encoding="utf-8"))["cases"]
 RULES = Classifier.from_package()
@@ -18,7 +20,7 @@ def test_there_are_as_many_cases_as_promised():
     assert len(CASES) == 234
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
+@each(lambda: CASES, name=itemgetter("id"))
 def test_a_known_reply_gets_its_class(case):
     answer = RULES.classify(case["reply"], scope=case["scope"])
     assert (answer.bounce_class, answer.name) == (case["expected_class"], case["expected_class_name"])
@@ -33,7 +35,7 @@ def test_the_rule_that_matches_is_the_documented_one():
     assert {ident: told[ident] for ident in named} == named
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case["temporary"]], ids=lambda case: case["id"])
+@each(lambda: [case for case in CASES if case["temporary"]], name=itemgetter("id"))
 def test_a_temporary_reply_never_suppresses(case):
     assert RULES.classify(case["reply"], scope=case["scope"]).suppress == "never"
 

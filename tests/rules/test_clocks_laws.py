@@ -66,7 +66,7 @@ logs = st.builds(log, kinds, seconds, st.integers(0, 40 * 3600), st.lists(st.tup
 
 
 @given(logs, seconds)
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_spans_join_and_add_up_to_the_time_on_the_wall(one: ClockLog, later: int):
     now = max(mark.at for mark in one.marks) + timedelta(seconds=later)
     found = read(one, EASTERN, now=now)
@@ -79,7 +79,7 @@ def test_spans_join_and_add_up_to_the_time_on_the_wall(one: ClockLog, later: int
 
 
 @given(logs, seconds)
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_elapsed_is_what_ran_and_never_more_than_the_wall(one: ClockLog, later: int):
     now = max(mark.at for mark in one.marks) + timedelta(seconds=later)
     found = read(one, EASTERN, now=now)
@@ -93,7 +93,7 @@ def test_elapsed_is_what_ran_and_never_more_than_the_wall(one: ClockLog, later: 
 
 
 @given(logs, st.lists(st.tuples(what, seconds), max_size=4), seconds)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_an_outcome_is_written_once_whatever_follows(one: ClockLog, more: list[tuple[str, int]], later: int):
     now = max(mark.at for mark in one.marks)
     before = read(one, EASTERN, now=now)
@@ -106,7 +106,7 @@ def test_an_outcome_is_written_once_whatever_follows(one: ClockLog, more: list[t
 
 
 @given(logs, seconds, seconds)
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_time_alone_only_ever_misses(one: ClockLog, first: int, second: int):
     now = max(mark.at for mark in one.marks) + timedelta(seconds=first)
     before, after = (read(one, EASTERN, now=moment) for moment in (now, now + timedelta(seconds=second)))
@@ -176,7 +176,7 @@ cadences = st.one_of(
 
 
 @given(cadences, seconds)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_the_next_update_is_due_later_and_within_what_was_agreed(form, offset: int):
     last = BASE + timedelta(seconds=offset)
     due = cadence.following(form, last)
@@ -185,7 +185,7 @@ def test_the_next_update_is_due_later_and_within_what_was_agreed(form, offset: i
 
 
 @given(cadences, cadences, st.integers(0, 40 * 3600))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_a_new_cadence_is_due_after_its_acceptance_and_no_agreement_undoes_a_miss(old, new, later: int):
     last = BASE
     old_due, accepted = cadence.following(old, last), BASE + timedelta(seconds=later)

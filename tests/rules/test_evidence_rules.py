@@ -1,6 +1,7 @@
 """Sets of seconds, and which answers were failures of ours (clauses D1 and D2)."""
 
 import re
+from operator import itemgetter
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from homing.inbound import replies as mx_replies
 from homing.ingress import answers
 from homing.smtp import replies
 from homing.smtp.replies import Reply
+from tests.kit.each import each
 
 DAYS = st.sets(st.integers(0, 3_599)).map(seconds.of)
 
@@ -116,13 +118,14 @@ REPLIES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "reply"), REPLIES, ids=[name for name, _ in REPLIES])
-def test_every_reply_of_ours_says_by_its_code_what_its_tag_says(name: str, reply: Reply):
+@each(lambda: REPLIES, name=itemgetter(0))
+def test_every_reply_of_ours_says_by_its_code_what_its_tag_says(named: tuple[str, Reply]):
+    _, reply = named
     assert re.fullmatch(r"\d{3}(/[245]\.\d+\.\d+)?", reply.label)
     assert not disagrees(Door.SMTP, reply.fault, reply.label)
 
 
-@pytest.mark.parametrize("status", range(200, 600))
+@each(lambda: range(200, 600))
 def test_every_status_says_by_its_code_what_its_tag_says(status: int):
     if status != 499:
         assert not disagrees(Door.API, fault_of(status), str(status))

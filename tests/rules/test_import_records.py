@@ -130,7 +130,7 @@ def test_half_a_sign_of_utf_16_is_told():
 
 
 @given(st.binary(max_size=300) | st.text(alphabet='[]{}",:\n\r\\ab@.\u00e9\0', max_size=200).map(str.encode))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_whatever_is_uploaded_is_read_or_refused(data):
     with contextlib.suppress(Unreadable):
         for one in read(io.BytesIO(data), HOLDERS):

@@ -2,10 +2,11 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.events.rules.classify import Classifier
@@ -62,13 +63,10 @@ def test_a_message_is_read_as_what_it_is(name):
         assert found.returned.msfbl == (wanted["msfbl"],)
 
 
-@pytest.mark.parametrize("name", sorted(EXPECTED))
-@given(data=st.data())
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from([name for name in sorted(EXPECTED) if load(name)]), st.data())
+@settings(max_examples=300)
 def test_a_message_may_be_torn(name, data):
     raw = load(name)
-    if not raw:
-        return
     cut = data.draw(st.integers(0, len(raw)))
     place = data.draw(st.integers(0, len(raw) - 1))
     torn = bytearray(raw[:cut] + data.draw(st.binary(max_size=20)) + raw[place:])
@@ -98,37 +96,35 @@ def test_any_octets_are_read(raw, null_sender):
 
 
 def _nested(depth: int) -> bytes:
-    raw = b""
-    for number in range(depth):
-        raw += b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (number, number)
-    return raw + b"Content-Type: text/plain\r\n\r\nend\r\n"
+    parts = [b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (number, number) for number in range(depth)]
+    return b"".join(parts) + b"Content-Type: text/plain\r\n\r\nend\r\n"
 
 
 _BIG = 1_100_000
-HOSTILE = {
-    "deep": _nested(20_000),
-    "many parts": b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + b"--x\r\n\r\na\r\n" * 100_000,
-    "many statuses": b"Content-Type: message/delivery-status\r\n\r\n" + b"Final-Recipient: rfc822; a@b\r\n\r\n" * 30_000,
-    "many fields": b"a:\r\n" * 250_000,
-    "one long line": b"Subject: " + b"x" * _BIG,
-    "dashes": b"From: mailer-daemon@x\r\n\r\n" + b"-" * _BIG,
-    "angles": b"Content-Type: text/html\r\n\r\n" + b"<" * _BIG,
-    "styles": b"Content-Type: text/html\r\n\r\n" + b"<style>" * 100_000,
-    "digits": b"From: mailer-daemon@x\r\nSubject: failure notice\r\n\r\n" + b"5.5.5" * 200_000,
-    "at signs": b"From: mailer-daemon@x\r\nSubject: failure notice\r\n\r\n" + b"a@" * 500_000,
-    "spaces": b"From: mailer-daemon@x\r\nSubject: failure notice\r\n\r\n" + b"  user " * 150_000,
-    "quotes": b'Content-Type: multipart/mixed; boundary="' + b'\\"' * 500_000,
-    "parameters": b"Content-Type: multipart/mixed" + b'; a="' * 200_000,
-    "encoded words": b"Subject: " + b"=?utf-8?q?a?= " * 70_000 + b"\r\n\r\n",
-    "blank lines": b"From: mailer-daemon@x\r\nSubject: failure notice\r\n\r\n" + b"\r\n" * 500_000,
-    "confirm": b"From: a@x\r\n\r\n" + b"please confirm your " * 50_000,
-    "unsubscribe": b"Subject: " + b"re:" * 300_000 + b"\r\n\r\n",
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "deep": lambda: _nested(20_000),
+    "many parts": lambda: b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + b"--x\r\n\r\na\r\n" * 100_000,
+    "many statuses": lambda: b"Content-Type: message/delivery-status\r\n\r\n" + b"Final-Recipient: rfc822; a@b\r\n\r\n" * 30_000,
+    "many fields": lambda: b"a:\r\n" * 250_000,
+    "one long line": lambda: b"Subject: " + b"x" * _BIG,
+    "dashes": lambda: b"From: mailer-daemon@x\r\n\r\n" + b"-" * _BIG,
+    "angles": lambda: b"Content-Type: text/html\r\n\r\n" + b"<" * _BIG,
+    "styles": lambda: b"Content-Type: text/html\r\n\r\n" + b"<style>" * 100_000,
+    "digits": lambda: b"From: mailer-daemon@x\r\nSubject: failure notice\r\n\r\n" + b"5.5.5" * 200_000,
+    "at signs": lambda: b"From: mailer-daemon@x\r\nSubject: failure notice\r\n\r\n" + b"a@" * 500_000,
+    "spaces": lambda: b"From: mailer-daemon@x\r\nSubject: failure notice\r\n\r\n" + b"  user " * 150_000,
+    "quotes": lambda: b'Content-Type: multipart/mixed; boundary="' + b'\\"' * 500_000,
+    "parameters": lambda: b"Content-Type: multipart/mixed" + b'; a="' * 200_000,
+    "encoded words": lambda: b"Subject: " + b"=?utf-8?q?a?= " * 70_000 + b"\r\n\r\n",
+    "blank lines": lambda: b"From: mailer-daemon@x\r\nSubject: failure notice\r\n\r\n" + b"\r\n" * 500_000,
+    "confirm": lambda: b"From: a@x\r\n\r\n" + b"please confirm your " * 50_000,
+    "unsubscribe": lambda: b"Subject: " + b"re:" * 300_000 + b"\r\n\r\n",
 }
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_a_hostile_message_is_read_in_time(name):
-    raw = HOSTILE[name]
+    raw = HOSTILE[name]()
     begun = time.process_time()
     read(raw, null_sender=True)
     assert time.process_time() - begun < 2.0

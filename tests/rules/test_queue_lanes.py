@@ -120,7 +120,7 @@ def test_just_before_finds_the_place_again_and_nothing_earlier_is_skipped():
     assert just_before((NOW, ident(257))) >= (NOW, ident(256))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["commit", "commit_memory", "turn", "settle", "redate", "give_back"]), st.integers(0, 20)),

@@ -414,7 +414,7 @@ LINES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     lines=st.lists(LINES, max_size=25),
     cuts=st.lists(st.integers(1, 50), min_size=1, max_size=60),
@@ -435,7 +435,7 @@ def test_any_chunking_of_the_octets_gives_the_same_replies(lines: list[bytes], c
     assert cut.closed == whole.closed
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(chunks=st.lists(st.one_of(st.binary(max_size=200), LINES), max_size=20))
 def test_rubbish_never_breaks_it_and_every_answer_is_well_formed(chunks: list[bytes]):
     script = Script(trusted=OWNER)

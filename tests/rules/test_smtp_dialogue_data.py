@@ -171,7 +171,7 @@ def test_a_chunk_of_unknown_length_ends_the_conversation(argument: bytes):
     assert script.closed
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     lines=st.lists(st.binary(max_size=30).map(lambda b: b.translate(None, b"\r\n\0")), max_size=12),
     cut=st.integers(1, 40),

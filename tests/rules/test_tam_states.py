@@ -35,6 +35,7 @@ from homing.support.tam.types import (
     TopicKind,
 )
 from tests.kit.cases import ANN, KIM, TAM
+from tests.kit.each import each
 from tests.kit.hours import at
 from tests.kit.tam import ACTIONS, AGENDA, GOOD_DAY, OWED, RAMP, TASKS, Life, in_state, is_no, refused
 
@@ -103,11 +104,11 @@ TRY: dict[str, Callable[[Record], Decision]] = {
 }
 
 
-@pytest.mark.parametrize("step", sorted(TRY))
 @pytest.mark.parametrize(
     ("kind", "state"), [(kind, State(state)) for kind, names in STATES.items() for state in names.split()], ids=str
 )
-def test_a_step_is_possible_where_the_model_says_so_and_nowhere_else(kind: RecordKind, state: State, step: str):
+@each(lambda: TRY)
+def test_a_step_is_possible_where_the_model_says_so_and_nowhere_else(step: str, kind: RecordKind, state: State):
     record = in_state(kind, state).record
     possible = state.value in TABLE[kind.value].get(step, "").split()
     decision = TRY[step](record)

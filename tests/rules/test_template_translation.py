@@ -205,7 +205,7 @@ FRAGMENTS = [
 
 
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join), st.sampled_from(list(Dialect)))
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_what_is_translated_can_be_rendered_here(text, dialect):
     with contextlib.suppress(Untranslatable):
         ours = translate(text, dialect=dialect, place=Place.HTML).text

@@ -212,7 +212,7 @@ DATA = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(WORDS, max_size=40).map("".join), DATA, DATA, DATA, st.sampled_from(list(Place)))
 def test_any_template_renders_any_data_or_is_refused(text, a, l, c, place):  # noqa: E741
     data = {"a": a, "l": l, "dynamic_html": {"c": c}}

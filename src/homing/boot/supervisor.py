@@ -67,7 +67,7 @@ _log = log.get("boot")
 HOUSEKEEPING_S = 600.0
 LEAST_DAYS = 2  # with fewer days of partitions ahead the platform is not ready: soon nothing could be written
 DOORMAN = "doorman"  # name of the supervisor's own evidence
-WORKER = [sys.executable, "-m", "homing.boot.worker"]
+WORKER = [sys.executable, "-m", "homing.boot.worker_start"]
 
 
 def up(settings: Settings) -> int:

@@ -95,16 +95,9 @@ def main() -> None:
     """Run one worker until SIGTERM, or until the supervisor is gone."""
     settings = resolved(config.read())
     log.set_up(level=settings.log_level)
-    _spare_the_collector()
+    gc.set_threshold(50_000, 20, 50)  # messages make no cycles; what the modules hold is frozen (ground/collector.py)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings))
-
-
-def _spare_the_collector() -> None:
-    """Let the cycle collector look rarely: messages make no cycles, and what the modules hold never goes."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 async def _run(settings: Settings) -> None:
@@ -457,7 +450,3 @@ class Worker:
         self.domains.forget()
         self.keyring.forget()
         self.tracking.forget()
-
-
-if __name__ == "__main__":
-    main()

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
 from homing.cli import output
+from homing.ground import collector
 from homing.ground.errors import HomingError, Misuse, StoreUnavailable
 
 # Of a command: where it is, and whether it has commands of its own. A module is imported when its command is asked for: all of
@@ -58,7 +59,8 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module, name = COMMANDS[cmd_name]
-        found = getattr(importlib.import_module(f"homing.cli.{module}"), name)
+        with collector.at_rest():
+            found = getattr(importlib.import_module(f"homing.cli.{module}"), name)
         if isinstance(found, typer.Typer):
             group = get_group(found)
             group.name = cmd_name

@@ -4,8 +4,10 @@ Rooms import `Connection`, `Pool` and `queries` from here. SQL is in each room's
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from importlib import resources
 from typing import Any, TypeVar
 
@@ -49,7 +51,7 @@ TEMPORARY = (
 )
 
 
-class _Statements(AsyncPGAdapter):
+class _Adapter(AsyncPGAdapter):
     """Runs statements on pools and connections alike, which have the same methods.
 
     aiosql's own adapter finds out at each call which of them it was given, by listing all attributes: 30 microseconds.
@@ -81,10 +83,43 @@ class _Statements(AsyncPGAdapter):
         return [parameters[name] for name in self.var_sorted[query_name]]
 
 
+class Statements:
+    """The statements of one file; each becomes an async function of (connection, **arguments) when it is first asked for.
+
+    A process needs a part of them, and starts sooner when it reads no more.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._texts = dict(_named(text))
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            text = self._texts[name]
+        except KeyError:
+            raise AttributeError(f"there is no statement {name}") from None
+        made = getattr(aiosql.from_str(text, _Adapter, mandatory_parameters=False), name)  # type: ignore[arg-type]  # other names
+        setattr(self, name, made)
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the names."""
+        return iter(self._texts)
+
+
+_NAME = re.compile(r"^-- name: (\w+)", re.MULTILINE)
+
+
+def _named(text: str) -> Iterator[tuple[str, str]]:
+    begins = list(_NAME.finditer(text))
+    ends = [*(one.start() for one in begins[1:]), len(text)]
+    for one, end in zip(begins, ends, strict=True):
+        yield one[1], text[one.start() : end]
+
+
+@cache
 def queries(package: str, file: str = "queries.sql") -> Any:
-    """Return the statements of a room's `queries.sql`; each becomes an async function of (connection, **arguments)."""
-    text = resources.files(package).joinpath(file).read_text(encoding="utf-8")
-    return aiosql.from_str(text, _Statements, mandatory_parameters=False)  # type: ignore[arg-type]  # its protocol names other arguments
+    """Return the statements of a room's `queries.sql`, as attributes."""
+    return Statements(resources.files(package).joinpath(file).read_text(encoding="utf-8"))
 
 
 def rolled_back(trouble: BaseException) -> bool:

@@ -11,6 +11,8 @@ not nearly nothing; the F come from the same grid. The P(i) add up to 1, so they
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate, islice, pairwise
+from operator import add, mul
 
 POINTS = 400  # of the grid, for each template; fewer where there are many
 MOST_POINTS = 4_000
@@ -26,9 +28,11 @@ def chances(arms: Sequence[tuple[int, int]]) -> list[float]:
         return [1.0] * len(arms)
     shapes = [(1.0 + min(max(s, 0), max(n, 0)), 1.0 + max(n, 0) - min(max(s, 0), max(n, 0))) for s, n in arms]
     grid = _grid(shapes)
-    densities = [_density(a, b, grid) for a, b in shapes]
-    below = [_cumulated(density, grid) for density in densities]
-    found = _best(densities, below, grid)
+    logs = [(math.log(x), math.log1p(-x)) for x in grid[1:-1]]
+    densities = [_density(a, b, logs) for a, b in shapes]
+    halves = [(right - left) / 2.0 for left, right in pairwise(grid)]
+    below = [_cumulated(density, halves) for density in densities]
+    found = _best(densities, below, halves)
     total = sum(found)
     return [one / total for one in found]
 
@@ -40,45 +44,35 @@ def _grid(shapes: Sequence[tuple[float, float]]) -> list[float]:
         mean = a / (a + b)
         deviation = math.sqrt(a * b / ((a + b) ** 2 * (a + b + 1)))
         low, high = max(0.0, mean - REACH * deviation), min(1.0, mean + REACH * deviation)
-        points.update(low + (high - low) * step / each for step in range(each + 1))
+        points.update(min(1.0, low + (high - low) * step / each) for step in range(each + 1))
     return sorted(points)
 
 
-def _density(a: float, b: float, grid: Sequence[float]) -> list[float]:
+def _density(a: float, b: float, logs: Sequence[tuple[float, float]]) -> list[float]:
+    """Return the density on the grid; `logs` are those of x and 1 - x at each point between its ends, 0 and 1."""
     scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-    return [_beta(a, b, scale, x) for x in grid]
+    heads, tails, exp = a - 1.0, b - 1.0, math.exp
+    inner = [exp(scale + heads * of_x + tails * of_rest) for of_x, of_rest in logs]
+    return [b if a == 1.0 else 0.0, *inner, a if b == 1.0 else 0.0]
 
 
-def _beta(a: float, b: float, scale: float, x: float) -> float:
-    if x <= 0.0:
-        return b if a == 1.0 else 0.0
-    if x >= 1.0:
-        return a if b == 1.0 else 0.0
-    return math.exp(scale + (a - 1.0) * math.log(x) + (b - 1.0) * math.log1p(-x))
-
-
-def _cumulated(density: Sequence[float], grid: Sequence[float]) -> list[float]:
+def _cumulated(density: Sequence[float], halves: Sequence[float]) -> list[float]:
     """Return the distribution function on the grid, by trapezia, scaled to end with 1."""
-    found, sum_ = [0.0], 0.0
-    for place in range(1, len(grid)):
-        sum_ += (density[place] + density[place - 1]) / 2.0 * (grid[place] - grid[place - 1])
-        found.append(sum_)
-    return [one / sum_ for one in found]
+    found = list(accumulate(map(mul, map(add, density, islice(density, 1, None)), halves), initial=0.0))
+    whole = found[-1]
+    return [one / whole for one in found]
 
 
-def _best(densities: Sequence[Sequence[float]], below: Sequence[Sequence[float]], grid: Sequence[float]) -> list[float]:
+def _best(densities: Sequence[Sequence[float]], below: Sequence[Sequence[float]], halves: Sequence[float]) -> list[float]:
     """Return the integral for each template, by trapezia."""
-    points = range(len(grid))
     # The product over all others: what those before have, times what those behind have.
-    behind = [[1.0] * len(grid)]
+    behind = [[1.0] * len(densities[0])]
     for one in reversed(below[1:]):
-        behind.append([behind[-1][point] * one[point] for point in points])
-    behind.reverse()
-    before = [1.0] * len(grid)
+        behind.append(list(map(mul, behind[-1], one)))
+    before = [1.0] * len(densities[0])
     found = []
-    for place, density in enumerate(densities):
-        after = behind[place]
-        heights = [density[point] * before[point] * after[point] for point in points]
-        found.append(sum((heights[p] + heights[p - 1]) / 2.0 * (grid[p] - grid[p - 1]) for p in points if p))
-        before = [before[point] * below[place][point] for point in points]
+    for density, own, after in zip(densities, below, reversed(behind), strict=True):
+        heights = list(map(mul, map(mul, density, before), after))
+        found.append(sum(map(mul, map(add, heights, islice(heights, 1, None)), halves)))
+        before = list(map(mul, before, own))
     return found

@@ -1,6 +1,7 @@
 """What names tell by themselves: roles, throw-away and free domains, and big providers that a domain nearly is."""
 
 from collections.abc import Iterable
+from functools import cache
 from importlib import resources
 
 import msgspec
@@ -19,6 +20,7 @@ class Names(msgspec.Struct, frozen=True):
     big: tuple[str, ...]
 
     @classmethod
+    @cache
     def from_package(cls) -> "Names":
         """Return the lists that come with homing."""
         return cls(

@@ -1,5 +1,6 @@
 """The lane book against a plain model: nothing outside memory is ever forgotten, nothing in memory is read twice."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
@@ -76,6 +77,28 @@ def test_customers_take_turns_however_many_lanes_one_of_them_has():
     book.committed(book.open(0, 99, LaneKey(2, 0, "", "a.test")), ident(99), at(0), in_memory=False)
     first_two = {lane.key.account_id for lane in (book.turn(at(1)), book.turn(at(1))) if lane}
     assert first_two == {1, 2}
+
+
+def test_nobody_is_passed_over_however_often_memory_is_short():
+    book = LaneBook()
+    for account in range(1, 11):
+        for shard in range(3):
+            lane = book.open(shard, account, LaneKey(account, 0, "", "a.test"))
+            book.committed(lane, ident(100 * account + shard), at(account), in_memory=False)
+    read: Counter[int] = Counter()
+    for _ in range(100):  # each time there is room for seven reads, then everybody waits for room together
+        for place in range(10):
+            lane = book.turn(at(60))
+            assert lane is not None
+            if place < 7:
+                read[lane.key.account_id] += 1
+                book.read(lane, (at(0), ident(1)), at(1))  # there is always more
+            else:
+                book.park(lane, "room")
+        while (lane := book.turn(at(60))) is not None:
+            book.park(lane, "room")
+        book.unpark("room")
+    assert max(read.values()) - min(read.values()) <= 1
 
 
 def test_a_parked_lane_waits_until_its_reason_ends():

@@ -12,6 +12,8 @@ from enum import Enum
 
 from homing.queue.types import LaneKey
 
+MOST_ACCOUNTS = 10_000  # whose last turn is remembered, beside those with something due
+
 Place = tuple[datetime, bytes]  # (due_at, entry_id): where a read goes on
 
 
@@ -42,7 +44,7 @@ class Lane:
     floor      nothing outside memory lies at or before this place; None: unknown, read from the start
     """
 
-    __slots__ = ("depth", "floor", "held", "key", "left", "news", "next_due", "number", "shard", "state", "wake")
+    __slots__ = ("before", "depth", "floor", "held", "key", "left", "news", "next_due", "number", "shard", "state", "wake")
 
     def __init__(self, shard: int, number: int, key: LaneKey) -> None:
         self.shard = shard
@@ -55,6 +57,7 @@ class Lane:
         self.state = _State.IDLE
         self.wake: datetime | None = None  # the heap entry that counts
         self.news: Place | None = None  # earliest entry that came to wait while a read was under way
+        self.before = 0  # its customer's last turn before the one in which it was given out
         self.left: set[bytes] = set()  # ids that left memory while a read was under way: the read may still show them
 
     def waits(self, place: Place) -> None:
@@ -68,14 +71,19 @@ class Lane:
 
 
 class LaneBook:
-    """The lanes of one worker's shards, and whose turn it is to be read: round robin by customer."""
+    """The lanes of one worker's shards, and whose turn it is to be read: that of the customer who was read longest ago.
+
+    However often lanes are set aside and come back together, as they do while memory is short, nobody is passed over.
+    """
 
     def __init__(self) -> None:
         self._lanes: dict[tuple[int, int], Lane] = {}
         self._by_shard: dict[int, set[int]] = {}
         self._later: list[tuple[datetime, int, Lane]] = []  # heap by next_due
         self._turns: dict[int, deque[Lane]] = {}  # account -> lanes with something due
-        self._order: deque[int] = deque()  # accounts in turn
+        self._order: list[tuple[int, int]] = []  # heap of accounts with something due, by their last turn
+        self._last_turn: dict[int, int] = {}  # account -> number of the turn in which it was read last
+        self._turn = 0
         self._parked: dict[str, set[Lane]] = {}  # why -> lanes that must not be read now
         self._tick = 0
 
@@ -164,7 +172,7 @@ class LaneBook:
             if self._counts(item):
                 self._line_up(item[2])
         while self._order:
-            account = self._order.popleft()
+            _, account = heapq.heappop(self._order)
             turns = self._turns[account]
             found: Lane | None = None
             while turns and found is None:
@@ -176,8 +184,11 @@ class LaneBook:
                 else:
                     lane.state = _State.IDLE
                     self._schedule(lane)
+            if found is not None:
+                found.before = self._last_turn.get(account, 0)
+                self._note_turn(account)
             if turns:
-                self._order.append(account)
+                self._line_up_account(account)
             else:
                 del self._turns[account]
             if found is not None:
@@ -222,6 +233,7 @@ class LaneBook:
         if lane.state is _State.READING:
             lane.state = _State.PARKED
             lane.left.clear()
+            self._last_turn[lane.key.account_id] = lane.before  # it was no turn
             self._parked.setdefault(why, set()).add(lane)
 
     def set_aside(self, lane: Lane, why: str) -> None:
@@ -273,8 +285,17 @@ class LaneBook:
         turns = self._turns.get(account)
         if turns is None:
             turns = self._turns[account] = deque()
-            self._order.append(account)
+            self._line_up_account(account)
         turns.append(lane)
+
+    def _line_up_account(self, account: int) -> None:
+        heapq.heappush(self._order, (self._last_turn.get(account, 0), account))
+
+    def _note_turn(self, account: int) -> None:
+        self._turn += 1
+        self._last_turn[account] = self._turn
+        if len(self._last_turn) > MOST_ACCOUNTS:
+            self._last_turn = {one: turn for one, turn in self._last_turn.items() if one in self._turns}
 
     def _drop(self, lane: Lane) -> None:
         if lane.state is _State.PARKED:

@@ -83,9 +83,8 @@ class Desk:
             batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             try:
                 await self._write(batch)
-            except (
-                PASSING
-            ) as trouble:  # no take_turns: what was noted is in memory alone, so a batch is kept, or counted as dropped
+            except PASSING as trouble:
+                # Not left to take_turns: what was noted is in memory alone, so a batch is kept, or counted as dropped.
                 log.warning("engagement_waits", cause=type(trouble).__name__, requests=len(batch))
                 self._waiting = (batch + self._waiting)[:MOST_WAITING]
                 self._noted.set()

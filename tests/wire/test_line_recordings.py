@@ -248,6 +248,21 @@ async def test_a_test_call_that_is_heard_late_is_still_nobodys_call(pool):
         assert await house.pool.fetchval("SELECT outcome FROM line_tests") == "heard"
 
 
+async def test_a_test_call_that_was_lost_takes_nothing_from_the_one_after_it(pool):
+    async with line_house(pool, test_from="+15550109999") as house:
+        house.carrier.unheard = lambda path: True
+        await house.line.keeper.test(house.clock.now())
+        await house.carrier.settle()
+        house.carrier.unheard = lambda path: False
+        house.clock.forward(seconds=9)
+        await house.line.keeper.test(house.clock.now())
+        await house.carrier.settle()
+        house.clock.forward(seconds=11)
+        await house.line.keeper.listen_for_tests(house.clock.now())
+        rows = await house.pool.fetch("SELECT outcome FROM line_tests ORDER BY test_id")
+        assert [row["outcome"] for row in rows] == ["silent", "heard"]
+
+
 async def test_a_test_call_while_the_store_is_away_owes_nothing_when_it_is_played(pool):
     async with line_house(pool, test_from="+15550109999") as house:
         real = house.line.desk._pool

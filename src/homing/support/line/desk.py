@@ -364,11 +364,16 @@ class Desk:
     async def _is_test(
         self, connection: db.Executor, carrier: Carrier, happened: Happened, now: datetime, *, rang: datetime
     ) -> bool:
-        since = rang - TEST_WITHIN  # it may have waited in the journal
         if await store.sql.is_test(connection, carrier=carrier.name, call_id=happened.call_id, since=now - timedelta(hours=1)):
             return True
         heard = await store.sql.hear_test(
-            connection, carrier=carrier.name, number=happened.called, now=now, call_id=happened.call_id, since=since
+            connection,
+            carrier=carrier.name,
+            number=happened.called,
+            now=now,
+            call_id=happened.call_id,
+            rang=rang,  # it may have waited in the journal
+            since=rang - TEST_WITHIN,
         )
         if heard is None:
             return False

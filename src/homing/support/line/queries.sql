@@ -417,13 +417,14 @@ INSERT INTO line_tests (carrier, number, made_at, wakes) VALUES (:carrier, :numb
 SELECT made_at, seen_at, outcome, wakes FROM line_tests WHERE test_id = :test_id;
 
 -- name: hear_test^
--- Note that a test call was heard; nothing comes back where none is expected. One that was taken for silent may be heard late; it
--- is a test call all the same, and nobody's who must be called back.
+-- Note that a test call was heard: the last one before it rang, as one that was made earlier has been lost. Nothing comes back where
+-- none is expected. One that was taken for silent may be heard late; it is a test call all the same, and nobody's who must be called
+-- back.
 -- writes: line_tests
 UPDATE line_tests SET seen_at = :now, call_id = :call_id, outcome = 'heard'
 WHERE test_id = (SELECT test_id FROM line_tests
                  WHERE carrier = :carrier AND number = :number AND made_at > :since AND seen_at IS NULL
-                 ORDER BY outcome IS NOT NULL, test_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+                 ORDER BY made_at > :rang, test_id DESC LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING test_id, wakes;
 
 -- name: is_test$

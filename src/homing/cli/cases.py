@@ -10,8 +10,9 @@ import typer
 
 from homing.accounts import store as accounts
 from homing.cli import cases_course, cases_end, cases_view, output, reach, typed
-from homing.cli.cases_who import AsOption, NumberArgument, TextOption, actor_of, contact_of, done, member_of, say, words_of
+from homing.cli.cases_who import NumberArgument, TextOption, actor_of, contact_of, done, member_of, say, words_of
 from homing.cli.keys import AccountOption, JsonOption
+from homing.cli.people import AsOption
 from homing.cli.typed import MonthArgument
 from homing.contracts import people
 from homing.ground import db

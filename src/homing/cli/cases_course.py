@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from homing.cli import output
-from homing.cli.cases_who import AsOption, NumberArgument, TextOption, contact_of, done, say, words_of
+from homing.cli.cases_who import NumberArgument, TextOption, contact_of, done, say, words_of
+from homing.cli.people import AsOption
 from homing.ground import db
 from homing.ground.errors import Misuse
 from homing.support.cases.course import Course

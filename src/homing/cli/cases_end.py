@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from homing.cli import output, reach
-from homing.cli.cases_who import AsOption, NumberArgument, actor_of, contact_of, done, member_of, say
+from homing.cli.cases_who import NumberArgument, actor_of, contact_of, done, member_of, say
 from homing.cli.keys import AccountOption
+from homing.cli.people import AsOption
 from homing.ground import db
 from homing.ground.errors import Misuse
 from homing.support.cases.desk import Answer, Desk

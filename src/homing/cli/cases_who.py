@@ -18,7 +18,6 @@ from homing.support.cases.types import Actor, Case, Side
 from homing.support.clocks.store import ServerClock
 
 NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", help="Of the case.", min=1, max=2**62, show_default=False)]
-AsOption = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are, of the staff.", show_default=False)]
 TextOption = Annotated[str, typer.Option("--text", metavar="TEXT", help="What you write; - reads standard input.")]
 
 Work = Callable[[db.Pool, Desk, Actor, str], Awaitable[Answer]]

@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 
 from homing.accounts import store as accounts
+from homing.accounts.types import Account
 from homing.api.v1.support_oversight_wire import cursor_of, show_message, show_stream
 from homing.boot.carriers import line_base, line_settings
 from homing.cli import output, oversight_held, oversight_view, reach
 from homing.cli.keys import AccountOption, JsonOption
-from homing.cli.people import ACTOR, somebody
+from homing.cli.people import ACTOR, AsOption, somebody
 from homing.contracts import contacts, people
 from homing.contracts import store as contracts
 from homing.contracts.rules import read_email, read_phone
@@ -39,7 +40,6 @@ app.command("quarantine")(oversight_held.quarantine)
 app.command("release")(oversight_held.release)
 app.command("discard")(oversight_held.discard)
 
-AsOption = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are, of the staff.", show_default=False)]
 TextOption = Annotated[str, typer.Option("--text", metavar="TEXT", help="What you write; - reads standard input.")]
 CustomerArgument = Annotated[str, typer.Argument(metavar="CUSTOMER", help="By name or number.", show_default=False)]
 RemoveOption = Annotated[bool, typer.Option("--remove", help="Let it lead nowhere instead.")]
@@ -162,10 +162,7 @@ def answer(
 
     async def work() -> Message:
         async with reach.database(reach.settings()) as pool:
-            member = await somebody(pool, who)
-            owner = await reach.account(pool, customer)
-            if owner.account_id not in await _overseen(pool, who):
-                raise reach.NotFound(f"{who} does not oversee {owner.name}")
+            member, owner = await _over(pool, who, customer)
             reader_id = None
             if contact:
                 known = await contacts.of_account(pool, owner.account_id)
@@ -196,10 +193,7 @@ def void(
 
     async def work() -> Message:
         async with reach.database(reach.settings()) as pool:
-            member = await somebody(pool, who)
-            owner = await reach.account(pool, customer)
-            if owner.account_id not in await _overseen(pool, who):
-                raise reach.NotFound(f"{who} does not oversee {owner.name}")
+            member, owner = await _over(pool, who, customer)
             done = await Threads(pool, ServerClock()).void(owner.account_id, number, member, why)
             if done is None:
                 raise reach.NotFound(f"{owner.name} has no message {number}")
@@ -306,6 +300,15 @@ def _list(kind: WayKind, *, json: bool) -> None:
     for row in rows:
         table.add_row(*row)
     output.console().print(table if rows else "there is none yet")
+
+
+async def _over(pool: db.Pool, who: str, customer: str) -> tuple[StaffMember, Account]:
+    """Return a member of the staff and a customer whom he oversees. raises reach.NotFound."""
+    member = await somebody(pool, who)
+    owner = await reach.account(pool, customer)
+    if owner.account_id not in await _overseen(pool, who):
+        raise reach.NotFound(f"{who} does not oversee {owner.name}")
+    return member, owner
 
 
 async def _overseen(pool: db.Pool, who: str) -> list[int]:

@@ -10,7 +10,7 @@ from homing.accounts import store as accounts
 from homing.api.v1.support_oversight_wire import show_quarantined
 from homing.cli import output, reach
 from homing.cli.keys import AccountOption, JsonOption
-from homing.cli.people import somebody
+from homing.cli.people import AsOption, somebody
 from homing.contracts import contacts
 from homing.contracts.contacts import Known
 from homing.contracts.types import Role
@@ -24,7 +24,6 @@ from homing.support.threads.oversight import accounts_of
 from homing.support.threads.releasing import Gate
 from homing.support.threads.types import Message, Quarantined
 
-AsOption = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are, of the staff.", show_default=False)]
 IdArgument = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**62, help="As listed.", show_default=False)]
 NOTHING = "no such mail or voicemail waits for you; `homing tam quarantine` shows them"
 

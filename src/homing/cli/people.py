@@ -16,6 +16,7 @@ from homing.ground.errors import Misuse
 app = typer.Typer(help="People of ours: TAMs, CST representatives, on-call, admins.", no_args_is_help=True)
 ACTOR = "operator"  # at the command line; the machine's own records say who that was
 
+AsOption = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are, of the staff.", show_default=False)]
 WhoArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="His address.", show_default=False)]
 RoleOption = Annotated[
     list[str], typer.Option("--role", metavar="ROLE", help="tam, cst, oncall or admin; again for more.", show_default=False)

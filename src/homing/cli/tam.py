@@ -25,7 +25,7 @@ from homing.api.v1.support_tam_wire import (
 from homing.boot.figures import AccountFigures
 from homing.cli import output, oversight, reach
 from homing.cli.keys import AccountOption, JsonOption
-from homing.cli.people import somebody
+from homing.cli.people import AsOption, somebody
 from homing.contracts import store as contracts
 from homing.contracts.types import Role, StaffMember
 from homing.ground import db
@@ -47,7 +47,6 @@ app.add_typer(oversight.app)
 T = TypeVar("T")
 MOST_BYTES = 1_048_576  # of a file
 NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=2**63 - 1, help="Of the record.")]
-AsOption = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are, of the staff.", show_default=False)]
 KindArgument = Annotated[RecordKind, typer.Argument(metavar="KIND", help=", ".join(RecordKind), show_default=False)]
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="JSON, as the API takes it; '-': standard input.")]
 

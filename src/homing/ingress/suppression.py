@@ -26,6 +26,9 @@ class _Batch(NamedTuple):
     recipients: set[str]
     answers: list[asyncio.Future[dict[str, str]]]  # one for each who asked: whoever leaves cancels his own alone
 
+    def still_there(self) -> list[asyncio.Future[dict[str, str]]]:
+        return [answer for answer in self.answers if not answer.done()]
+
 
 class SuppressionDesk:
     """Answers who is suppressed. One per worker.
@@ -85,12 +88,10 @@ class SuppressionDesk:
                         kind.account_id, kind.subaccount_id, list(batch.recipients), kind.transactional, kind.list_id
                     )
                 except Exception as trouble:  # the edge of one question: everybody who asked hears it
-                    for answer in batch.answers:
-                        if not answer.done():
-                            answer.set_exception(trouble)
+                    for answer in batch.still_there():
+                        answer.set_exception(trouble)
                 else:
-                    for answer in batch.answers:
-                        if not answer.done():
-                            answer.set_result(found)
+                    for answer in batch.still_there():
+                        answer.set_result(found)
         finally:
             del self._asking[kind]

@@ -12,7 +12,7 @@ from enum import Enum
 
 from homing.queue.types import LaneKey
 
-MOST_ACCOUNTS = 10_000  # whose last turn is remembered, beside those with something due
+MOST_ACCOUNTS = 10_000  # whose last turn is remembered though nothing of theirs is due
 
 Place = tuple[datetime, bytes]  # (due_at, entry_id): where a read goes on
 
@@ -294,7 +294,7 @@ class LaneBook:
     def _note_turn(self, account: int) -> None:
         self._turn += 1
         self._last_turn[account] = self._turn
-        if len(self._last_turn) > MOST_ACCOUNTS:
+        if len(self._last_turn) > len(self._turns) + MOST_ACCOUNTS:
             self._last_turn = {one: turn for one, turn in self._last_turn.items() if one in self._turns}
 
     def _drop(self, lane: Lane) -> None:

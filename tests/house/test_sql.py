@@ -14,7 +14,7 @@ OWNERSHIP = tomllib.loads((SOURCE / "sql" / "ownership.toml").read_text(encoding
 OWNERS: dict[str, str] = OWNERSHIP["owners"]
 ALSO = {(row["table"], row["room"]) for row in OWNERSHIP.get("also", [])}
 MIGRATIONS = "\n".join(path.read_text(encoding="utf-8") for path in sorted((SOURCE / "sql" / "migrations").glob("*.sql")))
-TABLES = set(re.findall(r"^CREATE TABLE (?:IF NOT EXISTS )?(\w+)", MIGRATIONS, re.MULTILINE))
+TABLES = set(re.findall(r"^CREATE TABLE (?:IF NOT EXISTS )?(\w+)\b(?! PARTITION OF)", MIGRATIONS, re.MULTILINE))
 ELSEWHERE = {"_yoyo_migration", "pg_inherits", "pg_class", "pg_stat_activity"}  # of the migration library and of PostgreSQL
 WING = "support"  # its rooms own tables as every other room does
 NOTHING = {"nothing", "nothing of ours"}

@@ -1,13 +1,12 @@
 """What tests of the TAM's programme share: a record's life in memory, and an account with people and figures in a database."""
 
 from datetime import UTC, date, datetime, timedelta
-from uuid import UUID
 
 from homing.contracts import people
 from homing.ground import db
 from homing.metrics import store as metrics
-from homing.metrics.rules.counting import set_id, start_of
-from homing.metrics.types import COUNTERS, CountRow, Grain, Scope, Set, Tally
+from homing.metrics.rules.counting import set_id
+from homing.metrics.types import COUNTED_BY, COUNTERS, CountRow, Grain, Scope, Set, Tally
 from homing.support.cases.rules.decision import No
 from homing.support.cases.types import SYSTEM, Actor, Side
 from homing.support.clocks.rules.run import read
@@ -164,17 +163,19 @@ def _review(life: Life, state: State) -> None:
 async def count(pool: db.Pool, account_id: int, day: date, *, provider: str = "Gmail", **numbers: int) -> None:
     """Let an account have figures of a day, as the follower of the log writes them. numbers: by column of metric_counts."""
     domain = f"{provider.lower()}.test"
-    sets: dict[UUID, Set] = {}
+    sets: dict[str, Set] = {}
     rows = []
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    told_apart = {"domain": domain, "sending_domain": "acme.test", "ip_pool": "bulk"}
     for scope in Scope:
-        known = {} if scope is Scope.NO_DOMAIN else {"domain": domain}
-        more = {} if scope is Scope.DOMAIN_ONLY else {"sending_domain": "acme.test", "ip_pool": "bulk"}
-        one = Set(account_id=account_id, scope=scope, subaccount_id=0, **known, **more)
+        known = {member: value for member, value in told_apart.items() if member in scope.members}
+        one = Set(account_id=account_id, scope=scope, subaccount_id=0, **known)
         sets[set_id(one)] = one
         counted = {COUNTERS.index(name): number for name, number in numbers.items()}
         rows += [
-            CountRow(account_id, grain, scope, start_of(grain, noon), set_id(one), counted) for grain in (Grain.DAY, Grain.WEEK)
+            CountRow(account_id, grain, scope, grain.start(noon), set_id(one), counted)
+            for grain in COUNTED_BY[scope]
+            if grain >= Grain.DAY
         ]
     tally = Tally(sets=sets, counts=rows, texts=[], seen={}, providers={domain: (provider, "Global")})
     async with pool.acquire() as connection, connection.transaction():

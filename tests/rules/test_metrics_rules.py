@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from homing.events.rules.classify import Classifier
 from homing.events.types import EventType, Logged
-from homing.metrics.rules.asked import ALL, QUERY_FILTERS_SCHEMA, BadQuestion, Question, read, scope_of
-from homing.metrics.rules.counting import COUNTED, engaged, said, start_of, tally
+from homing.metrics.rules.asked import ALL, QUERY_FILTERS_SCHEMA, BadQuestion, Question, families_of, read
+from homing.metrics.rules.counting import COUNTED, engaged, said, set_id, tally
 from homing.metrics.rules.names import METRICS, columns_of, figures
-from homing.metrics.rules.windows import PRECISIONS, BadWindow, buckets, coarse, pieces, window
-from homing.metrics.types import COUNTERS, Grain, Kind, Scope, Tally
+from homing.metrics.rules.windows import PRECISIONS, BadWindow, Window, buckets, coarse, pieces, window
+from homing.metrics.types import COUNTED_BY, COUNTERS, SAID_BY, Grain, Kind, Scope, Set, Tally
 
 NOW = datetime(2026, 5, 5, 12, 34, 56, tzinfo=UTC)
 CLASSES = Classifier.from_package().classes
@@ -152,14 +152,47 @@ moments = st.integers(0, 5 * 86_400).map(lambda seconds: NOW + timedelta(seconds
 
 
 @given(st.lists(st.tuples(kinds, domains, campaigns, moments, st.integers(0, 3), st.integers(0, 5)), max_size=40))
-def test_every_scope_and_grain_adds_up_to_the_same(rows):
+def test_every_family_adds_up_to_the_same_by_each_of_its_grains(rows):
     events = [
         event(kind, message=bytes([number]) * 10, domain=domain, campaign=campaign, at=at, num_retries=str(tries), msg_size="7")
         for kind, domain, campaign, at, tries, number in rows
     ]
     result = add_up(*events)
-    sums = [counted(result, scope, grain) for scope in Scope for grain in Grain]
+    sums = [counted(result, scope, grain) for scope, grains in COUNTED_BY.items() for grain in grains]
     assert all(one == sums[0] for one in sums)
+
+
+@given(st.lists(st.tuples(domains, campaigns, moments, st.sampled_from(["no", "later"])), min_size=1, max_size=40))
+def test_what_was_said_adds_up_to_the_same_in_every_family_by_each_of_its_grains(rows):
+    result = add_up(*(event(EventType.DELAY, domain=domain, campaign=campaign, at=at, reason=reason)
+                      for domain, campaign, at, reason in rows))  # fmt: skip
+    for scope, grains in SAID_BY.items():
+        for grain in grains:
+            found = [row for row in result.texts if (row.scope, row.grain) == (scope, grain)]
+            assert sum(row.n1 for row in found) == len(rows)
+            assert sum(row.n1 for row in found if row.text == "no") == [reason for *_, reason in rows].count("no")
+            assert {row.text for row in found} == {reason for *_, reason in rows}
+            assert all(grain.start(row.ts) == row.ts for row in found)
+
+
+def test_a_set_knows_the_members_of_its_family_alone():
+    result = add_up(event(EventType.DELIVERY, sending_ip="192.0.2.1", template_id="t"))
+    assert {one.scope: one for one in result.sets.values()} == {
+        Scope.WHOLE: Set(account_id=1, scope=Scope.WHOLE, subaccount_id=0, domain="there.test", sending_ip="192.0.2.1",
+                         ip_pool="default", sending_domain="acme.test", campaign_id="spring", template_id="t"),
+        Scope.NO_DOMAIN: Set(account_id=1, scope=Scope.NO_DOMAIN, subaccount_id=0, sending_ip="192.0.2.1",
+                             ip_pool="default", sending_domain="acme.test", campaign_id="spring", template_id="t"),
+        Scope.DOMAIN_ONLY: Set(account_id=1, scope=Scope.DOMAIN_ONLY, subaccount_id=0, domain="there.test"),
+        Scope.CAMPAIGN: Set(account_id=1, scope=Scope.CAMPAIGN, subaccount_id=0, domain="there.test", campaign_id="spring"),
+    }  # fmt: skip
+    assert all(set_id(one) == number for number, one in result.sets.items())
+
+
+def test_members_that_run_into_each_other_make_different_sets():
+    def number(domain: str, campaign: str) -> object:
+        return set_id(Set(account_id=1, scope=Scope.WHOLE, subaccount_id=0, domain=domain, campaign_id=campaign))
+
+    assert len({number("a", "bc"), number("ab", "c"), number("a,1:b", "c"), number("abc", ""), number("", "abc")}) == 5
 
 
 @given(st.lists(st.tuples(kinds, st.integers(0, 5)), max_size=30), st.integers(0, 30))
@@ -190,7 +223,7 @@ def test_reasons_add_up_without_the_ids_in_them():
     found = {
         (row.kind, row.classification, row.text): (row.n1, row.n2, row.n3)
         for row in add_up(*refused).texts
-        if row.grain is Grain.DAY
+        if row.grain is Grain.DAY and row.scope is Scope.WHOLE
     }
     assert found == {
         (Kind.BOUNCE, 10, "550 5.1.1 no such user"): (2, 1, 0),
@@ -281,31 +314,70 @@ def test_buckets_follow_each_other_and_hold_the_whole_window(zone, precision, ba
     starts = buckets(found)
     assert found.since <= begin <= end <= found.until
     assert all(one.astimezone(UTC) < other.astimezone(UTC) for one, other in itertools.pairwise(starts))
-    assert start_of(found.grain, found.since) == found.since
-    assert start_of(found.grain, found.until) == found.until
+    assert found.grain.start(found.since) == found.since
+    assert found.grain.end(found.until) == found.until
     if begin < end:
         assert starts[0] == found.since
 
 
-@given(since=st.integers(0, 180), days=st.integers(0, 100))
-def test_the_pieces_of_a_window_make_it_up(since, days):
-    now = datetime(2026, 11, 14, tzinfo=UTC)
-    begin = now - timedelta(days=since + days)
-    found = window(
-        since=f"{begin:%Y-%m-%d}",
-        until=f"{begin + timedelta(days=days):%Y-%m-%d}",
-        timezone="",
-        precision="day",
-        now=now,
-        series=True,
+@given(
+    precision=st.sampled_from(list(PRECISIONS)),
+    back=st.integers(0, 250 * 1_440),
+    span=st.integers(1, 250 * 1_440),
+    late=st.integers(0, 1_439),
+)
+def test_the_pieces_of_a_window_make_it_up(precision, back, span, late):
+    now = datetime(2026, 11, 14, tzinfo=UTC) + timedelta(minutes=late, seconds=7)
+    grain, longest = PRECISIONS[precision]
+    span = min(span, int(longest / timedelta(minutes=1))) if longest else span
+    end = now - timedelta(minutes=back)
+    found = Window(
+        since=grain.start(end - timedelta(minutes=span)),
+        until=grain.end(end),
+        asked_at=now,
+        grain=grain,
+        precision=precision,
+        zone=UTC,
     )
-    read = pieces(found)
-    assert (read[0][1], read[-1][2]) == (found.since, found.until)
+    read = pieces(found, Grain)
     assert all(one[2] == other[1] for one, other in itertools.pairwise(read))
-    assert all(start_of(grain, moment) == moment for grain, *moments in read for moment in moments)
-    assert len([piece for piece in read if piece[0] is Grain.DAY]) <= 2
-    if days >= 13:
-        assert any(grain is Grain.WEEK for grain, *_ in read)
+    assert all(piece.start(moment) == moment for piece, *moments in read for moment in moments)
+    oldest = Grain.DAY.start(now - Grain.DAY.kept)
+    if found.until > oldest:
+        assert all(since < until for _, since, until in read)
+        assert read[0][1] == max(found.since, oldest)
+        assert read[-1][2] == found.until or read[-1][2] > found.until > now  # over the end only where nothing is
+    else:
+        assert read == [(grain, found.until, found.until)]  # of so long ago nothing is known
+    for one in Grain:  # each grain at both ends alone, and never as many as would make a coarser one
+        stretches = [until - since for piece, since, until in read if piece is one]
+        assert len(stretches) <= 2
+        if one is not Grain.FOUR_WEEKS:
+            assert all(stretch < 2 * Grain(one + 1).length for stretch in stretches)
+
+
+def test_what_lasts_till_now_is_read_in_whole_blocks_to_its_end():
+    now = datetime(2026, 11, 13, 9, 30, tzinfo=UTC)  # a Friday
+    found = window(since="2026-08-17", until="", timezone="", precision="day", now=now, series=False)
+    assert pieces(found, Grain) == [
+        (Grain.WEEK, datetime(2026, 8, 17, tzinfo=UTC), datetime(2026, 9, 7, tzinfo=UTC)),
+        (Grain.FOUR_WEEKS, datetime(2026, 9, 7, tzinfo=UTC), datetime(2026, 11, 30, tzinfo=UTC)),
+    ]
+
+
+def test_what_is_kept_by_the_day_alone_is_read_by_the_day():
+    now = datetime(2026, 11, 13, 9, 30, tzinfo=UTC)
+    found = window(since="2026-08-17", until="", timezone="", precision="day", now=now, series=False)
+    assert pieces(found, COUNTED_BY[Scope.WHOLE]) == [(Grain.DAY, found.since, datetime(2026, 11, 14, tzinfo=UTC))]
+
+
+def test_what_ended_before_is_read_to_its_end_alone():
+    now = datetime(2026, 11, 13, 9, 30, tzinfo=UTC)
+    found = window(since="2026-11-02", until="2026-11-12", timezone="", precision="day", now=now, series=False)
+    assert pieces(found, Grain) == [
+        (Grain.WEEK, datetime(2026, 11, 2, tzinfo=UTC), datetime(2026, 11, 9, tzinfo=UTC)),
+        (Grain.DAY, datetime(2026, 11, 9, tzinfo=UTC), datetime(2026, 11, 12, tzinfo=UTC)),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -362,12 +434,34 @@ def test_metrics_are_sums_of_what_is_counted():
     assert {column for parts in METRICS.values() for part in parts for column in part} == set(COUNTERS) - {"delivered_second"}
 
 
+def family(*members: str, grain: Grain = Grain.DAY, kept: Any = COUNTED_BY, **query: str) -> Scope:
+    return families_of(question(**query), members, kept)[grain]
+
+
 def test_a_question_is_answered_by_the_smallest_family_of_sets():
-    assert scope_of(question(), ()) is Scope.NO_DOMAIN
-    assert scope_of(question(campaigns="spring", subaccounts="0"), ("ip_pool",)) is Scope.NO_DOMAIN
-    assert scope_of(question(subaccounts="0"), ("domain",)) is Scope.DOMAIN_ONLY
-    assert scope_of(question(mailbox_providers="Gmail"), ()) is Scope.DOMAIN_ONLY
-    assert scope_of(question(campaigns="spring"), ("domain",)) is Scope.WHOLE
+    assert family() is Scope.NO_DOMAIN
+    assert family("ip_pool", campaigns="spring", subaccounts="0") is Scope.NO_DOMAIN
+    assert family("domain", subaccounts="0") is Scope.DOMAIN_ONLY
+    assert family(mailbox_providers="Gmail") is Scope.DOMAIN_ONLY
+    assert family("domain", campaigns="spring") is Scope.CAMPAIGN
+    assert family("region", templates="t") is Scope.WHOLE
+    assert family(subject_campaigns="x") is Scope.NO_DOMAIN
+
+
+def test_all_members_at_once_are_kept_by_fine_grains_alone():
+    assert set(families_of(question(domains="there.test", templates="t"), (), COUNTED_BY)) == {
+        Grain.MINUTE,
+        Grain.QUARTER,
+        Grain.DAY,
+    }
+
+
+def test_a_grain_that_a_small_family_is_not_kept_by_is_read_from_a_larger_one():
+    assert family("domain", grain=Grain.MINUTE) is Scope.WHOLE
+    assert family("domain", campaigns="spring", grain=Grain.QUARTER) is Scope.WHOLE
+    assert family("domain", campaigns="spring", grain=Grain.FOUR_WEEKS) is Scope.CAMPAIGN
+    assert family(grain=Grain.QUARTER, kept=SAID_BY) is Scope.WHOLE
+    assert family("domain", grain=Grain.WEEK, kept=SAID_BY) is Scope.DOMAIN_ONLY
 
 
 @pytest.mark.parametrize(

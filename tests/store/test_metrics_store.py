@@ -121,11 +121,11 @@ async def test_old_figures_are_forgotten_by_their_grain(log):
                                " FROM metric_texts GROUP BY 1 ORDER BY 1")  # fmt: skip
         return [row[0] for row in rows]
 
-    assert await kept() == [1, 2, 3, 4, 12, 13]
+    assert await kept() == [1, 2, 3, 4, 5, 12, 13, 14, 15]
     await store.forget(log, NOW + Grain.MINUTE.kept + timedelta(minutes=2))
-    assert await kept() == [2, 3, 4, 12, 13]
+    assert await kept() == [2, 3, 4, 5, 12, 13, 14, 15]
     await store.forget(log, NOW + Grain.QUARTER.kept + timedelta(minutes=20))
-    assert await kept() == [3, 4, 13]
+    assert await kept() == [3, 4, 5, 13, 14, 15]
     assert await log.fetchval("SELECT count(*) FROM metric_seen") == 1
     await store.forget(log, SystemClock().now() + Grain.DAY.kept + timedelta(days=120))
     assert await kept() == []

@@ -76,7 +76,7 @@ class Programme:
 @pytest.fixture
 async def tam(pool: db.Pool) -> AsyncIterator[Programme]:
     bench = Bench(pool, MovedClock(at("2026-05-20T09:00Z")))
-    async with resource_door(pool, notice_from=FROM, legal=bench.legal) as door:
+    async with resource_door(pool, notice_from=FROM, clock=bench.legal.clock, legal=bench.legal) as door:
         operator = await accounts.get_or_create_account(pool, "operator")
         await door.door.domain("ours.test", account_id=operator.account_id)
         await bench.settle_in(account="acme")

@@ -59,7 +59,7 @@ def _question(account_id: int, about: About, names: tuple[str, ...], first: date
     return Question(
         account_id=account_id,
         subaccount_id=None,
-        window=Window(since=since, until=until, grain=Grain.DAY, precision="day", zone=UTC),
+        window=Window(since=since, until=until, asked_at=until, grain=Grain.DAY, precision="day", zone=UTC),
         groupings=(Grouping(any_of=False, filters=filters),) if filters else (),
         metrics=names,
         limit=MOST_ROWS,

@@ -1,5 +1,5 @@
 -- name: meet_sets!
--- Note sets that may be new, and in which month they were used.
+-- Note sets that may be new, and in which month they were used; a look spares the lock of a row.
 -- reads: metric_sets; writes: metric_sets
 INSERT INTO metric_sets (set_id, account_id, scope, subaccount_id, domain, sending_ip, ip_pool, sending_domain, campaign_id,
                          template_id, month)
@@ -7,12 +7,13 @@ SELECT *, :month::date
 FROM unnest(:set_ids::uuid[], :account_ids::integer[], :scopes::smallint[], :subaccount_ids::integer[], :domains::text[],
             :sending_ips::text[], :ip_pools::text[], :sending_domains::text[], :campaign_ids::text[], :template_ids::text[])
      AS s (set_id, account_id, scope, subaccount_id, domain, sending_ip, ip_pool, sending_domain, campaign_id, template_id)
-WHERE NOT EXISTS (SELECT FROM metric_sets m WHERE m.set_id = s.set_id AND m.month >= :month::date)  -- spares the lock of a row
-ORDER BY set_id
-ON CONFLICT (set_id) DO UPDATE SET month = excluded.month WHERE metric_sets.month < excluded.month;
+WHERE NOT EXISTS (SELECT FROM metric_sets m WHERE m.scope = s.scope AND m.set_id = s.set_id AND m.month >= :month::date)
+ORDER BY scope, set_id
+ON CONFLICT (scope, set_id) DO UPDATE SET month = excluded.month WHERE metric_sets.month < excluded.month;
 
 -- name: count!
 -- Add to figures. Rows come in one order for all, so two workers never wait for each other in a circle.
+-- Arrays come as text, and a column of which there is nothing as NULL: there are many columns, and each row has few.
 -- writes: metric_counts
 INSERT INTO metric_counts AS c (account_id, grain, scope, ts, set_id,
                            injected, delivered, delivered_first, delivered_second, inband_bounce, outofband_bounce,
@@ -22,19 +23,21 @@ INSERT INTO metric_counts AS c (account_id, grain, scope, ts, set_id,
                            nonprefetched_rendered, nonprefetched_unique_rendered, nonprefetched_initial_rendered,
                            nonprefetched_unique_initial_rendered, nonprefetched_unique_confirmed_opened, clicked,
                            unique_clicked, unsubscribe, msg_volume, delivery_time_first, delivery_time_subsequent)
-SELECT * FROM unnest(:account_ids::integer[], :grains::smallint[], :scopes::smallint[], :moments::timestamptz[], :set_ids::uuid[],
-                     :injected::integer[], :delivered::integer[], :delivered_first::integer[], :delivered_second::integer[],
-                     :inband_bounce::integer[], :outofband_bounce::integer[], :hard_bounce::integer[],
-                     :soft_bounce::integer[], :block_bounce::integer[], :undetermined_bounce::integer[],
-                     :admin_bounce::integer[], :policy_rejection::integer[], :generation_rejection::integer[],
-                     :generation_failed::integer[], :delayed::integer[], :delayed_first::integer[],
-                     :spam_complaint::integer[], :rendered::integer[], :unique_rendered::integer[],
-                     :initial_rendered::integer[], :unique_initial_rendered::integer[], :unique_confirmed_opened::integer[],
-                     :nonprefetched_rendered::integer[], :nonprefetched_unique_rendered::integer[],
-                     :nonprefetched_initial_rendered::integer[], :nonprefetched_unique_initial_rendered::integer[],
-                     :nonprefetched_unique_confirmed_opened::integer[], :clicked::integer[], :unique_clicked::integer[],
-                     :unsubscribe::integer[], :msg_volume::bigint[], :delivery_time_first::bigint[],
-                     :delivery_time_subsequent::bigint[])
+SELECT * FROM unnest(:account_ids::text::integer[], :grains::text::smallint[], :scopes::text::smallint[],
+                     :moments::text::timestamptz[], :set_ids::text::uuid[], :injected::text::integer[], :delivered::text::integer[],
+                     :delivered_first::text::integer[], :delivered_second::text::integer[], :inband_bounce::text::integer[],
+                     :outofband_bounce::text::integer[], :hard_bounce::text::integer[], :soft_bounce::text::integer[],
+                     :block_bounce::text::integer[], :undetermined_bounce::text::integer[], :admin_bounce::text::integer[],
+                     :policy_rejection::text::integer[], :generation_rejection::text::integer[],
+                     :generation_failed::text::integer[], :delayed::text::integer[], :delayed_first::text::integer[],
+                     :spam_complaint::text::integer[], :rendered::text::integer[], :unique_rendered::text::integer[],
+                     :initial_rendered::text::integer[], :unique_initial_rendered::text::integer[],
+                     :unique_confirmed_opened::text::integer[], :nonprefetched_rendered::text::integer[],
+                     :nonprefetched_unique_rendered::text::integer[], :nonprefetched_initial_rendered::text::integer[],
+                     :nonprefetched_unique_initial_rendered::text::integer[],
+                     :nonprefetched_unique_confirmed_opened::text::integer[], :clicked::text::integer[],
+                     :unique_clicked::text::integer[], :unsubscribe::text::integer[], :msg_volume::text::bigint[],
+                     :delivery_time_first::text::bigint[], :delivery_time_subsequent::text::bigint[])
      AS n (account_id, grain, scope, ts, set_id,
            injected, delivered, delivered_first, delivered_second, inband_bounce, outofband_bounce, hard_bounce, soft_bounce,
            block_bounce, undetermined_bounce, admin_bounce, policy_rejection, generation_rejection, generation_failed,
@@ -101,12 +104,12 @@ ON CONFLICT (account_id, grain, scope, ts, set_id) DO UPDATE SET
 -- name: note_texts!
 -- Add to what was said.
 -- writes: metric_texts
-INSERT INTO metric_texts (account_id, grain, kind, ts, set_id, classification, text, n1, n2, n3)
-SELECT * FROM unnest(:account_ids::integer[], :grains::smallint[], :kinds::smallint[], :moments::timestamptz[], :set_ids::uuid[],
-                     :classifications::smallint[], :texts::text[], :n1::integer[], :n2::integer[], :n3::integer[])
-     AS t (account_id, grain, kind, ts, set_id, classification, text, n1, n2, n3)
-ORDER BY account_id, grain, kind, ts, set_id, classification, md5(text)::uuid
-ON CONFLICT (account_id, grain, kind, ts, set_id, classification, (md5(text)::uuid)) DO UPDATE SET
+INSERT INTO metric_texts (account_id, scope, grain, kind, ts, set_id, classification, text, n1, n2, n3)
+SELECT * FROM unnest(:account_ids::integer[], :scopes::smallint[], :grains::smallint[], :kinds::smallint[], :moments::timestamptz[],
+                     :set_ids::uuid[], :classifications::smallint[], :texts::text[], :n1::integer[], :n2::integer[], :n3::integer[])
+     AS t (account_id, scope, grain, kind, ts, set_id, classification, text, n1, n2, n3)
+ORDER BY account_id, scope, grain, kind, ts, set_id, classification, md5(text)::uuid
+ON CONFLICT (account_id, scope, grain, kind, ts, set_id, classification, (md5(text)::uuid)) DO UPDATE SET
     n1 = metric_texts.n1 + excluded.n1, n2 = metric_texts.n2 + excluded.n2, n3 = metric_texts.n3 + excluded.n3;
 
 -- name: meet_messages!
@@ -170,7 +173,7 @@ FROM accounts a CROSS JOIN LATERAL (
            coalesce(sum(c.hard_bounce), 0)::bigint AS hard_bounce, coalesce(sum(c.soft_bounce), 0)::bigint AS soft_bounce,
            coalesce(sum(c.block_bounce), 0)::bigint AS block_bounce, coalesce(sum(c.delayed), 0)::bigint AS delayed,
            coalesce(sum(c.spam_complaint), 0)::bigint AS spam_complaint
-    FROM metric_counts c JOIN metric_sets s USING (set_id) JOIN metric_providers p ON p.domain = s.domain
+    FROM metric_counts c JOIN metric_sets s USING (scope, set_id) JOIN metric_providers p ON p.domain = s.domain
     WHERE c.account_id = a.account_id AND c.grain = :grain AND c.scope = :scope AND c.ts >= :since AND c.ts < :until
       AND p.provider <> ''
     GROUP BY p.provider) t;

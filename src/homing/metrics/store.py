@@ -5,21 +5,26 @@ comes from a closed list.
 """
 # ruff: noqa: S608
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from homing.events.store import TooSlow
 from homing.ground import db
-from homing.metrics.rules.asked import NEVER, Filter, Grouping, Question, scope_of
+from homing.metrics.rules.asked import NEVER, Filter, Grouping, Question, families_of
 from homing.metrics.rules.names import columns_of, exact, parts_of
-from homing.metrics.rules.windows import Window, pieces
-from homing.metrics.types import COUNTERS, Grain, Kind, Scope, Tally
+from homing.metrics.rules.windows import Piece, Window, pieces
+from homing.metrics.types import COUNTED_BY, COUNTERS, SAID_BY, CountRow, Grain, Kind, Scope, Tally
 
 _sql = db.queries("homing.metrics")
 
-Piece = tuple[Grain, datetime, datetime]  # grain, since, until
 QUESTION_TIMEOUT_S = 10.0
+# Each question is planned for its own values: its sums are hashed rather than sorted, and a few sets among many found by index,
+# whose pages are mostly in memory.
+_AS_ASKED = (
+    f"SET LOCAL statement_timeout = {int(QUESTION_TIMEOUT_S * 1000)}; SET LOCAL plan_cache_mode = force_custom_plan;"
+    " SET LOCAL work_mem = '64MB'"
+)
 SETS_KEPT = timedelta(days=250)  # longer than any figure that they are about
 _MEMBERS = {
     "domain": "s.domain",
@@ -32,7 +37,14 @@ _MEMBERS = {
     "provider": "p.provider",
     "region": "p.region",
 }
+# What filters compare: bare columns, so that an index finds them.
+_COMPARED = _MEMBERS | {
+    "subaccount_id": "s.subaccount_id::text",
+    NEVER: "''::text",
+}
+_OF_PROVIDERS = frozenset({"provider", "region"})
 _SETS = "metric_sets s LEFT JOIN metric_providers p ON p.domain = s.domain"
+_DIGITS = [str(number) for number in range(10)]
 _TEXT_SUMS = {
     "count_bounce": "sum(t.n1 + t.n2)",
     "count_inband_bounce": "sum(t.n1)",
@@ -83,18 +95,19 @@ async def write(connection: db.Executor, tally: Tally, today: date) -> None:
     counts = tally.counts
     await _sql.count(
         connection,
-        account_ids=[row.account_id for row in counts],
-        grains=[int(row.grain) for row in counts],
-        scopes=[int(row.scope) for row in counts],
-        moments=[row.ts for row in counts],
-        set_ids=[row.set_id for row in counts],
-        **{name: [row.numbers.get(place) for row in counts] for place, name in enumerate(COUNTERS)},
+        account_ids=_array([str(row.account_id) for row in counts]),
+        grains=_array([_DIGITS[row.grain] for row in counts]),
+        scopes=_array([_DIGITS[row.scope] for row in counts]),
+        moments=_array([row.ts.isoformat() for row in counts]),
+        set_ids=_array([row.set_id for row in counts]),
+        **_columns(counts),
     )
     if tally.texts:
         texts = tally.texts
         await _sql.note_texts(
             connection,
             account_ids=[row.account_id for row in texts],
+            scopes=[int(row.scope) for row in texts],
             grains=[int(row.grain) for row in texts],
             kinds=[int(row.kind) for row in texts],
             moments=[row.ts for row in texts],
@@ -126,50 +139,79 @@ async def forget(executor: db.Executor, now: datetime) -> None:
         await _sql.forget_sets(executor, before=(now - SETS_KEPT).date())
 
 
+def _columns(counts: Sequence[CountRow]) -> dict[str, str | None]:
+    """Return the counters of rows, each as an array in text; None where no row has it."""
+    columns: dict[int, list[str]] = {}
+    for at, row in enumerate(counts):
+        for place, number in row.numbers.items():
+            column = columns.get(place)
+            if column is None:
+                column = columns[place] = ["NULL"] * len(counts)
+            column[at] = str(number)
+    return {name: _array(columns[place]) if place in columns else None for place, name in enumerate(COUNTERS)}
+
+
+def _array(values: Sequence[str]) -> str:
+    """Return an array in text: the driver looks at each element twice, which would be most of the time that counting takes.
+
+    values   without anything that would have to be quoted
+    """
+    return f"{{{','.join(values)}}}"
+
+
 # questions -------------------------------------------------------------------------------------------------------------
 
 
 class _Asking:
     """A statement while it is composed: its values by number."""
 
-    def __init__(self) -> None:
+    def __init__(self, question: Question) -> None:
+        self.question = question
         self.values: list[Any] = []
 
     def put(self, value: Any, kind: str) -> str:
         self.values.append(value)
         return f"${len(self.values)}::{kind}"
 
-    def place(self, question: Question, table: str, read: Sequence[Piece]) -> str:
-        """Return the condition that leaves the figures of the account in stretches of time."""
-        stretches = " OR ".join(
-            f"{table}.grain = {self.put(int(grain), 'smallint')}"
-            f" AND {table}.ts >= {self.put(since, 'timestamptz')} AND {table}.ts < {self.put(until, 'timestamptz')}"
-            for grain, since, until in read
-        )
-        return f"{table}.account_id = {self.put(question.account_id, 'integer')} AND ({stretches})"
+    def figures(
+        self, table: str, columns: Sequence[str], read: Sequence[tuple[Scope, Piece]], *, joined: str = "", more: str = ""
+    ) -> str:
+        """Return a table's figures of the account in stretches of time.
 
-    def sets(self, question: Question, scope: Scope, members: Sequence[str] = (), *, known: Sequence[str] = ()) -> str:
-        """Return the sets that a question is about, with the members that its rows are told apart by.
+        Each stretch is a query of its own, so that each is planned for the one partition that it lies in.
+        """
+        account = self.put(self.question.account_id, "integer")
+        return " UNION ALL ".join(
+            f"SELECT {', '.join(columns)} FROM {table} t{joined} WHERE t.account_id = {account}"
+            f" AND t.scope = {int(scope)} AND t.grain = {int(grain)}"
+            f" AND t.ts >= {self.put(since, 'timestamptz')} AND t.ts < {self.put(until, 'timestamptz')}{more}"
+            for scope, (grain, since, until) in read
+        )
+
+    def sets(self, scopes: Collection[Scope], members: Sequence[str], known: Sequence[str]) -> str:
+        """Return the sets that the question is about, as `s`, with the members that its rows are told apart by.
 
         known   members that must not be ''
         """
         conditions = [
-            f"s.account_id = {self.put(question.account_id, 'integer')}",
-            f"s.scope = {self.put(int(scope), 'smallint')}",
-            *(self.grouping(grouping) for grouping in question.groupings),
+            f"s.account_id = {self.put(self.question.account_id, 'integer')}",
+            f"s.scope IN ({', '.join(str(int(scope)) for scope in sorted(scopes))})",
+            *(self.grouping(grouping) for grouping in self.question.groupings),
             *(f"{_MEMBERS[member]} <> ''" for member in known if member != "subaccount_id"),
         ]
-        if question.subaccount_id is not None:
-            conditions.append(f"s.subaccount_id = {self.put(question.subaccount_id, 'integer')}")
+        if self.question.subaccount_id is not None:
+            conditions.append(f"s.subaccount_id = {self.put(self.question.subaccount_id, 'integer')}")
         shown = "".join(f", {_MEMBERS[member]} AS {member}" for member in members)
-        return f"(SELECT s.set_id{shown} FROM {_SETS} WHERE {' AND '.join(conditions)}) s"
+        return f"WITH s AS MATERIALIZED (SELECT s.set_id{shown} FROM {_SETS} WHERE {' AND '.join(conditions)}) "
 
     def grouping(self, grouping: Grouping) -> str:
         word = " OR " if grouping.any_of else " AND "
         return f"({word.join(self.filter(one) for one in grouping.filters)})"
 
     def filter(self, one: Filter) -> str:
-        member = "''" if one.member == NEVER else f"coalesce({_MEMBERS[one.member]}::text, '')"
+        member = _COMPARED[one.member]
+        if one.member in _OF_PROVIDERS and not (one.comparator in ("eq", "like") and all(one.values)):
+            member = f"coalesce({member}, '')"  # where the provider is not known; elsewhere a bare column spares such rows
         if one.comparator in ("eq", "notEq"):
             found = f"{member} = ANY({self.put(list(one.values), 'text[]')})"
         else:
@@ -192,14 +234,13 @@ async def totals(
     known_provider  only domains whose mailbox provider is known
     """
     columns = columns or columns_of(question.metrics)
-    asking = _Asking()
+    asking = _Asking(question)
     needed = (*members, *(("provider",) if known_provider else ()))
-    scope = scope_of(question, needed)
-    source = _counts(asking, question, scope, pieces(question.window), members, known=needed)
+    source = _source(asking, columns, members, known=needed)
     sums = ", ".join(f"coalesce(sum(c.{column}), 0)::bigint AS {column}" for column in columns)
     if not members:
         return await _rows(pool, f"SELECT {sums} FROM {source}", asking.values)
-    keys = ", ".join(f"s.{member}" for member in members)
+    keys = ", ".join(f"c.{member}" for member in members)
     text = (
         f"SELECT {keys}, {sums} FROM {source} GROUP BY {keys}"
         f" ORDER BY {_sum_of(question.order_by or question.metrics[0])} DESC, {keys}"
@@ -213,10 +254,10 @@ async def series(pool: db.Pool, question: Question, starts: Sequence[datetime]) 
 
     starts   of all buckets, in order
     """
-    asking = _Asking()
-    asked = question.window
-    source = _counts(asking, question, scope_of(question, ()), [(asked.grain, asked.since, asked.until)])
-    sums = ", ".join(f"coalesce(sum(c.{column}), 0)::bigint AS {column}" for column in columns_of(question.metrics))
+    asking = _Asking(question)
+    columns = columns_of(question.metrics)
+    source = _source(asking, ("ts", *columns), in_one_grain=True)
+    sums = ", ".join(f"coalesce(sum(c.{column}), 0)::bigint AS {column}" for column in columns)
     place = f"width_bucket(c.ts, {asking.put(list(starts), 'timestamptz[]')}) - 1"
     rows = await _rows(pool, f"SELECT {place} AS place, {sums} FROM {source} GROUP BY 1", asking.values)
     return {row["place"]: row for row in rows}
@@ -229,22 +270,20 @@ async def texts(
 
     window   by quarters of an hour or days: texts are not kept by the minute
     """
-    asking = _Asking()
-    keys = {"classification": "t.classification"}
-    if by_text:
-        keys["text"] = "t.text"
-    if by_domain:
-        keys["domain"] = "s.domain"
-    source = f"metric_texts t JOIN {asking.sets(question, Scope.WHOLE, ('domain',) if by_domain else ())} USING (set_id)"
-    where = asking.place(question, "t", [(window.grain, window.since, window.until)])
-    where += f" AND t.kind = {asking.put(int(kind), 'smallint')}"
+    asking = _Asking(question)
+    keys = ["classification", *(["text"] if by_text else []), *(["domain"] if by_domain else [])]
+    members = ("domain",) if by_domain else ()
+    families = families_of(question, members, SAID_BY)
+    read = [(families[piece[0]], piece) for piece in pieces(window, families)]
+    sets = asking.sets({scope for scope, _ in read}, members, ())
+    said = asking.figures(
+        "metric_texts", (*keys, "n1", "n2", "n3"), read, joined=" JOIN s USING (set_id)", more=f" AND t.kind = {int(kind)}"
+    )
     sums = ", ".join(f"{_TEXT_SUMS[exact(name)]}::bigint AS {name}" for name in question.metrics)
     text = (
-        f"SELECT {', '.join(f'{column} AS {name}' for name, column in keys.items())}, {sums}"
-        f" FROM {source} WHERE {where}"
-        f" GROUP BY {', '.join(keys.values())}"
+        f"{sets}SELECT {', '.join(keys)}, {sums} FROM ({said}) t GROUP BY {', '.join(keys)}"
         f" HAVING {' + '.join(_TEXT_SUMS[exact(name)] for name in question.metrics)} > 0"
-        f" ORDER BY {_TEXT_SUMS[exact(question.order_by or question.metrics[0])]} DESC, {', '.join(keys.values())}"
+        f" ORDER BY {_TEXT_SUMS[exact(question.order_by or question.metrics[0])]} DESC, {', '.join(keys)}"
         f" LIMIT {asking.put(question.limit, 'integer')}"
     )
     return await _rows(pool, text, asking.values)
@@ -252,11 +291,10 @@ async def texts(
 
 async def names(pool: db.Pool, question: Question, member: str, match: str) -> list[str]:
     """Return the values that a member had in the window, in order. match: a part of it, '' for all."""
-    asking = _Asking()
-    scope = scope_of(question, (member,))
-    source = _counts(asking, question, scope, pieces(question.window), (member,), known=(member,))
-    like = f" WHERE s.{member} ILIKE {asking.put(f'%{_escaped(match)}%', 'text')}" if match else ""
-    text = f"SELECT DISTINCT s.{member} AS name FROM {source}{like} ORDER BY 1 LIMIT {asking.put(question.limit, 'integer')}"
+    asking = _Asking(question)
+    source = _source(asking, (), (member,), known=(member,))
+    like = f" WHERE c.{member} ILIKE {asking.put(f'%{_escaped(match)}%', 'text')}" if match else ""
+    text = f"SELECT DISTINCT c.{member} AS name FROM {source}{like} ORDER BY 1 LIMIT {asking.put(question.limit, 'integer')}"
     return [row["name"] for row in await _rows(pool, text, asking.values)]
 
 
@@ -277,21 +315,27 @@ async def by_account_and_provider(pool: db.Pool, *, since: datetime, until: date
                 raise TooSlow(f"the answer took longer than {QUESTION_TIMEOUT_S:.0f} seconds") from trouble
 
 
-def _counts(
+def _source(
     asking: _Asking,
-    question: Question,
-    scope: Scope,
-    read: Sequence[Piece],
+    columns: Sequence[str],
     members: Sequence[str] = (),
     *,
     known: Sequence[str] = (),
+    in_one_grain: bool = False,
 ) -> str:
-    """Return where a question's counts come from, as `c`; joined with its sets, as `s`, where it is not about all of them."""
-    where = f"{asking.place(question, 'c', read)} AND c.scope = {asking.put(int(scope), 'smallint')}"
-    counts = f"(SELECT * FROM metric_counts c WHERE {where}) c"
-    if not members and not question.groupings and question.subaccount_id is None:
-        return counts
-    return f"{counts} JOIN {asking.sets(question, scope, members, known=known)} USING (set_id)"
+    """Return where a question's counts come from, as `c`: columns, and the members of their sets.
+
+    known          members that must not be ''
+    in_one_grain   as the buckets of a series are
+    """
+    question, window = asking.question, asking.question.window
+    families = families_of(question, known, COUNTED_BY)
+    pieces_ = [(window.grain, window.since, window.until)] if in_one_grain else pieces(window, families)
+    read = [(families[piece[0]], piece) for piece in pieces_]
+    if not known and not question.groupings and question.subaccount_id is None:
+        return f"({asking.figures('metric_counts', columns, read)}) c"
+    sets = asking.sets({scope for scope, _ in read}, members, known)
+    return f"({sets}{asking.figures('metric_counts', (*members, *columns), read, joined=' JOIN s USING (set_id)')}) c"
 
 
 def _sum_of(metric: str) -> str:
@@ -312,8 +356,7 @@ async def _rows(pool: db.Pool, text: str, values: Sequence[Any]) -> list[Row]:
     """
     with db.trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction(readonly=True):
-            await connection.execute(f"SET LOCAL statement_timeout = {int(QUESTION_TIMEOUT_S * 1000)}")
-            await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+            await connection.execute(_AS_ASKED)
             try:
                 found = await connection.fetch(text, *values)
             except db.TookTooLong as trouble:

@@ -1,8 +1,8 @@
 """What is counted, of what, and by which length of time."""
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum, IntFlag
-from uuid import UUID
 
 import msgspec
 
@@ -51,6 +51,7 @@ class Grain(IntEnum):
     QUARTER = 2
     DAY = 3
     WEEK = 4
+    FOUR_WEEKS = 5
 
     @property
     def length(self) -> timedelta:
@@ -62,33 +63,73 @@ class Grain(IntEnum):
         """Return for how long figures of this grain are kept."""
         return _KEPT[self]
 
+    def start(self, moment: datetime) -> datetime:
+        """Return the begin, in UTC, of the one that a moment lies in. Weeks begin on Mondays."""
+        return moment.astimezone(UTC) - (moment - _FIRST_MONDAY) % _LENGTHS[self]
 
+    def end(self, moment: datetime) -> datetime:
+        """Return the end of the one that a moment lies in, or the moment itself where one begins."""
+        return moment.astimezone(UTC) + (_FIRST_MONDAY - moment) % _LENGTHS[self]
+
+
+_FIRST_MONDAY = datetime(2000, 1, 3, tzinfo=UTC)  # that everything is measured from
 _LENGTHS = {
     Grain.MINUTE: timedelta(minutes=1),
     Grain.QUARTER: timedelta(minutes=15),
     Grain.DAY: timedelta(days=1),
     Grain.WEEK: timedelta(days=7),
+    Grain.FOUR_WEEKS: timedelta(days=28),
 }
 # Windows of 24 hours by the minute, of 31 days by the hour, and six months in all (SparkPost reference, section 2.17), with
-# some days to look back in between. Weeks only spare long questions most of their days.
+# some days to look back in between. Weeks and four weeks only spare long questions most of their days.
 _KEPT = {
     Grain.MINUTE: timedelta(days=3),
     Grain.QUARTER: timedelta(days=35),
     Grain.DAY: timedelta(days=186),
-    Grain.WEEK: timedelta(days=193),
+    Grain.WEEK: timedelta(days=186),
+    Grain.FOUR_WEEKS: timedelta(days=186),
 }
 
 
 class Scope(IntEnum):
     """Which members of a set are told apart; the number is stored.
 
-    The same event counts once in each. Few questions are about domains and campaigns at once, and without the recipients'
-    domains there are few sets, so most answers come from few rows.
+    The same event counts once in each. The fewer members are told apart, the fewer rows answer.
     """
 
-    WHOLE = 0
-    NO_DOMAIN = 1
-    DOMAIN_ONLY = 2
+    WHOLE = 0  # all of them
+    NO_DOMAIN = 1  # all but the recipients' domains, which are what makes sets many
+    DOMAIN_ONLY = 2  # the domain alone
+    CAMPAIGN = 3  # domain and campaign: how one campaign does at each provider is what is asked most of all pairs
+
+    @property
+    def members(self) -> frozenset[str]:
+        """Return the members of a set that are told apart, besides its subaccount."""
+        return _MEMBERS[self]
+
+
+_NOT_DOMAIN = frozenset({"sending_ip", "ip_pool", "sending_domain", "campaign_id", "template_id"})
+_MEMBERS = {
+    Scope.WHOLE: _NOT_DOMAIN | {"domain"},
+    Scope.NO_DOMAIN: _NOT_DOMAIN,
+    Scope.DOMAIN_ONLY: frozenset({"domain"}),
+    Scope.CAMPAIGN: frozenset({"domain", "campaign_id"}),
+}
+_FINE = (Grain.MINUTE, Grain.QUARTER, Grain.DAY)
+_COARSE = (Grain.DAY, Grain.WEEK, Grain.FOUR_WEEKS)
+# By which grains each family is kept. The finer ones of a small family are read from a larger one, since they are only wanted
+# for the ends of a window; long windows over all members at once are read by the day.
+COUNTED_BY: Mapping[Scope, tuple[Grain, ...]] = {
+    Scope.WHOLE: _FINE,
+    Scope.NO_DOMAIN: tuple(Grain),
+    Scope.DOMAIN_ONLY: (Grain.QUARTER, *_COARSE),
+    Scope.CAMPAIGN: _COARSE,
+}
+SAID_BY: Mapping[Scope, tuple[Grain, ...]] = {
+    Scope.WHOLE: (Grain.QUARTER, Grain.DAY),
+    Scope.NO_DOMAIN: _COARSE,
+    Scope.DOMAIN_ONLY: _COARSE,
+}
 
 
 class Kind(IntEnum):
@@ -133,7 +174,7 @@ class CountRow(msgspec.Struct, frozen=True, gc=False):
     grain: Grain
     scope: Scope
     ts: datetime
-    set_id: UUID
+    set_id: str
     numbers: dict[int, int]
 
 
@@ -141,10 +182,11 @@ class TextRow(msgspec.Struct, frozen=True, gc=False):
     """What was said, to be added."""
 
     account_id: int
+    scope: Scope
     grain: Grain
     kind: Kind
     ts: datetime
-    set_id: UUID
+    set_id: str
     classification: int
     text: str
     n1: int
@@ -155,11 +197,12 @@ class TextRow(msgspec.Struct, frozen=True, gc=False):
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """What some events add up to.
 
+    sets        by number (rules.counting.set_id)
     seen        by message, what its reader has done by now
     providers   by domain: provider and region
     """
 
-    sets: dict[UUID, Set]
+    sets: dict[str, Set]
     counts: list[CountRow]
     texts: list[TextRow]
     seen: dict[bytes, int]

@@ -81,7 +81,7 @@ def questions(alert: Alert, now: datetime) -> tuple[Question, Question | None]:
         return Question(
             account_id=alert.account_id,
             subaccount_id=None,
-            window=Window(since=until - looks_back, until=until, grain=grain, precision="1min", zone=UTC),
+            window=Window(since=until - looks_back, until=until, asked_at=now, grain=grain, precision="1min", zone=UTC),
             groupings=tuple(groupings),
             metrics=metrics,
             limit=1_000,

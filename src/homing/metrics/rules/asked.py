@@ -8,7 +8,7 @@ import msgspec
 
 from homing.metrics.rules.names import BOUNCE, LINK, METRICS, PANEL, exact
 from homing.metrics.rules.windows import BadWindow, Window, window
-from homing.metrics.types import Scope
+from homing.metrics.types import Grain, Scope
 
 MOST_ROWS = 10_000
 DEFAULT_ROWS = 1_000
@@ -31,8 +31,8 @@ FILTERS = {
 }
 COMPARATORS = ("eq", "notEq", "like", "notLike")
 NEVER = "subject_campaign"  # of panels, which homing has none of: nothing has one
-_BY_DOMAIN = frozenset({"domain", "provider", "region"})
-_EVERYWHERE = frozenset({"subaccount_id"})
+_OF_DOMAINS = frozenset({"provider", "region"})
+_EVERYWHERE = frozenset({"subaccount_id", NEVER})
 
 
 class BadQuestion(ValueError):
@@ -75,16 +75,24 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     order_by: str
 
 
-def scope_of(question: Question, members: Sequence[str]) -> Scope:
-    """Return the smallest family of sets that can answer.
+def families_of(question: Question, members: Sequence[str], kept: Mapping[Scope, Sequence[Grain]]) -> dict[Grain, Scope]:
+    """Return the grains that a question can be answered by, each with the smallest family of sets that has it.
 
     members   that rows are told apart by
+    kept      the grains that each family is kept by
     """
     needed = {one.member for grouping in question.groupings for one in grouping.filters} | set(members)
-    needed -= _EVERYWHERE | {NEVER}
-    if not needed & _BY_DOMAIN:
-        return Scope.NO_DOMAIN
-    return Scope.DOMAIN_ONLY if needed <= _BY_DOMAIN else Scope.WHOLE
+    needed = {"domain" if member in _OF_DOMAINS else member for member in needed - _EVERYWHERE}
+    able = [scope for scope in kept if needed <= scope.members]
+    return {
+        grain: min((scope for scope in able if grain in kept[scope]), key=_size)
+        for grain in Grain
+        if any(grain in kept[scope] for scope in able)
+    }
+
+
+def _size(scope: Scope) -> tuple[bool, int]:
+    return ("domain" in scope.members, len(scope.members))  # domains are what makes a family large
 
 
 def read(

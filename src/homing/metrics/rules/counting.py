@@ -3,21 +3,20 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
 from homing.events.types import EventType, Logged
 from homing.ground.ids import is_foreign
-from homing.metrics.types import COUNTERS, CountRow, Grain, Kind, Scope, Seen, Set, Tally, TextRow
+from homing.metrics.types import COUNTED_BY, COUNTERS, SAID_BY, CountRow, Grain, Kind, Scope, Seen, Set, Tally, TextRow
 
 MOST_TEXT = 300  # characters of a reason or of a link's name
 UNNAMED = "Raw URL"  # of a link without a name
 
 _AT = {name: place for place, name in enumerate(COUNTERS)}
-_TEXT_GRAINS = (Grain.QUARTER, Grain.DAY)
+_COUNTED = {grain: [scope for scope, grains in COUNTED_BY.items() if grain in grains] for grain in Grain}
 _BY_CATEGORY = {
     "Hard": _AT["hard_bounce"],
     "Soft": _AT["soft_bounce"],
@@ -52,6 +51,10 @@ _UNIQUE = {
     Seen.NONPREFETCHED_OPENED: _AT["nonprefetched_unique_confirmed_opened"],
 }
 _WORD = re.compile(r"\S+")
+
+
+Family = tuple[str, ...]  # the sets that an event counts under, by scope
+Numbers = dict[int, int]  # by place in COUNTERS
 
 
 class _Agent(msgspec.Struct):
@@ -107,20 +110,21 @@ def said(text: str) -> str:
     return text[:MOST_TEXT].replace("\0", "")
 
 
-def set_id(one: Set) -> UUID:
-    """Return the number of a set: 128 bits of BLAKE2b over its members."""
-    return UUID(bytes=hashlib.blake2b(msgspec.msgpack.encode(one), digest_size=16).digest())
+def set_id(one: Set) -> str:
+    """Return the number of a set, a UUID in hexadecimal digits: 128 bits of SHA-256 over its members as netstrings.
+
+    Migrations make it in SQL too.
+    """
+    members = (str(one.account_id), str(int(one.scope)), str(one.subaccount_id), one.domain, one.sending_ip, one.ip_pool,
+               one.sending_domain, one.campaign_id, one.template_id)  # fmt: skip
+    encoded = [member.encode() for member in members]
+    return hashlib.sha256(b"".join(b"%d:%b," % (len(part), part) for part in encoded)).hexdigest()[:32]
 
 
-def start_of(grain: Grain, moment: datetime) -> datetime:
-    """Return the begin of the minute, quarter of an hour, day or week (of Monday) in UTC that a moment lies in."""
-    moment = moment.astimezone(UTC).replace(second=0, microsecond=0)
-    if grain is Grain.MINUTE:
-        return moment
-    if grain is Grain.QUARTER:
-        return moment.replace(minute=moment.minute - moment.minute % 15)
-    day = moment.replace(hour=0, minute=0)
-    return day - timedelta(days=day.weekday()) if grain is Grain.WEEK else day
+def _narrowed(whole: Set, scope: Scope) -> Set:
+    """Return the set of a family that a whole one counts under."""
+    told_apart = {member: getattr(whole, member) for member in scope.members}
+    return Set(account_id=whole.account_id, scope=scope, subaccount_id=whole.subaccount_id, **told_apart)
 
 
 def _id_or_word(found: re.Match[str]) -> str:
@@ -132,7 +136,7 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 
 
-def _add(sums: dict[int, int], numbers: dict[int, int]) -> None:
+def _add(sums: Numbers, numbers: Numbers) -> None:
     for place, number in numbers.items():
         sums[place] = sums.get(place, 0) + number
 
@@ -143,15 +147,15 @@ class _Sheet:
     def __init__(self, seen: Mapping[bytes, int], category: Callable[[int], str]) -> None:
         self._seen = dict(seen)
         self._category = category
-        self._sets: dict[Set, UUID] = {}
-        self._families: dict[tuple[Any, ...], tuple[UUID, UUID, UUID]] = {}
-        self._minutes: dict[tuple[int, datetime, tuple[UUID, UUID, UUID]], dict[int, int]] = {}
-        self._texts: dict[tuple[int, Grain, Kind, datetime, UUID, int, str], list[int]] = {}
+        self._sets: dict[Set, str] = {}
+        self._families: dict[tuple[Any, ...], Family] = {}
+        self._minutes: dict[tuple[int, datetime, Family], Numbers] = {}
+        self._said: dict[tuple[int, datetime, Family, Kind, int, str], Numbers] = {}
         self._providers: dict[str, tuple[str, str]] = {}
 
     def add(self, event: Logged) -> None:
         detail = _read(event.detail)
-        numbers: dict[int, int] = {}
+        numbers: Numbers = {}
         match event.type:
             case EventType.INJECTION:
                 self._one(numbers, "injected")
@@ -178,7 +182,7 @@ class _Sheet:
         # What one customer hands in from elsewhere must not say for all of them who receives a domain's mail.
         if detail.mailbox_provider and event.recipient_domain and not is_foreign(event.message_id):
             self._providers[event.recipient_domain] = (detail.mailbox_provider, detail.mailbox_provider_region)
-        key = (event.account_id, event.at.replace(second=0, microsecond=0), self._family(event, detail))
+        key = (event.account_id, Grain.MINUTE.start(event.at), self._family(event, detail))
         sums = self._minutes.get(key)
         if sums is None:
             self._minutes[key] = numbers
@@ -189,25 +193,43 @@ class _Sheet:
         return Tally(
             sets={number: one for one, number in self._sets.items()},
             counts=[CountRow(*key, numbers) for key, numbers in self._counts().items()],
-            texts=[TextRow(*key, *numbers) for key, numbers in self._texts.items()],
+            texts=[TextRow(*key, *(numbers.get(place, 0) for place in range(3))) for key, numbers in self._texts().items()],
             seen=self._seen,
             providers=self._providers,
         )
 
-    def _counts(self) -> dict[tuple[int, Grain, Scope, datetime, UUID], dict[int, int]]:
-        """Return what the minutes add up to by every grain and scope: many events share a minute."""
-        counts: dict[tuple[int, Grain, Scope, datetime, UUID], dict[int, int]] = {}
-        for (account_id, minute, family), numbers in self._minutes.items():
-            for grain in Grain:
-                start = start_of(grain, minute)
-                for scope in Scope:
-                    _add(counts.setdefault((account_id, grain, scope, start, family[scope]), {}), numbers)
+    def _counts(self) -> dict[tuple[int, Grain, Scope, datetime, str], Numbers]:
+        """Return what the minutes add up to by every grain and scope; each grain out of the finer one, which has more rows."""
+        counts: dict[tuple[int, Grain, Scope, datetime, str], Numbers] = {}
+        finer = self._minutes
+        for grain in Grain:
+            coarser: dict[tuple[int, datetime, Family], Numbers] = {}
+            for (account_id, moment, family), numbers in finer.items():
+                _add(coarser.setdefault((account_id, grain.start(moment), family), {}), numbers)
+            for (account_id, start, family), numbers in coarser.items():
+                for scope in _COUNTED[grain]:
+                    key = (account_id, grain, scope, start, family[scope])
+                    if scope is Scope.WHOLE:  # each family has its own
+                        counts[key] = numbers
+                    else:
+                        _add(counts.setdefault(key, {}), numbers)
+            finer = coarser
         return counts
 
-    def _one(self, numbers: dict[int, int], counter: str) -> None:
+    def _texts(self) -> dict[tuple[int, Scope, Grain, Kind, datetime, str, int, str], Numbers]:
+        """Return what was said by every grain and scope."""
+        texts: dict[tuple[int, Scope, Grain, Kind, datetime, str, int, str], Numbers] = {}
+        for (account_id, moment, family, kind, classification, text), numbers in self._said.items():
+            for scope, grains in SAID_BY.items():
+                for grain in grains:
+                    key = (account_id, scope, grain, kind, grain.start(moment), family[scope], classification, text)
+                    _add(texts.setdefault(key, {}), numbers)
+        return texts
+
+    def _one(self, numbers: Numbers, counter: str) -> None:
         numbers[_AT[counter]] = 1
 
-    def _delivery(self, numbers: dict[int, int], detail: _Detail) -> None:
+    def _delivery(self, numbers: Numbers, detail: _Detail) -> None:
         self._one(numbers, "delivered")
         numbers[_AT["msg_volume"]] = _number(detail.msg_size)
         first = detail.num_retries == "0"
@@ -217,7 +239,7 @@ class _Sheet:
             self._one(numbers, "delivered_second")
         numbers[_AT["delivery_time_first" if first else "delivery_time_subsequent"]] = _number(detail.queue_time)
 
-    def _bounce(self, numbers: dict[int, int], event: Logged, detail: _Detail) -> None:
+    def _bounce(self, numbers: Numbers, event: Logged, detail: _Detail) -> None:
         number = _number(detail.bounce_class) or 1
         category = self._category(number)
         where = (0, 0, 1)
@@ -230,7 +252,7 @@ class _Sheet:
             numbers[_BY_CATEGORY[category]] = 1
         self._text(event, detail, Kind.BOUNCE, number, detail.reason, where)
 
-    def _engagement(self, numbers: dict[int, int], event: Logged, detail: _Detail) -> None:
+    def _engagement(self, numbers: Numbers, event: Logged, detail: _Detail) -> None:
         prefetched = detail.user_agent_parsed is not None and detail.user_agent_parsed.is_prefetched
         did = Seen.OPENED
         if event.type in _CLICKS:
@@ -257,15 +279,11 @@ class _Sheet:
     def _text(
         self, event: Logged, detail: _Detail, kind: Kind, classification: int, text: str, numbers: tuple[int, int, int]
     ) -> None:
-        whole = self._family(event, detail)[Scope.WHOLE]
         text = said(text) if kind is not Kind.LINK else text[:MOST_TEXT]
-        for grain in _TEXT_GRAINS:
-            key = (event.account_id, grain, kind, start_of(grain, event.at), whole, classification, text)
-            sums = self._texts.setdefault(key, [0, 0, 0])
-            for place, number in enumerate(numbers):
-                sums[place] += number
+        key = (event.account_id, Grain.MINUTE.start(event.at), self._family(event, detail), kind, classification, text)
+        _add(self._said.setdefault(key, {}), dict(enumerate(numbers)))
 
-    def _family(self, event: Logged, detail: _Detail) -> tuple[UUID, UUID, UUID]:
+    def _family(self, event: Logged, detail: _Detail) -> Family:
         """Return the sets that an event counts under, by scope."""
         key = (
             event.account_id,
@@ -290,22 +308,11 @@ class _Sheet:
                 campaign_id=event.campaign_id,
                 template_id=detail.template_id,
             )
-            family = (
-                self._number(whole),
-                self._number(msgspec.structs.replace(whole, scope=Scope.NO_DOMAIN, domain="")),
-                self._number(
-                    Set(
-                        account_id=event.account_id,
-                        scope=Scope.DOMAIN_ONLY,
-                        subaccount_id=event.subaccount_id,
-                        domain=event.recipient_domain,
-                    )
-                ),
-            )
+            family = tuple(self._number(_narrowed(whole, scope)) for scope in Scope)
             self._families[key] = family
         return family
 
-    def _number(self, one: Set) -> UUID:
+    def _number(self, one: Set) -> str:
         number = self._sets.get(one)
         if number is None:
             number = self._sets[one] = set_id(one)

@@ -1,6 +1,7 @@
 """The window of a question: rounded to its precision, and cut into buckets (SparkPost reference, section 2.17.2)."""
 
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -27,16 +28,24 @@ _MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
+Piece = tuple[Grain, datetime, datetime]  # grain, since, until
+
 
 class BadWindow(ValueError):
     """The text tells the caller what to change."""
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """since, until: inclusive, exclusive, both on a boundary of the grain. zone: the caller's."""
+    """A stretch of time that is asked about.
+
+    since, until   inclusive, exclusive, both on a boundary of the grain
+    asked_at       what happens later is not in any figure yet
+    zone           the caller's
+    """
 
     since: datetime
     until: datetime
+    asked_at: datetime
     grain: Grain
     precision: str
     zone: tzinfo
@@ -61,6 +70,7 @@ def window(*, since: str, until: str, timezone: str, precision: str, now: dateti
     return Window(
         since=_down(begin, precision, zone),
         until=_up(end, precision, zone),
+        asked_at=now,
         grain=grain,
         precision=precision,
         zone=UTC if precision in IN_UTC else zone,
@@ -76,14 +86,29 @@ def coarse(one: Window) -> Window:
     )
 
 
-def pieces(one: Window) -> list[tuple[Grain, datetime, datetime]]:
-    """Return the stretches that a window is read in: whole weeks as such, so that few rows answer for months."""
-    first = _down(one.since + timedelta(days=6), "week", UTC)
-    last = _down(one.until, "week", UTC)
-    if one.grain is not Grain.DAY or last <= first:
-        return [(one.grain, one.since, one.until)]
-    read = [(Grain.DAY, one.since, first), (Grain.WEEK, first, last), (Grain.DAY, last, one.until)]
-    return [piece for piece in read if piece[1] < piece[2]]
+def pieces(one: Window, grains: Collection[Grain]) -> list[Piece]:
+    """Return the stretches that a window is read in: as coarse as they fit, so that few rows answer for months.
+
+    The last may reach over the end of a window that ends in the future, where nothing is.
+    grains   that there are; the window's own is one of them
+    """
+    since = max(one.since, Grain.DAY.start(one.asked_at - Grain.DAY.kept))  # of older days not everything is known any more
+    able = [grain for grain in sorted(grains) if grain >= one.grain]
+    return _cut(since, one.until, able, ends_later=one.until > one.asked_at) or [(one.grain, one.until, one.until)]
+
+
+def _cut(since: datetime, until: datetime, grains: list[Grain], *, ends_later: bool) -> list[Piece]:
+    if since >= until:
+        return []
+    *finer, grain = grains
+    first, last = grain.end(since), grain.end(until) if ends_later else grain.start(until)
+    if not finer or last <= first:
+        return _cut(since, until, finer, ends_later=ends_later) if finer else [(grain, since, until)]
+    return [
+        *_cut(since, first, finer, ends_later=False),
+        (grain, first, last),
+        *_cut(last, until, finer, ends_later=False),
+    ]
 
 
 def buckets(one: Window) -> list[datetime]:

@@ -81,8 +81,8 @@ def run(plan: Plan) -> Result:
         TITLE,
         f"{events:,} events of one account over {DAYS} days: {DOMAINS:,} domains (Zipf), 180 campaigns of a day each, one of "
         f"all days, 5 templates, 4 sending IPs. Added up {AT_ONCE:,} at a time in two processes by the code of the follower: "
-        f"{fold_s * 1e6 / events:.0f} us an event with PostgreSQL's part, {rows:,} rows, {size} with indexes. {QUERIES} questions "
-        "of each kind through the API, over all days or the last 30, that begin and end on every day of the week.",
+        f"{fold_s * 1e6 / events:.0f} us an event with PostgreSQL's part, {rows:,} rows, {size} with indexes. {QUERIES} "
+        "questions of each kind through the API, over all days or the last 30, that begin and end on every day of the week.",
     )
     result.tables.append(table)
     result.expectations.append(

@@ -170,14 +170,25 @@ async def test_page_routes_take_signed_requests_alone(house: LineHouse):
     assert house.line.refused["forged"] == 3
 
 
-async def test_a_call_that_cannot_be_connected_is_no_page(house: LineHouse):
+@pytest.mark.parametrize("hasty", [False, True], ids=["told in time", "told before the carrier's answer"])
+async def test_a_call_that_cannot_be_connected_is_no_page(house: LineHouse, hasty):
     await house.pool.execute("DELETE FROM oncall_pages")
     house.carrier.people = {ANA: Person(outcome="failed")}
+    house.carrier.events_before_answer = hasty
     house.line.channels._text = None  # the carrier takes no short messages
     await rang(house)
     assert await house.wake() == [ANA]
     assert await house.wake(seconds=1) == [BO]  # the next step comes at once
     assert (await outcomes(house, await house.ladder()))[0] == ("voice", "the call could not be connected")
+
+
+async def test_what_a_carrier_tells_before_its_answer_stands(house: LineHouse):
+    house.carrier.events_before_answer = True
+    house.carrier.people = {ANA: NOBODY}
+    await rang(house)
+    assert await house.wake() == [ANA]
+    assert ("voice", "sent; nobody answered") in await outcomes(house, await house.ladder())
+    assert await house.wake(seconds=1) == []  # his telephone rang: the next step has its own time
 
 
 async def test_the_end_of_a_page_call_that_was_never_told_is_asked_for(house: LineHouse):

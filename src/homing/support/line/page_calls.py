@@ -196,7 +196,7 @@ class PageCalls:
         after = await self._answering.answer(connection, run.run_id, page.person_id, what, now)
         if after is None:
             return _no_more(run) or (Say(HELD), Hangup())
-        await runs.remark(connection, page.page_id, f"answered: {what}")
+        await runs.remark(connection, page.page_id, f"answered: {what}", now)
         number = obligation_of(run.obligation)
         if pressed == "3" and number is not None:
             try:
@@ -234,7 +234,7 @@ class PageCalls:
             log.error("page_call_failed", page_id=page.page_id, person_id=page.person_id)
             await runs.undo(connection, page, "the call could not be connected", now)
         else:
-            await runs.remark(connection, page.page_id, _ENDS.get(status, "sent; no key was pressed"))
+            await runs.remark(connection, page.page_id, _ENDS.get(status, "sent; no key was pressed"), now)
 
     async def _keep(self, connection: db.Executor, row: Any, **changes: Any) -> None:
         kept = {name: row[name] for name in ("carrier", "call_id", "keys", "sequence", "status", "ended_at")}

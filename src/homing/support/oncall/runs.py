@@ -211,10 +211,10 @@ async def page(executor: db.Executor, page_id: int) -> Owed | None:
     return None if row is None else _owed(row)
 
 
-async def remark(connection: db.Executor, page_id: int, outcome: str) -> None:
-    """Note what became of a page after it went out: nobody answered, somebody claimed."""
+async def remark(connection: db.Executor, page_id: int, outcome: str, now: datetime) -> None:
+    """Note what became of a page after it went out, which may not be noted yet: nobody answered, somebody claimed."""
     with db.trouble_is_temporary():
-        await _sql.remark(connection, page_id=page_id, outcome=outcome[:300])
+        await _sql.remark(connection, page_id=page_id, outcome=outcome[:300], now=now)
 
 
 async def undo(connection: db.Executor, page: Owed, outcome: str, now: datetime) -> None:

@@ -194,8 +194,44 @@ async def test_a_raw_template_is_previewed_whole(door):
 async def test_content_can_be_previewed_without_being_stored(door):
     answer = await door.call("POST", "utils/content-previewer", json={"content": CONTENT, "substitution_data": {"first": "Kim"}})
     assert answer.json()["results"]["text"] == "Hello Kim"
-    for body in ({"content": CONTENT}, {"substitution_data": {}}):
+    for body in ({"content": CONTENT}, {"substitution_data": {}}, {"content": {"html": None}, "substitution_data": {}}):
         assert (await door.call("POST", "utils/content-previewer", json=body)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ({"html": "<p>{{first}}</p>"}, {"html": "<p>K&amp;m</p>"}),
+        ({"text": "Hi {{first}}", "headers": {"X-A": "{{first}}"}}, {"text": "Hi K&m", "headers": {"X-A": "K&m"}}),
+        ({"amp_html": "<i>{{first}}</i>"}, {"amp_html": "<i>K&amp;m</i>"}),
+        ({"subject": "Hi {{first}}"}, {"subject": "Hi K&m"}),
+        (
+            {"from": "{{first}} <a@acme.test>", "reply_to": "b@acme.test"},
+            {"from": {"email": "a@acme.test", "name": "K&m"}, "reply_to": "b@acme.test"},
+        ),
+    ],
+)
+async def test_the_previewer_shows_the_members_that_were_given_and_no_other(door, content, shown):
+    body = {"content": content, "substitution_data": {"first": "K&m"}}
+    answer = await door.call("POST", "utils/content-previewer", json=body)
+    assert (answer.status_code, answer.json()) == (200, {"results": shown}), answer.text
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [({"html": "{{if"}, "3000"), ({"headers": {"Subject": "x"}}, "3002"), ({"text": "{{first - 1}}"}, "3001")],
+)
+async def test_a_member_that_cannot_be_rendered_is_told_though_others_are_missing(door, content, code):
+    body = {"content": content, "substitution_data": {"first": "Kim"}}
+    answer = await door.call("POST", "utils/content-previewer", json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, code), answer.text
+
+
+async def test_five_megabytes_of_a_template_are_bytes_of_utf_8(door):
+    half = 5 * 1024 * 1024 // 2
+    assert (await make(door, content={**CONTENT, "text": None, "html": "ü" * half})).status_code == 200
+    answer = await make(door, id="more", content={**CONTENT, "text": "", "html": "ü" * half + "x"})
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "1300")
 
 
 # sending ---------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from homing.api.v1.templates_wire import (
     TemplateIn,
     changed,
     content_of,
-    read_checked,
+    read_previewed,
     read_stored,
     read_template,
     render_problem,
@@ -30,7 +30,7 @@ from homing.api.v1.templates_wire import (
 )
 from homing.ground.clock import Clock
 from homing.ground.db import Pool, trouble_is_temporary
-from homing.ingress.rules.problem import Wrong, bad_params, bad_type, missing
+from homing.ingress.rules.problem import Wrong, bad_params, missing
 from homing.queue import submissions
 from homing.spool.css import InlineCss
 from homing.spool.preview import preview
@@ -168,10 +168,10 @@ def routes(
                     raise Wrong(missing("content is a required field"))
                 if given.substitution_data is None:
                     raise Wrong(missing("substitution_data is a required field"))
-                if given.content.template_id is not None or given.content.ab_test_id is not None:
-                    raise Wrong(bad_type("content must be given inline"))
-                content = read_checked(given.content)
-        return await json_answer(request, _encode({"results": await _previewed(sender, content, given)}))
+                content, absent = read_previewed(given.content)
+        shown = await _previewed(sender, content, given)
+        shown = {name: value for name, value in shown.items() if name not in absent}
+        return await json_answer(request, _encode({"results": shown}))
 
     async def _previewed(sender: Sender, content: Content, given: PreviewIn) -> dict[str, Any]:
         known = await snippets.of(sender.account_id, sender.subaccount_id)

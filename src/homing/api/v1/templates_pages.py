@@ -78,7 +78,7 @@ _SCHEMAS = components(
             "shared_with_subaccounts": "subaccounts may use it",
         },
         PreviewIn: {
-            "content": "what is rendered",
+            "content": "what is rendered: all of a content or some of its members",
             "substitution_data": "values for the template language",
             "metadata": "further values; substitution_data wins",
             "options": "as of a transmission",

@@ -145,7 +145,7 @@ def read_stored(given: ContentIn) -> Content:
         raise Wrong(bad_type("content of a template must not name another template"))
     if given.attachments or given.inline_images:
         raise Wrong(bad_type("content of a template cannot hold attachments or inline_images"))
-    size = sum(len(text) for text in (given.text, given.html, given.amp_html, given.email_rfc822) if text)
+    size = sum(len(text.encode()) for text in (given.text, given.html, given.amp_html, given.email_rfc822) if text)
     if size > MOST_CONTENT:
         raise Wrong(bad_type(f"content must be at most {MOST_CONTENT} bytes"))
     return read_checked(given)
@@ -166,6 +166,28 @@ def read_checked(given: ContentIn) -> Content:
     if problems:
         raise Wrong(content_problem(problems[0]))
     return read.content
+
+
+def read_previewed(given: ContentIn) -> tuple[Content, frozenset[str]]:
+    """Return content to preview, and the names of those members that a preview shows only where they were given.
+
+    The previewer takes content that is not whole. What it lacks is filled in so that the rest can be checked, and left out of
+    the answer. Raises Wrong.
+    """
+    if all(getattr(given, name) is None for name in given.__struct_fields__):
+        raise Wrong(missing("content is a required field"))
+    if given.template_id is not None or given.ab_test_id is not None:
+        raise Wrong(bad_type("content must be given inline"))
+    if given.email_rfc822 is not None:
+        return read_checked(given), frozenset()
+    filled: dict[str, Any] = {}
+    if given.from_ is None:
+        filled["from_"] = "somebody@example.com"
+    if given.subject is None:
+        filled["subject"] = ""
+    if given.text is None and given.html is None:
+        filled["text"] = ""
+    return read_checked(structs.replace(given, **filled)), frozenset(name.rstrip("_") for name in filled)
 
 
 def content_problem(found: ContentProblem) -> Problem:

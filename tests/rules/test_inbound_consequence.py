@@ -170,6 +170,9 @@ def test_an_opt_out_report_and_a_mail_to_the_unsubscribe_address_unsubscribe():
         found = after(reading, destination=where)
         assert (found.type, found.suppression.source) == (EventType.LIST_UNSUBSCRIBE, "List Unsubscribe")
         assert found.own == {"mailfrom": "b-1@bounce.here.test"}
+        assert found.suppression.list_id == ""
+        of_list = after(reading, destination=where, life=[logged(EventType.INJECTION, list_id="News.acme.test")])
+        assert of_list.suppression.list_id == "news.acme.test"
     assert after(from_corpus("dsn-exim"), destination=desk) is None
 
 

@@ -54,7 +54,7 @@ def test_a_trace_header_is_added_and_nothing_else_changes():
     assert rfc822(found) == trace + FULL
     assert found.size_bytes == len(trace + FULL)
     assert (found.from_email, found.sending_domain, found.subject) == ("Jo@acme.test", "acme.test", "hi")
-    assert (found.recv_method, found.return_path) == ("esmtp", "a@acme.test")
+    assert (found.recv_method, found.return_path, found.own_list_id) == ("esmtp", "a@acme.test", "")
     assert not any((found.open_tracking, found.click_tracking, found.initial_open, found.transactional))
     assert found.recipients == [Recipient("x@there.test", "there.test")]
 
@@ -200,3 +200,8 @@ def test_whatever_comes_is_taken_or_refused(lines: list[bytes]):
         assert b"bcc" not in header.lower()
         assert b"x-msys-api" not in header.lower()
         assert body.endswith(text)
+
+
+def test_a_list_id_over_smtp_names_the_list_of_the_message():
+    assert made(b"List-Id: News <news@acme.test>\r\n" + FULL).own_list_id == "news.acme.test"
+    assert made(b"List-Id: <a>\r\nList-Id: <b>\r\n" + FULL).own_list_id == ""

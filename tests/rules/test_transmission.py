@@ -137,6 +137,33 @@ def test_an_override_rewrites_the_headers_of_a_raw_message():
     assert found.content.rfc822 == (b'Reply-To: c@other.test\r\nFrom: "News" <b@other.test>\r\nSubject: s\r\n\r\nFrom: kept\r\n')
 
 
+def test_an_override_gives_a_raw_message_its_list():
+    raw = "From: news@acme.test\r\nlist-ID: old\r\n <old.acme.test>\r\n\r\nlist-id: kept\r\n"
+    found = read(content={"email_rfc822": raw}, override={"list_id": "News <news.acme.test>"})
+    assert isinstance(found.content, RawContent)
+    assert found.content.rfc822 == b"List-Id: News <news.acme.test>\r\nFrom: news@acme.test\r\n\r\nlist-id: kept\r\n"
+
+
+def test_an_override_replaces_fields_of_a_message_without_a_body():
+    found = read(content={"email_rfc822": "From: a@acme.test\r\nX: y\r\n"}, override={"from": "b@acme.test"})
+    assert isinstance(found.content, RawContent)
+    assert found.content.rfc822 == b"From: b@acme.test\r\nX: y\r\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        ({"email_rfc822": "From: a@acme.test\nList-Id: The\n News <news.acme.test>\n\nx"}, "news.acme.test"),
+        ({"email_rfc822": "From: a@acme.test\nList-Id: <a>\nList-Id: <b>\n\nx"}, ""),
+        (content(headers={"list-id": "News <news@acme.test>"}), "news.acme.test"),
+        (content(headers={"List-Id": "<{{list}}.acme.test>"}), ""),
+        (content(), ""),
+    ],
+)
+def test_a_list_id_that_the_content_brings_names_the_list(given, own):
+    assert read(content=given).own_list_id == own
+
+
 def test_null_members_count_as_absent_and_unknown_ones_are_ignored():
     options = {"start_time": None, "ip_pool": None, "unheard_of": 1}
     found = read(options=options, name="x", campaign_id=None, metadata=None, content=content(html=None, headers=None))
@@ -209,6 +236,12 @@ def test_other_start_times_are_refused(text):
         ),
         ({"content": {"email_rfc822": "no header at all"}}, 422, "3020", "line 1 of content.email_rfc822 is not a header field"),
         ({"content": {"email_rfc822": "Subject: x\r\n\r\n"}}, 400, "7001", "No sending domain specified"),
+        (
+            {"override": {"list_id": "<näher.acme.test>"}},
+            422,
+            "1300",
+            "override.list_id cannot be a List-Id: the identifier in header List-Id can hold ASCII only",
+        ),
         ({"override": {"from": "{{x}}@acme.test"}}, 422, "1300", "override.from must not contain template language"),
     ],
 )

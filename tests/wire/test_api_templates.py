@@ -272,6 +272,15 @@ async def test_an_override_wins_over_the_template(door):
     assert chunk.facts.list_id == "<fall.acme.test>"
 
 
+async def test_an_override_gives_a_raw_template_its_list(door):
+    await make(door, published=True, content={"email_rfc822": "From: news@acme.test\r\nList-Id: <old.acme.test>\r\n\r\nHi\r\n"})
+    assert (await send(door, content={"template_id": "spring"}, override={"list_id": "<fall.acme.test>"})).status_code == 200
+    assert (await send(door, content={"template_id": "spring"})).status_code == 200
+    fall, own = door.door.queue.chunks
+    assert fall.content.rfc822 == b"List-Id: <fall.acme.test>\r\nFrom: news@acme.test\r\n\r\nHi\r\n"
+    assert (fall.facts.named_list, own.facts.named_list) == ("fall.acme.test", "old.acme.test")
+
+
 @pytest.mark.parametrize(
     ("template", "call", "opens", "transactional"),
     [

@@ -74,7 +74,7 @@ async def write_down(pool: db.Pool, *events: Event) -> None:
         await connection.copy_records_to_table("events", columns=store.COLUMNS, records=rows)
 
 
-def delivered(*, message_id: bytes = ID, transactional: bool = False, at: datetime = SENT) -> list[Event]:
+def delivered(*, message_id: bytes = ID, transactional: bool = False, at: datetime = SENT, list_id: str = "") -> list[Event]:
     facts = ChunkFacts(
         account_id=7,
         subaccount_id=12,
@@ -86,6 +86,7 @@ def delivered(*, message_id: bytes = ID, transactional: bool = False, at: dateti
         subject="Hi",
         campaign_id="spring",
         transactional=transactional,
+        list_id=list_id,
         open_tracking=True,
         click_tracking=True,
     )
@@ -215,7 +216,19 @@ async def test_one_click_unsubscribes_at_once(place):
     assert (kind, detail["mailfrom"]) == (EventType.LIST_UNSUBSCRIBE, "b-1@bounce.test")
     (row,) = place.rows
     assert (row.account_id, row.subaccount_id, row.recipient, row.type) == (7, 12, "kim@there.test", "non_transactional")
-    assert (row.source, row.provenance) == ("List Unsubscribe", f"list_unsubscribe:{ID.hex()}")
+    assert (row.source, row.provenance, row.list_id) == ("List Unsubscribe", f"list_unsubscribe:{ID.hex()}", "")
+
+
+async def test_who_leaves_a_list_leaves_that_list_alone_by_a_link_of_the_senders_own_all_mail(pool):
+    await write_down(pool, *delivered(list_id="News <News@acme.test>"))
+    async with town(pool) as place:
+        await place.get(SEAL.unsubscribe(7, ID), method="POST")
+        await place.get(SEAL.link(7, ID, URL, kind=Kind.UNSUBSCRIBE_LINK))
+        assert [(row.source, row.list_id) for row in place.rows] == [
+            ("List Unsubscribe", "news.acme.test"),
+            ("Unsubscribe Link", ""),
+        ]
+        assert "list_id" not in (await place.told())[0][1]
 
 
 async def test_an_unsubscribe_link_of_the_senders_own_unsubscribes_and_leads_on(place):

@@ -45,7 +45,7 @@ class Stops:
         if facts.skip_suppression:
             return None
         found = await recipients.suppressed(
-            self._pool, facts.account_id, facts.subaccount_id, [entry.recipient], facts.transactional, facts.list_id
+            self._pool, facts.account_id, facts.subaccount_id, [entry.recipient], facts.transactional, facts.named_list
         )
         source = found.get(entry.recipient.lower())
         return None if source is None else suppression_reason(source)
@@ -67,7 +67,7 @@ class Stops:
             if its.transmission_id in canceled:
                 found[entry.entry_id] = CANCELED
             elif not its.skip_suppression:
-                groups.setdefault((its.transactional, its.list_id), []).append(entry)
+                groups.setdefault((its.transactional, its.named_list), []).append(entry)
         for (transactional, list_id), group in groups.items():
             its = facts[group[0].chunk_id]
             suppressed = await recipients.suppressed(

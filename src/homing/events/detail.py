@@ -59,6 +59,8 @@ class MailFacts(Protocol):
     @property
     def ab_test_version(self) -> str: ...  # noqa: D102
     @property
+    def named_list(self) -> str: ...  # noqa: D102
+    @property
     def metadata(self) -> dict[str, Any]: ...  # noqa: D102
     @property
     def substitution_data(self) -> dict[str, Any]: ...  # noqa: D102
@@ -127,6 +129,8 @@ class EventBook:
             base["ab_test_version"] = facts.ab_test_version
         if facts.transactional:
             base["transactional"] = "1"
+        if facts.named_list:
+            base["list_id"] = facts.named_list  # for us: whoever leaves leaves this list
         if facts.scheduled_at is not None:
             base["scheduled_time"] = str(int(facts.scheduled_at.timestamp()))
         full = dict(base)

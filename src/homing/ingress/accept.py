@@ -198,7 +198,7 @@ class Accept:
                 sender.subaccount_id,
                 [recipient.email.lower() for recipient in recipients],
                 transmission.transactional,
-                transmission.list_id,
+                transmission.list_id or transmission.own_list_id,
             )
         place = self._handover.place(len(recipients))
         facts = facts_of(transmission, sender, known, transmission_id=place.transmission_id, now=now)

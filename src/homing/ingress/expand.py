@@ -34,7 +34,7 @@ class Expander:
                 facts.subaccount_id,
                 [recipient.email.lower() for recipient in recipients],
                 facts.transactional,
-                facts.list_id,
+                facts.named_list,
             )
         where = place(len(recipients))
         return await asyncio.to_thread(

@@ -50,7 +50,7 @@ class Generator:
                 facts.subaccount_id,
                 [recipient.email.lower() for recipient in recipients],
                 facts.transactional,
-                facts.list_id,
+                facts.named_list,
             )
         where = place(len(recipients))
         return await asyncio.to_thread(

@@ -11,6 +11,7 @@ from homing.ingress.types import Recipient, Transmission
 from homing.message.addresses import Address, BadAddress, split_mailboxes
 from homing.message.headers import write_mailboxes
 from homing.message.lines import has_long_line
+from homing.message.list_ids import list_of
 from homing.message.scan import MAX_HOPS, Scan, scan, without
 from homing.smtp import replies
 from homing.smtp.replies import Reply
@@ -58,6 +59,7 @@ def to_transmission(mail: Mail, arrival: Arrival, *, date: str) -> Transmission 
     rfc822 = b"".join((*added, passed_on))
     # Only what nothing was dropped from is known to have the one From that was read above, and every field as scanned.
     plain = passed_on is found.raw and found.raw[: found.header_end].isascii() and not has_long_line(rfc822)
+    lists = found.values(b"list-id")
     return Transmission(
         recipients=_recipients(mail.recipients, asked),
         content=RawContent(rfc822=rfc822, plain=plain),
@@ -77,6 +79,7 @@ def to_transmission(mail: Mail, arrival: Arrival, *, date: str) -> Transmission 
         unset=asked.unset,
         dkim_key=asked.dkim_key,
         metadata=asked.metadata,
+        own_list_id=list_of(lists[0]) if len(lists) == 1 else "",
         size_bytes=len(rfc822),
     )
 

@@ -67,7 +67,8 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     start_time: datetime | None = None
     dkim_key: str = "default"
     tracking_domain: str = ""  # lower case A-labels; '': none is named
-    list_id: str = ""
+    list_id: str = ""  # override.list_id
+    own_list_id: str = ""  # bare id of the content's own List-Id, where nothing overrides it
     substitution_data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
     size_bytes: int = 0

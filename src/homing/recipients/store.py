@@ -5,7 +5,7 @@ from datetime import date
 
 from homing.ground.db import Executor, Pool, Record, queries, trouble_is_temporary
 from homing.message.addresses import BadAddress, parse_address
-from homing.recipients.rules.list_ids import bare_list_id
+from homing.message.list_ids import list_of
 from homing.recipients.rules.repeats import LONGEST_WINDOW, window_start
 from homing.recipients.types import Source, Strike, Suppression, SuppressionRow, SuppressionType
 
@@ -30,7 +30,7 @@ async def suppressed(
     """
     if not recipients:
         return {}
-    list_id = bare_list_id(list_id)
+    named = list_of(list_id)
     spelled: dict[str, str] = {}  # as stored -> as asked
     for recipient in recipients:
         lowered = recipient.lower()
@@ -43,7 +43,7 @@ async def suppressed(
             subaccount_id=subaccount_id,
             recipients=sorted(spelled),
             type=SuppressionType.of(transactional).value,
-            list_ids=["", list_id] if list_id else [""],
+            list_ids=["", named, named.lower()] if named else [""],  # RFC 2919 section 6: the case of a list's id says nothing
         ):
             found.setdefault(spelled[row["recipient"]], row["source"])  # the account's own row comes first
     return found

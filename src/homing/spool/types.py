@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from homing.message.list_ids import list_of
+
 MOST_INLINED = 2_097_152  # bytes of HTML whose CSS is moved into its elements
 
 
@@ -72,10 +74,16 @@ class ChunkFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defau
     ab_test_version: str = ""
     dkim_key: str = "default"
     tracking_domain: str = ""  # that the transmission names, lower case A-labels; '': as its sending domain and defaults say
-    list_id: str = ""  # override.list_id
+    list_id: str = ""  # override.list_id: the List-Id field's value
+    own_list_id: str = ""  # bare id of the content's own List-Id, where nothing overrides it
     substitution_data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
     size_bytes: int = 0  # of a raw message; 0 where it is known only once rendered
+
+    @property
+    def named_list(self) -> str:
+        """Return the list that the messages are of, as the suppression list names it; '' where they name none."""
+        return list_of(self.list_id or self.own_list_id)
 
 
 class RecipientDetail(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

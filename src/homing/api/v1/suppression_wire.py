@@ -3,7 +3,6 @@
 Errors of this resource carry a message alone (SparkPost reference, sections 1.5 and 2.6).
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +12,7 @@ import msgspec
 
 from homing.ingress.rules.problem import Problem, Wrong
 from homing.message.addresses import BadAddress, parse_address
+from homing.message.list_ids import is_list_id
 from homing.recipients.search import Filters, Page
 from homing.recipients.types import Source, Suppression, SuppressionRow, SuppressionType
 
@@ -21,8 +21,6 @@ MOST_PER_PAGE = 10_000
 MOST_BY_PAGE = 10_000  # rows that page numbers reach; beyond it only cursors do
 _TYPES = [kind.value for kind in SuppressionType]
 _SOURCES = {source.value.lower(): source.value for source in Source}
-_LIST_ID = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
-_LONGEST_LIST_ID = 255
 _NAMED = 20  # invalid recipients that an error names
 
 
@@ -150,7 +148,7 @@ def read_type(text: str) -> str:
 
 def read_list_id(text: str | None) -> str | None:
     """Return a list's id; '' stands for the account's own rows. Raises Wrong where it has another form."""
-    if text and (len(text) > _LONGEST_LIST_ID or _LIST_ID.fullmatch(text) is None):
+    if text and not is_list_id(text):
         raise refuse("list_id must be 1 to 255 letters, digits, '-', '_' or '.', without a leading, trailing or doubled dot")
     return text
 

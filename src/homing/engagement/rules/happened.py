@@ -84,7 +84,8 @@ def suppression_of(request: Request, original: Logged) -> SuppressionRow | None:
     source = _SOURCES.get(kind)
     if source is None or not original.recipient or is_erased(original.recipient):
         return None
-    transactional = str(msgspec.json.decode(original.detail).get("transactional", "0")) == "1"
+    detail = msgspec.json.decode(original.detail)
+    transactional = str(detail.get("transactional", "0")) == "1"
     return SuppressionRow(
         account_id=original.account_id,
         subaccount_id=original.subaccount_id,
@@ -92,4 +93,5 @@ def suppression_of(request: Request, original: Logged) -> SuppressionRow | None:
         type=SuppressionType.of(transactional).value,
         source=source.value,
         provenance=of_event(kind, original.message_id),
+        list_id=str(detail.get("list_id", "")).lower() if kind is EventType.LIST_UNSUBSCRIBE else "",
     )

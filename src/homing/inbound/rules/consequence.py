@@ -134,6 +134,9 @@ def _unsubscribed(original: Logged, life: Sequence[Logged]) -> Consequence | Non
     if path:
         own["mailfrom"] = path
     row = _row(original, EventType.LIST_UNSUBSCRIBE, Source.LIST_UNSUBSCRIBE, "")
+    left = str(_detail(original).get("list_id", "")).lower()
+    if row is not None and left:
+        row = msgspec.structs.replace(row, list_id=left)
     return Consequence(original=original, type=EventType.LIST_UNSUBSCRIBE, own=own, suppression=row)
 
 

@@ -18,7 +18,9 @@ from homing.ingress.rules.problem import (
 )
 from homing.ingress.types import NO_CONTENT, Named, Transmission
 from homing.message.addresses import BadAddress, parse_address, parse_domain, split_mailbox, split_mailboxes
+from homing.message.headers import BadHeader, write_header
 from homing.message.lines import normalise_line_ends
+from homing.message.list_ids import list_of
 from homing.message.words import decode_words
 from homing.spool.inline import RESERVED_FIELDS
 from homing.spool.types import Content, InlineContent, Part, RawContent
@@ -80,6 +82,7 @@ class ReadContent(msgspec.Struct, frozen=True):
     """The content, and what its From header says.
 
     sending_domain   lower case A-labels
+    own_list_id      bare id of its List-Id; '' where it has none, or one that data decides
     """
 
     content: Content
@@ -87,6 +90,7 @@ class ReadContent(msgspec.Struct, frozen=True):
     sending_domain: str
     subject: str
     named: Named | None = None
+    own_list_id: str = ""
 
 
 def read_content(given: ContentIn, override: OverrideIn | None, *, perform_substitutions: bool) -> ReadContent:
@@ -137,7 +141,7 @@ def with_stored(transmission: Transmission, content: Content, template: StoredTe
     named = transmission.named
     assert named is not None
     if isinstance(content, RawContent):
-        override = OverrideIn(reply_to=named.reply_to)
+        override = OverrideIn(reply_to=named.reply_to, list_id=transmission.list_id or None)
         if named.from_ is not None:
             override.from_ = FromIn(email=named.from_[1], name=named.from_[0])
         read = _raw(content.rfc822.decode("utf-8", "surrogateescape"), override, substitute=True)
@@ -146,7 +150,8 @@ def with_stored(transmission: Transmission, content: Content, template: StoredTe
         if named.from_ is not None:
             name, email = named.from_[0] or name, named.from_[1]
         made = msgspec.structs.replace(content, from_name=name, from_email=email, reply_to=named.reply_to or content.reply_to)
-        read = ReadContent(made, email, read_from(FromIn(email=email), "the template's from")[2], content.subject)
+        domain = read_from(FromIn(email=email), "the template's from")[2]
+        read = ReadContent(made, email, domain, content.subject, own_list_id=_own_list(content.headers))
     options = msgspec.structs.asdict(template.options)
     said = {name: value for name, value in options.items() if value is not None and name in transmission.unset}
     return msgspec.structs.replace(
@@ -158,6 +163,7 @@ def with_stored(transmission: Transmission, content: Content, template: StoredTe
         from_email=read.from_email,
         sending_domain=read.sending_domain,
         subject=read.subject,
+        own_list_id=read.own_list_id,
         unset=transmission.unset - said.keys(),
         **said,
     )
@@ -228,7 +234,11 @@ def _inline(given: ContentIn, override: OverrideIn | None, *, perform_substituti
         inline_images=images,
         perform_substitutions=perform_substitutions,
     )
-    return ReadContent(content, email, domain, given.subject)
+    return ReadContent(content, email, domain, given.subject, own_list_id=_own_list(content.headers))
+
+
+def _own_list(headers: dict[str, str]) -> str:
+    return next((list_of(value) for name, value in headers.items() if name.lower() == "list-id"), "")
 
 
 def _headers(given: dict[str, str | None] | None) -> dict[str, str]:
@@ -272,6 +282,11 @@ def _check_override(override: OverrideIn) -> None:
         check_one_line(text, member)
         if text and "{{" in text:
             raise Wrong(bad_type(f"{member} must not contain template language"))
+    if override.list_id:
+        try:
+            write_header("List-Id", override.list_id)
+        except BadHeader as trouble:
+            raise Wrong(bad_type(f"override.list_id cannot be a List-Id: {trouble}")) from trouble
 
 
 def _raw(text: str, override: OverrideIn | None, *, substitute: bool) -> ReadContent:
@@ -294,7 +309,9 @@ def _raw(text: str, override: OverrideIn | None, *, substitute: bool) -> ReadCon
         raise Wrong(NO_SENDING_DOMAIN)
     _, email, domain = read_from(FromIn(email=mailboxes[0][1]), "the From header")
     subject = decode_words(" ".join(str(fields.get("Subject", "")).split()))
-    return ReadContent(RawContent(rfc822=message, substitute=substitute), email, domain, subject)
+    lists = fields.get_all("List-Id", [])
+    own_list_id = list_of(" ".join(str(lists[0]).split())) if len(lists) == 1 else ""
+    return ReadContent(RawContent(rfc822=message, substitute=substitute), email, domain, subject, own_list_id=own_list_id)
 
 
 def _head(message: bytes) -> bytes:
@@ -314,13 +331,18 @@ def _head(message: bytes) -> bytes:
 
 
 def _replaced(message: bytes, override: OverrideIn) -> bytes:
-    """Return a raw message with the From, Reply-To that `override` names in place of its own."""
-    for field, value in (("From", _mailbox(override.from_, message)), ("Reply-To", override.reply_to)):
-        if not value:
-            continue
-        end = message.find(b"\r\n\r\n") + 2 or len(message)
+    """Return a raw message with the From, Reply-To and List-Id that `override` names in place of its own."""
+    written = [
+        (field, f"{field}: {value}\r\n".encode())
+        for field, value in (("From", _mailbox(override.from_, message)), ("Reply-To", override.reply_to))
+        if value
+    ]
+    if override.list_id:
+        written.append(("List-Id", write_header("List-Id", override.list_id)))
+    for field, line in written:
+        end = found + 2 if (found := message.find(b"\r\n\r\n")) >= 0 else len(message)
         head = re.sub(rb"(?im)^" + field.encode() + rb"[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", b"", message[:end])
-        message = f"{field}: {value}\r\n".encode() + head + message[end:]
+        message = line + head + message[end:]
     return message
 
 

@@ -70,6 +70,7 @@ def facts_of(transmission: Transmission, sender: Sender, known: Known, *, transm
         dkim_key=transmission.dkim_key,
         tracking_domain=transmission.tracking_domain,
         list_id=transmission.list_id,
+        own_list_id=transmission.own_list_id,
         substitution_data=transmission.substitution_data,
         metadata=transmission.metadata,
         size_bytes=transmission.size_bytes,

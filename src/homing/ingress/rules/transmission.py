@@ -163,6 +163,7 @@ def _read(given: BodyIn) -> Transmission:
         dkim_key=options.dkim_key or "default",
         tracking_domain=_tracking_domain(given.tracking_domain),
         list_id=(given.override.list_id or "") if given.override is not None else "",
+        own_list_id=written.own_list_id,
         substitution_data=given.substitution_data or {},
         metadata=given.metadata or {},
     )

@@ -1,6 +1,5 @@
 """From the entry that a record asks for to rows of the list, or the reason why it is refused."""
 
-import re
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
@@ -8,12 +7,11 @@ from typing import NamedTuple
 import msgspec
 
 from homing.message.addresses import BadAddress, parse_address
+from homing.message.list_ids import is_list_id
 from homing.recipients.rules.forms.types import BOTH, Entry, NotUsable
 from homing.recipients.types import Source, SuppressionType
 
 MOST_DESCRIPTION = 1_000  # characters; a longer one is cut
-_LIST_ID = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
-LONGEST_LIST_ID = 255
 TYPES = (*(kind.value for kind in SuppressionType), "both")
 
 
@@ -69,7 +67,7 @@ def rows_of(entry: Entry, terms: Terms, *, now: datetime, subaccounts: AbstractS
     types = (BOTH if terms.type == "both" else (terms.type,)) if terms.type else entry.types
     if not types:
         raise NotUsable("must supply a suppression type: a column type, or one type for the whole import")
-    if entry.list_id and (len(entry.list_id) > LONGEST_LIST_ID or _LIST_ID.fullmatch(entry.list_id) is None):
+    if entry.list_id and not is_list_id(entry.list_id):
         raise NotUsable("list_id must be 1 to 255 letters, digits, '-', '_' or '.', without a leading, trailing or doubled dot")
     if entry.source == Source.COMPLIANCE and not terms.compliance:
         raise NotUsable("rows of source Compliance cannot be put there by a customer")

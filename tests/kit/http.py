@@ -178,6 +178,7 @@ def make_accept(
         submit=Submit(pool),
         templates=templates or TemplateBook(pool, clock),
         ab_tests=ab_tests or AbTestBook(pool, clock),
+        bounce_domain="bounce.homing.test",
         lifetime=timedelta(hours=72),
     )
 

@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from homing.accounts.types import Sender
 from homing.events.types import EventType
 from homing.ingress.accept import shares
@@ -11,7 +13,8 @@ from homing.ingress.rules.admission import Known
 from homing.ingress.rules.expand import chunk_size, decode_share, expand, facts_of
 from homing.ingress.types import Recipient, Transmission
 from homing.queue.types import NewChunk
-from homing.spool.types import InlineContent, RecipientDetail, decode_content, decode_detail
+from homing.spool.reencode import MOST_AMP
+from homing.spool.types import InlineContent, Part, RawContent, RecipientDetail, decode_content, decode_detail
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 LIFETIME = timedelta(hours=72)
@@ -31,9 +34,10 @@ def transmission(**changes: Any) -> Transmission:
 
 
 def expanded(suppressed: dict[str, str] | None = None, **changes: Any) -> NewChunk:
+    known = Known(domains={}, bounce_domain=changes.pop("bounce_domain", ""))
     wish = transmission(**changes)
     return expand(
-        facts_of(wish, Sender(account_id=1, subaccount_id=2), Known(domains={}), transmission_id=b"T" * 10, now=NOW),
+        facts_of(wish, Sender(account_id=1, subaccount_id=2), known, transmission_id=b"T" * 10, now=NOW),
         wish.content,
         wish.recipients,
         suppressed=suppressed or {},
@@ -69,6 +73,50 @@ def test_a_suppressed_recipient_is_injected_and_bounced_and_never_tried():
     detail = json.loads(chunk.events[1].detail)
     assert (detail["bounce_class"], detail["error_code"]) == ("25", "554")
     assert detail["raw_reason"] == ("554 5.7.1 recipient address was suppressed due to customer policy (Link Unsubscribe)")
+
+
+def test_an_injection_tells_the_size_of_the_content_and_whom_it_is_from():
+    html = "<p>ü</p>"
+    content = InlineContent(from_email="a@acme.test", subject="Hi", html=html, attachments=(Part("a", "text/plain", b"x" * 30),))
+    chunk = expanded({"kim@there.test": "Bounce Rule"}, content=content, bounce_domain="bounce.here.test")
+    told = [json.loads(event.detail) for event in chunk.events]
+    assert [(one["msg_size"], one["msg_from"]) for one in told] == [(str(2 + 9 + 40), "bounces@bounce.here.test")] * 3
+    own = [TWO[0], Recipient("lee@here.test", "here.test", RecipientDetail(return_path="lee@b.acme.test"))]
+    told = [json.loads(event.detail) for event in expanded(return_path="me@b.acme.test", recipients=own).events]
+    assert [one["msg_from"] for one in told] == ["me@b.acme.test", "lee@b.acme.test"]
+    assert [one["msg_size"] for one in told] == [str(len("Hi" + "hello"))] * 2
+    raw = b"From: news@acme.test\r\n\r\nhello\r\n"
+    assert json.loads(expanded(content=RawContent(rfc822=raw)).events[0].detail)["msg_size"] == str(len(raw))
+
+
+ALTERNATIVE = (
+    b'From: news@acme.test\r\nContent-Type: multipart/alternative; boundary="b"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n'
+    b"hi\r\n--b\r\nContent-type:\r\n text/X-AMP-html; charset=utf-8\r\n\r\n<html amp4email>\r\n--b--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "amp"),
+    [
+        (RawContent(rfc822=ALTERNATIVE), True),
+        (RawContent(rfc822=ALTERNATIVE + b"x" * MOST_AMP), True),
+        (RawContent(rfc822=ALTERNATIVE.replace(b"X-AMP-html", b"html")), False),
+        (RawContent(rfc822=b"From: a@acme.test\r\n\r\nContent-Type: text/x-amp-html\r\n\r\nquoted\r\n"), False),
+        (RawContent(rfc822=b"From: a@acme.test\r\nContent-Type: text/x-amp-html\r\n\r\nalone\r\n"), False),
+        (InlineContent(from_email="a@acme.test", text="hi", amp_html="<html amp4email>"), True),
+        (CONTENT, False),
+    ],
+)
+def test_an_amp_part_is_told_however_it_came(content, amp):
+    chunk = expanded(content=content)
+    assert json.loads(chunk.events[0].detail).get("amp_enabled", False) is amp
+
+
+def test_an_archive_copy_has_the_links_of_the_first_recipient():
+    copies = [Recipient(f"{kind}@there.test", "there.test", RecipientDetail(rcpt_type=kind)) for kind in ("cc", "bcc", "archive")]
+    entries = expanded(recipients=[*TWO, *copies]).entries
+    linked = [None if entry.detail is None else decode_detail(entry.detail).links_of for entry in entries]
+    assert linked == [None, None, None, None, entries[0].entry_id]
 
 
 def test_mail_is_due_now_or_at_its_start_and_expires_a_lifetime_later():

@@ -1,9 +1,12 @@
 """Letters: what would hold up the event loop is made in a thread, everything else on the loop."""
 
+import email
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+
+import msgspec
 
 from homing.delivery.letters import PARTS_APART, RAW_APART, TEXT_APART, Chunk, Letter, Letters
 from homing.domains.keyring import KeyRing
@@ -11,8 +14,10 @@ from homing.egress.pools import PoolBook
 from homing.ground import db
 from homing.ground.clock import SystemClock
 from homing.ground.secrets import MasterKey
+from homing.message.tracked import Seal
 from homing.queue.types import Entry
-from homing.spool.types import ChunkFacts, Content, InlineContent, Part, RawContent
+from homing.spool.marks import Marking
+from homing.spool.types import ChunkFacts, Content, InlineContent, Part, RawContent, RecipientDetail, encode_detail
 from homing.templates.book import SnippetBook
 
 NOW = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
@@ -97,3 +102,60 @@ async def test_what_turned_out_to_be_slow_goes_on_apart(database):
     lines = "Dear {{name or 'customer'}}, this is a line with an expression, of some length\n" * 15_000
     async with making(database) as make:
         assert await make(inline(lines), 2) == ["letters", "letters"]
+
+
+async def test_an_archive_copy_differs_from_the_first_recipients_in_its_own_fields_alone(database):
+    clock = SystemClock()
+    raw = (
+        b"From: news@acme.test\r\nDate: Mon, 4 May 2026 10:00:00 +0000\r\nMessage-ID: <1@acme.test>\r\nTo: kim@there.test\r\n"
+        b'Content-Type: text/html\r\n\r\n<html><body><a href="https://acme.test/">a</a></body></html>\r\n'
+    )
+    facts = msgspec.structs.replace(FACTS, recv_method="esmtp", click_tracking=True, open_tracking=True, initial_open=True)
+
+    def entry(number: int, detail: RecipientDetail | None = None) -> Entry:
+        return Entry(
+            shard=0,
+            entry_id=number.to_bytes(10, "big"),
+            lane=1,
+            due_at=NOW,
+            expires_at=NOW,
+            chunk_id=bytes(10),
+            recipient=f"r{number}@there.test",
+            tries=0,
+            detail=None if detail is None else encode_detail(detail),
+        )
+
+    async with db.pool(database, name="test") as pool:
+        letters = Letters(
+            pool,
+            clock,
+            KeyRing(pool, MasterKey(b"k" * 32), clock),
+            PoolBook(pool, source_ips=(), hostname="mta.test"),
+            SnippetBook(pool, clock),
+            marking=Marking(
+                seal=Seal(b"s" * 32),
+                base="https://t.test",
+                mail_domain="bounce.test",
+                unsubscribe_token=_token,
+                msfbl_token=_token,
+            ),
+            hostname="mta.test",
+            bounce_domain="bounce.test",
+            token=_token,
+        )
+        chunk = Chunk(facts, RawContent(rfc822=raw))
+        first = entry(1)
+        others = [
+            entry(2, RecipientDetail(rcpt_type="archive", links_of=first.entry_id)),
+            entry(3, RecipientDetail(rcpt_type="cc")),
+        ]
+        made = [await letters.make(one, chunk) for one in (first, *others)]
+    data = [letter.data if isinstance(letter, Letter) else b"" for letter in made]
+    to, archive, cc = (email.message_from_bytes(one) for one in data)
+    assert {name for name in to if to[name] != archive[name]} == {"X-MSFBL", "List-Unsubscribe"}
+    assert to.get_payload() == archive.get_payload()
+    assert to.get_payload() != cc.get_payload()
+
+
+def _token(message: bytes) -> bytes:
+    return message[:8]

@@ -206,6 +206,7 @@ class Worker:
             submit=Submit(pool, news=self.owner.look_into_inbox),
             templates=self.templates,
             ab_tests=self.ab_tests,
+            bounce_domain=settings.bounce_domain,
             lifetime=lifetime,
         )
         self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self.refuse_new, clock=clock)

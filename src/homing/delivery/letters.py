@@ -25,6 +25,7 @@ from homing.spool import dkim
 from homing.spool import store as spool
 from homing.spool.css import InlineCss
 from homing.spool.marks import Marking, Marks
+from homing.spool.reencode import has_amp
 from homing.spool.render import Prepared, prepare
 from homing.spool.types import NOTHING_DIFFERS, ChunkFacts, Content, InlineContent, RawContent
 from homing.templates.book import SnippetBook
@@ -247,6 +248,7 @@ class Letters:
         return_path = detail.return_path or facts.return_path
         domain = return_path.rpartition("@")[2] if return_path else self._bounce_domain
         mail_from = verp.compose(entry.entry_id, self._token, domain)
+        linked = detail.links_of or entry.entry_id
         try:
             seal = self._marking.seal if self._marking.tracks(facts) else None
             prepared = chunk.prepared(self._hostname, tracked=seal is not None, inline=self._inline)
@@ -254,7 +256,7 @@ class Letters:
                 extra_headers=self._marking.fields(
                     facts, message_id=entry.entry_id, recipient=entry.recipient, brings=prepared.brings, base=material.base
                 ),
-                marks=None if seal is None else Marks(seal, material.base or self._marking.base, facts, entry.entry_id),
+                marks=None if seal is None else Marks(seal, material.base or self._marking.base, facts, linked),
                 detail=detail,
                 recipient=entry.recipient,
                 message_id=entry.entry_id,
@@ -293,11 +295,6 @@ def _names_snippets(content: Content) -> bool:
             bodies = (content.text, content.html, content.amp_html) if content.perform_substitutions else ()
             texts = (*bodies, content.subject, content.from_name, content.reply_to, *content.headers.values())
             return any(text is not None and "render_snippet" in text for text in texts)
-
-
-def has_amp(content: Content) -> bool:
-    """Return whether a message has an AMP part; events say so."""
-    return isinstance(content, InlineContent) and content.amp_html is not None
 
 
 def _may_be_slow(content: Content) -> bool:

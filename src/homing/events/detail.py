@@ -149,8 +149,8 @@ class EventBook:
     def injection(self, to: Addressee, *, at: datetime, msg_from: str = "", msg_size: int = 0) -> Event:
         """A message was taken and queued.
 
-        msg_from  envelope sender where the customer named one
-        msg_size  bytes; 0 where it is not known yet
+        msg_from  envelope sender as injected; the one that goes out is made for each message
+        msg_size  bytes, of an API call an estimate; 0 where it is not known
         """
         own: dict[str, Any] = {}
         if msg_from:

@@ -65,6 +65,7 @@ class Accept:
         submit: Submit,
         templates: TemplateBook,
         ab_tests: AbTestBook,
+        bounce_domain: str,
         lifetime: timedelta,
     ) -> None:
         self._accounts = accounts
@@ -78,6 +79,7 @@ class Accept:
         self._submit = submit
         self._templates = templates
         self._ab_tests = ab_tests
+        self._bounce_domain = bounce_domain
         self._lifetime = lifetime
 
     async def __call__(self, transmission: Transmission, sender: Sender, *, now: datetime) -> Accepted | Refused:
@@ -117,7 +119,7 @@ class Accept:
         """Make what was admitted ours, in one of three ways."""
         if transmission.stored_list or (transmission.start_time is not None and transmission.start_time > now):
             return await self._write_down(transmission, sender, known, now)
-        if len(transmission.recipients) <= CHUNK_RECIPIENTS:
+        if len(transmission.recipients) <= CHUNK_RECIPIENTS or transmission.recv_method == "esmtp":
             transmission_id = await self._take_whole(transmission, sender, known, now)
         else:
             transmission_id = await self._take_in_shares(transmission, sender, known, now)
@@ -182,6 +184,7 @@ class Accept:
                 if transmission.return_path and transmission.recv_method != "esmtp"
                 else await self._domains.default_bounce(sender.account_id, sender.subaccount_id)
             ),
+            bounce_domain=self._bounce_domain,
             pool_exists=await self._pools.exists(sender.account_id, pool),
             dkim_key=(KeyStanding.USABLE if key == DEFAULT_KEY else await self._keys.standing(transmission.sending_domain, key)),
             tracking_usable=not tracking or await self._tracking.is_usable(sender.account_id, sender.subaccount_id, tracking),
@@ -189,7 +192,7 @@ class Accept:
         )
 
     async def _take_whole(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> bytes:
-        """Hand over all recipients as one chunk."""
+        """Hand over all recipients as one chunk. SMTP has 2,000 at most, copies included; an archive copy names the first."""
         recipients = transmission.recipients
         suppressed: dict[str, str] = {}
         if not transmission.skip_suppression:

@@ -4,6 +4,7 @@ The rare path: here, and only here, the standard `email` package reads and write
 business; they stay octet for octet, but for those that tell the encoding.
 """
 
+import re
 from collections.abc import Iterator
 from email import policy
 from email.errors import MessageError
@@ -19,6 +20,7 @@ from homing.message.scan import Scan, scan
 from homing.spool.css import InlineCss, has_styles
 from homing.spool.encoding import encode_base64, quoted_printable
 from homing.spool.rendered import CannotRender, Problem, ProblemKind, problem_of
+from homing.spool.types import Content, RawContent
 from homing.templates.errors import TemplateError
 from homing.templates.language import PLACES, Template, parse
 from homing.templates.pieces import Pieces
@@ -26,6 +28,9 @@ from homing.templates.pieces import Pieces
 _POLICY = policy.compat32.clone(linesep="\r\n", max_line_length=0, mangle_from_=False)
 _UNTOUCHABLE = frozenset({"multipart/signed", "multipart/encrypted"})
 _PARTS = {"text/plain": "text", "text/html": "html", "text/x-amp-html": "amp_html"}
+# Of a part, so after a line's end; the octets that are searched are in lower case.
+_AMP_FIELD = re.compile(rb"\ncontent-type:[ \t]*(?:\r\n[ \t]+)?text/x-amp-html[ \t;\r]")
+MOST_AMP = 262_144  # bytes of a message that is parsed to be sure of its AMP part; Gmail shows none over 200,000
 _TRANSFER = b"content-transfer-encoding"
 _DESCRIBING = frozenset({b"content-type", _TRANSFER, b"mime-version"})
 # What the email package raises on hostile input, besides its own errors.
@@ -42,6 +47,21 @@ class TemplatePart(msgspec.Struct, frozen=True):
     name: str  # text, html or amp_html
     template: Template
     inline: InlineCss | None = None
+
+
+def has_amp(content: Content) -> bool:
+    """Return whether a message has an AMP part; events say so."""
+    if not isinstance(content, RawContent):
+        return content.amp_html is not None
+    if _AMP_FIELD.search(content.rfc822.lower()) is None:
+        return False
+    if len(content.rfc822) > MOST_AMP:
+        return True
+    try:
+        parts = list(_leaves(_parsed(content.rfc822)))
+    except _TROUBLE:
+        return False
+    return len(parts) > 1 and any(_PARTS.get(part.get_content_type()) == "amp_html" for part in parts)
 
 
 def open_parts(

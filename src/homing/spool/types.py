@@ -78,7 +78,8 @@ class ChunkFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defau
     own_list_id: str = ""  # bare id of the content's own List-Id, where nothing overrides it
     substitution_data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
-    size_bytes: int = 0  # of a raw message; 0 where it is known only once rendered
+    size_bytes: int = 0  # of a message: as it came, or an estimate from its content
+    msg_from: str = ""  # envelope sender as events tell it until one is made for each message
 
     @property
     def named_list(self) -> str:
@@ -97,6 +98,7 @@ class RecipientDetail(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_
     return_path: str | None = None
     rcpt_type: str = ""  # cc, bcc, archive: SMTP copies only
     extra_headers: tuple[tuple[str, str], ...] = ()  # headers that only this copy has (Bcc)
+    links_of: bytes | None = None  # of an archive copy: the message whose links and pixels it has
 
 
 NOTHING_DIFFERS = RecipientDetail()

@@ -18,6 +18,7 @@ class Known(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     domains         facts of the domains that the transmission names and this sender may name; absent: he may not
     default_bounce  domain of envelope senders where the transmission names none; None: the platform's
+    bounce_domain   the platform's, for those
     stored_list     the recipient list that it names; None: it names none, or there is none
     pool_exists     of the pool that it names; True where it names none
     dkim_key        whether the key that it names can sign for the sending domain; usable where it names none
@@ -27,6 +28,7 @@ class Known(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     domains: Mapping[str, DomainFacts]
     default_bounce: str | None = None
+    bounce_domain: str = ""
     stored_list: StoredList | None = None
     pool_exists: bool = True
     dkim_key: KeyStanding = KeyStanding.USABLE

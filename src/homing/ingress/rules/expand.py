@@ -12,7 +12,8 @@ from homing.events.types import Event
 from homing.ingress.rules.admission import Known
 from homing.ingress.types import Recipient, Transmission
 from homing.queue.types import NewChunk, NewEntry
-from homing.spool.types import ChunkFacts, Content, InlineContent, RecipientDetail, encode_detail
+from homing.spool.reencode import has_amp
+from homing.spool.types import ChunkFacts, Content, RawContent, RecipientDetail, encode_detail
 
 CHUNK_RECIPIENTS = 1_000
 MOST_CONTENT_COPIES = 64 * 1024 * 1024  # bytes that the copies of one content may take in all chunks together
@@ -42,6 +43,7 @@ def facts_of(transmission: Transmission, sender: Sender, known: Known, *, transm
     start, return_path = transmission.start_time, transmission.return_path
     if return_path is None and known.default_bounce is not None:
         return_path = f"{BOUNCE_LOCAL}@{known.default_bounce}"  # the local part gives way to a VERP value
+    platforms = f"{BOUNCE_LOCAL}@{known.bounce_domain}" if known.bounce_domain else ""
     return ChunkFacts(
         account_id=sender.account_id,
         subaccount_id=sender.subaccount_id,
@@ -73,8 +75,18 @@ def facts_of(transmission: Transmission, sender: Sender, known: Known, *, transm
         own_list_id=transmission.own_list_id,
         substitution_data=transmission.substitution_data,
         metadata=transmission.metadata,
-        size_bytes=transmission.size_bytes,
+        size_bytes=transmission.size_bytes or size_of(transmission.content),
+        msg_from=return_path or platforms,
     )
+
+
+def size_of(content: Content) -> int:
+    """Return about how many bytes a message of this content has: its texts before the language, its files as base64."""
+    if isinstance(content, RawContent):
+        return len(content.rfc822)
+    texts = (content.subject, content.text, content.html, content.amp_html, *content.headers.values())
+    files = sum(len(part.data) for part in (*content.attachments, *content.inline_images))
+    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts if text) + files * 4 // 3
 
 
 def chunk_size(recipients: int, content_bytes: int) -> int:
@@ -107,14 +119,16 @@ def expand(
     lifetime     counted from the start time, or from acceptance
     canceled     the transmission was cancelled: every recipient gets such a `bounce`
     """
-    book = EventBook(facts, amp_enabled=isinstance(content, InlineContent) and content.amp_html is not None)
+    book = EventBook(facts, amp_enabled=has_amp(content))
     due_at = facts.scheduled_at or facts.accepted_at
     expires_at = due_at + lifetime
-    msg_from, size_bytes = facts.return_path or "", facts.size_bytes
+    msg_from, size_bytes = facts.msg_from or facts.return_path or "", facts.size_bytes
     entries: list[NewEntry] = []
     events: list[Event] = []
     for recipient, message_id in zip(recipients, message_ids, strict=True):
         detail = recipient.detail
+        if detail is not None and detail.rcpt_type == "archive":  # of the first recipient; copies come last
+            detail = msgspec.structs.replace(detail, links_of=message_ids[0])
         to = Addressee(message_id, recipient.email, recipient.domain, detail)
         own_from = detail.return_path or msg_from if detail is not None else msg_from
         injection = book.injection(to, at=now, msg_from=own_from, msg_size=size_bytes)
@@ -122,7 +136,17 @@ def expand(
         source = suppressed.get(injection.recipient) if suppressed else None
         if source is not None or canceled:
             reason = CANCELED if source is None else suppression_reason(source)
-            events.append(book.bounce(to, at=now, reason=reason, error_code="554", bounce_class=BLOCKED_CLASS))
+            events.append(
+                book.bounce(
+                    to,
+                    at=now,
+                    reason=reason,
+                    error_code="554",
+                    bounce_class=BLOCKED_CLASS,
+                    msg_size=size_bytes,
+                    msg_from=own_from,
+                )
+            )
             continue
         entries.append(
             NewEntry(

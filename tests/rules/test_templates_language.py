@@ -33,6 +33,7 @@ def render(text, data=None, place=Place.TEXT, *more_layers):
         ("{{a.b.c}}", {"a": {"b": {"c": "x"}}}, "x"),
         ("{{a['k']}}{{a[\"k k\"]}}", {"a": {"k": 1, "k k": 2}}, "12"),
         ("{{items[1].n}}", {"items": [{"n": "p"}, {"n": "q"}]}, "p"),
+        ("{{a['']}}{{a[#a]}}", {"a": {"": 1}}, "1"),
         ("{{items[0]}}{{items[3]}}{{items[1.5]}}", {"items": [1, 2]}, ""),
         ("{{items[i]}}", {"items": ["a", "b"], "i": 2}, "b"),
         ("{{items[i]}}", {"items": ["a", "b"], "i": 2.0}, "b"),
@@ -77,6 +78,33 @@ def test_text_renders(text, data, out):
 )
 def test_html_is_escaped_by_place(text, data, out):
     assert render(text, data, Place.HTML) == out
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "o['list']",
+        'o["list"]',
+        "list",
+        "o.list",
+        "a.o['list']",
+        "o[which]",
+        "(o['list'])",
+        "o.deep[1].list",
+        "lists[1].list",
+        "list[2]",
+    ],
+)
+def test_loop_vars_names_a_loop_by_the_last_segment_of_its_path(path):
+    items = ["x", "y"]
+    data = {
+        "o": {"list": items, "deep": [{"list": items}]},
+        "which": "list",
+        "lists": [{"list": items}],
+        "a": {"o": {"list": items}},
+    }
+    data["list"] = [1, items] if path == "list[2]" else items
+    assert render(f"{{{{each {path}}}}}{{{{loop_vars.list}}}}{{{{end}}}}", data) == "xy"
 
 
 def test_headers_are_not_escaped():

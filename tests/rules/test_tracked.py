@@ -52,12 +52,22 @@ def test_a_long_name_is_cut():
     assert found.name == "ü" * 31
 
 
-@pytest.mark.parametrize("sublink", ["../x", "a/b", "..", "x" * 101, "a b", "é", ""])
+@pytest.mark.parametrize(
+    ("sublink", "path"), [("a/b", "/f/a/b/"), ("/shop/v1.2/x/", "/f/shop/v1.2/x/"), ("a/a/a/a/a", "/f/a/a/a/a/a/")]
+)
+def test_a_sublink_may_have_several_segments(sublink, path):
+    made = SEAL.link(4471, ID, URL, sublink=sublink)
+    assert made.startswith(path)
+    assert SEAL.read(made) == Tracked(Kind.CLICK, 4471, ID, URL, "Raw URL")
+    assert SEAL.read(made.replace("/f/", "/f/a/")) is None
+
+
+@pytest.mark.parametrize("sublink", ["../x", "a/../b", "a//b", "..", "/", "x" * 101, "a b", "é", ""])
 def test_a_sublink_that_cannot_stand_in_a_path_is_left_out(sublink):
     assert SEAL.link(1, ID, URL, sublink=sublink).startswith("/f/a/")
 
 
-PATHS = st.sampled_from([SEAL.link(1, ID, URL), SEAL.pixel(1, ID, kind=Kind.OPEN), SEAL.unsubscribe(1, ID)])
+PATHS = st.sampled_from([SEAL.link(1, ID, URL, sublink="a/b"), SEAL.pixel(1, ID, kind=Kind.OPEN), SEAL.unsubscribe(1, ID)])
 
 
 @given(PATHS, st.data())

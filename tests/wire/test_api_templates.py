@@ -432,6 +432,28 @@ async def test_a_snippet_that_is_missing_or_named_too_often_fails(door):
         assert says in error["description"]
 
 
+async def test_calls_of_snippets_are_counted_over_all_parts_of_a_template(door):
+    await snippet(door)
+    call = "{{render_snippet('footer')}}"
+    for more, status in (("", 200), (call, 422)):
+        content = {**CONTENT, "subject": "{{first}}", "text": call * 2, "html": call * 3 + more}
+        answer = await door.call("POST", "utils/content-previewer", json={"content": content, "substitution_data": {}})
+        assert answer.status_code == status, answer.text
+    raw = f"From: a@acme.test\r\nSubject: {call}\r\n\r\n{call * 4}\r\n"
+    for text, status in ((raw, 200), (raw + call, 422)):
+        body = {"content": {"email_rfc822": text}, "substitution_data": {}}
+        assert (await door.call("POST", "utils/content-previewer", json=body)).status_code == status
+
+
+async def test_a_preview_knows_the_names_that_a_message_knows(door):
+    text = "{{address.email}} {{email}} {{email_id}} {{env_from}} {{return_path}}"
+    who, sender = "recipient@example.com", "bounces@example.com"
+    for content in ({"text": text}, {"email_rfc822": f"From: a@acme.test\r\n\r\n{text}\r\n"}):
+        answer = await door.call("POST", "utils/content-previewer", json={"content": content, "substitution_data": {}})
+        (shown,) = answer.json()["results"].values()
+        assert f"{who} {who} {who} {sender} {sender}" in shown.replace("=\r\n", "")
+
+
 async def test_snippets_of_another_account_are_not_there(door):
     await snippet(door)
     headers = {"Authorization": await door.stranger()}

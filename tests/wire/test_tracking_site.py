@@ -200,6 +200,11 @@ async def test_a_click_right_after_the_delivery_is_a_scanners(pool):
     assert detail["user_agent_parsed"]["is_prefetched"] is True
 
 
+async def test_a_link_with_several_segments_leads_on(place):
+    answer = await place.get(SEAL.link(7, ID, URL, sublink="app/shop"))
+    assert (answer.status_code, [kind for kind, _ in await place.told()]) == (302, [EventType.CLICK])
+
+
 async def test_looking_at_the_unsubscribe_page_unsubscribes_nobody(place):
     for method in ("GET", "HEAD"):
         answer = await place.get(SEAL.unsubscribe(7, ID), method=method)

@@ -1,6 +1,6 @@
 """Tracked addresses: a link, a pixel or an unsubscribe page that names its message, and that only we can make.
 
-    /f/<sublink>/<token>~~/<account>~/<data>      a link; the target is inside
+    /f/<sublink>/<token>~~/<account>~/<data>      a link; the target is inside. A sublink has one segment or several
     /q/<token>~~/<account>~/<data>~~              a pixel
     /u/<token>~~/<account>~/<data>~~              unsubscribe
 
@@ -89,8 +89,8 @@ class Seal:
         if len(path) > MOST_PATH:
             return None
         parts = path.split("/")
-        if len(parts) == 6 and parts[1] == "f":
-            where, token, account, data = f"f/{parts[2]}", parts[3], parts[4], parts[5]
+        if len(parts) >= 6 and parts[1] == "f":
+            where, token, account, data = "/".join(parts[1:-3]), parts[-3], parts[-2], parts[-1]
         elif len(parts) == 5 and parts[1] in ("q", "u") and parts[4].endswith("~~"):
             where, token, account, data = parts[1], parts[2], parts[3], parts[4][:-2]
         else:
@@ -124,9 +124,15 @@ def _opened(inside: bytes, account_id: int) -> Tracked:
 
 
 def _clean(sublink: str) -> str:
-    """Return a sublink that can stand in a path; '' where it cannot."""
-    fit = 0 < len(sublink) <= 100 and sublink.isascii() and all(sign.isalnum() or sign in "-_." for sign in sublink)
-    return sublink if fit and sublink.strip(".") else ""
+    """Return a sublink that can stand in a path, without slashes around it; '' where it cannot."""
+    sublink = sublink.strip("/")
+    fit = len(sublink) <= 100 and sublink.isascii() and all(_is_segment(one) for one in sublink.split("/"))
+    return sublink if fit else ""
+
+
+def _is_segment(text: str) -> bool:
+    """Return whether every host and proxy takes it as one segment as it stands; `.` and `..` they would resolve."""
+    return bool(text.strip(".")) and all(sign.isalnum() or sign in "-_." for sign in text)
 
 
 def _base64(data: bytes) -> str:

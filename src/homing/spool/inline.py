@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 from urllib.parse import quote
 
 from homing.message.addresses import BadAddress, parse_address, split_mailboxes
@@ -213,13 +214,18 @@ def scope_of(
     snippets: Mapping[str, Snippet] | None = None,
 ) -> Scope:
     """Return the data of one recipient in the documented order (SparkPost reference 3.3), with the built-in names."""
-    address = {"email": recipient} if detail.name is None else {"email": recipient, "name": detail.name}
     return Scope(
         (detail.substitution_data, detail.metadata, facts.substitution_data, facts.metadata),
-        {"address": address, "email": recipient, "email_id": recipient, "env_from": mail_from, "return_path": mail_from},
+        builtins_of(recipient, detail.name, mail_from),
         facts.substitution_data,
         snippets,
     )
+
+
+def builtins_of(recipient: str, name: str | None, mail_from: str) -> dict[str, Any]:
+    """Return the names of ours that a template knows."""
+    address = {"email": recipient} if name is None else {"email": recipient, "name": name}
+    return {"address": address, "email": recipient, "email_id": recipient, "env_from": mail_from, "return_path": mail_from}
 
 
 def write_to(detail: RecipientDetail, recipient: str) -> tuple[bytes, bool]:

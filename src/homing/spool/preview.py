@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from homing.spool.css import InlineCss, OfChunk
+from homing.spool.inline import builtins_of
 from homing.spool.render import prepare
 from homing.spool.rendered import CannotRender, Problem, ProblemKind
 from homing.spool.types import ChunkFacts, Content, InlineContent, RawContent, RecipientDetail
@@ -14,6 +15,7 @@ from homing.templates.types import Snippet
 from homing.templates.values import Scope
 
 _EMAIL = "recipient@example.com"
+_MAIL_FROM = "bounces@example.com"
 _SOME_ID = bytes(10)
 
 
@@ -33,7 +35,7 @@ def preview(
     """
     if isinstance(content, RawContent):
         return {"email_rfc822": _raw(content, data, metadata, snippets, now, inline)}
-    scope = Scope((data, metadata), {"address": {"email": _EMAIL}, "email": _EMAIL}, data, snippets)
+    scope = Scope((data, metadata), builtins_of(_EMAIL, None, _MAIL_FROM), data, snippets)
 
     def shown(text: str, part: str, place: Place = Place.HEADER) -> str:
         try:
@@ -84,7 +86,7 @@ def _raw(
         detail=detail,
         recipient=_EMAIL,
         message_id=_SOME_ID,
-        mail_from="",
+        mail_from=_MAIL_FROM,
         now=now,
         snippets=snippets,
     )

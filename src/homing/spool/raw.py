@@ -162,7 +162,10 @@ class PreparedRaw:
                 part = "From"
                 if self._from is not None:
                     friendly_from = self._checked_from(head)
-                subject = self._subject.render(scope) if self._subject is not None else subject
+                if self._subject is not None:  # for events; as a field it was rendered above
+                    called, scope.called = scope.called, 0
+                    subject = self._subject.render(scope)
+                    scope.called = called
             else:
                 scope = Scope((), {})
                 head += [piece for piece in self._fields if isinstance(piece, bytes)]

@@ -96,6 +96,7 @@ class Parser:
         self._start = start
         self._depth = 0
         self._include = include
+        self.last: list[str | Evaluate] = []  # the segments of the path that was read last: of an array's path, its own
 
     def parse(self) -> Evaluate:
         """Return the expression's function.
@@ -223,9 +224,19 @@ class Parser:
                     raise Wrong(f"syntax error near {word!r}: expected a name after the dot", at)
                 steps.append(word)
             else:
-                steps.append(self._or())
+                key = self._key()
+                steps.append(self._or() if key is None else key)
                 self._expect("]")
+        self.last = [name, *steps]
         return _at_path(name, steps)
+
+    def _key(self) -> str | None:
+        """Return the text of a step that is a string alone; None for any other."""
+        ahead = self._tokens[self._next : self._next + 2]
+        if len(ahead) < 2 or ahead[0][0] != "string" or ahead[1][:2] != ("sign", "]"):
+            return None
+        self._next += 1
+        return ahead[0][1][1:-1]
 
 
 def _near(token: Token) -> Wrong:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from homing.templates.errors import TemplateError
 from homing.templates.expressions import STATEMENTS, Evaluate, Include, Parser, Wrong, tokens_of
-from homing.templates.pieces import Branches, Each, Markup, Pieces, Rendering, TooMuch, written
+from homing.templates.pieces import Branches, Each, Markup, Pieces, Rendering, TooMuch, name_of, written
 from homing.templates.source import Ends, amp_regions, ends_in_url, left_to_amp, trimmed
 from homing.templates.values import Scope, escape_html, escape_url
 
@@ -34,7 +34,7 @@ PLACES = {"text": Place.TEXT, "html": Place.HTML, "amp_html": Place.AMP}  # of t
 
 
 _SNIPPET_PARTS = {Place.TEXT: "text", Place.HEADER: "text", Place.HTML: "html", Place.AMP: "amp_html"}
-MAX_SNIPPETS = 5  # calls of render_snippet() in one part
+MAX_SNIPPETS = 5  # calls of render_snippet() in one message, all its parts together
 
 
 class Template:
@@ -59,7 +59,6 @@ class Template:
             return self.static
         scope.left = MAX_STEPS
         scope.loops.clear()
-        scope.called = 0
         rendering = Rendering(scope)
         try:
             rendering.run(self._pieces)
@@ -211,13 +210,13 @@ class _Reader:
             opened.branches.append((self._guarded(condition) if condition else None, opened.pieces))
 
     def _begin(self, word: str, rest: list[tuple[str, str, int]], at: int) -> None:
-        evaluate = self._guarded(Parser(rest, at, include=self._include).parse())
+        parser = Parser(rest, at, include=self._include)
+        evaluate = self._guarded(parser.parse())
         opened = _Open(word, at, Pieces())
         if word == "if":
             opened.branches.append((evaluate, opened.pieces))
         else:
-            name = next((word for kind, word, _ in reversed(rest) if kind == "name"), "")
-            opened.each = Each(name, evaluate, opened.pieces)
+            opened.each = Each(self._guarded(name_of(parser.last)), evaluate, opened.pieces)
         self._open.append(opened)
 
     def _guarded(self, evaluate: Evaluate) -> Evaluate:

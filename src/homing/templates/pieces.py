@@ -1,6 +1,6 @@
 """What a parsed template is made of, and how the pieces are carried out for one recipient."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType
 
 from homing.message.links import hidden
@@ -86,12 +86,29 @@ class Branches:
                 return
 
 
+def name_of(path: "Sequence[str | Evaluate]") -> Evaluate:
+    """Return what tells the name of an array's path: its last segment that is a text (SparkPost reference 3.3).
+
+    A segment in brackets may be known only once it is carried out; a number is no name.
+    """
+    static = next((step for step in reversed(path) if isinstance(step, str)), "")
+    last = path[-1] if path else ""
+    if isinstance(last, str):
+        return lambda _scope: static
+
+    def named(scope: Scope) -> object:
+        key = last(scope)
+        return key if isinstance(key, str) else static
+
+    return named
+
+
 class Each:
-    """`each`: the pieces once for each item of an array; of anything else, never."""
+    """`each`: the pieces once for each item of an array; of anything else, never. name: what loop_vars calls the item."""
 
     __slots__ = ("_items", "_name", "_pieces")
 
-    def __init__(self, name: str, items: Evaluate, pieces: Pieces) -> None:
+    def __init__(self, name: Callable[[Scope], object], items: Evaluate, pieces: Pieces) -> None:
         self._name = name
         self._items = items
         self._pieces = pieces
@@ -102,10 +119,10 @@ class Each:
         items = self._items(scope)
         if not isinstance(items, list | tuple):
             return
-        loops, pieces = scope.loops, self._pieces
+        loops, pieces, name = scope.loops, self._pieces, str(self._name(scope))
         loops.append(("", None, 0))
         for index, item in enumerate(items, 1):
-            loops[-1] = (self._name, item, index)
+            loops[-1] = (name, item, index)
             rendering.run(pieces)
         loops.pop()
 

@@ -25,7 +25,7 @@ class Scope:
     snippets  those that render_snippet() may name, by id
     loops     the loops that a template is in, innermost last: name, current item, its position from 1
     left      steps that the rendering may still make
-    called    snippets that were rendered
+    called    snippets that were rendered, in all parts of the message
     hides     links in values are hidden from the tracker, which sees the text next
     """
 

@@ -1,4 +1,4 @@
-"""A mail with links is sent; its reader opens it, follows a link, unsubscribes; the log tells it, and no more is sent."""
+"""A mail with links is sent; its reader opens it, follows a link, leaves a list, then all mail; the log tells it, and no more is sent."""
 
 import email
 import re
@@ -67,12 +67,22 @@ def test_what_a_reader_does_is_told_and_an_unsubscribe_stops_the_next_mail(postg
         assert [way.partition(":")[0] for way in ways] == ["mailto", "http"]
         assert message["X-MSFBL"]
         assert "list-unsubscribe" in str(message["DKIM-Signature"] or "list-unsubscribe").lower()
-        assert visit(ways[1], data=b"List-Unsubscribe=One-Click")[0] == 200
-        assert house.count(EventType.LIST_UNSUBSCRIBE) == 1
-
+        listed = body | {"override": {"list_id": "News <news@acme.test>"}}
+        assert house.call("/api/v1/transmissions", listed)[0] == 200
+        house.wait_until(lambda: len(town.received) == 2, 20, "the newsletter arrives")
+        newsletter = email.message_from_bytes(town.received[1].data, policy=policy.default)
+        leave = re.findall(r"<(http[^>]+)>", newsletter["List-Unsubscribe"])[0]
+        assert (newsletter["List-Id"], visit(leave, data=b"List-Unsubscribe=One-Click")[0]) == ("News <news@acme.test>", 200)
+        assert house.call("/api/v1/transmissions", listed)[0] == 200
+        house.wait_until(lambda: house.count(EventType.BOUNCE) == 1, 10, "the next newsletter is stopped")
         assert house.call("/api/v1/transmissions", body)[0] == 200
-        house.wait_until(lambda: house.count(EventType.BOUNCE) == 1, 10, "the next mail is stopped")
-        assert len(town.received) == 1
+        house.wait_until(lambda: len(town.received) == 3, 20, "other mail arrives")
+
+        assert visit(ways[1], data=b"List-Unsubscribe=One-Click")[0] == 200
+        assert house.count(EventType.LIST_UNSUBSCRIBE) == 2
+        assert house.call("/api/v1/transmissions", body)[0] == 200
+        house.wait_until(lambda: house.count(EventType.BOUNCE) == 2, 10, "the next mail is stopped")
+        assert len(town.received) == 3
 
 
 def test_mail_by_smtp_is_tracked_where_it_asks_for_it(postgres_server: TestServer):

@@ -1,4 +1,4 @@
-"""A mail with links is sent; its reader opens it, follows a link, leaves a list, then all mail; the log tells it, and no more is sent."""
+"""A mail with links is sent; its reader opens it, follows a link, leaves a list, then all mail: that is told and obeyed."""
 
 import email
 import re

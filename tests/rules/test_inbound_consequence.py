@@ -15,7 +15,7 @@ from homing.inbound.rules.consequence import consequence, message_of
 from homing.inbound.rules.destination import Desk, Destination, Tokens, own_destination
 from homing.inbound.rules.reading import read
 from homing.inbound.types import Kind, Reading, Report, Returned
-from homing.message import msfbl, unsubscribe, verp
+from homing.message import keepsake, msfbl, unsubscribe, verp
 
 RULES = Classifier.from_package()
 CORPUS = Path(__file__).parent / "data" / "inbound"
@@ -27,7 +27,9 @@ def _token(key: bytes, size: int = 8):
     return lambda message: hashlib.blake2b(message, digest_size=size, key=key).digest()
 
 
-TOKENS = Tokens(verp=_token(b"v"), unsubscribe=_token(b"u"), msfbl=_token(b"m", msfbl.MAC_BYTES))
+TOKENS = Tokens(
+    verp=_token(b"v"), unsubscribe=_token(b"u"), msfbl=_token(b"m", msfbl.MAC_BYTES), keepsakes=keepsake.Box(b"k" * 32)
+)
 OWN = frozenset({"bounce.here.test", "mail.here.test"})
 RETURN = Destination(Desk.RETURNS, "b-x@bounce.here.test", IDENT)
 

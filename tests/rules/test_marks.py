@@ -27,7 +27,9 @@ def names(*, brings: str = "", **facts: Any) -> list[str]:
         friendly_from="news@acme.test",
         **facts,
     )
-    fields = MARKING.fields(given, message_id=b"M" * 10, recipient="kim@there.test", brings=lambda name: name == brings)
+    fields = MARKING.fields(
+        given, message_id=b"M" * 10, recipient="kim@there.test", packed=b"", brings=lambda name: name == brings
+    )
     return [name for name, _ in fields]
 
 

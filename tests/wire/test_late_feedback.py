@@ -1,4 +1,4 @@
-"""Feedback long after the send: the log has forgotten the message, its day is dropped, and the recipient's wish counts all the same."""
+"""Feedback long after the send: the day of the message was dropped from the log, and the recipient's wish counts all the same."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -312,9 +312,9 @@ async def test_who_was_forgotten_stays_forgotten_though_his_mail_names_him(pool,
         found = await complain(mx, complaint(feedback(ident, k=word(ident))))
     assert found is not None
     assert found[1] == []
-    for event in (event, found[0]):
-        assert is_erased(event.recipient)
-        assert b"kim" not in msgspec.json.encode(event).lower()
+    for told in (event, found[0]):
+        assert is_erased(told.recipient)
+        assert b"kim" not in msgspec.json.encode(told).lower()
 
 
 @pytest.mark.parametrize(

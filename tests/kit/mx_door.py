@@ -16,7 +16,8 @@ from homing.inbound.door import MxDoor, TakeSupport, TamDesk
 from homing.inbound.relays import Relays
 from homing.inbound.returned import Returns
 from homing.inbound.rules.destination import Tokens
-from homing.message import msfbl
+from homing.message import keepsake, msfbl
+from homing.recipients.recall import Recall
 from homing.recipients.types import SuppressionRow
 from tests.kit.smtp_door import Line, connect_to
 
@@ -27,7 +28,8 @@ def token(key: bytes, size: int = 8):
     return lambda message: hashlib.blake2b(message, digest_size=size, key=key).digest()
 
 
-TOKENS = Tokens(verp=token(b"v"), unsubscribe=token(b"u"), msfbl=token(b"m", msfbl.MAC_BYTES))
+TOKENS = Tokens(verp=token(b"v"), unsubscribe=token(b"u"), msfbl=token(b"m", msfbl.MAC_BYTES), keepsakes=keepsake.Box(b"k" * 32))
+RECALL = Recall(token(b"e", 16))
 
 
 class OpenMx:
@@ -79,7 +81,7 @@ async def open_mx(
         max_message_bytes=200_000,
         own_domains=OWN,
         tokens=TOKENS,
-        returns=Returns(pool, clock, record=opened.record, rules=Classifier.from_package(), tokens=TOKENS),
+        returns=Returns(pool, clock, record=opened.record, rules=Classifier.from_package(), tokens=TOKENS, recall=RECALL),
         relays=relays,
         refuse_new=lambda: opened.why_not,
         clock=clock,

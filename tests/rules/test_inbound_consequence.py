@@ -11,11 +11,12 @@ from homing.events.about import about
 from homing.events.rules.classify import Classifier
 from homing.events.rules.wire import shown
 from homing.events.types import EventType, Logged
-from homing.inbound.rules.consequence import consequence, message_of
+from homing.inbound.rules.consequence import consequence, keepsake_of, message_of
 from homing.inbound.rules.destination import Desk, Destination, Tokens, own_destination
 from homing.inbound.rules.reading import read
 from homing.inbound.types import Kind, Reading, Report, Returned
-from homing.message import msfbl, unsubscribe, verp
+from homing.message import keepsake, msfbl, unsubscribe, verp
+from homing.message.keepsake import Keepsake
 
 RULES = Classifier.from_package()
 CORPUS = Path(__file__).parent / "data" / "inbound"
@@ -27,7 +28,9 @@ def _token(key: bytes, size: int = 8):
     return lambda message: hashlib.blake2b(message, digest_size=size, key=key).digest()
 
 
-TOKENS = Tokens(verp=_token(b"v"), unsubscribe=_token(b"u"), msfbl=_token(b"m", msfbl.MAC_BYTES))
+TOKENS = Tokens(
+    verp=_token(b"v"), unsubscribe=_token(b"u"), msfbl=_token(b"m", msfbl.MAC_BYTES), keepsakes=keepsake.Box(b"k" * 32)
+)
 OWN = frozenset({"bounce.here.test", "mail.here.test"})
 RETURN = Destination(Desk.RETURNS, "b-x@bounce.here.test", IDENT)
 
@@ -109,6 +112,42 @@ def test_an_unsubscribe_mail_may_name_its_message_in_the_subject():
     word = unsubscribe.compose(IDENT, TOKENS.unsubscribe, "x").partition("@")[0]
     assert message_of(Reading(kind=Kind.UNSUBSCRIBE, subject=f"unsubscribe {word}"), desk, TOKENS) == IDENT
     assert message_of(Reading(kind=Kind.UNSUBSCRIBE, subject="unsubscribe"), desk, TOKENS) is None
+
+
+KEPT = Keepsake(7, "Kim@there.test", 3, True, "spring", OTHER)
+WORD = TOKENS.keepsakes.word(IDENT, keepsake.pack(KEPT))
+
+
+def field_of(**changes: str) -> str:
+    known = {"r": "kim@there.test", "message_id": IDENT.hex(), "customer_id": "7", "subaccount_id": "3", **changes}
+    return msfbl.compose(msfbl.Feedback(**known), TOKENS.msfbl)
+
+
+def test_a_keepsake_proves_the_message_of_an_unsubscribe_mail_and_of_a_complaint():
+    desk = Destination(Desk.UNSUBSCRIBE, "unsubscribe@bounce.here.test")
+    first, second = (half.replace("_", "=5F") for half in (WORD[:30], WORD[30:]))
+    subject = f"Subject: Re: =?utf-8?q?unsubscribe=3A{first}?=\r\n =?utf-8?q?{second}?=\r\n\r\n".encode()
+    assert message_of(read(subject, null_sender=False), desk, TOKENS) == IDENT
+    complaint = Reading(kind=Kind.COMPLAINT, returned=Returned(keepsakes=(WORD.replace("k-00", "k-01"), WORD)))
+    assert message_of(complaint, FEEDBACK, TOKENS) == IDENT
+
+
+def test_a_keepsake_is_found_wherever_it_came_back():
+    for reading in (
+        Reading(kind=Kind.COMPLAINT, returned=Returned(msfbl=("x|y", field_of(k=WORD)))),
+        Reading(kind=Kind.COMPLAINT, returned=Returned(keepsakes=(WORD,))),
+        Reading(kind=Kind.UNSUBSCRIBE, keepsakes=("k-x", WORD)),
+    ):
+        assert keepsake_of(reading, IDENT, TOKENS) == KEPT
+        assert keepsake_of(reading, OTHER, TOKENS) is None
+
+
+def test_a_field_of_before_there_were_keepsakes_tells_of_recipient_and_account():
+    reading = Reading(kind=Kind.COMPLAINT, returned=Returned(msfbl=(field_of(),)))
+    assert keepsake_of(reading, IDENT, TOKENS) == Keepsake(7, "kim@there.test", 3)
+    assert keepsake_of(reading, OTHER, TOKENS) is None
+    strange = Reading(kind=Kind.COMPLAINT, returned=Returned(msfbl=(field_of(customer_id="x"),)))
+    assert keepsake_of(strange, IDENT, TOKENS) is None
 
 
 # what follows? ----------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def rendered(content, *, tracked: bool = True) -> email.message.EmailMessage:
     data = prepared.render(
         detail=RecipientDetail(substitution_data=DATA), recipient="kim@there.test", message_id=bytes(10),
         mail_from="b@bounce.test", now=NOW, snippets={"s": SNIPPET},
-        marks=Marks(SEAL, BASE, FACTS, bytes(10)) if tracked else None,
+        marks=Marks(SEAL, BASE, FACTS, bytes(10), b"") if tracked else None,
     ).data  # fmt: skip
     return email.message_from_bytes(data, policy=email.policy.SMTP)
 

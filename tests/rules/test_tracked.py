@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homing.message.keepsake import Keepsake, pack
 from homing.message.tracked import MOST_PATH, Kind, Seal, Tracked
 
 SEAL = Seal(b"s" * 32)
@@ -97,3 +98,35 @@ def test_a_path_cannot_be_moved_to_another_place_or_account():
     token, account, data = SEAL.pixel(5, ID, kind=Kind.OPEN)[3:].split("/")
     assert SEAL.read(f"/u/{token}/{account}/{data}") is None
     assert SEAL.read(f"/q/{token}/6~/{data}") is None
+
+
+# keepsakes --------------------------------------------------------------------------------------------------------------
+
+KEPT = Keepsake(7, "Kim@there.test", 12, True, "spring", ID)
+PACKED = pack(KEPT)
+
+
+def test_an_address_carries_a_keepsake_of_its_message():
+    assert SEAL.read(SEAL.link(7, ID, URL, name="Offer", packed=PACKED)) == Tracked(Kind.CLICK, 7, ID, URL, "Offer", KEPT)
+    assert SEAL.read(SEAL.pixel(7, ID, kind=Kind.OPEN, packed=PACKED)) == Tracked(Kind.OPEN, 7, ID, keepsake=KEPT)
+    assert SEAL.read(SEAL.unsubscribe(7, ID, packed=PACKED)) == Tracked(Kind.UNSUBSCRIBE, 7, ID, keepsake=KEPT)
+    for path in (SEAL.link(7, ID, URL, packed=PACKED), SEAL.pixel(7, ID, kind=Kind.OPEN, packed=PACKED)):
+        assert not {"kim", "there", "spring"} & set(path.lower().replace("/", "~").split("~"))
+        assert SEAL.read(path[:-4] + ("A" if path[-4] != "A" else "B") + path[-3:]) is None
+
+
+def test_a_link_gives_its_keepsake_up_before_it_stays_as_it_is():
+    url = "https://a.test/" + "x" * 2_975
+    path = SEAL.link(7, ID, url, packed=PACKED)
+    assert SEAL.read(path) == Tracked(Kind.CLICK, 7, ID, url, "Raw URL")
+
+
+def test_addresses_of_before_there_were_keepsakes_are_read_as_ever():
+    # Written by the release before. Such addresses are out in the world for years.
+    link = (
+        "/f/app/_4ArQyzsLfSVBfhT5zao8mTRx1lwHskhfNyoug~~/3g7~/eLc8yTOYqCB3zpy5ruhgOOch67LqZvylGDpwWFKm9uCasVso4b-c7GoiGCvDQQg-"
+        "28pdZ8l6yKdEfJhcBNMauA"
+    )
+    assert SEAL.read(link) == Tracked(Kind.CLICK, 4471, ID, URL, "Offer")
+    assert SEAL.read("/q/fyXmFZIVshFiL7o9obvFTbAC0iXuxe96FAtfTQ~~/7~/7HwuNcqiqQ_sRGE~~") == Tracked(Kind.OPEN, 7, ID)
+    assert SEAL.read("/u/WDy5elE5MbrEZ_E8bsloxL56cJKUKoS8opuRSA~~/7~/EQjbFZiLFn5OOCA~~") == Tracked(Kind.UNSUBSCRIBE, 7, ID)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from homing.events import store as events
-from homing.events.rules.erasure import is_erased
+from homing.events.rules.erasure import is_erased, marker
 from homing.events.types import EventType
 from homing.ground import db
 from homing.ground.clock import SystemClock
@@ -188,6 +188,19 @@ async def test_it_is_done_once_more_when_nothing_is_under_way_any_more(desk):
     assert (request.looks, request.events, request.done_at) == (2, 2, NOW + SETTLED)
     assert is_erased((await desk.log())[late][0])
     assert await desk.pool.fetchval("SELECT count(*) FROM privacy_recipients") == 0
+
+
+async def test_who_was_forgotten_is_known_again_by_a_marker_alone(desk):
+    for subaccount_id in (0, None):
+        await desk.ask(Ask.FORGET, "KIM@there.test", subaccount_id=subaccount_id)
+    await desk.work()
+    mine = marker(1, KIM, token)
+    people = [(1, 0, mine), (1, 9, mine), (2, 0, mine), (1, 0, marker(1, LEE, token))]
+    assert await recipients.forgotten_at(desk.pool, people) == [NOW, NOW, None, None]
+    await desk.work(NOW + SETTLED)
+    assert await recipients.forgotten_at(desk.pool, people) == [NOW + SETTLED, NOW + SETTLED, None, None]
+    assert await desk.pool.fetchval("SELECT count(*) FROM forgotten_people") == 2
+    assert "kim" not in str(await desk.pool.fetch("SELECT * FROM forgotten_people")).lower()
 
 
 async def test_many_events_are_erased_in_steps_of_which_each_is_whole(desk, monkeypatch):

@@ -1,6 +1,9 @@
 """A host takes a message, finds that it cannot deliver it, and sends it back."""
 
+import email
+import re
 import smtplib
+from email import policy
 
 import pytest
 
@@ -98,6 +101,28 @@ def test_a_complaint(house: House):
     assert (event["fbtype"], event["report_by"]) == ("abuse", "isp.test")
     rows = house.sql("SELECT source FROM suppressions WHERE recipient = 'cross@friends.test'")
     assert rows == [("Spam Complaint",)]
+
+
+def test_who_complains_or_writes_counts_though_the_log_has_forgotten_the_message(house: House, neighbours: Neighbours):
+    for recipient, kind, source in (
+        ("late@friends.test", "spam_complaint", "Spam Complaint"),
+        ("later@friends.test", "list_unsubscribe", "List Unsubscribe"),
+    ):
+        delivered(house, recipient)
+        (received,) = neighbours.received_by(recipient)
+        message = email.message_from_bytes(received.data, policy=policy.compat32)
+        house.sql("DELETE FROM events WHERE recipient = %s", recipient)
+        if kind == "spam_complaint":
+            report = COMPLAINT.replace("Original-Mail-From: <{path}>\n", "")
+            mine = report.replace("\nSubject: Hello\n", f"\nX-MSFBL: {message['X-MSFBL']}\nSubject: Hello\n")
+            give_back(house, "feedback@isp.test", "fbl@mail.acme.test", mine)
+        else:
+            asked = re.search(r"<mailto:([^?]+)\?subject=([^>]+)>", message["List-Unsubscribe"])
+            assert asked is not None
+            give_back(house, recipient, asked[1], f"From: {recipient}\nTo: {asked[1]}\nSubject: {asked[2]}\n\n")
+        assert house.kinds(recipient) == [kind]
+        rows = house.sql("SELECT source, type FROM suppressions WHERE recipient = %s", recipient)
+        assert rows == [(source, "non_transactional")]
 
 
 def test_nobody_elses_mail_is_taken(house: House):

@@ -83,6 +83,29 @@ def test_what_a_reader_does_is_told_and_an_unsubscribe_stops_the_next_mail(postg
         assert house.call("/api/v1/transmissions", body)[0] == 200
         house.wait_until(lambda: house.count(EventType.BOUNCE) == 2, 10, "the next mail is stopped")
         assert len(town.received) == 3
+        it_counts_though_the_log_has_forgotten_the_message(house, town)
+
+
+def it_counts_though_the_log_has_forgotten_the_message(house: House, town: Neighbours) -> None:
+    body = {"recipients": [{"address": "Lee@there.test"}], "content": CONTENT, "campaign_id": "spring"}
+    assert house.call("/api/v1/transmissions", body)[0] == 200
+    house.wait_for("lee@there.test", "delivery")
+    message = email.message_from_bytes(town.received[3].data, policy=policy.default)
+    house.sql("DELETE FROM events WHERE recipient = 'lee@there.test'")
+    assert house.kinds("lee@there.test") == []
+
+    link = re.search(r'<a href="([^"]+)">', message.get_body(preferencelist=("html",)).get_content())
+    assert link is not None
+    assert visit(link[1])[0] == 302
+    click = house.wait_for("lee@there.test", "click")
+    assert (click["raw_rcpt_to"], click["target_link_name"]) == ("Lee@there.test", "Shop")
+    page = re.findall(r"<([^>]+)>", message["List-Unsubscribe"])[1]
+    assert visit(page, data=b"List-Unsubscribe=One-Click")[0] == 200
+    assert house.kinds("lee@there.test") == ["click", "list_unsubscribe"]
+    campaigns = house.sql("SELECT DISTINCT campaign_id FROM events WHERE recipient = 'lee@there.test'")
+    assert campaigns == [("spring",)]
+    suppressed = house.sql("SELECT type, source FROM suppressions WHERE recipient = 'lee@there.test'")
+    assert suppressed == [("non_transactional", "List Unsubscribe")]
 
 
 def test_mail_by_smtp_is_tracked_where_it_asks_for_it(postgres_server: TestServer):

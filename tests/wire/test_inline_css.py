@@ -151,7 +151,7 @@ def test_css_that_values_and_dynamic_content_and_snippets_bring_counts(inliner: 
 def test_links_are_tracked_afterwards_and_pixels_come_last(inliner: Inliner):
     facts = replace(FACTS, open_tracking=True, click_tracking=True, initial_open=True)
     seal = Seal(b"s" * 32)
-    marks = Marks(seal, "https://click.test", facts, bytes(10))
+    marks = Marks(seal, "https://click.test", facts, bytes(10), b"")
     html = (
         "<html><head><style>a{color:red}</style></head><body>"
         '<a href="https://shop.test/?a=1&amp;b={{name}}" data-msys-linkname="shop">x</a>'

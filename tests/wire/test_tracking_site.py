@@ -27,6 +27,7 @@ from homing.message.tracked import Kind, Seal
 from homing.recipients.types import SuppressionRow
 from homing.spool.types import ChunkFacts, RecipientDetail
 from tests.kit.moved_clock import MovedClock
+from tests.kit.mx_door import RECALL
 
 NOW = datetime.now(UTC)
 SENT = NOW - timedelta(hours=1)
@@ -44,7 +45,7 @@ class Town:
         self.events: list[Event] = []
         self.rows: list[SuppressionRow] = []
         self.away = False
-        self.desk = Desk(pool, self._record)
+        self.desk = Desk(pool, self._record, RECALL)
         self.client: httpx.AsyncClient
         self.port = 0
 

@@ -28,7 +28,7 @@ from homing.ground.clock import Clock
 from homing.ground.config import Settings
 from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
-from homing.message import msfbl, unsubscribe
+from homing.message import keepsake, msfbl, unsubscribe
 from homing.message.tracked import Seal
 from homing.metrics.alerts import Alerts
 from homing.metrics.fold import MetricsFollower
@@ -37,6 +37,7 @@ from homing.privacy.clerk import Clerk
 from homing.queue.owner import Owner
 from homing.queue.tell import tell
 from homing.recipients.importer import FOLDER, Importer
+from homing.recipients.recall import Recall
 from homing.spool.marks import Marking
 from homing.support.oncall.channels import Channels
 from homing.support.oncall.engine import Engine as OnCall
@@ -48,6 +49,7 @@ from homing.webhooks.fold import WebhookFollower
 from homing.webhooks.pusher import Pusher
 from homing.webhooks.store import Webhooks
 
+ERASED = "erased"  # purpose of the markers in place of addresses
 TRACKED = "tracked"  # purpose of the secret that tracked addresses are sealed with
 
 
@@ -65,7 +67,18 @@ def marking_of(settings: Settings, master_key: MasterKey) -> Marking:
         mail_domain=settings.bounce_domain if settings.mx is not None else "",
         unsubscribe_token=partial(token, purpose=unsubscribe.PURPOSE),
         msfbl_token=partial(token, purpose=msfbl.PURPOSE, size=msfbl.MAC_BYTES) if settings.mx is not None else None,
+        keepsakes=keepsakes_of(master_key),
     )
+
+
+def keepsakes_of(master_key: MasterKey) -> keepsake.Box:
+    """Return the box that seals what messages carry of themselves."""
+    return keepsake.Box(master_key.token(b"seal", purpose=keepsake.PURPOSE, size=32))
+
+
+def recall_of(master_key: MasterKey) -> Recall:
+    """Return what reads a message out of its keepsake."""
+    return Recall(partial(master_key.token, purpose=ERASED, size=16))
 
 
 class Services:
@@ -95,7 +108,7 @@ class Services:
         self.alerts = Alerts(pool, master_key)
         self.watcher = Watcher(pool, clock, self.alerts, self.http, mail)
         self.support = support
-        self.desk = Desk(pool, owner.record)
+        self.desk = Desk(pool, owner.record, recall_of(master_key))
         self.site = Site(
             Seal(master_key.token(b"seal", purpose=TRACKED, size=32)),
             self.desk,
@@ -132,7 +145,7 @@ class Services:
             AbTestFollower(),
             support.follower,
         ]
-        self.clerk = Clerk(pool, clock, token=partial(master_key.token, purpose="erased", size=16))
+        self.clerk = Clerk(pool, clock, token=partial(master_key.token, purpose=ERASED, size=16))
         self.keeper = Keeper(pool, clock, tell=tell, forget=ab_tests.forget)
         self.feed = Feed(pool, followers, shards=owner.shards)
         owner.appended = self.feed.news

@@ -31,7 +31,7 @@ from homing.boot.line import Line
 from homing.boot.names import SLATE, resolved, tracking_base, tracking_hosts
 from homing.boot.oversight import Oversight
 from homing.boot.routes import resources
-from homing.boot.services import Services, marking_of
+from homing.boot.services import Services, keepsakes_of, marking_of, recall_of
 from homing.boot.support import Support
 from homing.delivery.cancel import Canceller
 from homing.delivery.engine import Engine
@@ -288,6 +288,7 @@ class Worker:
             verp=partial(token, purpose="verp"),
             unsubscribe=partial(token, purpose=unsubscribe.PURPOSE),
             msfbl=partial(token, purpose=msfbl.PURPOSE, size=msfbl.MAC_BYTES),
+            keepsakes=keepsakes_of(self._master_key),
         )
         return MxDoor(
             self._pool,
@@ -295,7 +296,14 @@ class Worker:
             max_message_bytes=settings.max_message_bytes,
             own_domains=frozenset({settings.bounce_domain.lower(), settings.hostname.lower()}),
             tokens=tokens,
-            returns=Returns(self._pool, self._clock, record=self.owner.record, rules=self.classifier, tokens=tokens),
+            returns=Returns(
+                self._pool,
+                self._clock,
+                record=self.owner.record,
+                rules=self.classifier,
+                tokens=tokens,
+                recall=recall_of(self._master_key),
+            ),
             relays=self.relays,
             refuse_new=self.refuse_new,
             clock=self._clock,

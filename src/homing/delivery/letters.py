@@ -24,7 +24,7 @@ from homing.queue.types import Entry, NewChunk
 from homing.spool import dkim
 from homing.spool import store as spool
 from homing.spool.css import InlineCss
-from homing.spool.marks import Marking, Marks
+from homing.spool.marks import Marking, Marks, packed_of
 from homing.spool.reencode import has_amp
 from homing.spool.render import Prepared, prepare
 from homing.spool.types import NOTHING_DIFFERS, ChunkFacts, Content, InlineContent, RawContent
@@ -248,15 +248,22 @@ class Letters:
         return_path = detail.return_path or facts.return_path
         domain = return_path.rpartition("@")[2] if return_path else self._bounce_domain
         mail_from = verp.compose(entry.entry_id, self._token, domain)
-        linked = detail.links_of or entry.entry_id
+        packed = packed_of(facts, entry.recipient)
+        # Links of an archive copy are those of another's message, whose keepsake this one is not.
+        linked, kept = (detail.links_of, b"") if detail.links_of else (entry.entry_id, packed)
         try:
             seal = self._marking.seal if self._marking.tracks(facts) else None
             prepared = chunk.prepared(self._hostname, tracked=seal is not None, inline=self._inline)
             rendered = prepared.render(
                 extra_headers=self._marking.fields(
-                    facts, message_id=entry.entry_id, recipient=entry.recipient, brings=prepared.brings, base=material.base
+                    facts,
+                    message_id=entry.entry_id,
+                    recipient=entry.recipient,
+                    packed=packed,
+                    brings=prepared.brings,
+                    base=material.base,
                 ),
-                marks=None if seal is None else Marks(seal, material.base or self._marking.base, facts, linked),
+                marks=None if seal is None else Marks(seal, material.base or self._marking.base, facts, linked, kept),
                 detail=detail,
                 recipient=entry.recipient,
                 message_id=entry.entry_id,

@@ -2,6 +2,7 @@
 
 Opens and clicks are answered first and written in batches a moment later; what a killed worker had not written yet (FLUSH_S)
 is lost, as is what came while the store was away for long. An unsubscribe is written before it is answered.
+What the log has forgotten is taken from the keepsake in the address.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from homing.events.types import Event, EventType, Logged
 from homing.ground import db
 from homing.ground.log import get
 from homing.ground.turns import PASSING
+from homing.message.keepsake import Keepsake
+from homing.recipients.recall import Recall
 from homing.recipients.types import SuppressionRow
 
 log = get("engagement")
@@ -31,16 +34,17 @@ Record = Callable[[Sequence[Event], Sequence[SuppressionRow]], Awaitable[None]]
 class Desk:
     """Writes engagement down. One for a worker."""
 
-    def __init__(self, pool: db.Pool, record: Record) -> None:
+    def __init__(self, pool: db.Pool, record: Record, recall: Recall) -> None:
         self._pool = pool
         self._record = record
+        self._recall = recall
         self._waiting: list[Request] = []
         self._noted = asyncio.Event()
         self._originals: OrderedDict[bytes, Logged] = OrderedDict()
         self._read_at: dict[bytes, float] = {}
         self.written = 0
         self.dropped = 0
-        self.unknown = 0  # of messages that the log does not know any more
+        self.unknown = 0  # of messages of which neither log nor address tells
 
     def note(self, request: Request) -> None:
         """Note an open or a click; it is written soon."""
@@ -51,13 +55,12 @@ class Desk:
         self._noted.set()
 
     async def unsubscribe(self, request: Request) -> bool:
-        """Write an unsubscribe down, with its suppression; False: the log does not know any more whom the message was for.
+        """Write an unsubscribe down, with its suppression; False: nobody knows any more whom the message was for.
 
         raises   Temporary; then nothing was written
         """
         message_id = request.tracked.message_id
-        await self._find([request])
-        original = self._originals.get(message_id)
+        original = (await self._find([request])).get(message_id)
         if original is None or is_erased(original.recipient):
             self.unknown += 1
             return False
@@ -95,10 +98,10 @@ class Desk:
                 self.dropped += len(batch)
 
     async def _write(self, batch: list[Request]) -> None:
-        await self._find(batch)
+        originals = await self._find(batch)
         events: list[Event] = []
         for request in batch:
-            original = self._originals.get(request.tracked.message_id)
+            original = originals.get(request.tracked.message_id)
             if original is None:
                 self.unknown += 1
             else:
@@ -109,7 +112,21 @@ class Desk:
         while len(self._originals) > REMEMBERED:
             self._read_at.pop(self._originals.popitem(last=False)[0], None)
 
-    async def _find(self, batch: list[Request]) -> None:
+    async def _find(self, batch: list[Request]) -> dict[bytes, Logged]:
+        """Return what these messages are, where they are the account's: as the log tells it, or else the address."""
+        await self._read(batch)
+        found: dict[bytes, Logged] = {}
+        lost: dict[bytes, Keepsake] = {}
+        for request in batch:
+            tracked = request.tracked
+            original = self._originals.get(tracked.message_id)
+            if original is not None and original.account_id == tracked.account_id:
+                found[tracked.message_id] = original
+            elif tracked.keepsake is not None and tracked.keepsake.account_id == tracked.account_id:
+                lost[tracked.message_id] = tracked.keepsake
+        return found | await self._recall.injections(self._pool, lost)
+
+    async def _read(self, batch: list[Request]) -> None:
         """Bring the events of these messages into memory, if the log has them and they are the account's."""
         wanted: dict[bytes, int] = {}
         now = asyncio.get_running_loop().time()

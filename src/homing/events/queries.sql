@@ -74,7 +74,7 @@ WITH matching AS NOT MATERIALIZED (
            OR ' ' || regexp_replace(lower(detail->>'subject'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:subjects::text[]))
       AND (:templates::text[] IS NULL
            OR ' ' || regexp_replace(lower(detail->>'template_id'), '[-_ ]+', ' ', 'g') || ' ' LIKE ANY (:templates::text[])
-           OR transmission_id = ANY(:inline_templates::bytea[]) AND detail->>'template_id' IS NULL)
+           OR transmission_id = ANY(:inline_templates::bytea[]) AND detail->>'template_id' IS NULL AND detail->>'recalled' IS NULL)
       AND (:mailbox_providers::text[] IS NULL
            OR ' ' || regexp_replace(lower(detail->>'mailbox_provider'), '[-_ ]+', ' ', 'g') || ' '
               LIKE ANY (:mailbox_providers::text[]))

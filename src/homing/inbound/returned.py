@@ -11,14 +11,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from homing.events import store as events
 from homing.events.about import about
 from homing.events.rules.classify import Classifier
-from homing.events.types import Event
+from homing.events.types import Event, Logged
 from homing.ground import ids, log
 from homing.ground.clock import Clock
-from homing.ground.db import Pool, queries, trouble_is_temporary
-from homing.inbound.rules.consequence import consequence, message_of
+from homing.ground.db import Executor, Pool, queries, trouble_is_temporary
+from homing.inbound.rules.consequence import base_of, consequence, keepsake_of, message_of
 from homing.inbound.rules.destination import Destination, Tokens
 from homing.inbound.rules.reading import read
 from homing.inbound.types import Reading
+from homing.recipients.recall import Recall
 from homing.recipients.types import SuppressionRow
 
 _log = log.get("inbound")
@@ -36,12 +37,13 @@ class Returns:
     counters   what came, by kind; and `written`, `repeated`, `unmatched`
     """
 
-    def __init__(self, pool: Pool, clock: Clock, *, record: Record, rules: Classifier, tokens: Tokens) -> None:
+    def __init__(self, pool: Pool, clock: Clock, *, record: Record, rules: Classifier, tokens: Tokens, recall: Recall) -> None:
         self._pool = pool
         self._clock = clock
         self._record = record
         self._rules = rules
         self._tokens = tokens
+        self._recall = recall
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self.counters: Counter[str] = Counter()
 
@@ -70,10 +72,17 @@ class Returns:
             async with self._pool.acquire() as connection, connection.transaction():
                 await _sql.lock_message(connection, message_id=message_id)
                 life = await events.of_message(connection, message_id)
-                found = consequence(reading, destination, life, rules=self._rules)
+                recalled = None if base_of(life) else await self._recalled(connection, message_id, reading)
+                found = consequence(reading, destination, life, rules=self._rules, recalled=recalled)
                 if found is not None:
                     event = about(found.original, found.type, at=self._clock.now(), own=found.own)
                     await self._record([event], [] if found.suppression is None else [found.suppression])
-        what = "written" if found is not None else "repeated" if life else "unmatched"
+        what = "written" if found is not None else "repeated" if life or recalled else "unmatched"
         self.counters[what] += 1
         _log.info("mail_returned", kind=reading.kind.value, message_id=ids.to_hex(message_id), outcome=what)
+
+    async def _recalled(self, connection: Executor, message_id: bytes, reading: Reading) -> Logged | None:
+        keepsake = keepsake_of(reading, message_id, self._tokens)
+        if keepsake is None:
+            return None
+        return (await self._recall.injections(connection, {message_id: keepsake})).get(message_id)

@@ -46,12 +46,14 @@ class Returned(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     msfbl         values of X-MSFBL
     paths         addresses that look like return paths of ours
     recipients    whom it was for, lower case
+    keepsakes     words that look like keepsakes of ours, of its List-Unsubscribe
     """
 
     message_ids: tuple[str, ...] = ()
     msfbl: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     recipients: tuple[str, ...] = ()
+    keepsakes: tuple[str, ...] = ()
 
 
 class Report(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -71,6 +73,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     failures   for bounces and delays, at least one
     report     for complaints, not-spam and opt-out
     subject    decoded, at most 200 characters
+    keepsakes  words that look like keepsakes of ours, of the whole subject
     sender     address of the From field, lower case, '' where there is none
     """
 
@@ -80,3 +83,4 @@ class Reading(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     returned: Returned = Returned()
     subject: str = ""
     sender: str = ""
+    keepsakes: tuple[str, ...] = ()

@@ -4,9 +4,10 @@
     /q/<token>~~/<account>~/<data>~~              a pixel
     /u/<token>~~/<account>~/<data>~~              unsubscribe
 
-Token and data are the two halves of one AES-GCM box: nothing in them can be read or changed, so a redirect leads only where
-we wrote, and no address of a person stands in a log. The nonce is a keyed digest of what is inside, so the same link is the
-same text at every try. The shapes of the paths are SparkPost's (reference, section 6.4).
+Each carries a keepsake of its message (keepsake.py), so that it serves when the log has forgotten it. Token and data are the
+two halves of one AES-GCM box: nothing in them can be read or changed, so a redirect leads only where we wrote, and no address
+of a person stands in a log. The nonce is a keyed digest of what is inside, so the same link is the same text at every try. The
+shapes of the paths are SparkPost's (reference, section 6.4).
 """
 
 import base64
@@ -18,10 +19,13 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from homing.message.keepsake import Keepsake, unpack
+
 MOST_PATH = 4_096  # bytes of a path; a longer one is refused, and none is made
 MOST_NAME = 63  # bytes of a link's name, the rest is cut
 DEFAULT_NAME = "Raw URL"
 _NONCE, _TAG, _ID = 12, 16, 10
+_KEEPS = 128  # bit of the kind: a keepsake stands behind the message id, its length in two bytes before it
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -45,8 +49,9 @@ OPENS = frozenset({Kind.OPEN, Kind.INITIAL_OPEN, Kind.AMP_OPEN, Kind.AMP_INITIAL
 class Tracked(msgspec.Struct, frozen=True, gc=False):
     """What a tracked address names.
 
-    url    the target of a link; '' for the others
-    name   of the link
+    url        the target of a link; '' for the others
+    name       of the link
+    keepsake   None in addresses that were made before there were any, and in links that leave no room for it
     """
 
     kind: Kind
@@ -54,6 +59,7 @@ class Tracked(msgspec.Struct, frozen=True, gc=False):
     message_id: bytes
     url: str = ""
     name: str = ""
+    keepsake: Keepsake | None = None
 
 
 class Seal:
@@ -64,24 +70,34 @@ class Seal:
         self._nonces = hashlib.sha256(b"tracked nonce" + secret).digest()
 
     def link(
-        self, account_id: int, message_id: bytes, url: str, *, name: str = "", sublink: str = "", kind: Kind = Kind.CLICK
+        self,
+        account_id: int,
+        message_id: bytes,
+        url: str,
+        *,
+        name: str = "",
+        sublink: str = "",
+        kind: Kind = Kind.CLICK,
+        packed: bytes = b"",
     ) -> str:
-        """Return the path of a link, or '' where it would be too long."""
+        """Return the path of a link, or '' where it would be too long. packed: its keepsake; it is left out before that."""
         cut = (name or DEFAULT_NAME).encode()[:MOST_NAME].decode("utf-8", "ignore").encode()
-        inside = b"".join((bytes((kind,)), message_id, bytes((len(cut),)), cut, url.encode()))
+        inside = b"".join((_beginning(kind, message_id, packed), bytes((len(cut),)), cut, url.encode()))
         sub = _clean(sublink) or "a"
         token, data = self._sealed(inside, f"f/{sub}/{account_id}")
         path = f"/f/{sub}/{token}~~/{_base36(account_id)}~/{data}"
-        return path if len(path) <= MOST_PATH else ""
+        if len(path) <= MOST_PATH:
+            return path
+        return self.link(account_id, message_id, url, name=name, sublink=sublink, kind=kind) if packed else ""
 
-    def pixel(self, account_id: int, message_id: bytes, *, kind: Kind) -> str:
+    def pixel(self, account_id: int, message_id: bytes, *, kind: Kind, packed: bytes = b"") -> str:
         """Return the path of a pixel."""
-        token, data = self._sealed(bytes((kind,)) + message_id, f"q/{account_id}")
+        token, data = self._sealed(_beginning(kind, message_id, packed), f"q/{account_id}")
         return f"/q/{token}~~/{_base36(account_id)}~/{data}~~"
 
-    def unsubscribe(self, account_id: int, message_id: bytes) -> str:
+    def unsubscribe(self, account_id: int, message_id: bytes, *, packed: bytes = b"") -> str:
         """Return the path of the page that unsubscribes."""
-        token, data = self._sealed(bytes((Kind.UNSUBSCRIBE,)) + message_id, f"u/{account_id}")
+        token, data = self._sealed(_beginning(Kind.UNSUBSCRIBE, message_id, packed), f"u/{account_id}")
         return f"/u/{token}~~/{_base36(account_id)}~/{data}~~"
 
     def read(self, path: str) -> Tracked | None:
@@ -114,13 +130,24 @@ class Seal:
         return _base64(nonce + box[-_TAG:]), _base64(box[:-_TAG])
 
 
+def _beginning(kind: Kind, message_id: bytes, packed: bytes) -> bytes:
+    if not packed:
+        return bytes((kind,)) + message_id
+    return b"".join((bytes((kind | _KEEPS,)), message_id, len(packed).to_bytes(2, "big"), packed))
+
+
 def _opened(inside: bytes, account_id: int) -> Tracked:
-    kind, message_id = Kind(inside[0]), inside[1 : 1 + _ID]
+    kind, message_id, place = Kind(inside[0] & ~_KEEPS), inside[1 : 1 + _ID], 1 + _ID
+    keepsake = None
+    if inside[0] & _KEEPS:
+        begin = place + 2
+        place = begin + int.from_bytes(inside[place:begin], "big")
+        keepsake = unpack(inside[begin:place])
     if kind not in CLICKS:
-        return Tracked(kind, account_id, message_id)
-    start = 2 + _ID
-    end = start + inside[1 + _ID]
-    return Tracked(kind, account_id, message_id, inside[end:].decode(), inside[start:end].decode())
+        return Tracked(kind, account_id, message_id, keepsake=keepsake)
+    start = place + 1
+    end = start + inside[place]
+    return Tracked(kind, account_id, message_id, inside[end:].decode(), inside[start:end].decode(), keepsake)
 
 
 def _clean(sublink: str) -> str:

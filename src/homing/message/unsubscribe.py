@@ -1,9 +1,9 @@
 """The address in List-Unsubscribe that a mail program writes to: it names its message, and only we can make it.
 
-    mailto:u-<20 hex digits of the message id>-<hex of the token>@bounce.domain?subject=unsubscribe
+    mailto:u-<20 hex digits of the message id>-<hex of the token>@bounce.domain?subject=unsubscribe:<keepsake>
 
 Read as return paths are (verp.py): without regard to case. Some programs drop the local part and keep the subject, so the
-same words are understood in a subject, too.
+same words are understood in a subject, too. A local part has no room for a keepsake (64 octets, RFC 5321 section 4.5.3.1.1).
 """
 
 import hmac

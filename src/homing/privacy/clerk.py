@@ -124,7 +124,9 @@ class Clerk:
                 request.account_id,
                 request.subaccount_id,
                 addresses,
+                markers=[self._marker(request.account_id, address) for address in addresses],
                 provenance=of_privacy(request.request_id),
+                now=now,
             )
             await store.looked_at(connection, request, addresses)
 

@@ -168,6 +168,24 @@ WHERE account_id = :account_id AND (:subaccount_id::integer IS NULL OR subaccoun
   AND recipient = ANY(:recipients::text[]) AND list_id = '' AND source IN ('Bounce Rule', 'Spam Complaint')
 ORDER BY recipient, updated_at DESC;
 
+-- name: note_forgotten!
+-- Remember by their markers who asked to be forgotten, and when that was last done.
+-- writes: forgotten_people
+INSERT INTO forgotten_people (account_id, subaccount_id, marker, forgotten_at)
+SELECT DISTINCT :account_id::integer, :subaccount_id::integer, m.marker, :now::timestamptz FROM unnest(:markers::text[]) AS m (marker)
+ON CONFLICT (account_id, marker, coalesce(subaccount_id, -1)) DO UPDATE SET forgotten_at = excluded.forgotten_at;
+
+-- name: forgotten_at
+-- When each of these persons was forgotten last; who was not is left out.
+-- reads: forgotten_people
+SELECT asked.place, max(f.forgotten_at) AS forgotten_at
+FROM unnest(:account_ids::integer[], :subaccount_ids::integer[], :markers::text[])
+     WITH ORDINALITY AS asked (account_id, subaccount_id, marker, place)
+JOIN forgotten_people f
+  ON f.account_id = asked.account_id AND f.marker = asked.marker
+     AND (f.subaccount_id IS NULL OR f.subaccount_id = asked.subaccount_id)
+GROUP BY asked.place;
+
 -- name: forget_person!
 -- Keep of somebody who asked to be forgotten only the rows by which he is not written to any more, without what they tell besides.
 -- writes: suppressions, bounce_strikes

@@ -1,7 +1,7 @@
 """The suppression list and the strikes that lead to it, in PostgreSQL. Searching it is in search.py."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from homing.ground.db import Executor, Pool, Record, queries, trouble_is_temporary
 from homing.message.addresses import BadAddress, parse_address
@@ -101,13 +101,21 @@ async def forget_old_strikes(executor: Executor, *, today: date) -> None:
 
 
 async def forget_person(
-    connection: Executor, account_id: int, subaccount_id: int | None, recipients: Sequence[str], *, provenance: str
+    connection: Executor,
+    account_id: int,
+    subaccount_id: int | None,
+    recipients: Sequence[str],
+    *,
+    markers: Sequence[str],
+    provenance: str,
+    now: datetime,
 ) -> None:
     """Forget what is known of persons who asked for it, in the caller's transaction.
 
     Rows that keep them from being written to, because they or an operator said so, stay without description; those that only
     say that their address does not work go.
     subaccount_id   None: of all lists of the account
+    markers         of these persons; they stay (recall.py)
     provenance      of the rows that stay: what they named before leads to the messages of these persons
     """
     await _sql.forget_person(
@@ -118,6 +126,22 @@ async def forget_person(
         bounce_rule=Source.BOUNCE_RULE.value,
         provenance=provenance,
     )
+    await _sql.note_forgotten(
+        connection, account_id=account_id, subaccount_id=subaccount_id, markers=sorted(set(markers)), now=now
+    )
+
+
+async def forgotten_at(executor: Executor, people: Sequence[tuple[int, int, str]]) -> list[datetime | None]:
+    """Return when each person was forgotten last, or None. people: account, subaccount, marker. raises StoreUnavailable"""
+    with trouble_is_temporary():
+        rows = _sql.forgotten_at(
+            executor,
+            account_ids=[one[0] for one in people],
+            subaccount_ids=[one[1] for one in people],
+            markers=[one[2] for one in people],
+        )
+        found: dict[int, datetime] = {row["place"]: row["forgotten_at"] async for row in rows}
+    return [found.get(place) for place in range(1, len(people) + 1)]
 
 
 async def rows_of(

@@ -1,6 +1,6 @@
 """From a request to a tracked address to the event, and the suppression that it brings."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,12 +9,10 @@ from homing.engagement.rules.agents import MOST_AGENT, read_agent
 from homing.events.about import about
 from homing.events.rules.erasure import is_erased
 from homing.events.types import Event, EventType, Logged
-from homing.ground.ids import moment_of
 from homing.message.tracked import Kind, Tracked
 from homing.recipients.rules.provenance import of_event
 from homing.recipients.types import Source, SuppressionRow, SuppressionType
 
-ENRICHED = timedelta(days=60)  # events so long after the send lose what they could tell of it (reference, section 4.5)
 _TYPES = {
     Kind.CLICK: EventType.CLICK,
     Kind.AMP_CLICK: EventType.AMP_CLICK,
@@ -26,12 +24,6 @@ _TYPES = {
     Kind.UNSUBSCRIBE: EventType.LIST_UNSUBSCRIBE,
 }
 _SOURCES = {EventType.LINK_UNSUBSCRIBE: Source.UNSUBSCRIBE_LINK, EventType.LIST_UNSUBSCRIBE: Source.LIST_UNSUBSCRIBE}
-_LOST = frozenset(
-    {
-        "subject", "ip_pool", "sending_ip", "rcpt_meta", "rcpt_tags", "routing_domain", "sending_domain", "template_id",
-        "template_version",
-    }
-)  # fmt: skip
 
 
 class Request(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -72,9 +64,6 @@ def happened(request: Request, original: Logged) -> Event:
     detail = msgspec.json.decode(event.detail)
     if kind in _SOURCES and detail.get("msg_from"):
         detail["mailfrom"] = detail["msg_from"]
-    if request.at - moment_of(request.tracked.message_id) > ENRICHED:
-        detail = {name: value for name, value in detail.items() if name not in _LOST}
-        event = msgspec.structs.replace(event, campaign_id="", transmission_id=None)
     return msgspec.structs.replace(event, detail=msgspec.json.encode(detail))
 
 

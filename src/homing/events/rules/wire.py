@@ -7,6 +7,7 @@ import msgspec
 
 from homing.events.detail import iso
 from homing.events.rules.fields import CLASS_OF, FIELDS, FIELDS_OF, MESSAGE_TYPES
+from homing.events.rules.late import is_late
 from homing.events.rules.search import event_id
 from homing.events.types import EventType, Logged
 from homing.ground.ids import to_digits, to_hex
@@ -35,7 +36,7 @@ def shown(event: Logged) -> dict[str, Any]:
         fields["message_id"] = to_hex(event.message_id)
     if event.transmission_id is not None and "transmission_id" in allowed:
         fields["transmission_id"] = to_digits(event.transmission_id)
-        if "template_id" not in detail:  # inline content goes by a name that is made up
+        if "template_id" not in detail and not detail.get("recalled"):  # inline content goes by a name that is made up
             fields["template_id"] = f"template_{fields['transmission_id']}"
             fields["template_version"] = "0"
     if event.campaign_id and "campaign_id" in allowed:
@@ -47,7 +48,7 @@ def shown(event: Logged) -> dict[str, Any]:
     if event.recipient_domain:
         if "recipient_domain" in allowed:
             fields["recipient_domain"] = event.recipient_domain
-        if "routing_domain" in allowed:
+        if "routing_domain" in allowed and not is_late(kind, event.message_id, event.at):
             fields["routing_domain"] = event.recipient_domain
     if "rcpt_meta" in allowed:
         fields["rcpt_meta"] = {}

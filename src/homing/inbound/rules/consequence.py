@@ -1,11 +1,12 @@
 """What follows from a mail that came back: at most one event, and perhaps a suppression.
 
 Matching: the signed return path that the mail was sent to names the message exactly. A complaint comes to fbl@, so there a
-signed X-MSFBL counts, then a signed return path in the returned copy. A Message-ID alone proves nothing (they can be guessed),
-so it is never enough.
+signed X-MSFBL counts, then a keepsake in the List-Unsubscribe, then a signed return path in the returned copy. A Message-ID
+alone proves nothing (they can be guessed), so it is never enough.
+What the log has forgotten is told by the keepsake in one of these fields; a return path has no room for one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ from homing.ground import ids
 from homing.inbound.rules.destination import Desk, Destination, Tokens
 from homing.inbound.types import Failure, Kind, Reading
 from homing.message import msfbl, unsubscribe, verp
+from homing.message.keepsake import Keepsake
+from homing.message.msfbl import Feedback
 from homing.recipients.rules.provenance import of_event
 from homing.recipients.types import Source, SuppressionRow, SuppressionType
 
@@ -45,27 +48,60 @@ def message_of(reading: Reading, destination: Destination, tokens: Tokens) -> by
     if destination.message_id is not None:
         return destination.message_id
     if destination.desk is Desk.UNSUBSCRIBE:
-        return unsubscribe.parse(reading.subject, tokens.unsubscribe)
+        named = unsubscribe.parse(reading.subject, tokens.unsubscribe)
+        return next(iter(_opened(reading.keepsakes, tokens)), None) if named is None else named
+    for message_id, _ in _feedback(reading, tokens):
+        return message_id
+    for message_id in _opened(reading.returned.keepsakes, tokens):
+        return message_id
+    for path in reading.returned.paths:
+        found = verp.parse(path, tokens.verp)
+        if found is not None:
+            return found
+    return None
+
+
+def keepsake_of(reading: Reading, message_id: bytes, tokens: Tokens) -> Keepsake | None:
+    """Return what a mail brings of our message's keepsake, None where it brings none of that message."""
+    words = _opened((*reading.keepsakes, *reading.returned.keepsakes), tokens)
+    for about, feedback in _feedback(reading, tokens):
+        words |= tokens.keepsakes.read(feedback.k)
+        if about == message_id and message_id not in words:
+            return _of_before(feedback)
+    return words.get(message_id)
+
+
+def _feedback(reading: Reading, tokens: Tokens) -> Iterator[tuple[bytes, Feedback]]:
     for value in reading.returned.msfbl:
         feedback = msfbl.parse(value, tokens.msfbl)
         if feedback is not None:
             try:
-                return ids.from_hex(feedback.message_id)
+                yield ids.from_hex(feedback.message_id), feedback
             except ids.BadId:
                 continue
-    for path in reading.returned.paths:
-        message_id = verp.parse(path, tokens.verp)
-        if message_id is not None:
-            return message_id
-    return None
 
 
-def consequence(reading: Reading, destination: Destination, life: Sequence[Logged], *, rules: Classifier) -> Consequence | None:
+def _of_before(feedback: Feedback) -> Keepsake | None:
+    """Return what a field says that was made before there were keepsakes. That mail was transactional it does not say."""
+    try:
+        return Keepsake(int(feedback.customer_id), feedback.r, int(feedback.subaccount_id))
+    except ValueError:
+        return None
+
+
+def _opened(words: Iterable[str], tokens: Tokens) -> dict[bytes, Keepsake]:
+    return tokens.keepsakes.read(" ".join(words))
+
+
+def consequence(
+    reading: Reading, destination: Destination, life: Sequence[Logged], *, rules: Classifier, recalled: Logged | None = None
+) -> Consequence | None:
     """Return what is to be written, or None: nothing follows, or it is written already.
 
-    life   what the log has of the message, oldest first; [] if it is none of ours, or too long ago
+    life       what the log has of the message, oldest first; [] if it is none of ours, or too long ago
+    recalled   the message as its keepsake tells of it, for when the log does not know any more what it was
     """
-    original = _base(life)
+    original = base_of(life) or recalled
     if original is None:
         return None
     if destination.desk is Desk.UNSUBSCRIBE:
@@ -83,7 +119,8 @@ def consequence(reading: Reading, destination: Destination, life: Sequence[Logge
             return None
 
 
-def _base(life: Sequence[Logged]) -> Logged | None:
+def base_of(life: Sequence[Logged]) -> Logged | None:
+    """Return the event that tells most of a message; None where there is none that tells what it was."""
     for kind in _BASES:
         for event in reversed(life):
             if event.type is kind:

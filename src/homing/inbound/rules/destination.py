@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from homing.message import unsubscribe, verp
+from homing.message import keepsake, unsubscribe, verp
 
 _FEEDBACK = frozenset({"fbl", "feedback"})
 _PEOPLE = frozenset({"postmaster", "abuse"})  # RFC 5321 section 4.5.1, RFC 2142
@@ -35,11 +35,12 @@ class Destination(msgspec.Struct, frozen=True, gc=False):
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """The keyed digests that prove that an address or field is our own."""
+    """The keyed digests that prove that an address or field is our own, and the box of keepsakes, which proves it too."""
 
     verp: Callable[[bytes], bytes]
     unsubscribe: Callable[[bytes], bytes]
     msfbl: Callable[[bytes], bytes]
+    keepsakes: keepsake.Box
 
 
 def own_destination(

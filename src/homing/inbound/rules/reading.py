@@ -10,6 +10,7 @@ from typing import Protocol
 from homing.inbound.rules import arf, auto_reply, dsn, plain_bounce
 from homing.inbound.rules.returned import COPIES, addresses_in, seen_in, split_copy
 from homing.inbound.types import Failure, Kind, Reading, Report
+from homing.message.keepsake import words_in
 from homing.message.lines import normalise_line_ends
 from homing.message.mime import Part, leaves
 from homing.message.scan import Scan
@@ -40,7 +41,8 @@ def read(raw: bytes, *, null_sender: bool) -> Reading:
     """
     head = Scan(normalise_line_ends(raw[:MAX_READ]))
     parts = leaves(head)
-    subject = _subject(head)
+    whole_subject = _subject(head)
+    subject = whole_subject[:_MAX_SUBJECT]
     sender = next(iter(addresses_in(next(iter(head.values(b"from")), ""))), "")
     explanation, copy = _prose(parts)
     addressed = [value for name in (b"to", b"delivered-to", b"x-original-to") for value in head.values(name)]
@@ -48,7 +50,13 @@ def read(raw: bytes, *, null_sender: bool) -> Reading:
     def made(kind: Kind, failures: list[Failure] | None = None, report: Report | None = None) -> Reading:
         returned = seen_in(parts, copy, addressed=addressed)
         return Reading(
-            kind=kind, failures=tuple(failures or ()), report=report, returned=returned, subject=subject, sender=sender
+            kind=kind,
+            failures=tuple(failures or ()),
+            report=report,
+            returned=returned,
+            subject=subject,
+            sender=sender,
+            keepsakes=tuple(words_in(whole_subject)),
         )
 
     for part in parts:
@@ -118,4 +126,4 @@ def _prose(parts: list[Part]) -> tuple[str, str]:
 
 def _subject(head: Scan) -> str:
     found = head.values(b"subject")
-    return decode_words(found[0][:2000])[:_MAX_SUBJECT] if found else ""
+    return decode_words(found[0][:4000]) if found else ""

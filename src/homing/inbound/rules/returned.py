@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from homing.inbound.types import Returned
+from homing.message.keepsake import words_in
 from homing.message.lines import normalise_line_ends
 from homing.message.mime import Part
 from homing.message.scan import Scan
@@ -59,10 +60,12 @@ def seen_in(parts: Iterable[Part], copy: str, *, addressed: Iterable[str] = ()) 
     msfbl: list[str] = []
     recipients: list[str] = []
     paths: list[str] = []
+    keepsakes: list[str] = []
     for head in heads:
         for value in head.values(b"message-id"):
             idents += _IDENT.findall(value[:1000]) or [value.strip()[:250]]
         msfbl += ["".join(value.split())[:4000] for value in head.values(b"x-msfbl")]
+        keepsakes += [word for value in head.values(b"list-unsubscribe") for word in words_in("".join(value.split())[:4000])]
         for name in (b"x-hmxmroriginalrecipient", b"x-original-to", b"delivered-to", b"to"):
             for value in head.values(name):
                 recipients += addresses_in(value)
@@ -73,7 +76,11 @@ def seen_in(parts: Iterable[Part], copy: str, *, addressed: Iterable[str] = ()) 
     if copy:
         paths += _PATH.findall(copy[:MAX_COPY])
     return Returned(
-        message_ids=_few(idents), msfbl=_few(msfbl), paths=_few(each.lower() for each in paths), recipients=_few(recipients)
+        message_ids=_few(idents),
+        msfbl=_few(msfbl),
+        paths=_few(each.lower() for each in paths),
+        recipients=_few(recipients),
+        keepsakes=_few(keepsakes),
     )
 
 

@@ -12,7 +12,7 @@ from homing.message.keepsake import Box, Keepsake
 
 BOX = Box(b"s" * 32)
 ID, OTHER = bytes(range(10)), bytes(range(10, 20))
-KEPT = Keepsake(4471, "Kim@there.test", 12, True, "spring", OTHER)
+KEPT = Keepsake(4471, "Kim@there.test", 12, True, "spring", OTHER, "news")
 WORD = BOX.word(ID, keepsake.pack(KEPT))
 
 
@@ -54,9 +54,9 @@ def test_any_text_is_read(text):
 
 
 def test_a_member_of_a_later_release_is_passed_over_and_one_of_an_earlier_is_missing():
-    later = msgspec.msgpack.encode([4471, "kim@there.test", 12, True, "spring", OTHER, "new"])
+    later = msgspec.msgpack.encode([4471, "kim@there.test", 12, True, "spring", OTHER, "news", "new"])
     earlier = msgspec.msgpack.encode([4471, "kim@there.test"])
-    assert BOX.read(BOX.word(ID, later)) == {ID: Keepsake(4471, "kim@there.test", 12, True, "spring", OTHER)}
+    assert BOX.read(BOX.word(ID, later)) == {ID: Keepsake(4471, "kim@there.test", 12, True, "spring", OTHER, "news")}
     assert BOX.read(BOX.word(ID, earlier)) == {ID: Keepsake(4471, "kim@there.test")}
 
 

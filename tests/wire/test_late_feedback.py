@@ -120,6 +120,16 @@ async def test_one_click_after_thirty_days_unsubscribes(pool, transactional, kin
     assert (event.type, event.campaign_id) == (EventType.LIST_UNSUBSCRIBE, "spring")
 
 
+async def test_who_leaves_a_list_after_thirty_days_leaves_that_list_alone(pool):
+    ident = sent(30)
+    await log_forgets(pool, ident)
+    async with town(pool) as place:
+        path = SEAL.unsubscribe(7, ident, packed=packed(list_id="News.acme.test"))
+        await place.get(path, method="POST", data={"List-Unsubscribe": "One-Click"})
+        (row,) = place.rows
+    assert (who(row), row.list_id) == ((7, 12, "kim@there.test", "non_transactional"), "news.acme.test")
+
+
 async def test_an_unsubscribe_link_after_a_year_unsubscribes_and_leads_on(pool):
     ident = sent(365)
     await log_forgets(pool, ident)

@@ -11,11 +11,11 @@ from homing.message.tracked import Kind, Seal
 from homing.spool.types import ChunkFacts
 
 Token = Callable[[bytes], bytes]
-_MOST_TEXT = 300  # characters of recipient and campaign: sealed, they are one word of a header field
+_MOST_TEXT = 300  # characters of recipient, list and campaign: sealed, they are one word of a header field
 
 
 def packed_of(facts: ChunkFacts, recipient: str) -> bytes:
-    """Return the packed keepsake of a message; without its campaign, or its list, where they would not fit on a line of a header."""
+    """Return the packed keepsake of a message; without its campaign or list where they would not fit on a line of a header."""
     room = _MOST_TEXT - len(recipient)
     list_id = facts.named_list if len(facts.named_list) <= room else ""
     campaign_id = facts.campaign_id if len(facts.campaign_id) <= room - len(list_id) else ""

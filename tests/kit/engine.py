@@ -23,6 +23,7 @@ from homing.delivery.ready import SiteQueue
 from homing.delivery.resolver import Resolver
 from homing.delivery.rules.addresses import AddressPolicy
 from homing.delivery.rules.site import Providers
+from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
 from homing.domains.tracking import TrackingBook
 from homing.egress import store as egress
@@ -53,6 +54,16 @@ KEY = MasterKey(b"k" * 32)
 
 class NoExpansion(AssertionError):
     """These tests hand nothing over that would have to be expanded."""
+
+
+class AnyDomain(DomainBook):
+    """Lets everybody send from everywhere: for tests of what comes after that question."""
+
+    def is_sender(self, account_id: int, subaccount_id: int, domain: str) -> bool:
+        return True
+
+    async def may_send(self, account_id: int, subaccount_id: int, domain: str) -> bool:
+        return True
 
 
 class LocalPace:
@@ -185,12 +196,14 @@ async def post_office(
     owner_name: str = "one",
     tracking_base: str = "",
     clock: Clock | None = None,
+    judged: bool = False,
     **settings: Any,
 ) -> AsyncIterator[PostOffice]:
     """Run an engine.
 
     sites           domain -> address of its MX, or whole DNS records
     tracking_base   what the installation's tracked addresses begin with; '': nothing is tracked
+    judged          mail leaves only from domains that its senders may use, as it is in a house
     """
     records: Records = {}
     for name, value in sites.items():
@@ -243,6 +256,7 @@ async def post_office(
             inline=inliner,
             token=lambda message: KEY.token(message, purpose="verp"),
         )
+        domains = (DomainBook if judged else AnyDomain)(pool, clock)
         pace = LocalPace()
         engine = Engine(
             settings=made,
@@ -251,6 +265,7 @@ async def post_office(
             clock=clock,
             letters=letters,
             pools=pools,
+            domains=domains,
             resolver=resolver,
             slots=pace,
             shaping=Shaping.from_package(),
@@ -262,7 +277,7 @@ async def post_office(
         async def expand(*_: object) -> NewChunk:
             raise NoExpansion
 
-        generate = Generator(pool, SuppressionDesk.over(pool), lifetime=timedelta(seconds=made.lifetime_s))
+        generate = Generator(pool, SuppressionDesk.over(pool), domains, lifetime=timedelta(seconds=made.lifetime_s))
 
         async def generated(wish: Wish, payload: bytes) -> NewChunk | None:
             return await generate(payload, lambda count: owner.place_in(wish.shard, count), clock.now())

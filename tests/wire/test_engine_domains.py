@@ -177,7 +177,7 @@ async def test_a_message_is_signed_by_the_key_that_it_names(there):
     assert signed_by(message) == ["mkt0526", "mkt0526e"]
     records = {
         f"{key.selector}._domainkey.{key.domain}.": record(key)
-        for key in await KeyRing(there.pool, KEY).signing_keys("acme.test", "mkt")
+        for key in await KeyRing(there.pool, KEY).signing_keys(there.account_id, 0, "acme.test", "mkt")
     }
     assert verifies(message, records, 0)
     assert verifies(message, records, 1)

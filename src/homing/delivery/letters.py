@@ -216,23 +216,29 @@ class Letters:
         return self._tracking.base_cached(*choice) or await self._tracking.base(*choice)
 
     async def _keys(self, facts: ChunkFacts, provider: str) -> Sequence[SigningKey]:
-        """Return what signs: a key that the message names, else its pool's domain where that has keys, else its own."""
+        """Return what signs: a key that the message names, else its pool's domain where that has keys, else its own.
+
+        Pools and the domains that sign for them are the primary account's.
+        """
+        account_id, subaccount_id, own = facts.account_id, facts.subaccount_id, facts.sending_domain
         keys: Sequence[SigningKey] = ()
         if facts.ip_pool != DEFAULT_POOL:  # the default pool has no signing domains
             await self._pools.ready(facts.account_id, facts.ip_pool)
             line = self._pools.line(facts.account_id, facts.ip_pool)
             if line.signing_domain and facts.dkim_key == DEFAULT_KEY:
-                keys = await self._keys_of(line.signing_domain)
+                keys = await self._keys_of(account_id, 0, line.signing_domain)
             if line.fbl_signing_domain and provider in DKIM_LOOPS:
-                keys = keys or await self._keys_of(facts.sending_domain, facts.dkim_key)
+                keys = keys or await self._keys_of(account_id, subaccount_id, own, facts.dkim_key)
                 known = {(key.domain, key.selector) for key in keys}
-                further = await self._keys_of(line.fbl_signing_domain)
+                further = await self._keys_of(account_id, 0, line.fbl_signing_domain)
                 return [*keys, *(key for key in further if (key.domain, key.selector) not in known)]
-        return keys or await self._keys_of(facts.sending_domain, facts.dkim_key)
+        return keys or await self._keys_of(account_id, subaccount_id, own, facts.dkim_key)
 
-    async def _keys_of(self, domain: str, dkim_key: str = DEFAULT_KEY) -> Sequence[SigningKey]:
-        cached = self._keyring.get_cached(domain, dkim_key)
-        return await self._keyring.signing_keys(domain, dkim_key) if cached is None else cached
+    async def _keys_of(
+        self, account_id: int, subaccount_id: int, domain: str, dkim_key: str = DEFAULT_KEY
+    ) -> Sequence[SigningKey]:
+        cached = self._keyring.get_cached(account_id, subaccount_id, domain, dkim_key)
+        return cached if cached is not None else await self._keyring.signing_keys(account_id, subaccount_id, domain, dkim_key)
 
     def _timed(self, entry: Entry, chunk: Chunk, material: Material, now: datetime) -> Letter | Unmakeable:
         """Make a message and note whether the next one of its chunk should be made apart."""

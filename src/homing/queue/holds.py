@@ -1,4 +1,4 @@
-"""Rows that stop a site, domain, campaign or customer."""
+"""Rows that stop a site, domain, campaign or customer; and whoever is suspended, whose mail waits as if such a row stood."""
 
 from datetime import datetime
 
@@ -12,10 +12,10 @@ _sql = db.queries("homing.queue")
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """One hold.
 
-    scope        site, domain, campaign or customer
-    key          site key, domain, campaign id or account number
+    scope        site, domain, campaign or customer; suspended: not a row of ours, but how an account or subaccount stands
+    key          site key, domain, campaign id, account number, or number of the subaccount (0: the whole account)
     until        None: until somebody resumes
-    placed_by    'delivery', or an operator's word
+    placed_by    'delivery', 'suspension', or an operator's word
     source_ip    a site may refuse one address of ours only; '' : all
     """
 
@@ -40,8 +40,13 @@ def name_of(scope: str, key: str, account_id: int | None, source_ip: str) -> str
     return f"hold:{scope}:{account_id or 0}:{source_ip}:{key}"
 
 
+def of_suspension(account_id: int, subaccount_id: int) -> str:
+    """Return the name of what holds the mail of a suspended subaccount; 0: of the whole account."""
+    return name_of("suspended", str(subaccount_id), account_id, "")
+
+
 async def standing(executor: db.Executor) -> list[Hold]:
-    """Return every row, ended ones included until they are dropped."""
+    """Return every row, ended ones included until they are dropped, and one for each who is suspended."""
     return [
         Hold(
             scope=row["scope"],

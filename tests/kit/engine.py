@@ -99,7 +99,15 @@ class PostOffice:
     """What a test sees."""
 
     def __init__(
-        self, engine: Engine, owner: Owner, pool: db.Pool, pace: LocalPace, dns: DnsServer, pools: PoolBook, clock: Clock
+        self,
+        engine: Engine,
+        owner: Owner,
+        pool: db.Pool,
+        pace: LocalPace,
+        dns: DnsServer,
+        pools: PoolBook,
+        domains: DomainBook,
+        clock: Clock,
     ) -> None:
         self.engine = engine
         self.owner = owner
@@ -108,6 +116,7 @@ class PostOffice:
         self.dns = dns
         self.pools = pools
         self.clock = clock
+        self.domains = domains
         self.stop = asyncio.Event()
 
     async def hand_over(
@@ -283,7 +292,7 @@ async def post_office(
             return await generate(payload, lambda count: owner.place_in(wish.shard, count), clock.now())
 
         owner.attach(engine, expand, kinds={"generate": generated, "cancel": Canceller(engine, pool)})
-        post = PostOffice(engine, owner, pool, pace, dns, pools, clock)
+        post = PostOffice(engine, owner, pool, pace, dns, pools, domains, clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(engine.run(post.stop))
             tasks.create_task(owner.run(post.stop, may_read=engine.may_read))

@@ -30,7 +30,9 @@ def transmission(**changes: Any) -> Transmission:
     return Transmission(**members | changes)
 
 
-def expanded(suppressed: dict[str, str] | None = None, **changes: Any) -> NewChunk:
+def expanded(
+    suppressed: dict[str, str] | None = None, *, canceled: bool = False, rejection: str = "", **changes: Any
+) -> NewChunk:
     wish = transmission(**changes)
     return expand(
         facts_of(wish, Sender(account_id=1, subaccount_id=2), Known(domains={}), transmission_id=b"T" * 10, now=NOW),
@@ -42,6 +44,8 @@ def expanded(suppressed: dict[str, str] | None = None, **changes: Any) -> NewChu
         message_ids=[bytes([n]) * 10 for n in range(len(wish.recipients))],
         lifetime=LIFETIME,
         now=NOW,
+        canceled=canceled,
+        rejection=rejection,
     )
 
 
@@ -69,6 +73,19 @@ def test_a_suppressed_recipient_is_injected_and_bounced_and_never_tried():
     detail = json.loads(chunk.events[1].detail)
     assert (detail["bounce_class"], detail["error_code"]) == ("25", "554")
     assert detail["raw_reason"] == ("554 5.7.1 recipient address was suppressed due to customer policy (Link Unsubscribe)")
+
+
+def test_what_may_not_be_sent_any_more_is_a_generation_rejection_and_never_an_injection():
+    chunk = expanded({"kim@there.test": "Unsubscribe Link"}, rejection="550 5.7.1 Unconfigured Sending Domain <acme.test>")
+    assert chunk.entries == []
+    assert [(event.type, event.recipient) for event in chunk.events] == [
+        (EventType.GENERATION_REJECTION, "kim@there.test"),
+        (EventType.GENERATION_REJECTION, "lee@here.test"),
+    ]
+    detail = json.loads(chunk.events[0].detail)
+    assert (detail["bounce_class"], detail["error_code"]) == ("25", "550")
+    cancelled = expanded(canceled=True, rejection="550 5.7.1 no")
+    assert [event.type for event in cancelled.events] == [EventType.INJECTION, EventType.BOUNCE] * 2
 
 
 def test_mail_is_due_now_or_at_its_start_and_expires_a_lifetime_later():

@@ -184,6 +184,17 @@ async def test_a_message_is_signed_by_the_key_that_it_names(there):
     assert signed_by(await there.send()) == ["scph0526", "scph0526e"]
 
 
+async def test_mail_of_who_had_a_domain_before_is_not_signed_by_who_has_it_now(there):
+    assert signed_by(await there.send()) == ["scph0526", "scph0526e"]
+    await store.delete(there.pool, "acme.test", account_id=there.account_id)
+    other = (await get_or_create_account(there.pool, "other")).account_id
+    await register(there.pool, KEY, domain="acme.test", account_id=other, now=NOW, trusted=True, dkim_bits=1024)
+    there.forget()
+    assert signed_by(await there.send()) == []
+    assert signed_by(await there.send(account_id=other)) == ["scph0526", "scph0526e"]
+    assert signed_by(await there.send(account_id=other, subaccount_id=7)) == []  # it is not shared
+
+
 async def test_a_key_that_becomes_the_default_signs_what_names_none_and_the_old_one_what_names_it(there):
     parts = await fresh_keys(KEY, bits=1024, selector="next0526", signing_domain="acme.test", key_id="next")
     domain = await store.find(there.pool, "acme.test")

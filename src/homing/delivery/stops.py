@@ -49,9 +49,10 @@ class Stops:
         """
         if facts.transmission_id in self._canceled:
             return Stop(CANCELED)
+        listed = not facts.skip_suppression and self._fresh.may_stop(facts.account_id, entry.recipient)
         if not await self._domains.may_send(facts.account_id, facts.subaccount_id, facts.sending_domain):
             return _unconfigured(facts)
-        if facts.skip_suppression or not self._fresh.may_stop(facts.account_id, entry.recipient):
+        if not listed:
             return None
         found = await recipients.suppressed(
             self._pool, facts.account_id, facts.subaccount_id, [entry.recipient], facts.transactional, facts.list_id

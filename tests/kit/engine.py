@@ -65,6 +65,9 @@ class AnyDomain(DomainBook):
     async def may_send(self, account_id: int, subaccount_id: int, domain: str) -> bool:
         return True
 
+    async def may_return(self, account_id: int, subaccount_id: int, domain: str) -> bool:
+        return True
+
 
 class LocalPace:
     """The pace keeper's book without the channel to it; `other` is another worker of the node."""
@@ -252,11 +255,13 @@ async def post_office(
             timeout_s=2.0,
         )
         inliner = Inliner()
+        domains = (DomainBook if judged else AnyDomain)(pool, clock)
         letters = Letters(
             pool,
             clock,
             KeyRing(pool, KEY, clock),
             pools,
+            domains,
             SnippetBook(pool, clock),
             marking=Marking(seal=Seal(b"s" * 32), base=tracking_base) if tracking_base else NO_MARKING,
             tracking=TrackingBook(pool, clock, own_base=tracking_base, own_hosts=frozenset()),
@@ -265,7 +270,6 @@ async def post_office(
             inline=inliner,
             token=lambda message: KEY.token(message, purpose="verp"),
         )
-        domains = (DomainBook if judged else AnyDomain)(pool, clock)
         pace = LocalPace()
         engine = Engine(
             settings=made,

@@ -10,6 +10,7 @@ import pytest
 from homing.accounts import store as accounts
 from homing.delivery.letters import Chunk, Letter, Letters
 from homing.domains import registry
+from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
 from homing.domains.types import SendingDomain
 from homing.egress import store
@@ -165,6 +166,7 @@ async def signers(egress: Egress, pool_id: str, *, provider: str = "", dkim_key:
         clock,
         KeyRing(egress.pool, KEY, clock),
         egress.book,
+        DomainBook(egress.pool, clock),
         SnippetBook(egress.pool, clock),
         hostname="mta.test",
         bounce_domain="bounce.test",

@@ -138,6 +138,21 @@ async def test_mail_of_a_subaccount_is_rejected_where_the_domain_is_not_shared_w
     assert len(town.mx.messages) == 1
 
 
+async def test_a_bounce_domain_that_is_not_the_senders_any_more_gives_way_to_the_platforms(town):
+    status = """'{"cname_status": "valid"}'"""
+    await town.door.door.domain("back.test")
+    await town.pool.execute(f"UPDATE sending_domains SET status = status || {status} WHERE domain = 'back.test'")
+    await town.send(1, return_path="bounces@back.test")
+    await town.count(EventType.DELIVERY, 1)
+    await town.send(1, return_path="bounces@back.test", within=SOON)
+    other = (await get_or_create_account(town.pool, "other")).account_id
+    await town.pool.execute("UPDATE sending_domains SET account_id = $1 WHERE domain = 'back.test'", other)
+    town.post.domains.forget()
+    await town.count(EventType.DELIVERY, 2)
+    froms = [line.partition("@")[2].partition(">")[0] for line in town.mx.heard if line.upper().startswith("MAIL FROM")]
+    assert froms == ["back.test", "bounce.test"]
+
+
 async def test_what_was_not_made_before_its_domain_was_deleted_is_a_generation_rejection(town):
     kinds = town.post.owner._inbox._kinds
     kinds["generate"], kept = None, kinds["generate"]  # its expansion fails for now

@@ -165,6 +165,7 @@ class Worker:
                 clock,
                 self.keyring,
                 pools,
+                self.domains,
                 self.snippets,
                 marking=marking_of(settings, master_key),
                 inline=self.inliner,

@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from homing.delivery.settle import detail_of
+from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
 from homing.domains.tracking import TrackingBook
 from homing.domains.types import DEFAULT_KEY, SigningKey
@@ -26,7 +27,7 @@ from homing.spool import store as spool
 from homing.spool.css import InlineCss
 from homing.spool.marks import Marking, Marks
 from homing.spool.render import Prepared, prepare
-from homing.spool.types import NOTHING_DIFFERS, ChunkFacts, Content, InlineContent, RawContent
+from homing.spool.types import NOTHING_DIFFERS, ChunkFacts, Content, InlineContent, RawContent, RecipientDetail
 from homing.templates.book import SnippetBook
 from homing.templates.types import Snippet
 
@@ -94,10 +95,14 @@ class Letter(msgspec.Struct, frozen=True, gc=False):
 class Material(msgspec.Struct, frozen=True, gc=False):
     """What was looked up for one message.
 
-    base   what its tracked addresses begin with; '': as the installation's do
+    detail          what differs for its recipient
+    return_domain   of its envelope sender
+    base            what its tracked addresses begin with; '': as the installation's do
     """
 
+    detail: RecipientDetail
     keys: Sequence[SigningKey]
+    return_domain: str
     base: str = ""
     snippets: Mapping[str, Snippet] | None = None
 
@@ -117,6 +122,7 @@ class Letters:
         clock: Clock,
         keyring: KeyRing,
         pools: PoolBook,
+        domains: DomainBook,
         snippets: SnippetBook,
         *,
         marking: Marking = NO_MARKING,
@@ -131,6 +137,7 @@ class Letters:
         self._clock = clock
         self._keyring = keyring
         self._pools = pools
+        self._domains = domains
         self._snippets = snippets
         self._marking = marking
         self._inline = inline
@@ -201,7 +208,9 @@ class Letters:
         snippets = None
         if chunk.names_snippets:
             snippets = await self._snippets.of(facts.account_id, facts.subaccount_id)
-        material = Material(keys, await self._base(facts), snippets)
+        detail = detail_of(entry) or NOTHING_DIFFERS
+        returning = await self._return_domain(detail.return_path or facts.return_path, facts)
+        material = Material(detail, keys, returning, await self._base(facts), snippets)
         now = self._clock.now()
         if chunk.apart:
             loop = asyncio.get_running_loop()
@@ -214,6 +223,17 @@ class Letters:
             return ""
         choice = (facts.account_id, facts.subaccount_id, facts.sending_domain, facts.tracking_domain)
         return self._tracking.base_cached(*choice) or await self._tracking.base(*choice)
+
+    async def _return_domain(self, return_path: str | None, facts: ChunkFacts) -> str:
+        """Return the domain of the envelope sender: the one that was chosen, while its bounces come here, else ours.
+
+        It was judged when the mail was accepted; since then its owner may have removed it, and somebody else have it.
+        """
+        if not return_path:
+            return self._bounce_domain
+        domain = return_path.rpartition("@")[2]
+        usable = await self._domains.may_return(facts.account_id, facts.subaccount_id, domain.lower())
+        return domain if usable else self._bounce_domain
 
     async def _keys(self, facts: ChunkFacts, provider: str) -> Sequence[SigningKey]:
         """Return what signs: a key that the message names, else its pool's domain where that has keys, else its own.
@@ -249,10 +269,7 @@ class Letters:
 
     def _made(self, entry: Entry, chunk: Chunk, material: Material, now: datetime) -> Letter | Unmakeable:
         facts = chunk.facts
-        detail = detail_of(entry) or NOTHING_DIFFERS
-        return_path = detail.return_path or facts.return_path
-        domain = return_path.rpartition("@")[2] if return_path else self._bounce_domain
-        mail_from = verp.compose(entry.entry_id, self._token, domain)
+        mail_from = verp.compose(entry.entry_id, self._token, material.return_domain)
         try:
             seal = self._marking.seal if self._marking.tracks(facts) else None
             prepared = chunk.prepared(self._hostname, tracked=seal is not None, inline=self._inline)
@@ -261,7 +278,7 @@ class Letters:
                     facts, message_id=entry.entry_id, recipient=entry.recipient, brings=prepared.brings, base=material.base
                 ),
                 marks=None if seal is None else Marks(seal, material.base or self._marking.base, facts, entry.entry_id),
-                detail=detail,
+                detail=material.detail,
                 recipient=entry.recipient,
                 message_id=entry.entry_id,
                 mail_from=mail_from,

@@ -7,7 +7,7 @@ The From domain must be registered itself: a verified acme.test does not cover m
 from datetime import timedelta
 
 from homing.domains import store
-from homing.domains.rules.status import facts_of, may_send, may_use
+from homing.domains.rules.status import facts_of, may_return, may_send, may_use
 from homing.domains.types import DomainFacts
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
@@ -60,6 +60,11 @@ class DomainBook:
         self._domains.forget(domain)
         found = await self._domains.get(domain)
         return may_send(found, account_id=account_id, subaccount_id=subaccount_id)
+
+    async def may_return(self, account_id: int, subaccount_id: int, domain: str) -> bool:
+        """Return whether the bounces of this sender's mail may come back to this domain. Raises StoreUnavailable."""
+        found = self._domains.peek(domain) or await self._domains.get(domain)
+        return may_return(found, account_id=account_id, subaccount_id=subaccount_id)
 
     async def default_bounce(self, account_id: int, subaccount_id: int) -> str | None:
         """Return the domain of envelope senders that this sender has chosen, if it takes bounces; else None.

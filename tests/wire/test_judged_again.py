@@ -25,7 +25,7 @@ LATER = (Expect("MAIL FROM"), Say("250 2.1.0 ok"), Expect("RCPT TO"), Say("451 4
 SOON = timedelta(seconds=0.6)
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 REASON = "550 5.7.1 Unconfigured Sending Domain <acme.test>"
-SUSPENDED = "554 5.4.7 [internal] message timeout (last transfail: the account is suspended)"
+SUSPENDED = "554 5.4.7 [internal] message timeout (last transfail: 451 4.7.1 [internal] the account is suspended)"
 
 
 class Town:
@@ -221,7 +221,9 @@ async def test_what_expires_while_its_account_is_suspended_is_returned_with_that
     await town.post.owner.hand_over(new_chunk(place._replace(message_ids=[old]), ["x@there.test"], **made))
     await town.post.owner.sweep_once()
     await town.post.until_empty()
-    assert [one["raw_reason"] for one in await town.count(EventType.BOUNCE, 1)] == [SUSPENDED]
+    (bounce,) = await town.count(EventType.BOUNCE, 1)
+    assert (bounce["raw_reason"], bounce["bounce_class"]) == (SUSPENDED, "25")  # our policy, not a mailbox that is suspended
+    assert await town.pool.fetchval("SELECT count(*) FROM suppressions") == 0
 
 
 async def test_a_worker_that_starts_knows_who_is_suspended_before_it_sends_anything(database, pool):

@@ -182,7 +182,7 @@ def _summary(picture: dict[str, Any]) -> Text:
     return text
 
 
-_ENDS = {"suspended": "active again"}  # what ends a hold that no moment and no `homing queue resume` ends
+_ENDS = {holds.SUSPENDED: "active again"}  # what ends a hold that no moment and no `homing queue resume` ends
 
 # holds ------------------------------------------------------------------------------------------------------------------
 
@@ -215,7 +215,7 @@ def hold_facts(hold: Hold, names: dict[int, str]) -> dict[str, Any]:
 
 def _key(hold: Hold, names: dict[int, str]) -> str:
     name = names.get(hold.account_id or 0, hold.key)
-    if hold.scope == "suspended":
+    if hold.scope == holds.SUSPENDED:
         return name if hold.key == "0" else f"{name}, subaccount {hold.key}"
     return name if hold.scope == "customer" else hold.key
 

@@ -141,7 +141,7 @@ class HoldBook:
                 fresh.pop(name, None)
         self._holds = fresh
         self._by_person = any(hold.scope in ("campaign", "customer") for hold in fresh.values())
-        self._suspended = {(hold.account_id or 0, int(hold.key)): hold for hold in fresh.values() if hold.scope == "suspended"}
+        self._suspended = {(hold.account_id or 0, int(hold.key)): hold for hold in fresh.values() if hold.scope == rows.SUSPENDED}
         self._tell()
 
     def _tell(self) -> None:

@@ -23,6 +23,7 @@ from homing.delivery.ready import SiteQueue
 from homing.delivery.resolver import Resolver
 from homing.delivery.rules.addresses import AddressPolicy
 from homing.delivery.rules.site import Providers
+from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
 from homing.domains.tracking import TrackingBook
 from homing.egress import store as egress
@@ -53,6 +54,19 @@ KEY = MasterKey(b"k" * 32)
 
 class NoExpansion(AssertionError):
     """These tests hand nothing over that would have to be expanded."""
+
+
+class AnyDomain(DomainBook):
+    """Lets everybody send from everywhere: for tests of what comes after that question."""
+
+    def is_sender(self, account_id: int, subaccount_id: int, domain: str) -> bool:
+        return True
+
+    async def may_send(self, account_id: int, subaccount_id: int, domain: str) -> bool:
+        return True
+
+    async def may_return(self, account_id: int, subaccount_id: int, domain: str) -> bool:
+        return True
 
 
 class LocalPace:
@@ -88,7 +102,15 @@ class PostOffice:
     """What a test sees."""
 
     def __init__(
-        self, engine: Engine, owner: Owner, pool: db.Pool, pace: LocalPace, dns: DnsServer, pools: PoolBook, clock: Clock
+        self,
+        engine: Engine,
+        owner: Owner,
+        pool: db.Pool,
+        pace: LocalPace,
+        dns: DnsServer,
+        pools: PoolBook,
+        domains: DomainBook,
+        clock: Clock,
     ) -> None:
         self.engine = engine
         self.owner = owner
@@ -97,6 +119,7 @@ class PostOffice:
         self.dns = dns
         self.pools = pools
         self.clock = clock
+        self.domains = domains
         self.stop = asyncio.Event()
 
     async def hand_over(
@@ -185,12 +208,14 @@ async def post_office(
     owner_name: str = "one",
     tracking_base: str = "",
     clock: Clock | None = None,
+    judged: bool = False,
     **settings: Any,
 ) -> AsyncIterator[PostOffice]:
     """Run an engine.
 
     sites           domain -> address of its MX, or whole DNS records
     tracking_base   what the installation's tracked addresses begin with; '': nothing is tracked
+    judged          mail leaves only from domains that its senders may use, as it is in a house
     """
     records: Records = {}
     for name, value in sites.items():
@@ -230,11 +255,13 @@ async def post_office(
             timeout_s=2.0,
         )
         inliner = Inliner()
+        domains = (DomainBook if judged else AnyDomain)(pool, clock)
         letters = Letters(
             pool,
             clock,
             KeyRing(pool, KEY, clock),
             pools,
+            domains,
             SnippetBook(pool, clock),
             marking=Marking(seal=Seal(b"s" * 32), base=tracking_base) if tracking_base else NO_MARKING,
             tracking=TrackingBook(pool, clock, own_base=tracking_base, own_hosts=frozenset()),
@@ -251,6 +278,7 @@ async def post_office(
             clock=clock,
             letters=letters,
             pools=pools,
+            domains=domains,
             resolver=resolver,
             slots=pace,
             shaping=Shaping.from_package(),
@@ -262,13 +290,13 @@ async def post_office(
         async def expand(*_: object) -> NewChunk:
             raise NoExpansion
 
-        generate = Generator(pool, SuppressionDesk.over(pool), lifetime=timedelta(seconds=made.lifetime_s))
+        generate = Generator(pool, SuppressionDesk.over(pool), domains, lifetime=timedelta(seconds=made.lifetime_s))
 
         async def generated(wish: Wish, payload: bytes) -> NewChunk | None:
             return await generate(payload, lambda count: owner.place_in(wish.shard, count), clock.now())
 
         owner.attach(engine, expand, kinds={"generate": generated, "cancel": Canceller(engine, pool)})
-        post = PostOffice(engine, owner, pool, pace, dns, pools, clock)
+        post = PostOffice(engine, owner, pool, pace, dns, pools, domains, clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(engine.run(post.stop))
             tasks.create_task(owner.run(post.stop, may_read=engine.may_read))

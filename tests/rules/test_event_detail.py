@@ -96,6 +96,17 @@ def test_policy_rejections_name_the_injecting_host():
     assert json.loads(event.detail)["remote_addr"] == "192.0.2.9"
 
 
+def test_generation_rejections_show_the_substitution_data_and_the_subject_and_their_class():
+    to = Addressee(b"M" * 10, "Kim@there.test", "there.test", RecipientDetail(substitution_data={"first": "Kim"}))
+    event = EventBook(FACTS).generation_rejection(to, at=NOW, reason="550 5.7.1 no", error_code="550")
+    detail = json.loads(event.detail)
+    assert event.type is EventType.GENERATION_REJECTION
+    assert detail["rcpt_subs"] == {"shop": "Acme", "first": "Kim"}
+    assert (detail["bounce_class"], detail["error_code"], detail["raw_reason"]) == ("25", "550", "550 5.7.1 no")
+    assert (detail["subject"], detail["raw_rcpt_to"]) == (FACTS.subject, "Kim@there.test")
+    assert "open_tracking" not in detail
+
+
 def test_a_nul_in_metadata_never_reaches_the_log():
     to = Addressee(b"M" * 10, "kim@there.test", "there.test", RecipientDetail(metadata={"a\0": ["x\0y", {"z": "\0"}]}))
     assert json.loads(EventBook(FACTS).injection(to, at=NOW).detail)["rcpt_meta"]["a"] == ["xy", {"z": ""}]

@@ -33,7 +33,9 @@ def transmission(**changes: Any) -> Transmission:
     return Transmission(**members | changes)
 
 
-def expanded(suppressed: dict[str, str] | None = None, **changes: Any) -> NewChunk:
+def expanded(
+    suppressed: dict[str, str] | None = None, *, canceled: bool = False, rejection: str = "", **changes: Any
+) -> NewChunk:
     known = Known(domains={}, bounce_domain=changes.pop("bounce_domain", ""))
     wish = transmission(**changes)
     return expand(
@@ -46,6 +48,8 @@ def expanded(suppressed: dict[str, str] | None = None, **changes: Any) -> NewChu
         message_ids=[bytes([n]) * 10 for n in range(len(wish.recipients))],
         lifetime=LIFETIME,
         now=NOW,
+        canceled=canceled,
+        rejection=rejection,
     )
 
 
@@ -117,6 +121,19 @@ def test_an_archive_copy_has_the_links_of_the_first_recipient():
     entries = expanded(recipients=[*TWO, *copies]).entries
     linked = [None if entry.detail is None else decode_detail(entry.detail).links_of for entry in entries]
     assert linked == [None, None, None, None, entries[0].entry_id]
+
+
+def test_what_may_not_be_sent_any_more_is_a_generation_rejection_and_never_an_injection():
+    chunk = expanded({"kim@there.test": "Unsubscribe Link"}, rejection="550 5.7.1 Unconfigured Sending Domain <acme.test>")
+    assert chunk.entries == []
+    assert [(event.type, event.recipient) for event in chunk.events] == [
+        (EventType.GENERATION_REJECTION, "kim@there.test"),
+        (EventType.GENERATION_REJECTION, "lee@here.test"),
+    ]
+    detail = json.loads(chunk.events[0].detail)
+    assert (detail["bounce_class"], detail["error_code"]) == ("25", "550")
+    cancelled = expanded(canceled=True, rejection="550 5.7.1 no")
+    assert [event.type for event in cancelled.events] == [EventType.INJECTION, EventType.BOUNCE] * 2
 
 
 def test_mail_is_due_now_or_at_its_start_and_expires_a_lifetime_later():

@@ -10,7 +10,7 @@ from homing.domains import store
 from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
 from homing.domains.registry import register
-from homing.domains.types import Conflict, DomainStatus, SendingDomain
+from homing.domains.types import Conflict, DomainStatus, KeyStanding, SendingDomain
 from homing.ground import db
 from homing.ground.errors import StoreUnavailable
 from homing.ground.secrets import MasterKey
@@ -153,27 +153,74 @@ async def test_the_ring_hands_out_rsa_before_ed25519_and_answers_at_once_the_sec
     clock = MovedClock()
     ring = KeyRing(pool, KEY, clock)
     await add(pool, acme, "acme.test", trusted=True)
-    assert ring.get_cached("acme.test") is None
-    keys = await ring.signing_keys("acme.test")
+    assert ring.get_cached(acme, 0, "acme.test") is None
+    keys = await ring.signing_keys(acme, 0, "acme.test")
     assert [(key.algorithm, key.domain, key.selector) for key in keys] == [
         ("rsa", "acme.test", "scph0526"),
         ("ed25519", "acme.test", "scph0526e"),
     ]
-    assert ring.get_cached("acme.test") is keys
+    assert ring.get_cached(acme, 0, "acme.test") is keys
     clock.forward(seconds=30)
-    assert ring.get_cached("acme.test") is None
+    assert ring.get_cached(acme, 0, "acme.test") is None
 
 
 async def test_only_published_keys_sign(pool, acme):
     clock = MovedClock()
     ring = KeyRing(pool, KEY, clock)
     domain = await add(pool, acme, "acme.test")
-    assert await ring.signing_keys("acme.test") == ()
+    assert await ring.signing_keys(acme, 0, "acme.test") == ()
     keys = (await store.keys_of(pool, ["acme.test"]))["acme.test"]
     found = [msgspec.structs.replace(key, status="valid" if key.algorithm == "rsa" else "invalid") for key in keys]
     await store.set_status(pool, domain, DomainStatus(dkim_status="valid"), keys=found)
     clock.forward(seconds=30)
-    assert [key.algorithm for key in await ring.signing_keys("acme.test")] == ["rsa"]
+    assert [key.algorithm for key in await ring.signing_keys(acme, 0, "acme.test")] == ["rsa"]
+
+
+async def test_a_key_signs_for_its_own_account_and_for_the_subaccounts_that_may_use_its_domain(pool, acme, other):
+    ring = KeyRing(pool, KEY)
+    await add(pool, acme, "acme.test", trusted=True)
+    await add(pool, acme, "shared.test", trusted=True, shared=True)
+    await add(pool, acme, "seven.test", trusted=True, subaccount_id=7)
+
+    async def sign(account_id: int, domain: str) -> list[int]:
+        return [number for number in (0, 7, 8) if await ring.signing_keys(account_id, number, domain)]
+
+    assert [await sign(acme, name) for name in ("acme.test", "shared.test", "seven.test")] == [[0], [0, 7, 8], [7]]
+    assert [await sign(other, name) for name in ("acme.test", "shared.test", "seven.test")] == [[], [], []]
+    assert ring.get_cached(acme, 7, "acme.test") == ring.get_cached(acme, 8, "seven.test") == ()
+    assert await ring.standing(acme, "acme.test", "default") is KeyStanding.USABLE
+    assert await ring.standing(other, "acme.test", "default") is KeyStanding.ABSENT
+
+
+async def test_the_keys_of_who_has_a_domain_now_sign_nothing_of_who_had_it_before(pool, acme, other):
+    clock = MovedClock()
+    ring = KeyRing(pool, KEY, clock)
+    await add(pool, acme, "acme.test", trusted=True)
+    assert await ring.signing_keys(acme, 0, "acme.test")
+    await store.delete(pool, "acme.test", account_id=acme)
+    await add(pool, other, "acme.test", trusted=True)
+    assert await ring.signing_keys(other, 0, "acme.test")
+    clock.forward(seconds=30)
+    assert await ring.signing_keys(acme, 0, "acme.test") == ()
+
+
+async def test_a_no_that_ends_mail_is_asked_of_the_database_and_a_yes_is_believed_for_some_seconds(pool, acme):
+    clock = MovedClock()
+    book = DomainBook(pool, clock)
+    domain = await add(pool, acme, "acme.test")
+    assert await book.facts(acme, 0, "acme.test") is not None  # known from here on as one that is not verified
+    assert not book.is_sender(acme, 0, "acme.test")
+    assert not await book.may_send(acme, 0, "acme.test")
+    await store.trust(pool, domain)
+    assert await book.may_send(acme, 0, "acme.test")
+    assert book.is_sender(acme, 0, "acme.test")
+    assert not book.is_sender(acme, 7, "acme.test")
+    assert not await book.may_send(acme, 7, "acme.test")
+    assert not await book.may_send(acme + 1, 0, "acme.test")
+    await pool.execute("""UPDATE sending_domains SET status = status || '{"compliance_status": "blocked"}'""")
+    clock.forward(seconds=5)
+    assert not book.is_sender(acme, 0, "acme.test")
+    assert not await book.may_send(acme, 0, "acme.test")
 
 
 async def test_domains_from_before_the_two_weeks_stay_where_they_may_have_been_proved(pool, acme):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from homing.delivery.letters import PARTS_APART, RAW_APART, TEXT_APART, Chunk, Letter, Letters
+from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
 from homing.egress.pools import PoolBook
 from homing.ground import db
@@ -48,6 +49,7 @@ async def making(dsn: str) -> AsyncIterator[Callable[..., object]]:
             clock,
             KeyRing(pool, MasterKey(b"k" * 32), clock),
             PoolBook(pool, source_ips=(), hostname="mta.test"),
+            DomainBook(pool, clock),
             SnippetBook(pool, clock),
             hostname="mta.test",
             bounce_domain="bounce.test",

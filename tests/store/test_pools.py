@@ -10,6 +10,7 @@ import pytest
 from homing.accounts import store as accounts
 from homing.delivery.letters import Chunk, Letter, Letters
 from homing.domains import registry
+from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
 from homing.domains.types import SendingDomain
 from homing.egress import store
@@ -165,6 +166,7 @@ async def signers(egress: Egress, pool_id: str, *, provider: str = "", dkim_key:
         clock,
         KeyRing(egress.pool, KEY, clock),
         egress.book,
+        DomainBook(egress.pool, clock),
         SnippetBook(egress.pool, clock),
         hostname="mta.test",
         bounce_domain="bounce.test",
@@ -212,7 +214,7 @@ async def test_a_pools_domain_that_cannot_sign_any_more_leaves_it_to_the_from_do
     await egress.add("bulk", signing_domain="sign.test")
     await egress.pool.execute("UPDATE sending_domains SET trusted = false WHERE domain = 'sign.test'")
     assert await signers(egress, "bulk") == ["acme.test"]
-    await egress.pool.execute("UPDATE sending_domains SET trusted = true, account_id = account_id, subaccount_id = 4")
+    await egress.pool.execute("UPDATE sending_domains SET trusted = true, subaccount_id = 4 WHERE domain = 'sign.test'")
     egress.book = PoolBook(egress.pool, source_ips=CONFIGURED, hostname="host.test")
     assert await signers(egress, "bulk") == ["acme.test"]  # it is not the primary account's own any more
 

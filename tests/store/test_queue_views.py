@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from homing.accounts import store as accounts
+from homing.cli.queue import standing_holds
 from homing.ground import ids
 from homing.queue import holds, views
 from homing.queue.types import LaneKey
 from homing.spool.types import ChunkFacts, encode_facts
+from tests.kit.http import subaccount
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR = timedelta(hours=1)
@@ -121,6 +124,28 @@ async def test_a_hold_binds_what_it_names_and_nothing_else(pool, fill):
     standing = await holds.standing(pool)
     assert [hold.scope for hold in views.binding(standing, entry)] == ["customer", "domain"]
     assert [hold.scope for hold in views.binding(standing, entry, site="mx1.x.test,mx2.x.test")] == ["customer", "domain", "site"]
+
+
+async def test_whoever_is_suspended_is_held_with_his_subaccounts(pool, fill):
+    acme, beta = await fill.account("acme"), await fill.account("beta")
+    for number, status, compliance in ((1, "active", "active"), (2, "terminated", "active"), (3, "active", "suspended")):
+        await subaccount(pool, beta, number, status=status, compliance_status=compliance)
+
+    async def reasons(account: int, subaccount_id: int) -> list[str]:
+        entry = await views.entry(pool, await fill.entry(LaneKey(account, subaccount_id, "spring", "x.test")))
+        return [hold.reason for hold in views.binding(await holds.standing(pool), entry)]
+
+    assert await reasons(acme, 0) == await reasons(beta, 0) == await reasons(beta, 1) == []
+    assert await reasons(beta, 2) == ["the subaccount is terminated"]
+    assert await reasons(beta, 3) == ["the subaccount is suspended"]
+    await accounts.suspend(pool, beta, at=NOW)
+    assert await reasons(beta, 0) == await reasons(beta, 1) == ["the account is suspended"]
+    assert await reasons(acme, 0) == []
+    assert [(one["scope"], one["key"]) for one in await standing_holds(pool)] == [
+        ("suspended", "beta"),
+        ("suspended", "beta, subaccount 2"),
+        ("suspended", "beta, subaccount 3"),
+    ]
 
 
 async def test_what_waits_of_a_transmission_is_told_by_domain(pool, fill):

@@ -63,7 +63,7 @@ async def publish_default(door: ResourceDoor):
 
 async def selectors(door: ResourceDoor, dkim_key="default"):
     """Return the selectors that sign, as a worker that has just started sees it."""
-    return [key.selector for key in await KeyRing(door.pool, MASTER_KEY).signing_keys(DOMAIN, dkim_key)]
+    return [key.selector for key in await KeyRing(door.pool, MASTER_KEY).signing_keys(door.account_id, 0, DOMAIN, dkim_key)]
 
 
 def own_pair(selector="mine"):

@@ -101,7 +101,7 @@ async def test_a_domain_is_verified_by_real_dns_and_then_signs(door: ResourceDoo
     found = await verify(door, dkim_verify=True)
     assert (found["dkim_status"], found["ownership_verified"]) == ("valid", True)
     assert found["dns"]["dkim_record"] == f"v=DKIM1; k=rsa; h=sha256; p={made.json()['results']['dkim']['public']}"
-    keys = await KeyRing(pool, MasterKey(b"k" * 32)).signing_keys("mail.acme.test")
+    keys = await KeyRing(pool, MasterKey(b"k" * 32)).signing_keys(door.account_id, 0, "mail.acme.test")
     assert [key.algorithm for key in keys] == ["rsa", "ed25519"]
     pem = keys[0].private.private_bytes(s.Encoding.PEM, s.PrivateFormat.TraditionalOpenSSL, s.NoEncryption())
     mail = b"From: a@mail.acme.test\r\nSubject: x\r\n\r\nhello\r\n"

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+from homing.domains.facts import DomainBook
 from homing.events import store
 from homing.ground import db
 from homing.ground.clock import SystemClock
@@ -32,12 +33,13 @@ async def house(dsn: str, pool: db.Pool) -> AsyncIterator[HttpDoor]:
     lifetime = timedelta(hours=72)
     queue = Owner(dsn=dsn, pool=pool, worker_id="one", term_s=5.0, lifetime=lifetime, clock=SystemClock())
     desk = SuppressionDesk.over(pool)
-    generate = Generator(pool, desk, lifetime=lifetime)
+    domains = DomainBook(pool, SystemClock())
+    generate = Generator(pool, desk, domains, lifetime=lifetime)
 
     async def generated(wish: Wish, payload: bytes) -> NewChunk | None:
         return await generate(payload, lambda count: queue.place_in(wish.shard, count), datetime.now(UTC))
 
-    queue.attach(Recorder(), Expander(desk, lifetime=lifetime), kinds={"generate": generated})
+    queue.attach(Recorder(), Expander(desk, domains, lifetime=lifetime), kinds={"generate": generated})
     stop = asyncio.Event()
     running = asyncio.ensure_future(queue.run(stop, may_read=always))
     try:

@@ -177,11 +177,22 @@ async def test_a_message_is_signed_by_the_key_that_it_names(there):
     assert signed_by(message) == ["mkt0526", "mkt0526e"]
     records = {
         f"{key.selector}._domainkey.{key.domain}.": record(key)
-        for key in await KeyRing(there.pool, KEY).signing_keys("acme.test", "mkt")
+        for key in await KeyRing(there.pool, KEY).signing_keys(there.account_id, 0, "acme.test", "mkt")
     }
     assert verifies(message, records, 0)
     assert verifies(message, records, 1)
     assert signed_by(await there.send()) == ["scph0526", "scph0526e"]
+
+
+async def test_mail_of_who_had_a_domain_before_is_not_signed_by_who_has_it_now(there):
+    assert signed_by(await there.send()) == ["scph0526", "scph0526e"]
+    await store.delete(there.pool, "acme.test", account_id=there.account_id)
+    other = (await get_or_create_account(there.pool, "other")).account_id
+    await register(there.pool, KEY, domain="acme.test", account_id=other, now=NOW, trusted=True, dkim_bits=1024)
+    there.forget()
+    assert signed_by(await there.send()) == []
+    assert signed_by(await there.send(account_id=other)) == ["scph0526", "scph0526e"]
+    assert signed_by(await there.send(account_id=other, subaccount_id=7)) == []  # it is not shared
 
 
 async def test_a_key_that_becomes_the_default_signs_what_names_none_and_the_old_one_what_names_it(there):

@@ -38,6 +38,7 @@ class _Collector(Collector):
             ("bounced", done.bounced),
             ("generation_failure", done.failed_to_make),
             ("suppressed", done.suppressed_late),
+            ("rejected", done.rejected_late),
         ):
             attempts.add_metric([outcome], count)
         yield attempts

@@ -150,6 +150,7 @@ class Worker:
         self.snippets = SnippetBook(pool, clock)
         self.inliner, self.preview_inliner = Inliner(), Inliner()  # a preview that takes long holds up no delivery
         self.ab_tests = AbTestBook(pool, clock)
+        self.domains = DomainBook(pool, clock)
         self.keyring = KeyRing(pool, master_key, clock)
         self.tracking = TrackingBook(pool, clock, own_base=tracking_base(settings), own_hosts=tracking_hosts(settings))
         self.classifier = Classifier.from_package()
@@ -164,6 +165,7 @@ class Worker:
                 clock,
                 self.keyring,
                 pools,
+                self.domains,
                 self.snippets,
                 marking=marking_of(settings, master_key),
                 inline=self.inliner,
@@ -173,6 +175,7 @@ class Worker:
                 token=partial(master_key.token, purpose="verp"),
             ),
             pools=pools,
+            domains=self.domains,
             resolver=self.resolver,
             slots=self.pace,
             shaping=Shaping.from_package(),
@@ -180,7 +183,7 @@ class Worker:
             peers=Peers(settings),
         )
         desk = SuppressionDesk.over(pool)
-        generate = Generator(pool, desk, lifetime=lifetime)
+        generate = Generator(pool, desk, self.domains, lifetime=lifetime)
 
         async def generated(wish: Wish, payload: bytes) -> NewChunk | None:
             return await generate(payload, lambda count: self.owner.place_in(wish.shard, count), clock.now())
@@ -191,9 +194,8 @@ class Worker:
             batches.KIND: Digester(pool, clock),
             tell.KIND: tell.told,
         }
-        self.owner.attach(self.engine, Expander(desk, lifetime=lifetime), kinds=kinds)
+        self.owner.attach(self.engine, Expander(desk, self.domains, lifetime=lifetime), kinds=kinds)
         self.authenticator = Authenticator(pool, clock)
-        self.domains = DomainBook(pool, clock)
         self.accept = Accept(
             accounts=self.authenticator.book,
             allowance=Allowance(pool, clock),

@@ -77,7 +77,7 @@ def create(
 def suspend(name: NameArgument) -> None:
     """Let a customer read, but not send or change anything. What waits in the queue is still delivered."""
     _suspend(name, datetime.now(UTC))
-    output.console().print(f"{name} is suspended; every door refuses it within five seconds")
+    output.console().print(f"{name} is suspended; every door refuses it within five seconds, and its mail waits")
 
 
 @app.command("resume")
@@ -171,7 +171,7 @@ def create_subaccount(
 def suspend_subaccount(number: NumberArgument, account: AccountOption = None) -> None:
     """Let a subaccount read, but not send or change anything; its customer cannot undo that."""
     _comply(number, account, SubaccountStatus.SUSPENDED)
-    output.console().print(f"subaccount {number} is suspended; every door refuses it within five seconds")
+    output.console().print(f"subaccount {number} is suspended; every door refuses it within five seconds, and its mail waits")
 
 
 @subaccount_app.command("resume")

@@ -182,6 +182,8 @@ def _summary(picture: dict[str, Any]) -> Text:
     return text
 
 
+_ENDS = {holds.SUSPENDED: "active again"}  # what ends a hold that no moment and no `homing queue resume` ends
+
 # holds ------------------------------------------------------------------------------------------------------------------
 
 
@@ -200,7 +202,7 @@ def hold_facts(hold: Hold, names: dict[int, str]) -> dict[str, Any]:
     """Return a hold for a table or for JSON."""
     return {
         "scope": hold.scope,
-        "key": names.get(hold.account_id or 0, hold.key) if hold.scope == "customer" else hold.key,
+        "key": _key(hold, names),
         "customer": names.get(hold.account_id or 0, ""),
         "source_ip": hold.source_ip,
         "until": hold.until,
@@ -209,6 +211,13 @@ def hold_facts(hold: Hold, names: dict[int, str]) -> dict[str, Any]:
         "placed_by": hold.placed_by,
         "placed_at": hold.placed_at,
     }
+
+
+def _key(hold: Hold, names: dict[int, str]) -> str:
+    name = names.get(hold.account_id or 0, hold.key)
+    if hold.scope == holds.SUSPENDED:
+        return name if hold.key == "0" else f"{name}, subaccount {hold.key}"
+    return name if hold.scope == "customer" else hold.key
 
 
 def hold_table(standing: list[dict[str, Any]], now: datetime) -> Table:
@@ -220,7 +229,7 @@ def hold_table(standing: list[dict[str, Any]], now: datetime) -> Table:
             f"{hold['scope']} {output.shortened(hold['key'], 60)}{whose}"
             + (f" from {hold['source_ip']}" if hold["source_ip"] else ""),
             output.relative(hold["placed_at"], now),
-            output.relative(hold["until"], now) if hold["until"] else "somebody resumes it",
+            output.relative(hold["until"], now) if hold["until"] else _ENDS.get(hold["scope"], "somebody resumes it"),
             Text(output.shortened(hold["last_reply"] or hold["reason"], 100), style="yellow"),
         )
     if len(standing) > 30:

@@ -166,9 +166,9 @@ class Dispatcher:
         assert connection is not None
         entry = ready.entry
         if engine.stops.may_stop(entry, chunk.facts):
-            reason = await engine.stops.reason(entry, chunk.facts)
-            if reason is not None:
-                engine.outcomes.stopped(ready, chunk.facts, reason)
+            stop = await engine.stops.reason(entry, chunk.facts)
+            if stop is not None:
+                engine.outcomes.stopped(ready, chunk.facts, stop)
                 return True
         address, provider = queue.source.address, queue.site.provider
         if isinstance(connection, Sink) or engine.warmup.standing(address) is Standing.FREE:

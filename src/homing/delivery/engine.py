@@ -15,7 +15,7 @@ from homing.delivery import settle
 from homing.delivery.connections import Connections, Slots
 from homing.delivery.dispatcher import Dispatcher
 from homing.delivery.flight import InFlight
-from homing.delivery.holds import HoldBook
+from homing.delivery.holds import UNKNOWN, HoldBook
 from homing.delivery.letters import Letters
 from homing.delivery.memory import CUSTOMER_ENTRIES, Memory
 from homing.delivery.outcomes import Outcomes
@@ -28,8 +28,9 @@ from homing.delivery.rules.retry import RetryPlan
 from homing.delivery.sink import SINK
 from homing.delivery.sites import Sites
 from homing.delivery.stops import Stops
-from homing.delivery.types import Route, Site
+from homing.delivery.types import Route, Site, Stop
 from homing.delivery.unroutable import Unroutable
+from homing.domains.facts import DomainBook
 from homing.egress.levels import Levels
 from homing.egress.pools import PoolBook
 from homing.egress.rules.choice import is_full
@@ -68,6 +69,7 @@ class Engine:
         clock: Clock,
         letters: Letters,
         pools: PoolBook,
+        domains: DomainBook,
         resolver: Resolver,
         slots: Slots,
         shaping: Shaping,
@@ -88,7 +90,7 @@ class Engine:
         self._pools = pools
         self._classifier = classifier
         self.fresh = Fresh(pool, give_back=self.give_back_of)
-        self.stops = Stops(pool, self.fresh)
+        self.stops = Stops(pool, self.fresh, domains)
         self._plan = RetryPlan(
             first=timedelta(seconds=settings.retry_first_s),
             ceiling=timedelta(seconds=settings.retry_ceiling_s),
@@ -106,7 +108,7 @@ class Engine:
         )
         self.room = Room(clock, patience=self._patience, unpark=owner.unpark)
         pools.changed = self.warmup.changed
-        self.holds = HoldBook(pool, clock, began=self._hold_began, ended=self._hold_ended)
+        self.holds = HoldBook(pool, clock, began=self._hold_began, ended=self._hold_ended, looked=lambda: owner.unpark(UNKNOWN))
         self.sites = Sites(
             clock=clock,
             holds=self.holds,
@@ -140,7 +142,7 @@ class Engine:
 
     def wants(self, lane: LaneKey, count: int) -> bool:
         """Return whether `count` further entries of this lane may be kept in memory."""
-        if self.stopping or self.memory.full(count) or self.holds.blocks(lane):
+        if self.stopping or not self.holds.known or self.memory.full(count) or self.holds.blocks(lane):
             return False
         line = self._pools.line(lane.account_id, lane.ip_pool)
         if self.room.waits(lane.account_id, lane.ip_pool) and is_full(line, self.warmup.standing):
@@ -177,18 +179,18 @@ class Engine:
             if not self.memory.remember(entry):
                 continue
             its = facts.get(entry.chunk_id)
-            reason = stopped.get(entry.entry_id)
+            stop = stopped.get(entry.entry_id)
             ready = Ready(entry, lane, its.ip_pool if its else "default")
-            if reason is None or its is None:
+            if stop is None or its is None:
                 self._routing.send(ready)
             else:
-                self.outcomes.stopped(ready, its, reason)
+                self.outcomes.stopped(ready, its, stop)
 
     def cancel_entry(self, entry: Entry, lane: Lane, facts: ChunkFacts) -> bool:
         """End an entry that was claimed for us, as cancelled; False: an attempt of before still runs."""
         if not self.memory.remember(entry):
             return False
-        self.outcomes.stopped(Ready(entry, lane), facts, CANCELED)
+        self.outcomes.stopped(Ready(entry, lane), facts, Stop(CANCELED))
         return True
 
     def give_back_of(self, accounts: set[int]) -> None:
@@ -224,6 +226,8 @@ class Engine:
         """Return why a lane must not be read now; None: it may."""
         if self.stopping:
             return "stopping"
+        if not self.holds.known:
+            return UNKNOWN
         blocked = self.holds.blocks(lane.key)
         if blocked is not None:
             return blocked.name

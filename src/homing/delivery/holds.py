@@ -1,7 +1,7 @@
 """Holds: one row stops a site, a domain, a campaign or a customer, whatever waits behind it.
 
-Every worker reads the few rows each second. Our own (a site that refuses everything) end by themselves; an operator's
-stand until lifted. `blocks` answers for a lane why it must not be tried now.
+Every worker reads the few rows each second, and who is suspended with them. Our own (a site that refuses everything) end by
+themselves; an operator's stand until lifted. `blocks` answers for a lane why it must not be tried now.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from homing.queue.types import LaneKey
 
 log = get("delivery")
 EVERY_S = 1.0
+UNKNOWN = "holds not read"  # lanes are set aside under it until the first look: who is held then is not known
 
 
 class HoldBook:
@@ -24,19 +25,30 @@ class HoldBook:
     began   called once with each hold that stands, so that what it stops leaves memory
     ended   called once with each hold that began and is over, however long nobody could look, so that what was set
             aside for it can go on
+    looked  called once, after the first look
+    known   whether there was one
     """
 
     def __init__(
-        self, pool: db.Pool, clock: Clock, *, began: Callable[[rows.Hold], None], ended: Callable[[rows.Hold], None]
+        self,
+        pool: db.Pool,
+        clock: Clock,
+        *,
+        began: Callable[[rows.Hold], None],
+        ended: Callable[[rows.Hold], None],
+        looked: Callable[[], None],
     ) -> None:
+        self.known = False
         self._pool = pool
         self._clock = clock
         self._began = began
         self._ended = ended
+        self._looked = looked
         self._holds: dict[str, rows.Hold] = {}
         self._told: dict[str, rows.Hold] = {}  # the ones that began and have not ended
         self._ours: set[str] = set()  # names that we changed while the rows were read
         self._by_person = False
+        self._suspended: dict[tuple[int, int], rows.Hold] = {}  # account and subaccount; 0: the whole account
 
     def get(self, name: str) -> rows.Hold | None:
         """Return a hold that stands now, by its name."""
@@ -52,9 +64,14 @@ class HoldBook:
         return self.get(rows.name_of("site", site_key, None, source_ip)) or self.get(rows.name_of("site", site_key, None, ""))
 
     def blocks(self, lane: LaneKey) -> rows.Hold | None:
-        """Return what stops a lane, apart from its site: its domain, campaign or customer."""
+        """Return what stops a lane, apart from its site: its domain, campaign or customer, or that he is suspended."""
         if not self._holds:
             return None
+        if self._suspended:
+            account_id, subaccount_id = lane.account_id, lane.subaccount_id
+            suspended = self._suspended.get((account_id, 0)) or self._suspended.get((account_id, subaccount_id))
+            if suspended is not None:
+                return suspended
         found = self.get(rows.name_of("domain", lane.domain, None, ""))
         if found is None and self._by_person:
             found = self.get(rows.name_of("campaign", lane.campaign_id, lane.account_id, "")) or self.get(
@@ -94,19 +111,26 @@ class HoldBook:
             self._tell()
 
     async def run(self) -> None:
-        """Read the rows every second; end what is over. Runs until cancelled."""
+        """Read the rows now and every second; end what is over. Runs until cancelled."""
         while True:
+            await self._look()
             await asyncio.sleep(EVERY_S)
-            self._ours.clear()
-            try:
-                fresh = {hold.name: hold for hold in await rows.standing(self._pool)}
-                await rows.drop_ended(self._pool, before=self._clock.now() - timedelta(minutes=1))
-            except db.TEMPORARY:
-                fresh = self._holds  # what runs out ends even while nobody can read
-            try:
-                self.replace(fresh)
-            except Exception:  # the edge of one look
-                log.exception("holds_not_taken")
+
+    async def _look(self) -> None:
+        self._ours.clear()
+        known = True
+        try:
+            fresh = {hold.name: hold for hold in await rows.standing(self._pool)}
+            await rows.drop_ended(self._pool, before=self._clock.now() - timedelta(minutes=1))
+        except db.TEMPORARY:
+            fresh, known = self._holds, self.known  # what runs out ends even while nobody can read
+        try:
+            self.replace(fresh)
+        except Exception:  # the edge of one look
+            log.exception("holds_not_taken")
+        if known and not self.known:
+            self.known = True
+            self._looked()
 
     def replace(self, fresh: dict[str, rows.Hold]) -> None:
         """Take the rows as they are now; tell of each hold that began or ended."""
@@ -117,6 +141,7 @@ class HoldBook:
                 fresh.pop(name, None)
         self._holds = fresh
         self._by_person = any(hold.scope in ("campaign", "customer") for hold in fresh.values())
+        self._suspended = {(hold.account_id or 0, int(hold.key)): hold for hold in fresh.values() if hold.scope == rows.SUSPENDED}
         self._tell()
 
     def _tell(self) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from homing.delivery.settle import detail_of
+from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
 from homing.domains.tracking import TrackingBook
 from homing.domains.types import DEFAULT_KEY, SigningKey
@@ -27,7 +28,7 @@ from homing.spool.css import InlineCss
 from homing.spool.marks import Marking, Marks, packed_of
 from homing.spool.reencode import has_amp
 from homing.spool.render import Prepared, prepare
-from homing.spool.types import NOTHING_DIFFERS, ChunkFacts, Content, InlineContent, RawContent
+from homing.spool.types import NOTHING_DIFFERS, ChunkFacts, Content, InlineContent, RawContent, RecipientDetail
 from homing.templates.book import SnippetBook
 from homing.templates.types import Snippet
 
@@ -95,10 +96,14 @@ class Letter(msgspec.Struct, frozen=True, gc=False):
 class Material(msgspec.Struct, frozen=True, gc=False):
     """What was looked up for one message.
 
-    base   what its tracked addresses begin with; '': as the installation's do
+    detail          what differs for its recipient
+    return_domain   of its envelope sender
+    base            what its tracked addresses begin with; '': as the installation's do
     """
 
+    detail: RecipientDetail
     keys: Sequence[SigningKey]
+    return_domain: str
     base: str = ""
     snippets: Mapping[str, Snippet] | None = None
 
@@ -118,6 +123,7 @@ class Letters:
         clock: Clock,
         keyring: KeyRing,
         pools: PoolBook,
+        domains: DomainBook,
         snippets: SnippetBook,
         *,
         marking: Marking = NO_MARKING,
@@ -132,6 +138,7 @@ class Letters:
         self._clock = clock
         self._keyring = keyring
         self._pools = pools
+        self._domains = domains
         self._snippets = snippets
         self._marking = marking
         self._inline = inline
@@ -202,7 +209,9 @@ class Letters:
         snippets = None
         if chunk.names_snippets:
             snippets = await self._snippets.of(facts.account_id, facts.subaccount_id)
-        material = Material(keys, await self._base(facts), snippets)
+        detail = detail_of(entry) or NOTHING_DIFFERS
+        returning = await self._return_domain(detail.return_path or facts.return_path, facts)
+        material = Material(detail, keys, returning, await self._base(facts), snippets)
         now = self._clock.now()
         if chunk.apart:
             loop = asyncio.get_running_loop()
@@ -216,24 +225,41 @@ class Letters:
         choice = (facts.account_id, facts.subaccount_id, facts.sending_domain, facts.tracking_domain)
         return self._tracking.base_cached(*choice) or await self._tracking.base(*choice)
 
+    async def _return_domain(self, return_path: str | None, facts: ChunkFacts) -> str:
+        """Return the domain of the envelope sender: the one that was chosen, while its bounces come here, else ours.
+
+        It was judged when the mail was accepted; since then its owner may have removed it, and somebody else have it.
+        """
+        if not return_path:
+            return self._bounce_domain
+        domain = return_path.rpartition("@")[2]
+        usable = await self._domains.may_return(facts.account_id, facts.subaccount_id, domain.lower())
+        return domain if usable else self._bounce_domain
+
     async def _keys(self, facts: ChunkFacts, provider: str) -> Sequence[SigningKey]:
-        """Return what signs: a key that the message names, else its pool's domain where that has keys, else its own."""
+        """Return what signs: a key that the message names, else its pool's domain where that has keys, else its own.
+
+        Pools and the domains that sign for them are the primary account's.
+        """
+        account_id, subaccount_id, own = facts.account_id, facts.subaccount_id, facts.sending_domain
         keys: Sequence[SigningKey] = ()
         if facts.ip_pool != DEFAULT_POOL:  # the default pool has no signing domains
             await self._pools.ready(facts.account_id, facts.ip_pool)
             line = self._pools.line(facts.account_id, facts.ip_pool)
             if line.signing_domain and facts.dkim_key == DEFAULT_KEY:
-                keys = await self._keys_of(line.signing_domain)
+                keys = await self._keys_of(account_id, 0, line.signing_domain)
             if line.fbl_signing_domain and provider in DKIM_LOOPS:
-                keys = keys or await self._keys_of(facts.sending_domain, facts.dkim_key)
+                keys = keys or await self._keys_of(account_id, subaccount_id, own, facts.dkim_key)
                 known = {(key.domain, key.selector) for key in keys}
-                further = await self._keys_of(line.fbl_signing_domain)
+                further = await self._keys_of(account_id, 0, line.fbl_signing_domain)
                 return [*keys, *(key for key in further if (key.domain, key.selector) not in known)]
-        return keys or await self._keys_of(facts.sending_domain, facts.dkim_key)
+        return keys or await self._keys_of(account_id, subaccount_id, own, facts.dkim_key)
 
-    async def _keys_of(self, domain: str, dkim_key: str = DEFAULT_KEY) -> Sequence[SigningKey]:
-        cached = self._keyring.get_cached(domain, dkim_key)
-        return await self._keyring.signing_keys(domain, dkim_key) if cached is None else cached
+    async def _keys_of(
+        self, account_id: int, subaccount_id: int, domain: str, dkim_key: str = DEFAULT_KEY
+    ) -> Sequence[SigningKey]:
+        cached = self._keyring.get_cached(account_id, subaccount_id, domain, dkim_key)
+        return cached if cached is not None else await self._keyring.signing_keys(account_id, subaccount_id, domain, dkim_key)
 
     def _timed(self, entry: Entry, chunk: Chunk, material: Material, now: datetime) -> Letter | Unmakeable:
         """Make a message and note whether the next one of its chunk should be made apart."""
@@ -244,13 +270,11 @@ class Letters:
 
     def _made(self, entry: Entry, chunk: Chunk, material: Material, now: datetime) -> Letter | Unmakeable:
         facts = chunk.facts
-        detail = detail_of(entry) or NOTHING_DIFFERS
-        return_path = detail.return_path or facts.return_path
-        domain = return_path.rpartition("@")[2] if return_path else self._bounce_domain
-        mail_from = verp.compose(entry.entry_id, self._token, domain)
+        mail_from = verp.compose(entry.entry_id, self._token, material.return_domain)
         packed = packed_of(facts, entry.recipient)
         # Links of an archive copy are those of another's message, whose keepsake this one is not.
-        linked, kept = (detail.links_of, b"") if detail.links_of else (entry.entry_id, packed)
+        links_of = material.detail.links_of
+        linked, kept = (links_of, b"") if links_of else (entry.entry_id, packed)
         try:
             seal = self._marking.seal if self._marking.tracks(facts) else None
             prepared = chunk.prepared(self._hostname, tracked=seal is not None, inline=self._inline)
@@ -264,7 +288,7 @@ class Letters:
                     base=material.base,
                 ),
                 marks=None if seal is None else Marks(seal, material.base or self._marking.base, facts, linked, kept),
-                detail=detail,
+                detail=material.detail,
                 recipient=entry.recipient,
                 message_id=entry.entry_id,
                 mail_from=mail_from,

@@ -8,7 +8,7 @@ from homing.delivery.ready import Ready, SiteQueue
 from homing.delivery.rules.outcome import judge
 from homing.delivery.rules.retry import RetryPlan
 from homing.delivery.sites import Sites
-from homing.delivery.types import Attempt, Bounced, Deferred, Delivered, Outcome, Scope, Stage
+from homing.delivery.types import Attempt, Bounced, Deferred, Delivered, Outcome, Scope, Stage, Stop
 from homing.events.detail import Addressee, EventBook
 from homing.events.rules.classify import Classifier
 from homing.ground.clock import Clock
@@ -27,6 +27,7 @@ class Counters:
     bounced: int = 0
     failed_to_make: int = 0
     suppressed_late: int = 0
+    rejected_late: int = 0
     connections_opened: int = 0
     connections_failed: int = 0
     by_trouble: dict[str, int] = field(default_factory=dict)
@@ -105,16 +106,17 @@ class Outcomes:
         self._owner.settle(Settlement(entry=ready.entry, finish=True, events=(event,)))
         ready.settled = True
 
-    def stopped(self, ready: Ready, facts: ChunkFacts, reason: str) -> None:
-        """The recipient came onto the suppression list, or the transmission was cancelled, while the message waited."""
-        self.counters.suppressed_late += 1
+    def stopped(self, ready: Ready, facts: ChunkFacts, stop: Stop) -> None:
+        """The recipient was suppressed, the transmission cancelled or the sending domain lost while the message waited."""
+        if stop.rejected:
+            self.counters.rejected_late += 1
+        else:
+            self.counters.suppressed_late += 1
         entry, lane = ready.entry, ready.lane
         ready.settled = True
         chunk = self._letters.at_hand(entry)
         events = chunk.events if chunk is not None else EventBook(facts)
-        self._owner.settle(
-            settle.stopped(entry, reason, domain=lane.key.domain, facts=facts, events=events, now=self._clock.now())
-        )
+        self._owner.settle(settle.stopped(entry, stop, domain=lane.key.domain, facts=facts, events=events, now=self._clock.now()))
 
     def expired(self, ready: Ready, chunk: Chunk, why: str) -> None:
         """The message outlived its time while it waited; why: the last reply, or what held it."""

@@ -7,7 +7,7 @@ import msgspec
 
 from homing.delivery.rules.outcome import expired
 from homing.delivery.rules.retry import RetryPlan, next_attempt
-from homing.delivery.types import Attempt, Bounced, Deferred, Delivered, Outcome, Scope, Stage
+from homing.delivery.types import Attempt, Bounced, Deferred, Delivered, Outcome, Scope, Stage, Stop
 from homing.events.detail import Addressee, EventBook
 from homing.events.rules.classify import Classifier
 from homing.events.types import Event, EventType
@@ -115,10 +115,15 @@ def expiry(
     return _bounced(entry, expired(last_reply, rules=classifier), to, events, facts, Told(), nothing, tries=entry.tries, now=now)
 
 
-def stopped(entry: Entry, reason: str, *, domain: str, facts: ChunkFacts, events: EventBook, now: datetime) -> Settlement:
-    """Return what to write of a message that was stopped while it waited: suppressed lately, or cancelled."""
-    to = Addressee(entry.entry_id, entry.recipient, domain, detail_of(entry))
-    event = events.bounce(to, at=now, reason=reason, error_code="554", bounce_class=25, num_retries=entry.tries)
+def stopped(entry: Entry, stop: Stop, *, domain: str, facts: ChunkFacts, events: EventBook, now: datetime) -> Settlement:
+    """Return what to write of a message that was stopped while it waited: suppressed lately, cancelled, or rejected."""
+    detail, code = detail_of(entry), stop.reason[:3]
+    to = Addressee(entry.entry_id, entry.recipient, domain, detail)
+    if stop.rejected:
+        msg_from = (detail.return_path if detail is not None else None) or facts.return_path or ""
+        event = events.policy_rejection(to, at=now, reason=stop.reason, error_code=code, msg_from=msg_from)
+    else:
+        event = events.bounce(to, at=now, reason=stop.reason, error_code=code, bounce_class=25, num_retries=entry.tries)
     return Settlement(entry=entry, finish=True, events=(event,))
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -28,6 +29,16 @@ class Stage(StrEnum):
     DATA = "data"
     END_OF_DATA = "end_of_data"
     RENDER = "render"  # ours: the message could not be made
+
+
+class Stop(NamedTuple):
+    """Why a message that waits is not tried any more.
+
+    rejected   by policy, so its event is a `policy_rejection`; otherwise a `bounce` of class 25
+    """
+
+    reason: str
+    rejected: bool = False
 
 
 class Trouble(StrEnum):

@@ -7,7 +7,7 @@ The From domain must be registered itself: a verified acme.test does not cover m
 from datetime import timedelta
 
 from homing.domains import store
-from homing.domains.rules.status import facts_of, may_use
+from homing.domains.rules.status import facts_of, may_return, may_send, may_use
 from homing.domains.types import DomainFacts
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
@@ -38,6 +38,33 @@ class DomainBook:
         if found is None or not may_use(found, account_id=account_id, subaccount_id=subaccount_id):
             return None
         return found
+
+    def is_sender(self, account_id: int, subaccount_id: int, domain: str) -> bool:
+        """Return whether memory knows that this sender's mail may leave with this domain in From; never waits.
+
+        False: ask `may_send`.
+        """
+        return may_send(self._domains.peek(domain), account_id=account_id, subaccount_id=subaccount_id)
+
+    async def may_send(self, account_id: int, subaccount_id: int, domain: str) -> bool:
+        """Return whether mail that this sender handed in may still leave with this domain in From.
+
+        A no ends mail that was accepted, so it is never a memory's: the domain may have been verified since, and the mail
+        accepted by another worker, who knew.
+
+        raises   StoreUnavailable
+        """
+        found = await self._domains.get(domain)
+        if may_send(found, account_id=account_id, subaccount_id=subaccount_id):
+            return True
+        self._domains.forget(domain)
+        found = await self._domains.get(domain)
+        return may_send(found, account_id=account_id, subaccount_id=subaccount_id)
+
+    async def may_return(self, account_id: int, subaccount_id: int, domain: str) -> bool:
+        """Return whether the bounces of this sender's mail may come back to this domain. Raises StoreUnavailable."""
+        found = self._domains.peek(domain) or await self._domains.get(domain)
+        return may_return(found, account_id=account_id, subaccount_id=subaccount_id)
 
     async def default_bounce(self, account_id: int, subaccount_id: int) -> str | None:
         """Return the domain of envelope senders that this sender has chosen, if it takes bounces; else None.

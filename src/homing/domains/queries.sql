@@ -120,19 +120,20 @@ WHERE domain = :domain AND key_id = :key_id AND algorithm = :algorithm
   AND public_key = :public_key AND selector = :selector AND signing_domain = :signing_domain;
 
 -- name: signing_keys
--- The keys that sign: published as DNS was seen, or of a domain that an operator vouched for. RSA comes first.
+-- The keys of an account that sign: published as DNS was seen, or of a domain that an operator vouched for. RSA comes first.
 -- reads: dkim_keys, sending_domains
-SELECT k.selector, k.signing_domain, k.private_sealed
+SELECT k.selector, k.signing_domain, k.private_sealed, d.subaccount_id, d.shared
 FROM dkim_keys k JOIN sending_domains d USING (domain)
-WHERE k.domain = :domain AND k.key_id = coalesce(nullif(:key_id, 'default'), d.default_key) AND (k.status = 'valid' OR d.trusted)
+WHERE k.domain = :domain AND d.account_id = :account_id
+  AND k.key_id = coalesce(nullif(:key_id, 'default'), d.default_key) AND (k.status = 'valid' OR d.trusted)
 ORDER BY k.algorithm DESC;
 
 -- name: key_standing^
--- The status of a domain's key, and whether an operator vouched for the domain.
+-- The status of an account's key, and whether an operator vouched for its domain.
 -- reads: dkim_keys, sending_domains
 SELECT k.status, d.trusted
 FROM dkim_keys k JOIN sending_domains d USING (domain)
-WHERE k.domain = :domain AND k.key_id = coalesce(nullif(:key_id, 'default'), d.default_key)
+WHERE k.domain = :domain AND d.account_id = :account_id AND k.key_id = coalesce(nullif(:key_id, 'default'), d.default_key)
 ORDER BY k.algorithm DESC
 LIMIT 1;
 

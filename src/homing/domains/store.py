@@ -6,7 +6,7 @@ import msgspec
 
 from homing.domains.rules.names import parents
 from homing.domains.rules.status import UNPROVED_FOR, is_owned, merged
-from homing.domains.types import Conflict, DkimKey, DomainStatus, KeyStanding, NewDkimKey, SendingDomain, Verdict
+from homing.domains.types import Conflict, DkimKey, DomainStatus, KeyStanding, NewDkimKey, SealedKey, SendingDomain, Verdict
 from homing.ground.db import Executor, Pool, Record, queries, trouble_is_temporary
 
 _sql = queries("homing.domains")
@@ -182,20 +182,20 @@ async def any_sealed_key(executor: Executor) -> bytes | None:
     return sealed
 
 
-async def key_standing(executor: Executor, domain: str, key_id: str) -> KeyStanding:
-    """Return whether a key of a domain can be chosen to sign."""
+async def key_standing(executor: Executor, account_id: int, domain: str, key_id: str) -> KeyStanding:
+    """Return whether a key of an account's domain can be chosen to sign."""
     with trouble_is_temporary():
-        row = await _sql.key_standing(executor, domain=domain, key_id=key_id)
+        row = await _sql.key_standing(executor, account_id=account_id, domain=domain, key_id=key_id)
     if row is None:
         return KeyStanding.ABSENT
     return KeyStanding.USABLE if row["trusted"] or row["status"] == Verdict.VALID else KeyStanding.UNVERIFIED
 
 
-async def sealed_keys(executor: Executor, domain: str, key_id: str) -> list[tuple[str, str, bytes]]:
-    """Return (selector, signing domain, sealed private key) of the keys that sign, RSA first."""
+async def sealed_keys(executor: Executor, account_id: int, domain: str, key_id: str) -> list[SealedKey]:
+    """Return the keys of an account's domain that sign, RSA first."""
     with trouble_is_temporary():
-        rows = _sql.signing_keys(executor, domain=domain, key_id=key_id)
-        return [(row["selector"], row["signing_domain"], row["private_sealed"]) async for row in rows]
+        rows = _sql.signing_keys(executor, account_id=account_id, domain=domain, key_id=key_id)
+        return [SealedKey(*row) async for row in rows]
 
 
 async def _set(

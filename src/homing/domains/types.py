@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,6 +27,16 @@ class SigningKey:
 
     def __repr__(self) -> str:
         return f"SigningKey({self.selector}._domainkey.{self.domain}, {self.algorithm})"  # never the key itself
+
+
+class SealedKey(NamedTuple):
+    """A key that signs, under the master key, and who may use it: the subaccount of its domain, or all of them."""
+
+    selector: str
+    signing_domain: str
+    private_sealed: bytes
+    subaccount_id: int
+    shared: bool
 
 
 class DomainFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):

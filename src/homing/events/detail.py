@@ -286,13 +286,27 @@ class EventBook:
 
     def generation_failure(self, to: Addressee, *, at: datetime, reason: str, error_code: str = "554") -> Event:
         """The message could not be rendered or built. Substitution data shows as rcpt_subs, recipient over transmission."""
+        own: dict[str, Any] = {"reason": masked(reason), "raw_reason": reason, "error_code": error_code}
+        self._add_subs(own, to)
+        return self._event(EventType.GENERATION_FAILURE, to, at, self._base, own)
+
+    def generation_rejection(self, to: Addressee, *, at: datetime, reason: str, error_code: str, bounce_class: int = 25) -> Event:
+        """The platform's policy refused to make the message, of a transmission that was taken."""
+        own: dict[str, Any] = {
+            "reason": masked(reason),
+            "raw_reason": reason,
+            "error_code": error_code,
+            "bounce_class": str(bounce_class),
+        }
+        self._add_subs(own, to)
+        return self._event(EventType.GENERATION_REJECTION, to, at, self._base + self._subject, own)
+
+    def _add_subs(self, own: dict[str, Any], to: Addressee) -> None:
         subs = self._facts.substitution_data
         if to.detail is not None and to.detail.substitution_data:
             subs = {**subs, **to.detail.substitution_data}
-        own: dict[str, Any] = {"reason": masked(reason), "raw_reason": reason, "error_code": error_code}
         if subs:
             own["rcpt_subs"] = subs
-        return self._event(EventType.GENERATION_FAILURE, to, at, self._base, own)
 
     def _subject_or(self, subject: str | None) -> bytes:
         return (

@@ -186,7 +186,11 @@ class Accept:
             ),
             bounce_domain=self._bounce_domain,
             pool_exists=await self._pools.exists(sender.account_id, pool),
-            dkim_key=(KeyStanding.USABLE if key == DEFAULT_KEY else await self._keys.standing(transmission.sending_domain, key)),
+            dkim_key=(
+                KeyStanding.USABLE
+                if key == DEFAULT_KEY
+                else await self._keys.standing(sender.account_id, transmission.sending_domain, key)
+            ),
             tracking_usable=not tracking or await self._tracking.is_usable(sender.account_id, sender.subaccount_id, tracking),
             options=standing.options,
         )

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from homing.domains.facts import DomainBook
 from homing.ground.db import Pool
 from homing.ground.log import get
+from homing.ingress.expand import rejection_of
 from homing.ingress.rules.expand import expand
 from homing.ingress.submit import Order, decode_order
 from homing.ingress.suppression import SuppressionDesk
@@ -25,15 +27,17 @@ _decode_piece = msgspec.msgpack.Decoder(list[tuple[str, str, RecipientDetail | N
 class Generator:
     """Turns orders into chunks; the queue calls it for wishes of the kind `generate`."""
 
-    def __init__(self, pool: Pool, desk: SuppressionDesk, *, lifetime: timedelta) -> None:
+    def __init__(self, pool: Pool, desk: SuppressionDesk, domains: DomainBook, *, lifetime: timedelta) -> None:
         self._pool = pool
         self._desk = desk
+        self._domains = domains
         self._lifetime = lifetime
 
     async def __call__(self, payload: bytes, place: Callable[[int], Place], now: datetime) -> NewChunk | None:
         """Return the chunk of an order; None where its transmission is not known any more.
 
-        Of a transmission that was cancelled meanwhile no message waits: each is an injection and a bounce.
+        Of a transmission that was cancelled meanwhile no message waits: each is an injection and a bounce. Where its sender may
+        not use its domain any more, none is made: each is a generation rejection.
         raises   StoreUnavailable; the wish stays in the inbox then
         """
         order = await asyncio.to_thread(decode_order, payload)
@@ -44,7 +48,8 @@ class Generator:
         recipients = await self._recipients(order, given)
         facts = given.facts
         suppressed: dict[str, str] = {}
-        if not facts.skip_suppression and not given.canceled:
+        rejection = await rejection_of(facts, self._domains)
+        if not facts.skip_suppression and not given.canceled and not rejection:
             suppressed = await self._desk.suppressed(
                 facts.account_id,
                 facts.subaccount_id,
@@ -66,6 +71,7 @@ class Generator:
             now=now,
             content_bytes=given.content,
             canceled=given.canceled,
+            rejection=rejection,
         )
 
     async def _recipients(self, order: Order, given: ToGenerate) -> list[Recipient]:

@@ -1,4 +1,4 @@
-"""Rows that stop a site, domain, campaign or customer."""
+"""Rows that stop a site, domain, campaign or customer; and whoever is suspended, whose mail waits as if such a row stood."""
 
 from datetime import datetime
 
@@ -7,15 +7,16 @@ import msgspec
 from homing.ground import db
 
 _sql = db.queries("homing.queue")
+SUSPENDED = "suspended"  # the scope of what is no row of ours, but how an account or subaccount stands
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """One hold.
 
-    scope        site, domain, campaign or customer
-    key          site key, domain, campaign id or account number
+    scope        site, domain, campaign, customer or SUSPENDED
+    key          site key, domain, campaign id, account number, or number of the subaccount (0: the whole account)
     until        None: until somebody resumes
-    placed_by    'delivery', or an operator's word
+    placed_by    'delivery', 'suspension', or an operator's word
     source_ip    a site may refuse one address of ours only; '' : all
     """
 
@@ -40,8 +41,13 @@ def name_of(scope: str, key: str, account_id: int | None, source_ip: str) -> str
     return f"hold:{scope}:{account_id or 0}:{source_ip}:{key}"
 
 
+def of_suspension(account_id: int, subaccount_id: int) -> str:
+    """Return the name of what holds the mail of a suspended subaccount; 0: of the whole account."""
+    return name_of(SUSPENDED, str(subaccount_id), account_id, "")
+
+
 async def standing(executor: db.Executor) -> list[Hold]:
-    """Return every row, ended ones included until they are dropped."""
+    """Return every row, ended ones included until they are dropped, and one for each who is suspended."""
     return [
         Hold(
             scope=row["scope"],
@@ -49,7 +55,7 @@ async def standing(executor: db.Executor) -> list[Hold]:
             account_id=row["account_id"],
             until=row["until"],
             reason=row["reason"],
-            last_reply=row["last_reply"] or "",
+            last_reply=row["last_reply"] or (f"451 4.7.1 [internal] {row['reason']}" if row["scope"] == SUSPENDED else ""),
             source_ip=row["source_ip"],
             placed_by=row["placed_by"],
             placed_at=row["placed_at"],

@@ -192,9 +192,16 @@ SELECT payload FROM inbox WHERE shard = :shard AND item_id = :item_id;
 DELETE FROM inbox WHERE shard = :shard AND item_id = :item_id RETURNING item_id;
 
 -- name: all_holds
--- Every hold that stands; few rows, read every second.
--- reads: holds
-SELECT hold_id, scope, key, account_id, until, reason, last_reply, source_ip, placed_by, placed_at FROM holds;
+-- Every hold that stands, and who is suspended: his mail waits until he is active again. Few rows, read every second.
+-- reads: holds, accounts, subaccounts
+SELECT scope, key, account_id, until, reason, last_reply, source_ip, placed_by, placed_at FROM holds
+UNION ALL
+SELECT 'suspended', '0', account_id, NULL, 'the account is suspended', NULL, '', 'suspension', suspended_at
+FROM accounts WHERE suspended_at IS NOT NULL
+UNION ALL
+SELECT 'suspended', subaccount_id::text, account_id, NULL,
+       'the subaccount is ' || CASE WHEN status <> 'active' THEN status ELSE compliance_status END, NULL, '', 'suspension', updated_at
+FROM subaccounts WHERE status <> 'active' OR compliance_status <> 'active';
 
 -- name: place_hold!
 -- Stop a site, domain, campaign or customer: one row, whatever waits behind it.

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from homing.ground import db, ids
-from homing.queue.holds import Hold, name_of
+from homing.queue.holds import Hold, name_of, of_suspension
 from homing.spool.types import ChunkFacts, decode_facts
 
 _sql = db.queries("homing.queue", "views.sql")
@@ -141,6 +141,7 @@ def binding(standing: list[Hold], waiting: WaitingEntry, *, site: str = "") -> l
     site   key of its site where it is known, '' otherwise: then no hold on a site is found
     """
     names = [
+        *dict.fromkeys(of_suspension(waiting.account_id, number) for number in (0, waiting.subaccount_id)),
         name_of("customer", str(waiting.account_id), waiting.account_id, ""),
         name_of("campaign", waiting.campaign_id, waiting.account_id, ""),
         name_of("domain", waiting.domain, None, ""),

@@ -59,7 +59,7 @@ def routes(*, pool: Pool, bodies: Bodies, forget: Callable[[], None]) -> list[HT
             if domain is None:
                 continue
             known = await domains.get(pool, domain, account_id=account_id, subaccount_id=0)
-            if known is None or not await domains.sealed_keys(pool, domain, DEFAULT_KEY):
+            if known is None or not await domains.sealed_keys(pool, account_id, domain, DEFAULT_KEY):
                 raise Wrong(_cannot_sign(member, domain))
 
     @post(PATH, status_code=200, opt={"grants": MANAGE, "operation": CREATE})

@@ -205,7 +205,7 @@ UPDATE = Operation(
 )
 DELETE = Operation(
     "Delete a sending domain",
-    {204: "deleted; scheduled mail from it will be rejected"},
+    {204: "deleted; what waits of its mail will be rejected"},
     errors=_GONE,
     parameters=(_NAME,),
 )

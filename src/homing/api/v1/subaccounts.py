@@ -273,7 +273,8 @@ UPDATE = Operation(
     errors=(*_IN_BODY, *_GONE),
     limits=_LIMITS,
     example={"name": "Shop", "status": "suspended"},
-    description="What is absent stays as it is; `ip_pool` '' clears it. A suspended or terminated subaccount is read-only.",
+    description="What is absent stays as it is; `ip_pool` '' clears it. A suspended or terminated subaccount is read-only; "
+    "its mail waits.",
     parameters=(_NUMBER,),
     body={"type": "object", "properties": {"name": _NAME, "status": _STATUS, "ip_pool": _POOL, "options": _OPTIONS}},
 )

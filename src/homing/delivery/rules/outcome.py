@@ -78,6 +78,10 @@ _VERDICTS = {
     Trouble.NO_CAPACITY: _Verdict("451", "4.3.0", "Sending IP temporarily suspended", 70, "internal.capacity", Scope.SESSION),
     Trouble.CRASHED: _Verdict("451", "4.3.0", "an error of our own, it will be tried again", 70, "internal.error", Scope.MESSAGE),
 }
+# What a message expires of that waited for a sender who is suspended (queue/holds.py): our policy, not a mailbox's state.
+_SUSPENDED = tuple(
+    _Verdict("451", "4.7.1", f"the {who} is ", 25, "queue.expired", Scope.MESSAGE) for who in ("account", "subaccount")
+)
 _AT_A_STAGE = (Trouble.TIMEOUT, Trouble.DROPPED, Trouble.NOT_SMTP)
 
 
@@ -189,4 +193,4 @@ def _without_reply(attempt: Attempt) -> Outcome:
 def _of_internal_text(reason: str) -> _Verdict | None:
     """Return the verdict that a text of ours was made of: it is told by its words, which follow `[internal]`."""
     words = reason.partition(INTERNAL)[2].lstrip()
-    return next((verdict for verdict in _VERDICTS.values() if words.startswith(verdict.text)), None)
+    return next((verdict for verdict in (*_VERDICTS.values(), *_SUSPENDED) if words.startswith(verdict.text)), None)

@@ -63,6 +63,18 @@ def may_use(facts: DomainFacts, *, account_id: int, subaccount_id: int) -> bool:
     return facts.subaccount_id == subaccount_id or (facts.subaccount_id == 0 and facts.shared)
 
 
+def may_send(facts: DomainFacts | None, *, account_id: int, subaccount_id: int) -> bool:
+    """Return whether a sender's mail may leave with this domain in From; None: nobody here has the domain."""
+    return facts is not None and facts.usable_in_from and may_use(facts, account_id=account_id, subaccount_id=subaccount_id)
+
+
+def may_return(facts: DomainFacts | None, *, account_id: int, subaccount_id: int) -> bool:
+    """Return whether the bounces of a sender's mail may come back to this domain; None: nobody here has it."""
+    return (
+        facts is not None and facts.usable_as_return_path and may_use(facts, account_id=account_id, subaccount_id=subaccount_id)
+    )
+
+
 def after_check(before: str, *, error: str | None, temporary: bool) -> str:
     """Return the new verdict after a look into DNS.
 

@@ -31,6 +31,11 @@ _SUPPRESSED_BY = {
 }
 
 
+def unconfigured_reason(domain: str) -> str:
+    """Return the reason of mail whose sender may not use its From domain (SparkPost reference, section 2.31.1)."""
+    return f"550 5.7.1 Unconfigured Sending Domain <{domain}>"
+
+
 def suppression_reason(source: str) -> str:
     """Return the reason of a suppressed recipient's bounce (SparkPost reference, section 6.2)."""
     return f"554 5.7.1 recipient address was suppressed due to {_SUPPRESSED_BY.get(source, 'customer policy (Unsubscribe Rule)')}"

@@ -111,6 +111,7 @@ def expand(
     now: datetime,
     content_bytes: bytes | None = None,
     canceled: bool = False,
+    rejection: str = "",
 ) -> NewChunk:
     """Return the chunk that makes these recipients ours: an `injection` for each, an entry for each that may have mail.
 
@@ -118,6 +119,7 @@ def expand(
     message_ids  one for each recipient
     lifetime     counted from the start time, or from acceptance
     canceled     the transmission was cancelled: every recipient gets such a `bounce`
+    rejection    why its sender may not send it any more: each recipient gets a `generation_rejection`, and nothing else
     """
     book = EventBook(facts, amp_enabled=has_amp(content))
     due_at = facts.scheduled_at or facts.accepted_at
@@ -130,6 +132,9 @@ def expand(
         if detail is not None and detail.rcpt_type == "archive":  # of the first recipient; copies come last
             detail = msgspec.structs.replace(detail, links_of=message_ids[0])
         to = Addressee(message_id, recipient.email, recipient.domain, detail)
+        if rejection and not canceled:
+            events.append(book.generation_rejection(to, at=now, reason=rejection, error_code=rejection[:3]))
+            continue
         own_from = detail.return_path or msg_from if detail is not None else msg_from
         injection = book.injection(to, at=now, msg_from=own_from, msg_size=size_bytes)
         events.append(injection)

@@ -153,6 +153,15 @@ WHERE c.case_ref IS NOT NULL AND c.first_ring_at > :since
        OR (c.entitlement <> 'unknown' AND NOT 'entitlement' = ANY (c.told)))
 ORDER BY c.intake_id LIMIT 20 FOR UPDATE OF c SKIP LOCKED;
 
+-- name: cases_untold
+-- Cases that do not know yet what became of a call of theirs, or of which that is not judged.
+-- reads: line_calls, line_obligations
+SELECT DISTINCT c.case_ref::bigint AS case_id FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE c.case_ref IS NOT NULL AND c.first_ring_at > :since
+  AND ((o.outcome IS NULL AND o.due_at < :now) OR (o.answered_at IS NOT NULL AND NOT 'answered' = ANY (c.told))
+       OR ((o.returned_at IS NOT NULL OR o.engaged_at IS NOT NULL) AND NOT 'returned' = ANY (c.told))
+       OR (o.voided_at IS NOT NULL AND NOT 'void' = ANY (c.told)));
+
 -- name: add_told!
 -- Note what the case of a call knows.
 -- writes: line_calls

@@ -315,6 +315,7 @@ def call_of(row: Any) -> Call:
         due_at=row["due_at"],
         decide_by=row["decide_by"],
         before_cases=row["before_cases"],
+        told=tuple(row["told"]),
     )
 
 

@@ -14,6 +14,7 @@ from homing.support.line.types import AttemptStatus, CallStatus, Entitlement, Ou
 PROMISE = timedelta(minutes=15)  # from the first ring, on the wall clock (readings R3 and R4)
 CLAIM = timedelta(minutes=3)  # a claim without an attempt ends then (invariant 9)
 PROOF_WITHIN = timedelta(seconds=10)  # from the carrier's acceptance to the first ringing
+BALANCE = timedelta(seconds=5)  # so long before it is due what is begun may end after it
 DECIDE = timedelta(minutes=60)  # on an unknown caller (E16)
 RETRIES = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=30))  # after the first attempt (E14)
 _PROOFS = frozenset({CallStatus.RINGING, CallStatus.ANSWERED, CallStatus.COMPLETED, CallStatus.NO_ANSWER})
@@ -63,6 +64,11 @@ def judged(due: datetime, placed: Sequence[datetime], *, pending: bool, now: dat
     if now <= due or (pending and now <= due + PROOF_WITHIN):
         return None
     return Outcome.MISSED
+
+
+def in_the_balance(outcome: Outcome | None, *, due: datetime, now: datetime) -> bool:
+    """Return whether a call-back is due about now and not judged yet: an attempt that was in time may still be proven."""
+    return outcome is None and now > due - BALANCE
 
 
 def may_claim(*, claimed_by: int | None, claim_until: datetime | None, person_id: int, now: datetime) -> bool:

@@ -15,14 +15,14 @@ from homing.ground.log import get
 from homing.ground.turns import take_turns
 from homing.support.line import broadcast, store
 from homing.support.line.attempts import Attempts, NotNow
-from homing.support.line.carriers import Carriers, NotPlaced
+from homing.support.line.carriers import Carriers, Listed, NotPlaced
 from homing.support.line.casebook import CaseBook
 from homing.support.line.chores import RECONCILES, TIDIES, Chores
 from homing.support.line.desk import Desk
 from homing.support.line.journal import Journal, Noted
 from homing.support.line.ladders import Ladders
 from homing.support.line.legs import Legs
-from homing.support.line.lost import HEARD_WITHIN, lost_calls
+from homing.support.line.lost import HEARD_WITHIN, take_lost_calls
 from homing.support.line.page_calls import PageCalls
 from homing.support.line.player import Player
 from homing.support.line.ports import Mail
@@ -157,17 +157,29 @@ class Keeper:
         for carrier in self._carriers.all.values():
             for number in carrier.numbers:
                 try:
-                    lost = await lost_calls(self._pool, self._carriers, carrier, number, known=store.sql.known_calls, now=now)
+                    found += await take_lost_calls(
+                        self._pool,
+                        self._carriers,
+                        carrier,
+                        number,
+                        room="line",
+                        known=store.sql.known_calls,
+                        take=partial(self._lost, carrier),
+                        log=log,
+                        now=now,
+                    )
                 except NotPlaced as trouble:
                     log.warning("sev1_not_reconciled", carrier=carrier.name, why=str(trouble))
-                    continue
-                for one in lost:
-                    if one.happened.caller == carrier.test_from != "":
-                        continue
-                    if await self._desk.reconciled(carrier, one.happened, at=one.started_at) is not None:
-                        log.error("sev1_webhook_lost", carrier=carrier.name, started_at=one.started_at)
-                        found += 1
         return found
+
+    async def _lost(self, carrier: Carrier, one: Listed) -> bool:
+        """Take in a call that the carrier knows and we do not."""
+        if one.happened.caller == carrier.test_from != "":
+            return False
+        if await self._desk.reconciled(carrier, one.happened, at=one.started_at) is None:
+            return False
+        log.error("sev1_webhook_lost", carrier=carrier.name, started_at=one.started_at)
+        return True
 
     async def test(self, now: datetime) -> None:
         """Call our own numbers, to hear whether the line is open."""

@@ -415,6 +415,11 @@ RETURNING name;
 -- reads: line_chores
 SELECT done_at FROM line_chores WHERE name = :name;
 
+-- name: chore_done!
+-- Note that a chore was done.
+-- writes: line_chores
+INSERT INTO line_chores (name, done_at) VALUES (:name, :now) ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at;
+
 -- name: add_test$
 -- Begin a test call.
 -- writes: line_tests

@@ -7,9 +7,11 @@ import asyncpg
 import pytest
 
 from homing.api.v1 import support_sev1_wire as wire
-from homing.support.line.types import Family, Outcome
+from homing.support.clocks.auditor import Auditor
+from homing.support.line.audit import LineSource
+from homing.support.line.types import CallStatus, Family, Happened, Outcome
 from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person
-from tests.kit.line import ANA, BO, KIM, PIN, START, LineHouse, line_house
+from tests.kit.line import ANA, BO, KIM, PIN, START, Legal, LineHouse, line_house
 
 REP = Person(keys=("1",))
 DUE = 15 * 60
@@ -36,6 +38,19 @@ async def shown(house: LineHouse, number: int) -> dict:
 
 async def attempts(house: LineHouse, number: int) -> list[str]:
     return [one["status"] for one in (await shown(house, number))["attempts"]]
+
+
+async def audited(house: LineHouse) -> list[str]:
+    """Return what the nightly audit finds of call-backs."""
+    legal = Legal(house.clock)
+    return [one.what for one in (await Auditor(house.pool, legal, [LineSource(legal)]).audit(house.clock.now())).findings]
+
+
+class Away:
+    """A pool whose server is gone."""
+
+    def acquire(self):
+        raise ConnectionRefusedError("the server is gone")
 
 
 def why(answer):
@@ -99,6 +114,103 @@ async def test_without_ringing_an_attempt_does_not_count(house: LineHouse):
     await house.forward(seconds=11)
     assert await attempts(house, number) == ["not_set_up"]
     assert (await house.owed()).returned_at is None
+
+
+async def test_an_attempt_whose_events_were_lost_counts_if_the_carrier_says_that_it_rang(house: LineHouse):
+    number = await rang(house)
+    house.carrier.loses = ("/customer", "/machine")
+    house.clock.forward(seconds=DUE - 2)
+    await house.call_back("ana")
+    await house.forward(seconds=11)
+    owed = await house.owed()
+    assert (owed.outcome, owed.returned_at) == (Outcome.MET, owed.due_at - timedelta(seconds=2))
+    assert await attempts(house, number) == ["answered_human"]
+    assert await audited(house) == []
+
+
+async def test_an_attempt_is_not_judged_before_its_carrier_was_asked_three_times_at_most(house: LineHouse):
+    number = await rang(house)
+    house.carrier.loses = ("/customer", "/machine")
+    house.clock.forward(seconds=DUE - 2)
+    await house.call_back("ana")
+    house.carrier.api_secret, known = "another", house.carrier.api_secret
+    for _ in range(3):
+        await house.forward(seconds=11)
+        assert (await attempts(house, number), (await house.owed()).outcome) == (["set_up"], None)
+    await house.forward(seconds=11)
+    assert (await attempts(house, number), (await house.owed()).outcome) == (["not_set_up"], Outcome.MISSED)
+    house.carrier.api_secret = known
+    assert await audited(house) == []
+
+
+def away_for(house: LineHouse, *paths: str) -> None:
+    """Let the store be away whenever one of these is asked for."""
+    attempts = house.line.legs._attempts
+
+    def heard(path: str) -> bool:
+        attempts._pool = Away() if any(part in path for part in paths) else house.pool  # type: ignore[assignment]
+        return False
+
+    heard("")
+    house.carrier.unheard = heard
+
+
+async def test_what_is_told_of_a_call_back_while_the_store_is_away_counts_from_when_it_was_told(house: LineHouse):
+    await rang(house)
+    house.clock.forward(seconds=DUE - 2)
+    away_for(house, "/customer", "/machine")
+    await house.call_back("ana")
+    assert await house.line.journal.waiting() != []
+    away_for(house)
+    house.clock.forward(minutes=10)
+    await house.line.keeper.turn()
+    owed = await house.owed()
+    in_time = owed.due_at - timedelta(seconds=2)
+    assert (owed.outcome, owed.connected_at) == (Outcome.MET, in_time)
+    assert owed.returned_at is not None
+    assert timedelta(0) <= in_time - owed.returned_at < timedelta(seconds=2)  # the leg was noted a moment after it was taken
+    assert await house.line.journal.waiting() == []
+    assert await audited(house) == []
+
+
+async def test_a_representative_who_presses_the_key_while_the_store_is_away_waits_for_the_customer(house: LineHouse):
+    number = await rang(house)
+    away_for(house, "/rep-key")
+    await house.call_back("ana")
+    (room,) = house.carrier.rooms.values()
+    assert ([leg.called for leg in room], await attempts(house, number)) == ([ANA], ["calling_rep"])
+    away_for(house)
+    await house.line.keeper.turn()
+    await house.line.legs.place()
+    await house.carrier.settle()
+    assert [leg.called for leg in room] == [ANA, KIM]
+    assert (await house.owed()).outcome is Outcome.MET
+
+
+async def test_a_machine_is_told_neutral_words_while_the_store_is_away(house: LineHouse):
+    await rang(house)
+    house.carrier.people[KIM] = Person(machine="machine_end_beep")
+    away_for(house, "/voicemail")
+    await house.call_back("ana")
+    (leg,) = [one for one in house.carrier.calls.values() if one.called == KIM and one.direction == "outbound-api"]
+    assert "returning your call" in leg.said
+    assert await house.line.journal.waiting() == []
+
+
+async def test_ringing_that_is_heard_of_after_the_answer_counts_from_when_it_was_told(house: LineHouse):
+    number = await rang(house)
+    house.carrier.people[KIM] = Person(rings=False)
+    began = house.clock.now()
+    attempt = (await house.call_back("ana")).json()["results"]["attempt_id"]
+    house.clock.forward(seconds=12)
+    tel, legs = house.line.carriers.all["tel"], house.line.legs
+    await legs.customer_status(tel, attempt, Happened(call_id="CA1", status=CallStatus.ANSWERED, sequence=2))
+    assert (await house.owed()).returned_at is None
+    await legs.played(
+        tel, attempt, "customer", Happened(call_id="CA1", status=CallStatus.RINGING, sequence=1), at=began + timedelta(seconds=3)
+    )
+    assert ((await house.owed()).returned_at, await attempts(house, number)) == (began, ["answered_human"])
+    assert await audited(house) == []
 
 
 async def test_ringing_that_is_told_before_the_carriers_answer_counts(house: LineHouse):

@@ -22,8 +22,10 @@ MOST = 10_000  # files; beyond it something else is wrong
 
 
 class Noted(msgspec.Struct, frozen=True, kw_only=True):
-    """One request. what: inbound, status, recording, offline, whisper-accept, or a step of the script.
+    """One request.
 
+    what           inbound, status, recording, offline, whisper-accept, a step of the script; page- or attempt- and a leg
+    step           of page- and attempt-: the number of the page or attempt
     call, person   whisper-accept: our number of the call, and who takes it; the leg that asks is no call of its own
     """
 

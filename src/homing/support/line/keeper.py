@@ -90,7 +90,7 @@ class Keeper:
             log=log,
             failed="line_journal_not_played",
             over="line_journal_over",
-            pages=self._played_page,
+            ours=self._played,
         )
 
     async def run(self) -> None:
@@ -99,6 +99,7 @@ class Keeper:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(turns(self.turn), name="line")
             tasks.create_task(turns(self._legs.place, news=self._legs.news), name="line-legs")
+            tasks.create_task(turns(self._legs.ask), name="line-asks")
             tasks.create_task(turns(self.errands), name="line-errands")
 
     async def turn(self) -> None:
@@ -216,15 +217,18 @@ class Keeper:
         text = (_NOT_REACHED if called else _NO_NUMBER).format(reference=one.reference, due=one.due_at)
         return await self._mail.send(person.email, subject=f"Your call to the Severity 1 Line ({one.reference})", text=text)
 
-    async def _played_page(self, carrier: Carrier, noted: Noted) -> None:
-        page_id = int(noted.step)
+    async def _played(self, carrier: Carrier, noted: Noted) -> None:
+        number = int(noted.step)
         try:
             if noted.what == "page-key":
-                await self._page_calls.key(carrier, page_id, noted.turn, noted.happened, self._returning)
+                await self._page_calls.key(carrier, number, noted.turn, noted.happened, self._returning)
             elif noted.what == "page-status":
-                await self._page_calls.status(carrier, page_id, noted.happened, self._legs)
+                await self._page_calls.status(carrier, number, noted.happened, self._legs)
+            else:
+                leg = noted.what.removeprefix("attempt-")
+                await self._legs.played(carrier, number, leg, noted.happened, at=noted.at)
         except NotNow as gone:
-            log.warning("line_journal_page", page_id=page_id, why=str(gone))
+            log.warning("line_journal_gone", what=noted.what, number=number, why=str(gone))
 
 
 _UNREACHED = {False: "unreachable - no number", True: "unreachable - written to"}

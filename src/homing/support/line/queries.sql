@@ -320,13 +320,28 @@ WHERE attempt_id = :attempt_id;
 SELECT * FROM line_attempts WHERE status = 'rep_answered' ORDER BY attempt_id LIMIT 20 FOR UPDATE SKIP LOCKED;
 
 -- name: unproven
--- Attempts that the carrier took and that did not ring in time, held until the transaction ends.
+-- Attempts that the carrier took and that did not ring in time, as it says if it can be asked; held until the transaction ends.
 -- reads: line_attempts
 SELECT * FROM line_attempts
 WHERE ended_at IS NULL AND evidence_at IS NULL
-  AND ((accepted_at IS NOT NULL AND accepted_at < :accepted_before)
+  AND ((accepted_at IS NOT NULL AND accepted_at < :accepted_before AND (call_id = '' OR (looks >= :most AND look_at <= :now)))
        OR (accepted_at IS NULL AND created_at < :created_before))
 LIMIT 50 FOR UPDATE SKIP LOCKED;
+
+-- name: to_ask
+-- Attempts that the carrier took and of which nobody has told that they ring; claimed for a while.
+-- writes: line_attempts
+UPDATE line_attempts SET looks = looks + 1, look_at = :until
+WHERE attempt_id IN (SELECT attempt_id FROM line_attempts
+                     WHERE ended_at IS NULL AND evidence_at IS NULL AND call_id <> '' AND accepted_at < :accepted_before
+                       AND looks < :most AND (look_at IS NULL OR look_at <= :now)
+                     ORDER BY attempt_id LIMIT 20 FOR UPDATE SKIP LOCKED)
+RETURNING *;
+
+-- name: asked!
+-- Note that a carrier has said how the leg of an attempt stands.
+-- writes: line_attempts
+UPDATE line_attempts SET looks = :most, look_at = :now WHERE attempt_id = :attempt_id;
 
 -- name: add_recording!
 -- Expect a recording, or learn more about one.

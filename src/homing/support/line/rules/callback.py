@@ -14,6 +14,8 @@ from homing.support.line.types import AttemptStatus, CallStatus, Entitlement, Ou
 PROMISE = timedelta(minutes=15)  # from the first ring, on the wall clock (readings R3 and R4)
 CLAIM = timedelta(minutes=3)  # a claim without an attempt ends then (invariant 9)
 PROOF_WITHIN = timedelta(seconds=10)  # from the carrier's acceptance to the first ringing
+LOOKS = 3  # so often a carrier is asked about an attempt of which nobody told that it rings
+LOOK_WAITS = timedelta(seconds=10)
 BALANCE = timedelta(seconds=5)  # so long before it is due what is begun may end after it
 DECIDE = timedelta(minutes=60)  # on an unknown caller (E16)
 RETRIES = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=30))  # after the first attempt (E14)
@@ -57,11 +59,11 @@ def judged(due: datetime, placed: Sequence[datetime], *, pending: bool, now: dat
     """Return what became of a call-back; None: that is open.
 
     placed   when attempts of it were placed, or somebody took the call and the customer wanted no other
-    pending  an attempt that was accepted in time may still prove itself
+    pending  an attempt that was accepted in time may still prove itself: not every event has been heard, or asked for
     """
     if any(one <= due for one in placed):
         return Outcome.MET
-    if now <= due or (pending and now <= due + PROOF_WITHIN):
+    if now <= due or pending:
         return None
     return Outcome.MISSED
 

@@ -14,7 +14,7 @@ import math
 import struct
 import wave
 import xml.etree.ElementTree as ET
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -256,7 +256,9 @@ class Call:
             else:
                 bridged = True
             self.carrier.legs.append(leg)
-        if not verb["action"]:
+        if bridged and self.carrier.converses is not None:
+            await self.carrier.converses()
+        if not verb["action"] or self.over:
             return None
         status = "completed" if bridged else "no-answer"
         if self.carrier.family is Family.JAMBONZ:
@@ -312,6 +314,7 @@ class FakeCarrier:
         self.loses: tuple[str, ...] = ()  # what it never tells, by a part of the address
         self.refuses = 0  # status with which it refuses calls
         self.media: Callable[[str], bytes] | None = None  # answers for recordings instead
+        self.converses: Callable[[], Awaitable[None]] | None = None  # what happens while two talk who were connected live
         self.lists: Callable[[], bytes] | None = None  # answers for lists of calls instead
         self.gates: dict[str, asyncio.Event] = {}  # number -> its telephone rings when this is set
         self.port = 0

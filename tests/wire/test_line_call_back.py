@@ -10,7 +10,7 @@ from homing.api.v1 import support_sev1_wire as wire
 from homing.support.clocks.auditor import Auditor
 from homing.support.line.audit import LineSource
 from homing.support.line.types import CallStatus, Family, Happened, Outcome
-from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person
+from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Call, Person
 from tests.kit.line import ANA, BO, KIM, PIN, START, Legal, LineHouse, line_house
 
 REP = Person(keys=("1",))
@@ -355,6 +355,88 @@ async def test_who_was_connected_live_and_wants_no_call_back(house: LineHouse):
     assert (await house.owed()).outcome is None
     assert (await house.api("POST", f"line/calls/{number}/engaged", who="bo")).status_code == 200
     assert (await house.owed()).outcome is Outcome.MET
+
+
+async def talked(house: LineHouse, *, minutes: float) -> int:
+    """Let bo take a call live and talk for a while, in which everybody else does his work; return the call."""
+    woken: list[str] = []
+
+    async def converse() -> None:
+        for _ in range(int(minutes * 2)):
+            woken.extend(await house.wake(seconds=30))
+
+    house.carrier.people = {BO: REP}
+    house.carrier.converses = converse
+    await house.carrier.call(SILENT).ring()
+    assert woken == []
+    house.carrier.people = {}
+    return (await house.intake()).intake_id
+
+
+async def test_who_talks_with_the_caller_holds_the_ladder_and_counts_from_when_he_took_the_call(house: LineHouse):
+    number = await talked(house, minutes=20)
+    owed = await house.owed()
+    assert (owed.claimed_by, owed.answered_by, owed.answered_at) == (*[house.staff["bo"].person_id] * 2, START)
+    assert (owed.outcome, owed.claim_until) == (None, house.clock.now() + timedelta(minutes=3))
+    house.clock.forward(seconds=60)
+    await house.line.keeper.turn()
+    assert (await house.api("POST", f"line/calls/{number}/engaged", who="bo")).status_code == 200
+    owed = await house.owed()
+    assert (owed.outcome, owed.engaged_at, owed.outcome_at) == (Outcome.MET, START, START)
+    assert (await house.ladder()).ended_because == f"staff {house.staff['bo'].person_id} took the call live"
+    assert await audited(house) == []
+
+
+async def test_who_talked_and_says_nothing_within_three_minutes_has_not_returned_the_call(house: LineHouse):
+    number = await talked(house, minutes=5)
+    assert await house.wake(seconds=170) == []
+    assert BO in await house.wake(seconds=15)  # the ladder goes on, with what it has held
+    assert (await house.owed()).claimed_by is None
+    await house.forward(minutes=10)
+    assert (await house.owed()).outcome is Outcome.MISSED
+    await house.api("POST", f"line/calls/{number}/engaged", who="bo")
+    owed = await house.owed()
+    assert (owed.outcome, owed.engaged_at) == (Outcome.MISSED, START)
+
+
+async def test_a_claim_in_a_conversation_makes_it_no_shorter(house: LineHouse):
+    async def converse() -> None:
+        house.clock.forward(minutes=1)
+        number = (await house.intake()).intake_id
+        assert (await house.api("POST", f"line/calls/{number}/claim", who="ana")).status_code == 409
+        assert (await house.api("POST", f"line/calls/{number}/claim", who="bo")).status_code == 200
+        await house.forward(minutes=5)
+        assert (await house.owed()).claimed_by == house.staff["bo"].person_id
+
+    house.carrier.people, house.carrier.converses = {BO: REP}, converse
+    await house.carrier.call(SILENT).ring()
+    assert (await house.owed()).claim_until == START + timedelta(minutes=9)
+
+
+async def test_who_takes_a_call_and_is_not_connected_holds_nothing(house: LineHouse):
+    call = house.carrier.call(SILENT)
+    verbs = await call.ask(f"{PUBLIC}/telephony/v1/tel/calls/inbound")
+    gather = next(one for one in verbs if one["verb"] == "gather")
+    (dial,) = [one for one in await call.ask(gather["action"], Digits="") if one["verb"] == "dial"]
+    leg = Call(house.carrier, "CA9", "", BO, ("1",))
+    whisper = next(whisper for number, whisper in dial["legs"] if number == BO)
+    assert await leg.accepts(whisper)
+    assert (await house.owed()).claimed_by == house.staff["bo"].person_id
+    await call.ask(dial["action"], DialCallStatus="no-answer", DialBridged="false")  # the caller was quicker to hang up
+    await house.forward(seconds=1)
+    assert ((await house.owed()).claimed_by, (await house.intake()).accepted_by) == (None, None)
+    assert (await house.ladder()).claim is None
+
+
+async def test_a_conversation_whose_end_nobody_tells_ends_when_the_carrier_says_so(house: LineHouse):
+    house.carrier.people, house.carrier.loses = {BO: REP}, ("/calls/live", "/calls/status")
+    call = house.carrier.call(SILENT)
+    await call.ring()
+    assert call.over
+    house.clock.forward(minutes=3)
+    await house.line.keeper.end_conversations(house.clock.now())
+    one, owed = await house.intake(), await house.owed()
+    assert (one.ended_at, owed.claim_until) == (house.clock.now(), house.clock.now() + timedelta(minutes=3))
 
 
 async def test_two_people_make_a_call_back_void_and_what_was_missed_stays_so(house: LineHouse):

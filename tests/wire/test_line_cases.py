@@ -39,7 +39,7 @@ from homing.support.line.casebook import UntoldCases
 from homing.support.oncall import runs
 from tests.kit.carrier import HANGS_UP, NOBODY, PUBLIC, Person, Tape
 from tests.kit.ledger import Node
-from tests.kit.line import ANA, KIM, PIN, START, Legal, LineHouse, line_house
+from tests.kit.line import ANA, BO, KIM, PIN, START, Legal, LineHouse, line_house
 
 REPORT = {"company": "Acme", "name": "Kim", "phone": "+442079460000", "email": "kim@acme.test", "description": "all mail fails"}
 DUE = timedelta(minutes=15)
@@ -208,6 +208,28 @@ async def test_no_case_is_opened_while_an_attempt_of_the_last_seconds_may_still_
     await house.line.keeper.turn()
     (callback,) = (await house.clocks((await house.case()).case_id))[Kind.CALLBACK]
     assert (callback.state, callback.outcome_at) == (Clock.MET, START + timedelta(seconds=895))
+    assert await house.complaints() == ()
+
+
+async def test_a_conversation_that_began_in_time_and_goes_on_for_long_is_no_miss_in_its_case(house: LineHouse):
+    keeper = ClockKeeper(house.pool, Legal(house.clock), house.clock, [CaseSource()], UntoldCases())
+
+    async def converse() -> None:
+        for _ in range(4):
+            await house.forward(minutes=5)
+            await keeper.turn()
+
+    house.carrier.people, house.carrier.converses = {BO: Person(keys=("1",))}, converse
+    await house.carrier.call(PIN).ring()
+    one, case = await house.intake(), await house.case()
+    clocks = await house.clocks(case.case_id)
+    assert (clocks[Kind.ENGAGE][0].state, clocks[Kind.CALLBACK][0].state) == (Clock.MET, Clock.RUNNING)
+    answer = await house.api("POST", f"line/calls/{one.intake_id}/engaged", who="bo")
+    assert answer.status_code == 200, answer.text
+    await house.forward(seconds=1)
+    clocks = await house.clocks(case.case_id)
+    (callback,), (cadence,) = clocks[Kind.CALLBACK], clocks[Kind.CADENCE]
+    assert (callback.state, callback.outcome_at, cadence.started_at) == (Clock.MET, START, START)
     assert await house.complaints() == ()
 
 

@@ -189,6 +189,8 @@ class Attempts:
             one.ended_at is None and one.evidence_at is None and one.accepted_at is not None and one.accepted_at <= owed.due_at
             for one in tries
         )
+        one = await store.call(connection, owed.intake_id)
+        pending = pending or (one is not None and callback.may_yet_be_engaged(one, owed, now))
         outcome = callback.judged(owed.due_at, placed, pending=pending, now=now)
         if outcome is None:
             return

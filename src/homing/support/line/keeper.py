@@ -23,14 +23,15 @@ from homing.support.line.journal import Journal, Noted
 from homing.support.line.ladders import Ladders
 from homing.support.line.legs import Legs
 from homing.support.line.lost import HEARD_WITHIN, take_lost_calls
-from homing.support.line.page_calls import PageCalls
+from homing.support.line.page_calls import TOLD_WITHIN, PageCalls
 from homing.support.line.player import Player
 from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
 from homing.support.line.returning import Returning
+from homing.support.line.rules import callback
 from homing.support.line.store import LegalClock
 from homing.support.line.trial import call_ourselves
-from homing.support.line.types import Call, Carrier, Page, PageReason
+from homing.support.line.types import Call, CallStatus, Carrier, Happened, Page, PageReason
 
 log = get("line")
 
@@ -120,6 +121,7 @@ class Keeper:
         if await self._chores.is_due("reconcile", now=now, every=RECONCILES):
             await self.reconcile(now)
             await self._page_calls.reconcile(self._legs)
+            await self.end_conversations(now)
         await self.listen_for_tests(now)
         if await self._chores.is_due("test", now=now, every=TESTS):
             await self.test(now)
@@ -181,6 +183,20 @@ class Keeper:
             return False
         log.error("sev1_webhook_lost", carrier=carrier.name, started_at=one.started_at)
         return True
+
+    async def end_conversations(self, now: datetime) -> None:
+        """Ask carriers about calls that were taken live and of which nobody told that they ended: that webhook was lost."""
+        rows = store.sql.conversations(self._pool, until=now + callback.CLAIM, before=now - TOLD_WITHIN)
+        for row in [row async for row in rows]:
+            carrier = self._carriers.all.get(row["carrier"])
+            try:
+                stands = None if carrier is None else await self._carriers.look(carrier, row["call_id"])
+            except NotPlaced as trouble:
+                log.warning("sev1_not_reconciled", carrier=row["carrier"], why=str(trouble))
+                continue
+            if carrier is not None and (stands is None or (stands.status is not None and stands.status.is_end)):
+                log.error("sev1_webhook_lost", carrier=carrier.name)
+                await self._desk.status(carrier, Happened(call_id=row["call_id"], status=CallStatus.COMPLETED))
 
     async def test(self, now: datetime) -> None:
         """Call our own numbers, to hear whether the line is open."""

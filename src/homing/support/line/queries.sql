@@ -72,7 +72,19 @@ UPDATE line_obligations SET due_at = :due_at WHERE intake_id = :intake_id AND du
 -- name: accept_call!
 -- Note who took a call in the live hunt; the first one stays.
 -- writes: line_calls
-UPDATE line_calls SET accepted_by = :person_id WHERE intake_id = :intake_id AND accepted_by IS NULL;
+UPDATE line_calls SET accepted_by = :person_id, accepted_at = :at WHERE intake_id = :intake_id AND accepted_by IS NULL;
+
+-- name: unaccept_call!
+-- Note that whoever pressed 1 was not connected after all.
+-- writes: line_calls
+UPDATE line_calls SET accepted_by = NULL, accepted_at = NULL WHERE intake_id = :intake_id;
+
+-- name: conversations
+-- Calls that were taken live long ago and go on, as far as anybody told.
+-- reads: line_calls, line_obligations
+SELECT c.carrier, c.call_id FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE o.claimed_by = c.accepted_by AND o.claim_until > :until AND c.accepted_at < :before AND c.ended_at IS NULL
+ORDER BY c.intake_id LIMIT 50;
 
 -- name: end_call!
 -- Note that a call is over.

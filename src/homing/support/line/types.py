@@ -287,6 +287,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     entitlement: Entitlement
     sequence: int
     accepted_by: int | None
+    accepted_at: datetime | None
     ended_at: datetime | None
     partial: bool
     case_ref: str | None

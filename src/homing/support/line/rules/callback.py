@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from homing.contracts.types import Contact, ContactRole
-from homing.support.line.types import AttemptStatus, CallStatus, Entitlement, Outcome
+from homing.support.line.types import AttemptStatus, Call, CallStatus, Entitlement, Obligation, Outcome
 
 PROMISE = timedelta(minutes=15)  # from the first ring, on the wall clock (readings R3 and R4)
 CLAIM = timedelta(minutes=3)  # a claim without an attempt ends then (invariant 9)
@@ -17,6 +17,7 @@ PROOF_WITHIN = timedelta(seconds=10)  # from the carrier's acceptance to the fir
 LOOKS = 3  # so often a carrier is asked about an attempt of which nobody told that it rings
 LOOK_WAITS = timedelta(seconds=10)
 BALANCE = timedelta(seconds=5)  # so long before it is due what is begun may end after it
+CONVERSATION = timedelta(hours=4)  # that was begun live; carriers end a call by then
 DECIDE = timedelta(minutes=60)  # on an unknown caller (E16)
 RETRIES = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=30))  # after the first attempt (E14)
 _PROOFS = frozenset({CallStatus.RINGING, CallStatus.ANSWERED, CallStatus.COMPLETED, CallStatus.NO_ANSWER})
@@ -78,6 +79,20 @@ def may_claim(*, claimed_by: int | None, claim_until: datetime | None, person_id
     if claimed_by is None or claimed_by == person_id:
         return True
     return claim_until is not None and claim_until <= now
+
+
+def talks(owed: Obligation, person_id: int | None, now: datetime) -> bool:
+    """Return whether somebody talks with a caller whose call he took live: his claim is for longer than any other."""
+    return (
+        person_id is not None and owed.claimed_by == person_id and owed.claim_until is not None and owed.claim_until > now + CLAIM
+    )
+
+
+def may_yet_be_engaged(call: Call, owed: Obligation, now: datetime) -> bool:
+    """Return whether whoever took a call live, in time, may still say that no call-back is needed: they talk, or just have."""
+    if call.accepted_by is None or call.accepted_at is None or call.accepted_at > owed.due_at:
+        return False
+    return owed.claimed_by == call.accepted_by and owed.claim_until is not None and owed.claim_until > now
 
 
 def next_try(first_placed_at: datetime, tries: int, *, last_at: datetime, cadence: timedelta) -> datetime:

@@ -10,7 +10,8 @@ from homing.api.v1 import support_sev1_wire as wire
 from homing.support.clocks.auditor import Auditor
 from homing.support.line.audit import LineSource
 from homing.support.line.types import CallStatus, Family, Happened, Outcome
-from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Call, Person
+from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person
+from tests.kit.carrier import Call as CarrierCall
 from tests.kit.line import ANA, BO, KIM, PIN, START, Legal, LineHouse, line_house
 
 REP = Person(keys=("1",))
@@ -413,16 +414,34 @@ async def test_a_claim_in_a_conversation_makes_it_no_shorter(house: LineHouse):
     assert (await house.owed()).claim_until == START + timedelta(minutes=9)
 
 
-async def test_who_takes_a_call_and_is_not_connected_holds_nothing(house: LineHouse):
+async def accepted(house: LineHouse) -> tuple[CarrierCall, str]:
+    """Let bo accept a call that rings; return it, and what is asked when they have talked."""
     call = house.carrier.call(SILENT)
     verbs = await call.ask(f"{PUBLIC}/telephony/v1/tel/calls/inbound")
     gather = next(one for one in verbs if one["verb"] == "gather")
     (dial,) = [one for one in await call.ask(gather["action"], Digits="") if one["verb"] == "dial"]
-    leg = Call(house.carrier, "CA9", "", BO, ("1",))
+    leg = CarrierCall(house.carrier, "CA9", "", BO, ("1",))
     whisper = next(whisper for number, whisper in dial["legs"] if number == BO)
     assert await leg.accepts(whisper)
     assert (await house.owed()).claimed_by == house.staff["bo"].person_id
-    await call.ask(dial["action"], DialCallStatus="no-answer", DialBridged="false")  # the caller was quicker to hang up
+    return call, dial["action"]
+
+
+@pytest.mark.parametrize("bridged", [True, False])
+async def test_what_became_of_the_hunt_may_be_told_after_the_end_of_the_call(house: LineHouse, bridged: bool):
+    call, action = await accepted(house)
+    house.clock.forward(minutes=20)
+    await call.tell("completed")
+    await call.ask(action, DialCallStatus="completed" if bridged else "no-answer", DialBridged=str(bridged).lower())
+    await house.line.keeper.turn()
+    number = (await house.intake()).intake_id
+    assert (await house.api("POST", f"line/calls/{number}/engaged", who="bo")).status_code == (200 if bridged else 409)
+    assert (await house.owed()).outcome is (Outcome.MET if bridged else Outcome.MISSED)
+
+
+async def test_who_takes_a_call_and_is_not_connected_holds_nothing(house: LineHouse):
+    call, action = await accepted(house)
+    await call.ask(action, DialCallStatus="no-answer", DialBridged="false")  # the caller was quicker to hang up
     await house.forward(seconds=1)
     assert ((await house.owed()).claimed_by, (await house.intake()).accepted_by) == (None, None)
     assert (await house.ladder()).claim is None

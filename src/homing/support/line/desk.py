@@ -388,6 +388,16 @@ class Desk:
             await self._ladders.test(connection, heard["test_id"], heard["wakes"], now)
         return True
 
+    async def _hunted(self, connection: Any, one: Call, happened: Happened, now: datetime) -> bool:
+        """Return whether somebody took a call live; if so, their conversation is over now."""
+        fresh = await store.call(connection, one.intake_id)  # whoever accepted wrote it in another transaction
+        accepted = fresh is not None and fresh.accepted_by is not None
+        completed = happened.dial_status is not None and happened.dial_status.value == "completed"
+        took = completed and (happened.bridged is True or (happened.bridged is None and accepted))
+        if fresh is not None:
+            await self._talked(connection, fresh, now, connected=took)
+        return took
+
     async def _talks(self, connection: Any, one: Call, person_id: int, began: datetime, now: datetime) -> None:
         """Let whoever takes a call live have it in hand for as long as they talk; nobody else is woken for it."""
         owed = await store.obligation_locked(connection, one.intake_id)
@@ -408,7 +418,8 @@ class Desk:
         assert owed is not None
         if not connected:
             await store.sql.unaccept_call(connection, intake_id=one.intake_id)
-        if callback.talks(owed, one.accepted_by, now):
+        his = owed.claimed_by == one.accepted_by and owed.claim_until is not None and owed.claim_until > now
+        if callback.talks(owed, one.accepted_by, now) or (his and not connected):
             until = now + callback.CLAIM if connected else now
             await store.sql.put_claim(connection, obligation_id=owed.obligation_id, person_id=one.accepted_by, until=until)
             await self._ladders.talking(connection, owed.obligation_id, one.accepted_by, now, until=until)
@@ -427,12 +438,7 @@ class Desk:
             one, known = await self._pin(connection, one, happened.digits, now)
         took = False
         if before.step is Step.LIVE:
-            took = happened.dial_status is not None and happened.dial_status.value == "completed"
-            fresh = await store.call(connection, one.intake_id)  # whoever accepted wrote it in another transaction
-            accepted = fresh is not None and fresh.accepted_by is not None
-            took = took and (happened.bridged is True or (happened.bridged is None and accepted))
-            if fresh is not None:
-                await self._talked(connection, fresh, now, connected=took)
+            took = await self._hunted(connection, one, happened, now)
         facts = structs.replace(await self._facts(connection, carrier, one, now), pin_known=known)
         heard = Heard(
             digits="" if empty else happened.digits,
@@ -533,7 +539,9 @@ class Desk:
         )
 
     async def _late(self, connection: db.Executor, one: Call, step: str, turn: int, happened: Happened, now: datetime) -> None:
-        """Keep what was said while the caller hung up."""
+        """Keep what was said while the caller hung up, and whether he had talked with somebody."""
+        if step == Step.LIVE.value and step == one.state.step.value and await self._hunted(connection, one, happened, now):
+            await store.put_state(connection, structs.replace(one, state=structs.replace(one.state, human_took=True)))
         if happened.recording_url and step == one.state.step.value and turn == one.state.turn:
             state = structs.replace(one.state, recorded=(*one.state.recorded, step))
             await store.put_state(connection, structs.replace(one, state=state))

@@ -190,7 +190,8 @@ class Returning:
             one = await store.call(connection, intake_id)
             assert one is not None
             self._refuse_void(owed)
-            if not one.state.human_took or one.accepted_by != person_id:
+            over = one.state.human_took or one.ended_at is not None  # who pressed 1 and was not connected accepted nothing
+            if not over or one.accepted_by != person_id:
                 raise NotNow("only who took this call live can say that no call-back is needed; call back instead")
             began = one.accepted_at or now
             outcome = callback.judged(owed.due_at, [began], pending=False, now=now)

@@ -14,7 +14,7 @@ import math
 import struct
 import wave
 import xml.etree.ElementTree as ET
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -256,7 +256,9 @@ class Call:
             else:
                 bridged = True
             self.carrier.legs.append(leg)
-        if not verb["action"]:
+        if bridged and self.carrier.converses is not None:
+            await self.carrier.converses()
+        if not verb["action"] or self.over:
             return None
         status = "completed" if bridged else "no-answer"
         if self.carrier.family is Family.JAMBONZ:
@@ -312,6 +314,8 @@ class FakeCarrier:
         self.loses: tuple[str, ...] = ()  # what it never tells, by a part of the address
         self.refuses = 0  # status with which it refuses calls
         self.media: Callable[[str], bytes] | None = None  # answers for recordings instead
+        self.converses: Callable[[], Awaitable[None]] | None = None  # what happens while two talk who were connected live
+        self.lists: Callable[[], bytes] | None = None  # answers for lists of calls instead
         self.gates: dict[str, asyncio.Event] = {}  # number -> its telephone rings when this is set
         self.port = 0
         self.app_port = 0
@@ -506,6 +510,8 @@ class FakeCarrier:
             call.room = ""
             await call.play(await call.ask(url))
             return http(200, b"{}")
+        if method == "GET" and path.endswith("/Calls") and self.lists is not None:
+            return self.lists()
         if method == "GET" and path.endswith("/Calls"):
             wanted = dict(parse_qsl(urlsplit(target).query))
             rows = [
@@ -518,9 +524,16 @@ class FakeCarrier:
                     "start_time": f"{one.started_at:%a, %d %b %Y %H:%M:%S} +0000",
                 }
                 for one in self.calls.values()
-                if one.called == wanted.get("To")
+                if one.called == wanted.get("To") and f"{one.started_at:%Y-%m-%d}" >= wanted.get("StartTime>", "")
             ]
-            return http(200, json.dumps({"calls": rows}).encode())
+            rows.reverse()  # the latest first
+            page, size = int(wanted.get("Page", 0)), int(wanted.get("PageSize", 50))
+            following = {**wanted, "Page": str(page + 1), "PageToken": "t"} if len(rows) > (page + 1) * size else None
+            given = {
+                "calls": rows[page * size : (page + 1) * size],
+                "next_page_uri": following and f"{urlsplit(target).path}?{urlencode(following)}",
+            }
+            return http(200, json.dumps(given).encode())
         if method == "GET" and path.endswith("/RecentCalls"):
             listed = [
                 {
@@ -531,9 +544,12 @@ class FakeCarrier:
                     "attempted_at": one.started_at.isoformat(),
                     "terminated_at": one.started_at.isoformat() if one.over else None,
                 }
-                for one in self.calls.values()
+                for one in reversed(self.calls.values())
             ]
-            return http(200, json.dumps({"data": listed}).encode())
+            wanted = dict(parse_qsl(urlsplit(target).query))
+            size = int(wanted["count"])
+            begin = (int(wanted["page"]) - 1) * size
+            return http(200, json.dumps({"total": len(listed), "data": listed[begin : begin + size]}).encode())
         sid = path.rpartition("/")[2].removesuffix(".wav")
         if method == "DELETE" and "/Recordings/" in path:
             self.deleted.append(sid)

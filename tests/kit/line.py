@@ -225,6 +225,7 @@ class LineHouse:
     async def forward(self, **by: float) -> None:
         """Move the clock, and let the keeper do what is due."""
         self.clock.forward(**by)
+        await self.line.legs.ask()
         await self.line.keeper.turn()
 
     async def call_back(self, who: str, intake_id: int = 0, **body: Any) -> httpx.Response:

@@ -14,8 +14,8 @@ from homing.hours.rules.text import read_windows
 from homing.hours.types import HolidaySet, OpeningHours, ServiceZone
 from homing.support.clocks import auditor, store
 from homing.support.clocks.auditor import Auditor, Replay
-from homing.support.clocks.keeper import GRACE, Keeper
-from homing.support.clocks.store import ServerClock
+from homing.support.clocks.keeper import Keeper
+from homing.support.clocks.store import GRACE, ServerClock
 from homing.support.clocks.types import HOUR_S, ClockLog, Kind, Nature, Paused, Pin, Resumed, Started, State, Stopped
 from tests.kit.hours import at
 from tests.kit.moved_clock import MovedClock, MovedLegalClock

@@ -5,8 +5,8 @@ from datetime import timedelta
 from homing.ground import db
 from homing.support.cases.audit import CaseSource
 from homing.support.cases.keeper import Keeper
-from homing.support.clocks.keeper import GRACE
 from homing.support.clocks.keeper import Keeper as ClockKeeper
+from homing.support.clocks.store import GRACE
 from homing.support.clocks.types import Kind, State
 from tests.kit.cases import bench
 from tests.kit.hours import at, shown

@@ -7,9 +7,12 @@ import asyncpg
 import pytest
 
 from homing.api.v1 import support_sev1_wire as wire
-from homing.support.line.types import Family, Outcome
+from homing.support.clocks.auditor import Auditor
+from homing.support.line.audit import LineSource
+from homing.support.line.types import CallStatus, Family, Happened, Outcome
 from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person
-from tests.kit.line import ANA, BO, KIM, PIN, START, LineHouse, line_house
+from tests.kit.carrier import Call as CarrierCall
+from tests.kit.line import ANA, BO, KIM, PIN, START, Legal, LineHouse, line_house
 
 REP = Person(keys=("1",))
 DUE = 15 * 60
@@ -36,6 +39,19 @@ async def shown(house: LineHouse, number: int) -> dict:
 
 async def attempts(house: LineHouse, number: int) -> list[str]:
     return [one["status"] for one in (await shown(house, number))["attempts"]]
+
+
+async def audited(house: LineHouse) -> list[str]:
+    """Return what the nightly audit finds of call-backs."""
+    legal = Legal(house.clock)
+    return [one.what for one in (await Auditor(house.pool, legal, [LineSource(legal)]).audit(house.clock.now())).findings]
+
+
+class Away:
+    """A pool whose server is gone."""
+
+    def acquire(self):
+        raise ConnectionRefusedError("the server is gone")
 
 
 def why(answer):
@@ -99,6 +115,103 @@ async def test_without_ringing_an_attempt_does_not_count(house: LineHouse):
     await house.forward(seconds=11)
     assert await attempts(house, number) == ["not_set_up"]
     assert (await house.owed()).returned_at is None
+
+
+async def test_an_attempt_whose_events_were_lost_counts_if_the_carrier_says_that_it_rang(house: LineHouse):
+    number = await rang(house)
+    house.carrier.loses = ("/customer", "/machine")
+    house.clock.forward(seconds=DUE - 2)
+    await house.call_back("ana")
+    await house.forward(seconds=11)
+    owed = await house.owed()
+    assert (owed.outcome, owed.returned_at) == (Outcome.MET, owed.due_at - timedelta(seconds=2))
+    assert await attempts(house, number) == ["answered_human"]
+    assert await audited(house) == []
+
+
+async def test_an_attempt_is_not_judged_before_its_carrier_was_asked_three_times_at_most(house: LineHouse):
+    number = await rang(house)
+    house.carrier.loses = ("/customer", "/machine")
+    house.clock.forward(seconds=DUE - 2)
+    await house.call_back("ana")
+    house.carrier.api_secret, known = "another", house.carrier.api_secret
+    for _ in range(3):
+        await house.forward(seconds=11)
+        assert (await attempts(house, number), (await house.owed()).outcome) == (["set_up"], None)
+    await house.forward(seconds=11)
+    assert (await attempts(house, number), (await house.owed()).outcome) == (["not_set_up"], Outcome.MISSED)
+    house.carrier.api_secret = known
+    assert await audited(house) == []
+
+
+def away_for(house: LineHouse, *paths: str) -> None:
+    """Let the store be away whenever one of these is asked for."""
+    attempts = house.line.legs._attempts
+
+    def heard(path: str) -> bool:
+        attempts._pool = Away() if any(part in path for part in paths) else house.pool  # type: ignore[assignment]
+        return False
+
+    heard("")
+    house.carrier.unheard = heard
+
+
+async def test_what_is_told_of_a_call_back_while_the_store_is_away_counts_from_when_it_was_told(house: LineHouse):
+    await rang(house)
+    house.clock.forward(seconds=DUE - 2)
+    away_for(house, "/customer", "/machine")
+    await house.call_back("ana")
+    assert await house.line.journal.waiting() != []
+    away_for(house)
+    house.clock.forward(minutes=10)
+    await house.line.keeper.turn()
+    owed = await house.owed()
+    in_time = owed.due_at - timedelta(seconds=2)
+    assert (owed.outcome, owed.connected_at) == (Outcome.MET, in_time)
+    assert owed.returned_at is not None
+    assert timedelta(0) <= in_time - owed.returned_at < timedelta(seconds=2)  # the leg was noted a moment after it was taken
+    assert await house.line.journal.waiting() == []
+    assert await audited(house) == []
+
+
+async def test_a_representative_who_presses_the_key_while_the_store_is_away_waits_for_the_customer(house: LineHouse):
+    number = await rang(house)
+    away_for(house, "/rep-key")
+    await house.call_back("ana")
+    (room,) = house.carrier.rooms.values()
+    assert ([leg.called for leg in room], await attempts(house, number)) == ([ANA], ["calling_rep"])
+    away_for(house)
+    await house.line.keeper.turn()
+    await house.line.legs.place()
+    await house.carrier.settle()
+    assert [leg.called for leg in room] == [ANA, KIM]
+    assert (await house.owed()).outcome is Outcome.MET
+
+
+async def test_a_machine_is_told_neutral_words_while_the_store_is_away(house: LineHouse):
+    await rang(house)
+    house.carrier.people[KIM] = Person(machine="machine_end_beep")
+    away_for(house, "/voicemail")
+    await house.call_back("ana")
+    (leg,) = [one for one in house.carrier.calls.values() if one.called == KIM and one.direction == "outbound-api"]
+    assert "returning your call" in leg.said
+    assert await house.line.journal.waiting() == []
+
+
+async def test_ringing_that_is_heard_of_after_the_answer_counts_from_when_it_was_told(house: LineHouse):
+    number = await rang(house)
+    house.carrier.people[KIM] = Person(rings=False)
+    began = house.clock.now()
+    attempt = (await house.call_back("ana")).json()["results"]["attempt_id"]
+    house.clock.forward(seconds=12)
+    tel, legs = house.line.carriers.all["tel"], house.line.legs
+    await legs.customer_status(tel, attempt, Happened(call_id="CA1", status=CallStatus.ANSWERED, sequence=2))
+    assert (await house.owed()).returned_at is None
+    await legs.played(
+        tel, attempt, "customer", Happened(call_id="CA1", status=CallStatus.RINGING, sequence=1), at=began + timedelta(seconds=3)
+    )
+    assert ((await house.owed()).returned_at, await attempts(house, number)) == (began, ["answered_human"])
+    assert await audited(house) == []
 
 
 async def test_ringing_that_is_told_before_the_carriers_answer_counts(house: LineHouse):
@@ -243,6 +356,106 @@ async def test_who_was_connected_live_and_wants_no_call_back(house: LineHouse):
     assert (await house.owed()).outcome is None
     assert (await house.api("POST", f"line/calls/{number}/engaged", who="bo")).status_code == 200
     assert (await house.owed()).outcome is Outcome.MET
+
+
+async def talked(house: LineHouse, *, minutes: float) -> int:
+    """Let bo take a call live and talk for a while, in which everybody else does his work; return the call."""
+    woken: list[str] = []
+
+    async def converse() -> None:
+        for _ in range(int(minutes * 2)):
+            woken.extend(await house.wake(seconds=30))
+
+    house.carrier.people = {BO: REP}
+    house.carrier.converses = converse
+    await house.carrier.call(SILENT).ring()
+    assert woken == []
+    house.carrier.people = {}
+    return (await house.intake()).intake_id
+
+
+async def test_who_talks_with_the_caller_holds_the_ladder_and_counts_from_when_he_took_the_call(house: LineHouse):
+    number = await talked(house, minutes=20)
+    owed = await house.owed()
+    assert (owed.claimed_by, owed.answered_by, owed.answered_at) == (*[house.staff["bo"].person_id] * 2, START)
+    assert (owed.outcome, owed.claim_until) == (None, house.clock.now() + timedelta(minutes=3))
+    house.clock.forward(seconds=60)
+    await house.line.keeper.turn()
+    assert (await house.api("POST", f"line/calls/{number}/engaged", who="bo")).status_code == 200
+    owed = await house.owed()
+    assert (owed.outcome, owed.engaged_at, owed.outcome_at) == (Outcome.MET, START, START)
+    assert (await house.ladder()).ended_because == f"staff {house.staff['bo'].person_id} took the call live"
+    assert await audited(house) == []
+
+
+async def test_who_talked_and_says_nothing_within_three_minutes_has_not_returned_the_call(house: LineHouse):
+    number = await talked(house, minutes=5)
+    assert await house.wake(seconds=170) == []
+    assert BO in await house.wake(seconds=15)  # the ladder goes on, with what it has held
+    assert (await house.owed()).claimed_by is None
+    await house.forward(minutes=10)
+    assert (await house.owed()).outcome is Outcome.MISSED
+    await house.api("POST", f"line/calls/{number}/engaged", who="bo")
+    owed = await house.owed()
+    assert (owed.outcome, owed.engaged_at) == (Outcome.MISSED, START)
+
+
+async def test_a_claim_in_a_conversation_makes_it_no_shorter(house: LineHouse):
+    async def converse() -> None:
+        house.clock.forward(minutes=1)
+        number = (await house.intake()).intake_id
+        assert (await house.api("POST", f"line/calls/{number}/claim", who="ana")).status_code == 409
+        assert (await house.api("POST", f"line/calls/{number}/claim", who="bo")).status_code == 200
+        await house.forward(minutes=5)
+        assert (await house.owed()).claimed_by == house.staff["bo"].person_id
+
+    house.carrier.people, house.carrier.converses = {BO: REP}, converse
+    await house.carrier.call(SILENT).ring()
+    assert (await house.owed()).claim_until == START + timedelta(minutes=9)
+
+
+async def accepted(house: LineHouse) -> tuple[CarrierCall, str]:
+    """Let bo accept a call that rings; return it, and what is asked when they have talked."""
+    call = house.carrier.call(SILENT)
+    verbs = await call.ask(f"{PUBLIC}/telephony/v1/tel/calls/inbound")
+    gather = next(one for one in verbs if one["verb"] == "gather")
+    (dial,) = [one for one in await call.ask(gather["action"], Digits="") if one["verb"] == "dial"]
+    leg = CarrierCall(house.carrier, "CA9", "", BO, ("1",))
+    whisper = next(whisper for number, whisper in dial["legs"] if number == BO)
+    assert await leg.accepts(whisper)
+    assert (await house.owed()).claimed_by == house.staff["bo"].person_id
+    return call, dial["action"]
+
+
+@pytest.mark.parametrize("bridged", [True, False])
+async def test_what_became_of_the_hunt_may_be_told_after_the_end_of_the_call(house: LineHouse, bridged: bool):
+    call, action = await accepted(house)
+    house.clock.forward(minutes=20)
+    await call.tell("completed")
+    await call.ask(action, DialCallStatus="completed" if bridged else "no-answer", DialBridged=str(bridged).lower())
+    await house.line.keeper.turn()
+    number = (await house.intake()).intake_id
+    assert (await house.api("POST", f"line/calls/{number}/engaged", who="bo")).status_code == (200 if bridged else 409)
+    assert (await house.owed()).outcome is (Outcome.MET if bridged else Outcome.MISSED)
+
+
+async def test_who_takes_a_call_and_is_not_connected_holds_nothing(house: LineHouse):
+    call, action = await accepted(house)
+    await call.ask(action, DialCallStatus="no-answer", DialBridged="false")  # the caller was quicker to hang up
+    await house.forward(seconds=1)
+    assert ((await house.owed()).claimed_by, (await house.intake()).accepted_by) == (None, None)
+    assert (await house.ladder()).claim is None
+
+
+async def test_a_conversation_whose_end_nobody_tells_ends_when_the_carrier_says_so(house: LineHouse):
+    house.carrier.people, house.carrier.loses = {BO: REP}, ("/calls/live", "/calls/status")
+    call = house.carrier.call(SILENT)
+    await call.ring()
+    assert call.over
+    house.clock.forward(minutes=3)
+    await house.line.keeper.end_conversations(house.clock.now())
+    one, owed = await house.intake(), await house.owed()
+    assert (one.ended_at, owed.claim_until) == (house.clock.now(), house.clock.now() + timedelta(minutes=3))
 
 
 async def test_two_people_make_a_call_back_void_and_what_was_missed_stays_so(house: LineHouse):

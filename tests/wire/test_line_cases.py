@@ -1,5 +1,6 @@
 """A call opens a critical case and is told to it; a case without a call wakes people; each critical case gets the ledger."""
 
+import asyncio
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from homing.contracts import store as contracts
 from homing.contracts.types import Role
 from homing.evidence.types import FaultTag
 from homing.support.cases import store as case_store
+from homing.support.cases.audit import CaseSource
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Opening
 from homing.support.cases.endings import Endings
@@ -26,14 +28,18 @@ from homing.support.cases.types import (
     Source,
     State,
 )
+from homing.support.clocks.auditor import Auditor
+from homing.support.clocks.keeper import Keeper as ClockKeeper
 from homing.support.clocks.rules.cadence import Every
 from homing.support.clocks.types import Kind
 from homing.support.clocks.types import State as Clock
 from homing.support.line import store
+from homing.support.line.audit import LineSource
+from homing.support.line.casebook import UntoldCases
 from homing.support.oncall import runs
 from tests.kit.carrier import HANGS_UP, NOBODY, PUBLIC, Person, Tape
 from tests.kit.ledger import Node
-from tests.kit.line import ANA, KIM, PIN, START, LineHouse, line_house
+from tests.kit.line import ANA, BO, KIM, PIN, START, Legal, LineHouse, line_house
 
 REPORT = {"company": "Acme", "name": "Kim", "phone": "+442079460000", "email": "kim@acme.test", "description": "all mail fails"}
 DUE = timedelta(minutes=15)
@@ -138,6 +144,113 @@ async def test_a_caller_whom_nobody_knows_gets_his_case_when_a_person_says_whose
     (callback,) = (await house.clocks(case.case_id))[Kind.CALLBACK]
     assert callback.due_at == START + DUE
     assert (await house.ladder()).account_id == house.account_id
+
+
+async def named(house: LineHouse, number: int) -> None:
+    """Let a person say whose a call is, and the keeper open its case."""
+    answer = await house.api(
+        "POST",
+        f"line/calls/{number}/entitlement",
+        who="ana",
+        json={"verdict": "yes", "account_id": house.account_id, "clause": "F2", "reason": "their office", "route": "-"},
+    )
+    assert answer.status_code == 200, answer.text
+    await house.line.keeper.turn()
+
+
+async def test_a_call_that_is_named_after_it_was_returned_in_time_is_met_in_its_case(house: LineHouse):
+    number = await rang(house, HANGS_UP, caller="+442079460001")
+    house.clock.forward(minutes=3)
+    await house.api("POST", f"line/calls/{number}/claim", who="ana")
+    house.clock.forward(minutes=1)
+    house.carrier.people = {ANA: Person(keys=("1",)), "+442079460001": Person()}
+    await house.call_back("ana")
+    await house.forward(minutes=36)
+    await named(house, number)
+    case = await house.case()
+    clocks = await house.clocks(case.case_id)
+    at = START + timedelta(minutes=4)
+    (callback,), (engage,), (cadence,) = clocks[Kind.CALLBACK], clocks[Kind.ENGAGE], clocks[Kind.CADENCE]
+    assert (callback.state, callback.outcome_at, callback.reached_at) == (Clock.MET, at, at)
+    assert (engage.state, engage.outcome_at) == (Clock.MET, START + timedelta(minutes=3))
+    assert (cadence.started_at, cadence.state) == (at, Clock.RUNNING)
+    await house.forward(minutes=1)
+    happened = [type(event.payload).__name__ for event in await case_store.events_of(house.pool, case.case_id)]
+    told = ("Called", "Engaged", "CalledBack", "CallReached", "EntitlementDecided")
+    assert [happened.count(name) for name in told] == [1] * len(told)
+    assert await house.complaints() == ()
+
+
+async def test_a_call_that_was_void_in_time_is_void_in_a_case_that_is_opened_later(house: LineHouse):
+    number = await rang(house, HANGS_UP, caller="+442079460001")
+    for who in ("ana", "bo"):
+        await house.api("POST", f"line/calls/{number}/void", who=who, json={"reason": "a test"})
+    await house.forward(minutes=40)
+    await named(house, number)
+    (callback,) = (await house.clocks((await house.case()).case_id))[Kind.CALLBACK]
+    assert (callback.state, callback.outcome_at) == (Clock.VOID, START)
+    assert await house.complaints() == ()
+
+
+async def test_no_case_is_opened_while_an_attempt_of_the_last_seconds_may_still_prove_itself(house: LineHouse):
+    number = await rang(house, HANGS_UP, caller="+442079460001")
+    house.clock.forward(seconds=895)
+    house.carrier.people = {ANA: Person(keys=("1",)), "+442079460001": Person()}
+    ringing = house.carrier.gates["+442079460001"] = asyncio.Event()
+    calling = asyncio.create_task(house.call_back("ana"))
+    while await house.pool.fetchval("SELECT accepted_at FROM line_attempts") is None:
+        await asyncio.sleep(0.01)
+    house.clock.forward(seconds=8)
+    await named(house, number)
+    assert next(one.case_ref for one in await house.intakes()) is None
+    ringing.set()
+    await calling
+    await house.line.keeper.turn()
+    (callback,) = (await house.clocks((await house.case()).case_id))[Kind.CALLBACK]
+    assert (callback.state, callback.outcome_at) == (Clock.MET, START + timedelta(seconds=895))
+    assert await house.complaints() == ()
+
+
+async def test_a_conversation_that_began_in_time_and_goes_on_for_long_is_no_miss_in_its_case(house: LineHouse):
+    keeper = ClockKeeper(house.pool, Legal(house.clock), house.clock, [CaseSource()], UntoldCases())
+
+    async def converse() -> None:
+        for _ in range(4):
+            await house.forward(minutes=5)
+            await keeper.turn()
+
+    house.carrier.people, house.carrier.converses = {BO: Person(keys=("1",))}, converse
+    await house.carrier.call(PIN).ring()
+    one, case = await house.intake(), await house.case()
+    clocks = await house.clocks(case.case_id)
+    assert (clocks[Kind.ENGAGE][0].state, clocks[Kind.CALLBACK][0].state) == (Clock.MET, Clock.RUNNING)
+    answer = await house.api("POST", f"line/calls/{one.intake_id}/engaged", who="bo")
+    assert answer.status_code == 200, answer.text
+    await house.forward(seconds=1)
+    clocks = await house.clocks(case.case_id)
+    (callback,), (cadence,) = clocks[Kind.CALLBACK], clocks[Kind.CADENCE]
+    assert (callback.state, callback.outcome_at, cadence.started_at) == (Clock.MET, START, START)
+    assert await house.complaints() == ()
+
+
+async def test_what_was_done_in_time_and_is_told_late_is_no_miss(house: LineHouse):
+    number = await rang(house)
+    house.carrier.people = {ANA: Person(keys=("1",)), KIM: Person()}
+    await house.call_back("ana")
+    house.clock.forward(minutes=40)  # the store was away before the case was told
+    keeper = ClockKeeper(house.pool, Legal(house.clock), house.clock, [CaseSource()], UntoldCases())
+    await keeper.turn()
+    case_id = (await house.case()).case_id
+    assert (await house.clocks(case_id))[Kind.CALLBACK][0].state is Clock.RUNNING
+    found = (await Auditor(house.pool, Legal(house.clock), [LineSource(Legal(house.clock))]).audit(house.clock.now())).findings
+    assert [what.what.split(" at ")[0] for what in found] == [
+        f"its case does not know that it was {what}" for what in ("answered", "returned", "reached")
+    ]
+    await house.line.keeper.turn()
+    await keeper.turn()
+    clocks = await house.clocks(case_id)
+    assert [clocks[kind][0].state for kind in (Kind.CALLBACK, Kind.ENGAGE)] == [Clock.MET, Clock.MET]
+    assert (await house.owed(number)).outcome.value == "met"
 
 
 @pytest.mark.parametrize("source", [Source.API, Source.PORTAL])

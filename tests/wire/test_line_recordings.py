@@ -12,7 +12,8 @@ from homing.contracts import store as contracts
 from homing.contracts.types import Role
 from homing.support.line import store
 from homing.support.line.journal import Noted
-from homing.support.line.types import Happened, Outcome, Source
+from homing.support.line.lost import since
+from homing.support.line.types import Family, Happened, Outcome, Source
 from homing.support.oncall import runs
 from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person, Tape, http, sound
 from tests.kit.line import BO, KIM, START, LineHouse, line_house
@@ -149,6 +150,49 @@ async def test_a_lost_webhook_is_found_in_the_carriers_list_with_the_carriers_ti
     assert (lost.source, lost.caller, lost.first_ring_at) == (Source.RECONCILED, KIM, START)
     assert (await house.owed(lost.intake_id)).due_at == START + timedelta(minutes=15)
     assert await house.pages() == ["call", "call"]
+
+
+@pytest.mark.parametrize("family", [Family.TWILIO, Family.JAMBONZ])
+async def test_calls_that_rang_while_nobody_could_ask_are_all_found_however_long_ago(pool, family):
+    async with line_house(pool, family) as house:
+        house.clock.forward(minutes=2)
+        await house.line.keeper.reconcile(house.clock.now())
+        for _ in range(52):  # more than a page
+            house.carrier.call(caller="")
+        rang = house.clock.now()
+        house.clock.forward(hours=30)
+        house.carrier.call(caller="+442079460001")
+        house.clock.forward(seconds=70)
+        house.carrier.api_secret, known = "another", house.carrier.api_secret
+        assert await house.line.keeper.reconcile(house.clock.now()) == 0  # the carrier does not say: that is no success
+        house.carrier.api_secret = known
+        house.clock.forward(hours=1)
+        assert await house.line.keeper.reconcile(house.clock.now()) == 53
+        assert [one.first_ring_at for one in await house.intakes()].count(rang) == 52
+        assert await house.line.keeper.reconcile(house.clock.now()) == 0
+
+
+async def test_a_number_is_looked_back_upon_for_a_week_and_a_new_one_for_an_hour(house: LineHouse):
+    now = house.clock.now()
+    assert since(None, now) == now - timedelta(hours=1)
+    assert since(now - timedelta(days=3), now) == now - timedelta(days=3, hours=1)
+    assert since(now - timedelta(days=30), now) == now - timedelta(days=7)
+    assert since(now + timedelta(days=400), now) == now - timedelta(hours=1)  # a clock was wrong
+
+
+async def test_a_list_of_calls_that_cannot_be_read_is_read_again_from_where_it_was(house: LineHouse):
+    await house.line.keeper.reconcile(house.clock.now())
+    house.carrier.call()
+    house.clock.forward(hours=3)
+    house.carrier.lists = lambda: http(200, b'{"calls": [{"sid": "CA')
+    assert await house.line.keeper.reconcile(house.clock.now()) == 0
+    house.carrier.lists = lambda: http(
+        200, b'{"calls": [{"sid": "CA1"}], "next_page_uri": "https://elsewhere.example/Calls.json"}'
+    )
+    assert await house.line.keeper.reconcile(house.clock.now()) == 0
+    house.carrier.lists = None
+    house.clock.forward(hours=1)
+    assert await house.line.keeper.reconcile(house.clock.now()) == 1
 
 
 async def test_a_webhook_that_comes_after_all_goes_on_with_the_call(house: LineHouse):

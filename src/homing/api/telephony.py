@@ -7,6 +7,7 @@ written down on the disk, and the caller hears the words for that.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
 from typing import Any
 
 from litestar import Request, Response, post
@@ -21,10 +22,11 @@ from homing.ground.turns import PASSING
 from homing.ingress.rules.problem import Problem, missing
 from homing.support.line.addresses import PREFIX, LineAddresses
 from homing.support.line.attempts import NotNow
+from homing.support.line.carriers import TIMEOUT_S
 from homing.support.line.code_calls import CodeCalls
 from homing.support.line.desk import Desk, Replayed
 from homing.support.line.journal import Journal, Noted
-from homing.support.line.legs import Legs
+from homing.support.line.legs import AWAY_VOICEMAIL, WAIT, Legs
 from homing.support.line.page_calls import PageCalls
 from homing.support.line.returning import Returning
 from homing.support.line.rules.document import Document, Gather, Hangup, Pause, Say
@@ -157,15 +159,20 @@ def routes(
 
     @post(ATTEMPTS, status_code=200, opt={"grants": OPEN, "operation": ASK_ATTEMPT})
     async def ask_about_attempt(request: Request[Any, Any, Any], carrier: str, attempt_id: int, leg: str) -> Response[bytes]:
+        received = clock.now()
         known, happened = await genuine(request, carrier)
         if not 0 <= attempt_id < 2**62:
             raise ApiError(NOT_FOUND)
+
+        def told(now: datetime) -> datetime:
+            return now - max(clock.now() - received, timedelta(0))  # by the clock that counts, however long it had to wait
+
         answers: dict[str, Callable[[], Coroutine[Any, Any, Document | None]]] = {
             "rep": lambda: legs.rep_leg(known, attempt_id),
             "rep-key": lambda: legs.rep_key(known, attempt_id, happened),
             "rep-status": lambda: _none(legs.rep_status(attempt_id, happened)),
             "join": lambda: legs.joined(known, attempt_id),
-            "customer": lambda: _none(legs.customer_status(known, attempt_id, happened)),
+            "customer": lambda: _none(legs.customer_status(known, attempt_id, happened, told=told)),
             "machine": lambda: _none(legs.machine(known, attempt_id, happened)),
             "voicemail": lambda: legs.voicemail(attempt_id),
             "end": lambda: _document((Hangup(),)),
@@ -175,9 +182,16 @@ def routes(
         if leg not in answers:
             raise ApiError(NOT_FOUND)
         try:
-            return answer(known, await answers[leg]())
+            async with asyncio.timeout(PATIENCE_S + (TIMEOUT_S if leg == "machine" else 0)):  # the carrier is asked for something
+                return answer(known, await answers[leg]())
         except NotNow:
             raise ApiError(NOT_FOUND) from None
+        except PASSING as trouble:
+            log.error("sev1_store_away", carrier=known.name, step=leg, cause=type(trouble).__name__)
+            if leg == "voicemail":
+                return answer(known, (Say(AWAY_VOICEMAIL), Hangup()))
+            noted = Noted(at=received, carrier=known.name, what=f"attempt-{leg}", happened=happened, step=str(attempt_id))
+            return await away(known, noted)
 
     @post(CODES, status_code=200, opt={"grants": OPEN, "operation": ASK_CODE})
     async def ask_about_code(request: Request[Any, Any, Any], carrier: str, code_id: int, leg: str) -> Response[bytes]:
@@ -218,8 +232,11 @@ def routes(
         except OSError as trouble:  # then the carrier must try again, or ask the document on another host
             log.critical("sev1_journal_failed", carrier=carrier.name, cause=str(trouble))
             raise ApiError(Problem(503, "Service unavailable"), retry_after=1) from None
-        if noted.what in ("status", "recording", "page-status"):
+        if noted.what in ("status", "recording", "page-status", "attempt-rep-status", "attempt-customer", "attempt-machine"):
             return answer(carrier, None)
+        if noted.what == "attempt-rep-key":
+            pressed = noted.happened.digits == "1"
+            return answer(carrier, (Say(WAIT), legs.room(carrier, int(noted.step))) if pressed else (Hangup(),))
         if noted.what == "page-whisper":
             key = LineAddresses(base, carrier.name).page(int(noted.step), "key", 0)
             return answer(carrier, (Gather(action=key, prompt=(Say(AWAY),), digits=1, timeout_s=10), Hangup()))

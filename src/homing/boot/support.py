@@ -34,6 +34,7 @@ from homing.support.clocks.auditor import Source
 from homing.support.clocks.keeper import Keeper as ClockKeeper
 from homing.support.clocks.store import LegalClock, ServerClock
 from homing.support.line.audit import LineSource
+from homing.support.line.casebook import UntoldCases
 from homing.support.tam.audit import TamSource
 from homing.support.threads.audit import ThreadSource
 from homing.web import letter
@@ -102,7 +103,7 @@ class Support:
         self.desk.news = self._post.look
         self.follower = UndeliveredFollower(legal, address=self.address, news=lambda: self.desk.news)
         self._keeper = Keeper(pool, legal, self.desk)
-        self._clocks = ClockKeeper(pool, legal, clock, audited(legal))
+        self._clocks = ClockKeeper(pool, legal, clock, audited(legal), UntoldCases())
         threads = partial(master_key.token, purpose=THREADS, size=TOKEN_BYTES)
         self.tam = Tam(pool, legal, mail, address=self.address, token=threads)
 

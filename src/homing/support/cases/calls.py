@@ -6,6 +6,7 @@ line judges by, so it changes nothing that a case hears of them a little later.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import assert_never
 
 import msgspec
 
@@ -38,12 +39,52 @@ from homing.support.clocks.store import LegalClock
 from homing.support.clocks.types import Kind
 
 
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who was woken for a call has answered."""
+
+    person_id: int
+    at: datetime
+
+
+class Returned(msgspec.Struct, frozen=True, kw_only=True):
+    """A call was returned. live: it was taken at once, and the caller wants no other."""
+
+    person_id: int
+    at: datetime
+    live: bool = False
+
+
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """Whoever called was on the line with us."""
+
+    at: datetime
+
+
+class Void(msgspec.Struct, frozen=True, kw_only=True):
+    """Two people say that a call is not owed back."""
+
+    people: tuple[int, int]
+    reason: str
+    at: datetime
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """A person decided whether the caller is entitled."""
+
+    verdict: str
+    at: datetime
+
+
+Became = Answered | Returned | Reached | Void | Decided
+
+
 class CallIn(msgspec.Struct, frozen=True, kw_only=True):
     """A call on the line.
 
     call       its number there
     entitled   whether that is known; if not, a person decides within 60 minutes
     into       the case that an earlier call of the same customer is in; 0: none
+    became     what has become of it already
     """
 
     call: int
@@ -57,6 +98,7 @@ class CallIn(msgspec.Struct, frozen=True, kw_only=True):
     words: str
     entitled: bool
     into: int = 0
+    became: tuple[Became, ...] = ()
 
 
 class Calls:
@@ -71,7 +113,11 @@ class Calls:
         self._desk.news()
 
     async def open(self, connection: db.Executor, came: CallIn) -> int:
-        """Return the case that a call belongs to: that of an earlier call which waits, else a new critical one."""
+        """Return the case that a call belongs to: that of an earlier call which waits, else a new critical one.
+
+        What has become of the call is one step with it: clocks that are read between would show a miss, for good, of what was
+        kept in time.
+        """
         by = _caller(came.contact_id)
         known = await steps.take(connection, came.into, self._legal) if came.into else None
         if known is None or known.account_id != came.account_id or not known.case.live:
@@ -94,7 +140,7 @@ class Calls:
             due_at=came.due_at,
             promises=await step.promises(*kinds),
         )
-        await step.commit([called], by)
+        await step.commit_each([(called, by), *await self._steps(step, came.call, came.became)])
         return case_id
 
     async def word(
@@ -110,35 +156,34 @@ class Calls:
         await store.lock(connection, case_id)
 
     async def engaged(self, connection: db.Executor, case_id: int, person_id: int, at: datetime) -> None:
-        """Somebody who was woken for it has answered."""
-        await self._happened(connection, case_id, [Engaged(person_id=person_id, engaged_at=at)], _staff(person_id))
+        """Somebody who was woken for a case has answered; there is no call."""
+        await self.tell(connection, case_id, 0, [Answered(person_id=person_id, at=at)])
 
-    async def returned(
-        self, connection: db.Executor, case_id: int, call: int, person_id: int, at: datetime, *, live: bool = False
-    ) -> None:
-        """A call was returned; from here on the customer is owed updates. live: it was taken at once, and he wants no other."""
+    async def tell(self, connection: db.Executor, case_id: int, call: int, became: Sequence[Became]) -> None:
+        """Tell a case what has become of its call. Once it was returned, the customer is owed updates."""
         step = await steps.take(connection, case_id, self._legal)
         if step is not None:
-            promises = await step.promises(Kind.CADENCE)
-            await step.commit([CalledBack(placed_at=at, promises=promises, call=call, live=live)], _staff(person_id))
+            await step.commit_each(await self._steps(step, call, became))
 
-    async def reached(self, connection: db.Executor, case_id: int, call: int, at: datetime) -> None:
-        """Whoever called was on the line with us."""
-        await self._happened(connection, case_id, [CallReached(call=call, reached_at=at)], SYSTEM)
-
-    async def voided(self, connection: db.Executor, case_id: int, call: int, people: Sequence[int], reason: str) -> None:
-        """Two people say that a call is not owed back."""
-        first, second = (f"staff {one}" for one in people)
-        await self._happened(connection, case_id, [CallVoided(call=call, people=(first, second), reason=reason)], SYSTEM)
-
-    async def decided(self, connection: db.Executor, case_id: int, call: int, verdict: str, at: datetime) -> None:
-        """A person decided whether the caller is entitled."""
-        await self._happened(connection, case_id, [EntitlementDecided(call=call, verdict=verdict, decided_at=at)], SYSTEM)
-
-    async def _happened(self, connection: db.Executor, case_id: int, what: list[Payload], by: Actor) -> None:
-        step = await steps.take(connection, case_id, self._legal)
-        if step is not None:
-            await step.commit(what, by)
+    async def _steps(self, step: steps.Step, call: int, became: Sequence[Became]) -> list[tuple[Payload, Actor]]:
+        made: list[tuple[Payload, Actor]] = []
+        for one in became:
+            match one:
+                case Answered(person_id=person_id, at=at):
+                    made.append((Engaged(person_id=person_id, engaged_at=at), _staff(person_id)))
+                case Returned(person_id=person_id, at=at, live=live):
+                    promises = await step.promises(Kind.CADENCE)
+                    made.append((CalledBack(placed_at=at, promises=promises, call=call, live=live), _staff(person_id)))
+                case Reached(at=at):
+                    made.append((CallReached(call=call, reached_at=at), SYSTEM))
+                case Void(people=(first, second), reason=reason, at=at):
+                    people = (f"staff {first}", f"staff {second}")
+                    made.append((CallVoided(call=call, people=people, reason=reason, voided_at=at), SYSTEM))
+                case Decided(verdict=verdict, at=at):
+                    made.append((EntitlementDecided(call=call, verdict=verdict, decided_at=at), SYSTEM))
+                case _:
+                    assert_never(one)
+        return made
 
     def _opening(self, came: CallIn) -> Opening:
         return Opening(

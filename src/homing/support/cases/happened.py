@@ -160,11 +160,12 @@ class CallReached(_Event, frozen=True, kw_only=True):
 
 
 class CallVoided(_Event, frozen=True, kw_only=True):
-    """Two people say that a call is not owed back."""
+    """Two people say that a call is not owed back. voided_at: where it became known later."""
 
     call: int
     people: tuple[str, str]
     reason: str
+    voided_at: datetime | None = None
 
 
 class EntitlementDecided(_Event, frozen=True, kw_only=True):

@@ -67,11 +67,15 @@ class Step:
 
     async def commit(self, payloads: Sequence[Payload], by: Actor) -> None:
         """Let something happen."""
-        if not payloads:
+        await self.commit_each([(payload, by) for payload in payloads])
+
+    async def commit_each(self, steps: Sequence[tuple[Payload, Actor]]) -> None:
+        """Let several people's doing become known at once: clocks are read when all of it is known."""
+        if not steps:
             return
         made = chain.linked(
             self.case_id,
-            [(payload, by.name, by.side) for payload in payloads],
+            [(payload, by.name, by.side) for payload, by in steps],
             at=self.at,
             seq=self._head.seq,
             prev_hash=self._head.hash,

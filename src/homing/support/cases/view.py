@@ -14,8 +14,7 @@ from homing.support.cases import letter_store, steps, store
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.types import Case
 from homing.support.clocks import store as clocks
-from homing.support.clocks.keeper import GRACE
-from homing.support.clocks.store import Calendars, LegalClock, Stored
+from homing.support.clocks.store import GRACE, Calendars, LegalClock, Stored
 from homing.support.clocks.types import Basis, Nature, Reading, State
 
 

@@ -5,33 +5,44 @@ from the marks and the calendar, whenever somebody looks.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from homing.ground import db, log
 from homing.ground.clock import Clock
 from homing.ground.turns import take_turns
 from homing.support.clocks.auditor import Auditor, Source
-from homing.support.clocks.store import Calendars, LegalClock, Stored, refresh, take_outdated, take_overdue
+from homing.support.clocks.store import GRACE, Calendars, LegalClock, Stored, refresh, take_outdated, take_overdue
 
 _log = log.get("clocks")
 LOOKS_S = 10.0
 AT_ONCE = 100
-# An attempt or answer is written down a moment after it happened, with the time at which it did; so long a miss is not final.
-GRACE = timedelta(seconds=30)
 MOST_SKEW = timedelta(seconds=1)
+
+
+class Untold(Protocol):
+    """Whoever tells cases what became of their calls. After the store was away that may take longer than `GRACE`."""
+
+    async def subjects(self, connection: db.Executor, now: datetime) -> Sequence[int]:
+        """Return the cases that are to be told something, or may be: a CALLBACK or ENGAGE of theirs is not judged yet."""
+        ...
 
 
 class Keeper:
     """Keeps clocks for one worker.
 
-    legal   whose time counts
-    clock   of this machine; it is compared with the legal one, and nothing else
+    legal    whose time counts
+    clock    of this machine; it is compared with the legal one, and nothing else
+    untold   says which subjects have not been told all that has happened to them
     """
 
-    def __init__(self, pool: db.Pool, legal: LegalClock, clock: Clock, sources: Sequence[Source]) -> None:
+    def __init__(
+        self, pool: db.Pool, legal: LegalClock, clock: Clock, sources: Sequence[Source], untold: Untold | None = None
+    ) -> None:
         self._pool = pool
         self._legal = legal
         self._clock = clock
+        self._untold = untold
         self._auditor = Auditor(pool, legal, sources)
 
     async def run(self) -> None:
@@ -61,7 +72,8 @@ class Keeper:
         async with self._pool.acquire() as connection, connection.transaction():
             now = await self._legal.now(connection)
             if overdue:
-                taken = await take_overdue(connection, before=now - GRACE, limit=AT_ONCE)
+                waiting = [] if self._untold is None else await self._untold.subjects(connection, now)
+                taken = await take_overdue(connection, before=now - GRACE, limit=AT_ONCE, untold=waiting)
             else:
                 taken = await take_outdated(connection, limit=AT_ONCE)
             calendars = Calendars(connection)

@@ -36,9 +36,11 @@ SELECT * FROM clocks WHERE account_id = :account_id AND started_at >= :begin AND
 ORDER BY started_at, subject, subject_id, number;
 
 -- name: take_overdue
--- Clocks that were due before a moment and are not written down as missed; locked until the transaction ends.
+-- Clocks that were due before a moment and are not written down as missed; locked until the transaction ends. untold: cases whose
+-- calls were answered or returned, perhaps in time, and which do not know it yet.
 -- reads: clocks
 SELECT * FROM clocks WHERE state = 'running' AND due_at < :before
+  AND NOT (kind IN ('CALLBACK', 'ENGAGE') AND subject = 'case' AND subject_id = ANY(:untold::bigint[]))
 ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- name: take_outdated

@@ -1,7 +1,7 @@
 """Clocks in PostgreSQL: what they showed when they were last read. Events are the truth; these rows are a cache of it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -28,6 +28,10 @@ _encode = msgspec.json.Encoder().encode
 _marks = msgspec.json.Decoder(tuple[Mark, ...]).decode
 _spans = msgspec.json.Decoder(tuple[Span, ...]).decode
 _void = msgspec.json.Decoder(Voided).decode
+
+
+# An attempt or answer is written down a moment after it happened, with the time at which it did; so long a miss is not final.
+GRACE = timedelta(seconds=30)
 
 
 class LegalClock(Protocol):
@@ -126,6 +130,10 @@ async def put(
         if number <= len(before) and before[number - 1] == log:
             continue
         reading = await calendars.read(log, now)
+        if reading.ended_at is None and reading.outcome_at is not None and now - reading.outcome_at <= GRACE:
+            reading = await calendars.read(
+                log, reading.outcome_at
+            )  # it may have been stopped in time; the keeper writes the miss
         stored = Stored(
             subject=subject,
             subject_id=subject_id,
@@ -206,9 +214,12 @@ async def refresh(executor: db.Executor, stored: Stored, calendars: Calendars, n
     return reading
 
 
-async def take_overdue(executor: db.Executor, *, before: datetime, limit: int) -> list[Stored]:
-    """Return clocks that were due before a moment and run on; they are the caller's until his transaction ends."""
-    return [_stored(row) async for row in _sql.take_overdue(executor, before=before, limit=limit)]
+async def take_overdue(executor: db.Executor, *, before: datetime, limit: int, untold: Sequence[int] = ()) -> list[Stored]:
+    """Return clocks that were due before a moment and run on; they are the caller's until his transaction ends.
+
+    untold   cases that do not know yet whether their calls were answered and returned
+    """
+    return [_stored(row) async for row in _sql.take_overdue(executor, before=before, limit=limit, untold=list(untold))]
 
 
 async def take_outdated(executor: db.Executor, *, limit: int) -> list[Stored]:

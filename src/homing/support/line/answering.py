@@ -42,7 +42,7 @@ class Answering:
         if after is None:
             return None
         await store.sql.answered(connection, obligation_id=number, person_id=person_id, now=now)
-        if what is Answer.CLAIM and not calling:
+        if what is Answer.CLAIM and not calling and not callback.talks(owed, person_id, now):
             until = after.claim.at + callback.CLAIM if after.claim is not None else now + callback.CLAIM
             await store.sql.put_claim(connection, obligation_id=number, person_id=person_id, until=until)
         if what is Answer.HAND_ON and owed.claimed_by == person_id:

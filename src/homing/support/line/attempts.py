@@ -64,7 +64,12 @@ class Attempts:
 
     async def judge(self, now: datetime) -> None:
         """Write down what did not ring, what was missed, whose claim is over, and page for whom it is time."""
-        too_late = {"accepted_before": now - callback.PROOF_WITHIN, "created_before": now - LOST_AFTER}
+        too_late = {
+            "accepted_before": now - callback.PROOF_WITHIN,
+            "created_before": now - LOST_AFTER,
+            "most": callback.LOOKS,
+            "now": now,
+        }
         async with db.holding(self._pool, store.sql.unproven, **too_late) as (connection, rows):
             for attempt in map(store.attempt_of, rows):
                 lost = AttemptStatus.REP_LOST if attempt.status in BEFORE_CUSTOMER else AttemptStatus.NOT_SET_UP
@@ -80,6 +85,25 @@ class Attempts:
                 await store.sql.put_next_try(connection, obligation_id=owed.obligation_id, next_try_at=None)
                 await self._ladders.start(connection, await self._page(connection, owed, PageReason.RETRY), now)
                 await store.note(connection, owed.intake_id, now, "homing", "time to try again")
+
+    async def to_ask(self) -> list[Attempt]:
+        """Claim the attempts that nobody told of ringing in time: before they are judged their carriers are asked."""
+        now = await self._legal.now(self._pool)
+        with db.trouble_is_temporary():
+            rows = store.sql.to_ask(
+                self._pool,
+                accepted_before=now - callback.PROOF_WITHIN,
+                most=callback.LOOKS,
+                now=now,
+                until=now + callback.LOOK_WAITS,
+            )
+            return [store.attempt_of(row) async for row in rows]
+
+    async def asked(self, attempt_id: int) -> None:
+        """Note that the carrier of an attempt has said how it stands."""
+        with db.trouble_is_temporary():
+            now = await self._legal.now(self._pool)
+            await store.sql.asked(self._pool, attempt_id=attempt_id, most=callback.LOOKS, now=now)
 
     async def ended(self, connection: db.Executor, attempt: Attempt, now: datetime) -> None:
         """End an attempt: its claim runs on for three minutes, and who was not reached is tried again (E14, E15)."""
@@ -165,6 +189,8 @@ class Attempts:
             one.ended_at is None and one.evidence_at is None and one.accepted_at is not None and one.accepted_at <= owed.due_at
             for one in tries
         )
+        one = await store.call(connection, owed.intake_id)
+        pending = pending or (one is not None and callback.may_yet_be_engaged(one, owed, now))
         outcome = callback.judged(owed.due_at, placed, pending=pending, now=now)
         if outcome is None:
             return

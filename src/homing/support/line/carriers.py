@@ -5,8 +5,8 @@ that it names, and from nowhere else.
 """
 
 import base64
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ TIMEOUT_S = 8.0
 RECORDING_TIMEOUT_S = 60.0
 MOST_RECORDING = 16 * 1024 * 1024  # bytes; three minutes of 8 kHz are under 3 MiB
 MOST_REDIRECTS = 2
-LISTED = 50
+LISTED = 50  # calls of a page
+MOST_PAGES = 100
+MOST_DAYS = 30  # that jambonz looks back
 _KEPT_NAMES = frozenset({"form", "api"})
 
 
@@ -192,25 +194,44 @@ class Carriers:
         answer = await self._http.send(method, at, body, headers=self._headers(carrier, kind), timeout_s=TIMEOUT_S)
         return isinstance(answer, Answered) and answer.status in (200, 201, 202, 204)
 
-    async def recent(self, carrier: Carrier, number: str, *, since: datetime) -> list[Listed]:
-        """Return the calls to a number of ours that began since a moment.
+    async def recent(self, carrier: Carrier, number: str, *, since: datetime, now: datetime) -> AsyncIterator[list[Listed]]:
+        """Give the calls to a number of ours that began since a moment, page by page, as carriers list them: the latest first.
 
-        raises   NotPlaced where the carrier does not say
+        raises   NotPlaced where the carrier does not say, or has more pages than anybody would read
         """
-        if carrier.family is Family.JAMBONZ:
-            url = self._at(carrier, "RecentCalls") + "?" + urlencode({"page": 1, "count": LISTED, "days": 1})
-        else:
-            query = {"To": number, "StartTime>": f"{since:%Y-%m-%d}", "PageSize": LISTED}
-            url = self._at(carrier, "Calls") + "?" + urlencode(query)
-        answer = await self._http.send("GET", url, headers=self._headers(carrier), timeout_s=TIMEOUT_S, most=1_048_576)
-        if isinstance(answer, Unanswered):
-            raise NotPlaced(answer.why)
-        if answer.status != 200:
-            raise NotPlaced(f"the carrier answered {answer.status}")
-        given = members(answer.whole)
-        rows = given.get("calls") or given.get("data") or []
-        found = [_listed(carrier, row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-        return [one for one in found if one is not None and one.happened.called == number and one.started_at >= since]
+        for number_of_page in range(1, MOST_PAGES + 1):
+            if carrier.family is Family.JAMBONZ:
+                days = min((now - since).days + 2, MOST_DAYS)  # it counts days of its own zone
+                query: dict[str, Any] = {"page": number_of_page, "count": LISTED, "days": days}
+                url = self._at(carrier, "RecentCalls") + "?" + urlencode(query)
+            elif number_of_page == 1:  # a day earlier: 'after' may not mean the day itself
+                query = {"To": number, "StartTime>": f"{since - timedelta(days=1):%Y-%m-%d}", "PageSize": LISTED}
+                url = self._at(carrier, "Calls") + "?" + urlencode(query)
+            answer = await self._http.send("GET", url, headers=self._headers(carrier), timeout_s=TIMEOUT_S, most=1_048_576)
+            if isinstance(answer, Unanswered):
+                raise NotPlaced(answer.why)
+            if answer.status != 200:
+                raise NotPlaced(f"the carrier answered {answer.status}")
+            given = members(answer.whole)
+            rows = given.get("data" if carrier.family is Family.JAMBONZ else "calls")
+            if not isinstance(rows, list):
+                raise NotPlaced("the carrier's list of calls cannot be read")
+            listed = [_listed(carrier, row) for row in rows if isinstance(row, dict)]
+            yield [one for one in listed if one is not None and one.happened.called == number and one.started_at >= since]
+            began = [_began(carrier, row) for row in rows if isinstance(row, dict)]
+            if not rows or all(moment is not None and moment < since for moment in began):
+                return
+            if carrier.family is Family.JAMBONZ:
+                if len(rows) < LISTED:
+                    return
+                continue
+            following = clean(given.get("next_page_uri"))
+            if not following:
+                return
+            url = urljoin(url, following)
+            if _origin(url) != _origin(carrier.api):  # it is asked with our secret
+                raise NotPlaced("the carrier's list of calls goes on at another host")
+        raise NotPlaced(f"the carrier's list of calls has more than {MOST_PAGES} pages")
 
     async def recordings_of(self, carrier: Carrier, call_id: str) -> list[tuple[str, str, int | None]]:
         """Return the recordings of a call as (id, address, seconds); jambonz has none to show.
@@ -287,17 +308,23 @@ def _listed(carrier: Carrier, row: dict[str, Any]) -> Listed | None:
     direction = clean(row.get("direction"))
     if direction != "inbound":
         return None
+    started = _began(carrier, row)
     if carrier.family is Family.JAMBONZ:
         given = {"call_sid": row.get("call_sid"), "from": row.get("from"), "to": row.get("to")}
         given["call_status"] = "completed" if row.get("terminated_at") else "in-progress"
-        started = _moment(clean(row.get("attempted_at")))
     else:
         given = {"CallSid": row.get("sid"), "From": row.get("from"), "To": row.get("to"), "CallStatus": row.get("status")}
-        started = _moment(clean(row.get("start_time") or row.get("date_created")))
     happened = read(carrier.family, given)
     if not happened.call_id or started is None:
         return None
     return Listed(happened=happened, started_at=started)
+
+
+def _began(carrier: Carrier, row: dict[str, Any]) -> datetime | None:
+    """Return when a call of a carrier's list began."""
+    if carrier.family is Family.JAMBONZ:
+        return _moment(clean(row.get("attempted_at")))
+    return _moment(clean(row.get("start_time") or row.get("date_created")))
 
 
 def _moment(text: str) -> datetime | None:

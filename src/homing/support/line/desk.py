@@ -141,7 +141,12 @@ class Desk:
             one = await store.call(connection, intake_id)
             if one is None or one.carrier != carrier.name or (one.ended_at is not None and (at is None or one.ended_at < at)):
                 return (Hangup(),)
-            await store.sql.accept_call(connection, intake_id=intake_id, person_id=person_id)
+            one = await store.call_locked(connection, one.carrier, one.call_id)
+            assert one is not None
+            if one.accepted_by is None:
+                began = now if at is None else min(at, now)
+                await store.sql.accept_call(connection, intake_id=intake_id, person_id=person_id, at=began)
+                await self._talks(connection, one, person_id, began, now)
             await store.note(connection, intake_id, now, f"staff {person_id}", "accepted live")
         return ()
 
@@ -155,6 +160,7 @@ class Desk:
                 await store.sql.put_sequence(connection, intake_id=one.intake_id, sequence=happened.sequence)
             if happened.status is None or not happened.status.is_end or one.ended_at is not None:
                 return
+            await self._talked(connection, one, now)
             partial = one.state.step not in (Step.DONE, Step.TAKEN, Step.CONFIRM)
             await store.sql.end_call(
                 connection, intake_id=one.intake_id, now=now, partial=partial, sequence=max(one.sequence, happened.sequence or 0)
@@ -382,6 +388,42 @@ class Desk:
             await self._ladders.test(connection, heard["test_id"], heard["wakes"], now)
         return True
 
+    async def _hunted(self, connection: Any, one: Call, happened: Happened, now: datetime) -> bool:
+        """Return whether somebody took a call live; if so, their conversation is over now."""
+        fresh = await store.call(connection, one.intake_id)  # whoever accepted wrote it in another transaction
+        accepted = fresh is not None and fresh.accepted_by is not None
+        completed = happened.dial_status is not None and happened.dial_status.value == "completed"
+        took = completed and (happened.bridged is True or (happened.bridged is None and accepted))
+        if fresh is not None:
+            await self._talked(connection, fresh, now, connected=took)
+        return took
+
+    async def _talks(self, connection: Any, one: Call, person_id: int, began: datetime, now: datetime) -> None:
+        """Let whoever takes a call live have it in hand for as long as they talk; nobody else is woken for it."""
+        owed = await store.obligation_locked(connection, one.intake_id)
+        assert owed is not None
+        await store.sql.answered(connection, obligation_id=owed.obligation_id, person_id=person_id, now=began)
+        calls = owed.claimed_by is not None and owed.claim_until is None  # somebody's attempt is under way
+        if one.state.step is not Step.LIVE or one.ended_at is not None or owed.voided_at is not None or calls:
+            return
+        until = now + callback.CONVERSATION
+        await store.sql.put_claim(connection, obligation_id=owed.obligation_id, person_id=person_id, until=until)
+        await self._ladders.talking(connection, owed.obligation_id, person_id, now, until=until)
+
+    async def _talked(self, connection: Any, one: Call, now: datetime, *, connected: bool = True) -> None:
+        """End a conversation: whoever had it says within three minutes what follows. If there was none, others are woken."""
+        if one.accepted_by is None:
+            return
+        owed = await store.obligation_locked(connection, one.intake_id)
+        assert owed is not None
+        if not connected:
+            await store.sql.unaccept_call(connection, intake_id=one.intake_id)
+        his = owed.claimed_by == one.accepted_by and owed.claim_until is not None and owed.claim_until > now
+        if callback.talks(owed, one.accepted_by, now) or (his and not connected):
+            until = now + callback.CLAIM if connected else now
+            await store.sql.put_claim(connection, obligation_id=owed.obligation_id, person_id=one.accepted_by, until=until)
+            await self._ladders.talking(connection, owed.obligation_id, one.accepted_by, now, until=until)
+
     def _refuse_if_over(self, one: Call, now: datetime) -> None:
         if one.ended_at is not None and now - one.ended_at > LATE:
             raise Replayed(f"call {one.intake_id} ended at {one.ended_at:%H:%M:%S}")
@@ -396,10 +438,7 @@ class Desk:
             one, known = await self._pin(connection, one, happened.digits, now)
         took = False
         if before.step is Step.LIVE:
-            took = happened.dial_status is not None and happened.dial_status.value == "completed"
-            fresh = await store.call(connection, one.intake_id)  # whoever accepted wrote it in another transaction
-            accepted = fresh is not None and fresh.accepted_by is not None
-            took = took and (happened.bridged is True or (happened.bridged is None and accepted))
+            took = await self._hunted(connection, one, happened, now)
         facts = structs.replace(await self._facts(connection, carrier, one, now), pin_known=known)
         heard = Heard(
             digits="" if empty else happened.digits,
@@ -500,7 +539,9 @@ class Desk:
         )
 
     async def _late(self, connection: db.Executor, one: Call, step: str, turn: int, happened: Happened, now: datetime) -> None:
-        """Keep what was said while the caller hung up."""
+        """Keep what was said while the caller hung up, and whether he had talked with somebody."""
+        if step == Step.LIVE.value and step == one.state.step.value and await self._hunted(connection, one, happened, now):
+            await store.put_state(connection, structs.replace(one, state=structs.replace(one.state, human_took=True)))
         if happened.recording_url and step == one.state.step.value and turn == one.state.turn:
             state = structs.replace(one.state, recorded=(*one.state.recorded, step))
             await store.put_state(connection, structs.replace(one, state=state))

@@ -4,6 +4,7 @@ The keeper plays them when the store is back, in order, with the time at which t
 """
 
 import asyncio
+import itertools
 import os
 import secrets
 from contextlib import suppress
@@ -22,8 +23,10 @@ MOST = 10_000  # files; beyond it something else is wrong
 
 
 class Noted(msgspec.Struct, frozen=True, kw_only=True):
-    """One request. what: inbound, status, recording, offline, whisper-accept, or a step of the script.
+    """One request.
 
+    what           inbound, status, recording, offline, whisper-accept, a step of the script; page- or attempt- and a leg
+    step           of page- and attempt-: the number of the page or attempt
     call, person   whisper-accept: our number of the call, and who takes it; the leg that asks is no call of its own
     """
 
@@ -43,6 +46,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._numbers = itertools.count()  # what comes in one instant is played in its order
 
     async def keep(self, noted: Noted) -> None:
         """Write a request down; it is on the disk when this returns.
@@ -82,7 +86,7 @@ class Journal:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if sum(1 for _ in self._folder.iterdir()) >= MOST:
             raise OSError("the journal of the Severity 1 Line is full")
-        name = f"{noted.at:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
+        name = f"{noted.at:%Y%m%dT%H%M%S%f}-{next(self._numbers):09}-{secrets.token_hex(4)}"
         draft = self._folder / f"{name}.part"
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:

@@ -15,22 +15,23 @@ from homing.ground.log import get
 from homing.ground.turns import take_turns
 from homing.support.line import broadcast, store
 from homing.support.line.attempts import Attempts, NotNow
-from homing.support.line.carriers import Carriers, NotPlaced
+from homing.support.line.carriers import Carriers, Listed, NotPlaced
 from homing.support.line.casebook import CaseBook
 from homing.support.line.chores import RECONCILES, TIDIES, Chores
 from homing.support.line.desk import Desk
 from homing.support.line.journal import Journal, Noted
 from homing.support.line.ladders import Ladders
 from homing.support.line.legs import Legs
-from homing.support.line.lost import HEARD_WITHIN, lost_calls
-from homing.support.line.page_calls import PageCalls
+from homing.support.line.lost import HEARD_WITHIN, take_lost_calls
+from homing.support.line.page_calls import TOLD_WITHIN, PageCalls
 from homing.support.line.player import Player
 from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
 from homing.support.line.returning import Returning
+from homing.support.line.rules import callback
 from homing.support.line.store import LegalClock
 from homing.support.line.trial import call_ourselves
-from homing.support.line.types import Call, Carrier, Page, PageReason
+from homing.support.line.types import Call, CallStatus, Carrier, Happened, Page, PageReason
 
 log = get("line")
 
@@ -90,7 +91,7 @@ class Keeper:
             log=log,
             failed="line_journal_not_played",
             over="line_journal_over",
-            pages=self._played_page,
+            ours=self._played,
         )
 
     async def run(self) -> None:
@@ -99,6 +100,7 @@ class Keeper:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(turns(self.turn), name="line")
             tasks.create_task(turns(self._legs.place, news=self._legs.news), name="line-legs")
+            tasks.create_task(turns(self._legs.ask), name="line-asks")
             tasks.create_task(turns(self.errands), name="line-errands")
 
     async def turn(self) -> None:
@@ -119,6 +121,7 @@ class Keeper:
         if await self._chores.is_due("reconcile", now=now, every=RECONCILES):
             await self.reconcile(now)
             await self._page_calls.reconcile(self._legs)
+            await self.end_conversations(now)
         await self.listen_for_tests(now)
         if await self._chores.is_due("test", now=now, every=TESTS):
             await self.test(now)
@@ -157,17 +160,43 @@ class Keeper:
         for carrier in self._carriers.all.values():
             for number in carrier.numbers:
                 try:
-                    lost = await lost_calls(self._pool, self._carriers, carrier, number, known=store.sql.known_calls, now=now)
+                    found += await take_lost_calls(
+                        self._pool,
+                        self._carriers,
+                        carrier,
+                        number,
+                        room="line",
+                        known=store.sql.known_calls,
+                        take=partial(self._lost, carrier),
+                        log=log,
+                        now=now,
+                    )
                 except NotPlaced as trouble:
                     log.warning("sev1_not_reconciled", carrier=carrier.name, why=str(trouble))
-                    continue
-                for one in lost:
-                    if one.happened.caller == carrier.test_from != "":
-                        continue
-                    if await self._desk.reconciled(carrier, one.happened, at=one.started_at) is not None:
-                        log.error("sev1_webhook_lost", carrier=carrier.name, started_at=one.started_at)
-                        found += 1
         return found
+
+    async def _lost(self, carrier: Carrier, one: Listed) -> bool:
+        """Take in a call that the carrier knows and we do not."""
+        if one.happened.caller == carrier.test_from != "":
+            return False
+        if await self._desk.reconciled(carrier, one.happened, at=one.started_at) is None:
+            return False
+        log.error("sev1_webhook_lost", carrier=carrier.name, started_at=one.started_at)
+        return True
+
+    async def end_conversations(self, now: datetime) -> None:
+        """Ask carriers about calls that were taken live and of which nobody told that they ended: that webhook was lost."""
+        rows = store.sql.conversations(self._pool, until=now + callback.CLAIM, before=now - TOLD_WITHIN)
+        for row in [row async for row in rows]:
+            carrier = self._carriers.all.get(row["carrier"])
+            try:
+                stands = None if carrier is None else await self._carriers.look(carrier, row["call_id"])
+            except NotPlaced as trouble:
+                log.warning("sev1_not_reconciled", carrier=row["carrier"], why=str(trouble))
+                continue
+            if carrier is not None and (stands is None or (stands.status is not None and stands.status.is_end)):
+                log.error("sev1_webhook_lost", carrier=carrier.name)
+                await self._desk.status(carrier, Happened(call_id=row["call_id"], status=CallStatus.COMPLETED))
 
     async def test(self, now: datetime) -> None:
         """Call our own numbers, to hear whether the line is open."""
@@ -204,15 +233,18 @@ class Keeper:
         text = (_NOT_REACHED if called else _NO_NUMBER).format(reference=one.reference, due=one.due_at)
         return await self._mail.send(person.email, subject=f"Your call to the Severity 1 Line ({one.reference})", text=text)
 
-    async def _played_page(self, carrier: Carrier, noted: Noted) -> None:
-        page_id = int(noted.step)
+    async def _played(self, carrier: Carrier, noted: Noted) -> None:
+        number = int(noted.step)
         try:
             if noted.what == "page-key":
-                await self._page_calls.key(carrier, page_id, noted.turn, noted.happened, self._returning)
+                await self._page_calls.key(carrier, number, noted.turn, noted.happened, self._returning)
             elif noted.what == "page-status":
-                await self._page_calls.status(carrier, page_id, noted.happened, self._legs)
+                await self._page_calls.status(carrier, number, noted.happened, self._legs)
+            else:
+                leg = noted.what.removeprefix("attempt-")
+                await self._legs.played(carrier, number, leg, noted.happened, at=noted.at)
         except NotNow as gone:
-            log.warning("line_journal_page", page_id=page_id, why=str(gone))
+            log.warning("line_journal_gone", what=noted.what, number=number, why=str(gone))
 
 
 _UNREACHED = {False: "unreachable - no number", True: "unreachable - written to"}

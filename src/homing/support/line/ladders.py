@@ -52,6 +52,11 @@ class Ladders:
         async with _apart(connection, name_of(obligation_id)):
             await runs.hold(connection, name_of(obligation_id), person_id, now)
 
+    async def talking(self, connection: Any, obligation_id: int, person_id: int, now: datetime, *, until: datetime) -> None:
+        """Let the ladder wait for whoever talks with the caller, whoever else had it in hand."""
+        async with _apart(connection, name_of(obligation_id)):
+            await runs.talking(connection, name_of(obligation_id), person_id, now, until=until)
+
     async def let_go(self, connection: Any, page: Page, now: datetime, *, hand_on: bool) -> None:
         """Wake people again: whoever had a call-back in hand has let it go."""
         goes_on = wakes = False

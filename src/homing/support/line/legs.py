@@ -4,11 +4,14 @@ Whatever dies meanwhile, the rows say where to go on.
 """
 
 import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from msgspec import structs
 
 from homing.ground import db
 from homing.ground.log import get
+from homing.ground.turns import PASSING, edge
 from homing.support.line import store
 from homing.support.line.addresses import LineAddresses
 from homing.support.line.attempts import BEFORE_CUSTOMER, Attempts
@@ -19,9 +22,18 @@ from homing.support.line.types import Attempt, AttemptStatus, CallStatus, Carrie
 
 log = get("line")
 
+KEEPS_TRYING_S = 300.0  # to note that a leg was placed, while the store is away
+When = Callable[[datetime], datetime]  # from the moment at which something is kept to that at which it was told
+
 BRIDGE = "Severity 1 call-back. Press 1 to be connected with the customer."
 WAIT = "One moment. We are calling."
+AWAY_VOICEMAIL = "This is support, returning your call. We will try again shortly."
 VOICEMAIL = "This is support, returning your call. Your reference is {reference}. We will try again shortly."
+
+
+def just_now(now: datetime) -> datetime:
+    """Return the moment itself: it was told just now."""
+    return now
 
 
 class Legs:
@@ -71,23 +83,39 @@ class Legs:
         assert one is not None
         return (Say(VOICEMAIL.format(reference=" ".join(one.reference))), Hangup())
 
-    async def customer_status(self, carrier: Carrier, attempt_id: int, happened: Happened) -> None:
-        """Note how far the customer's leg has come. It may be told before the carrier's answer to us comes back."""
+    async def customer_status(
+        self, carrier: Carrier, attempt_id: int, happened: Happened, *, told: When = just_now, rang: When | None = None
+    ) -> None:
+        """Note how far the customer's leg has come. It may be told before the carrier's answer to us comes back.
+
+        told   when the carrier told it; the store may have been away meanwhile
+        rang   when it rang at the latest, where that is not when it was told
+        """
         if happened.status is None:
             return
         async with self._attempts.attempt(attempt_id) as (connection, now, attempt):
-            if attempt.carrier != carrier.name or (happened.sequence is not None and happened.sequence <= attempt.sequence):
+            if attempt.carrier != carrier.name or attempt.status in BEFORE_CUSTOMER:
+                return  # it is another one's, or nobody has placed that leg
+            late = happened.sequence is not None and happened.sequence <= attempt.sequence
+            evidence = attempt.evidence_at
+            if callback.is_proof(happened.status) and attempt.placed_at is None:
+                if evidence is None:
+                    evidence = (rang or told)(now)
+                elif rang is None:
+                    evidence = min(evidence, told(now))  # what was told first may be heard last
+            if late and evidence == attempt.evidence_at:
                 return
-            if attempt.status in BEFORE_CUSTOMER:
-                return  # nobody has placed that leg
-            evidence = attempt.evidence_at or (now if callback.is_proof(happened.status) else None)
-            connected = attempt.connected_at or (now if happened.status is CallStatus.ANSWERED else None)
+            placed = attempt.placed_at or callback.placed_at(accepted_at=attempt.accepted_at, evidence_at=evidence)
+            attempt = structs.replace(attempt, evidence_at=evidence, placed_at=placed)
+            if late:
+                await self._attempts.proven(connection, attempt, now)
+                await store.put_attempt(connection, attempt)
+                return
+            connected = attempt.connected_at or (told(now) if happened.status is CallStatus.ANSWERED else None)
             attempt = structs.replace(
                 attempt,
                 status=callback.progress(attempt.status, happened.status, machine=happened.machine),
                 call_id=attempt.call_id or happened.call_id,
-                evidence_at=evidence,
-                placed_at=attempt.placed_at or callback.placed_at(accepted_at=attempt.accepted_at, evidence_at=evidence),
                 connected_at=connected,
                 sequence=attempt.sequence if happened.sequence is None else happened.sequence,
             )
@@ -101,8 +129,8 @@ class Legs:
             else:
                 await store.put_attempt(connection, attempt)
 
-    async def machine(self, carrier: Carrier, attempt_id: int, happened: Happened) -> None:
-        """Note who answered, as the carrier found out meanwhile; a machine is told neutral words."""
+    async def machine(self, carrier: Carrier, attempt_id: int, happened: Happened, *, late: bool = False) -> None:
+        """Note who answered, as the carrier found out meanwhile; a machine is told neutral words, unless that is late."""
         is_machine = happened.machine.startswith(("machine", "fax"))
         async with self._attempts.attempt(attempt_id) as (connection, _, attempt):
             if attempt.carrier != carrier.name or not happened.machine:
@@ -111,9 +139,47 @@ class Legs:
                 await store.put_attempt(connection, structs.replace(attempt, status=AttemptStatus.MACHINE))
             elif attempt.connected_at is not None:
                 await self._attempts.reached(connection, attempt)
-        if is_machine and attempt.call_id:
+        if is_machine and attempt.call_id and not late:
             at = LineAddresses(self._base, carrier.name)
             await self._carriers.redirect(carrier, attempt.call_id, at.attempt(attempt_id, "voicemail"))
+
+    async def played(self, carrier: Carrier, attempt_id: int, leg: str, happened: Happened, *, at: datetime) -> None:
+        """Take what a carrier told while the store was away. raises NotNow where there is no such attempt."""
+        match leg:
+            case "rep-key":
+                await self.rep_key(carrier, attempt_id, happened)
+            case "rep-status":
+                await self.rep_status(attempt_id, happened)
+            case "customer":
+                await self.customer_status(carrier, attempt_id, happened, told=lambda now: min(at, now))
+            case "machine":
+                await self.machine(carrier, attempt_id, happened, late=True)
+            case _:
+                pass
+
+    async def ask(self) -> None:
+        """Ask carriers about the legs of which nobody told that they ring: that may have been lost.
+
+        A leg that rings when it is asked about counts as having rung in time: its carrier is asked once that time is over.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            for attempt in await self._attempts.to_ask():
+                tasks.create_task(self._ask(attempt))
+
+    async def _ask(self, attempt: Attempt) -> None:
+        carrier = self._carriers.all.get(attempt.carrier)
+        with edge(log, waits="sev1_leg_not_asked", failed="sev1_leg_ask_failed", attempt=attempt.attempt_id):
+            try:
+                stands = None if carrier is None else await self._carriers.look(carrier, attempt.call_id)
+            except NotPlaced as trouble:
+                log.warning("sev1_leg_not_asked", attempt=attempt.attempt_id, why=str(trouble))
+                return
+            if carrier is not None and stands is not None and stands.status is not None:
+                if callback.is_proof(stands.status):
+                    log.error("sev1_webhook_lost", carrier=carrier.name, attempt=attempt.attempt_id)
+                in_time = (attempt.accepted_at or attempt.created_at) + callback.PROOF_WITHIN
+                await self.customer_status(carrier, attempt.attempt_id, stands, rang=lambda now: min(in_time, now))
+            await self._attempts.asked(attempt.attempt_id)
 
     async def place(self) -> int:
         """Place the customer's legs that representatives wait for; return how many."""
@@ -162,14 +228,29 @@ class Legs:
                     log.warning("sev1_leg_refused", attempt=attempt.attempt_id, why=str(trouble))
                     await self._attempts.ended(connection, structs.replace(known, status=AttemptStatus.FAILED), now)
             return
-        async with self._attempts.attempt(attempt.attempt_id) as (connection, now, known):
-            taken = known.accepted_at or now
-            known = structs.replace(
-                known,
-                call_id=call_id,
-                accepted_at=taken,
-                placed_at=known.placed_at or callback.placed_at(accepted_at=taken, evidence_at=known.evidence_at),
-                status=AttemptStatus.SET_UP if known.status is AttemptStatus.PLACING else known.status,
-            )
-            await self._attempts.proven(connection, known, now)
-            await store.put_attempt(connection, known)
+        await self._taken(attempt.attempt_id, call_id)
+
+    async def _taken(self, attempt_id: int, call_id: str) -> None:
+        """Note that the carrier has taken the customer's leg, once the store is there: else nobody could ask for it."""
+        loop = asyncio.get_running_loop()
+        took, waits = loop.time(), 0.0
+        while True:
+            try:
+                async with self._attempts.attempt(attempt_id) as (connection, now, known):
+                    taken = known.accepted_at or now - timedelta(seconds=loop.time() - took if waits else 0.0)
+                    known = structs.replace(
+                        known,
+                        call_id=call_id,
+                        accepted_at=taken,
+                        placed_at=known.placed_at or callback.placed_at(accepted_at=taken, evidence_at=known.evidence_at),
+                        status=AttemptStatus.SET_UP if known.status is AttemptStatus.PLACING else known.status,
+                    )
+                    await self._attempts.proven(connection, known, now)
+                    await store.put_attempt(connection, known)
+                    return
+            except PASSING as trouble:
+                if loop.time() - took > KEEPS_TRYING_S:
+                    raise
+                log.warning("sev1_leg_waits_to_be_noted", attempt=attempt_id, cause=type(trouble).__name__)
+                waits = min(2 * waits or 0.2, 2.0)
+                await asyncio.sleep(waits)

@@ -42,7 +42,7 @@ class Player:
     """Plays one journal.
 
     failed     event of the line of what cannot be played; over: of what is too late
-    pages      plays what is about calls that wake people; None: there is nothing of the kind
+    ours       plays what is about calls that we made, to wake people and to call back; None: there is nothing of the kind
     ends_last  what was said comes before the news that the call has ended, whichever was written down first
     """
 
@@ -55,7 +55,7 @@ class Player:
         log: Any,
         failed: str,
         over: str,
-        pages: Callable[[Carrier, Noted], Awaitable[None]] | None = None,
+        ours: Callable[[Carrier, Noted], Awaitable[None]] | None = None,
         ends_last: bool = False,
     ) -> None:
         self._journal = journal
@@ -64,7 +64,7 @@ class Player:
         self._log = log
         self._failed = failed
         self._over = over
-        self._pages = pages
+        self._ours = ours
         self._ends_last = ends_last
 
     async def play(self) -> None:
@@ -96,8 +96,8 @@ class Player:
                 await self._taker.status(carrier, happened, at=at)
             elif noted.what == "recording":
                 await self._taker.recording(carrier, noted.step, noted.turn, happened, at=at)
-            elif noted.what.startswith("page-") and self._pages is not None:
-                await self._pages(carrier, noted)
+            elif noted.what.startswith(("page-", "attempt-")) and self._ours is not None:
+                await self._ours(carrier, noted)
             elif noted.what == "whisper-accept":
                 await self._taker.whisper_accept(carrier, noted.call, noted.person, happened, at=at)
             elif noted.what == OFFLINE:

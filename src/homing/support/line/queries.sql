@@ -72,7 +72,19 @@ UPDATE line_obligations SET due_at = :due_at WHERE intake_id = :intake_id AND du
 -- name: accept_call!
 -- Note who took a call in the live hunt; the first one stays.
 -- writes: line_calls
-UPDATE line_calls SET accepted_by = :person_id WHERE intake_id = :intake_id AND accepted_by IS NULL;
+UPDATE line_calls SET accepted_by = :person_id, accepted_at = :at WHERE intake_id = :intake_id AND accepted_by IS NULL;
+
+-- name: unaccept_call!
+-- Note that whoever pressed 1 was not connected after all.
+-- writes: line_calls
+UPDATE line_calls SET accepted_by = NULL, accepted_at = NULL WHERE intake_id = :intake_id;
+
+-- name: conversations
+-- Calls that were taken live long ago and go on, as far as anybody told.
+-- reads: line_calls, line_obligations
+SELECT c.carrier, c.call_id FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE o.claimed_by = c.accepted_by AND o.claim_until > :until AND c.accepted_at < :before AND c.ended_at IS NULL
+ORDER BY c.intake_id LIMIT 50;
 
 -- name: end_call!
 -- Note that a call is over.
@@ -152,6 +164,15 @@ WHERE c.case_ref IS NOT NULL AND c.first_ring_at > :since
        OR (o.connected_at IS NOT NULL AND NOT 'reached' = ANY (c.told)) OR (o.voided_at IS NOT NULL AND NOT 'void' = ANY (c.told))
        OR (c.entitlement <> 'unknown' AND NOT 'entitlement' = ANY (c.told)))
 ORDER BY c.intake_id LIMIT 20 FOR UPDATE OF c SKIP LOCKED;
+
+-- name: cases_untold
+-- Cases that do not know yet what became of a call of theirs, or of which that is not judged.
+-- reads: line_calls, line_obligations
+SELECT DISTINCT c.case_ref::bigint AS case_id FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE c.case_ref IS NOT NULL AND c.first_ring_at > :since
+  AND ((o.outcome IS NULL AND o.due_at < :now) OR (o.answered_at IS NOT NULL AND NOT 'answered' = ANY (c.told))
+       OR ((o.returned_at IS NOT NULL OR o.engaged_at IS NOT NULL) AND NOT 'returned' = ANY (c.told))
+       OR (o.voided_at IS NOT NULL AND NOT 'void' = ANY (c.told)));
 
 -- name: add_told!
 -- Note what the case of a call knows.
@@ -311,13 +332,28 @@ WHERE attempt_id = :attempt_id;
 SELECT * FROM line_attempts WHERE status = 'rep_answered' ORDER BY attempt_id LIMIT 20 FOR UPDATE SKIP LOCKED;
 
 -- name: unproven
--- Attempts that the carrier took and that did not ring in time, held until the transaction ends.
+-- Attempts that the carrier took and that did not ring in time, as it says if it can be asked; held until the transaction ends.
 -- reads: line_attempts
 SELECT * FROM line_attempts
 WHERE ended_at IS NULL AND evidence_at IS NULL
-  AND ((accepted_at IS NOT NULL AND accepted_at < :accepted_before)
+  AND ((accepted_at IS NOT NULL AND accepted_at < :accepted_before AND (call_id = '' OR (looks >= :most AND look_at <= :now)))
        OR (accepted_at IS NULL AND created_at < :created_before))
 LIMIT 50 FOR UPDATE SKIP LOCKED;
+
+-- name: to_ask
+-- Attempts that the carrier took and of which nobody has told that they ring; claimed for a while.
+-- writes: line_attempts
+UPDATE line_attempts SET looks = looks + 1, look_at = :until
+WHERE attempt_id IN (SELECT attempt_id FROM line_attempts
+                     WHERE ended_at IS NULL AND evidence_at IS NULL AND call_id <> '' AND accepted_at < :accepted_before
+                       AND looks < :most AND (look_at IS NULL OR look_at <= :now)
+                     ORDER BY attempt_id LIMIT 20 FOR UPDATE SKIP LOCKED)
+RETURNING *;
+
+-- name: asked!
+-- Note that a carrier has said how the leg of an attempt stands.
+-- writes: line_attempts
+UPDATE line_attempts SET looks = :most, look_at = :now WHERE attempt_id = :attempt_id;
 
 -- name: add_recording!
 -- Expect a recording, or learn more about one.
@@ -405,6 +441,11 @@ RETURNING name;
 -- When a chore was last done.
 -- reads: line_chores
 SELECT done_at FROM line_chores WHERE name = :name;
+
+-- name: chore_done!
+-- Note that a chore was done.
+-- writes: line_chores
+INSERT INTO line_chores (name, done_at) VALUES (:name, :now) ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at;
 
 -- name: add_test$
 -- Begin a test call.

@@ -61,6 +61,8 @@ class Returning:
         async with self._attempts.owed(intake_id) as (connection, now, owed):
             self._refuse_void(owed)
             self._refuse_claimed(owed, person_id, now)
+            if callback.talks(owed, person_id, now):
+                return owed
             await self._claimed(connection, owed, person_id, now + callback.CLAIM, now)
             return structs.replace(owed, claimed_by=person_id, claim_until=now + callback.CLAIM)
 
@@ -180,16 +182,20 @@ class Returning:
     async def engaged(self, intake_id: int, person_id: int) -> Obligation:
         """Note that a call was taken live, and that the caller wants no call-back (model, section 4.2, step 3).
 
+        It counts from when they began to talk.
+
         raises   NotNow where he did not take it
         """
         async with self._attempts.owed(intake_id) as (connection, now, owed):
             one = await store.call(connection, intake_id)
             assert one is not None
             self._refuse_void(owed)
-            if not one.state.human_took or one.accepted_by != person_id:
+            over = one.state.human_took or one.ended_at is not None  # who pressed 1 and was not connected accepted nothing
+            if not over or one.accepted_by != person_id:
                 raise NotNow("only who took this call live can say that no call-back is needed; call back instead")
-            outcome = callback.judged(owed.due_at, [now], pending=False, now=now)
-            await store.put_result(connection, owed, engaged_at=now, outcome=outcome, outcome_at=now)
+            began = one.accepted_at or now
+            outcome = callback.judged(owed.due_at, [began], pending=False, now=now)
+            await store.put_result(connection, owed, engaged_at=began, outcome=outcome, outcome_at=began)
             await self._ladders.end(connection, owed.obligation_id, because=f"staff {person_id} took the call live", now=now)
             await store.note(connection, intake_id, now, f"staff {person_id}", "engaged live")
             return await store.obligation_by_id(connection, owed.obligation_id)

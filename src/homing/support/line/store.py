@@ -308,6 +308,7 @@ def call_of(row: Any) -> Call:
         entitlement=Entitlement(row["entitlement"]),
         sequence=row["sequence"],
         accepted_by=row["accepted_by"],
+        accepted_at=row["accepted_at"],
         ended_at=row["ended_at"],
         partial=row["partial"],
         case_ref=row["case_ref"],
@@ -315,6 +316,7 @@ def call_of(row: Any) -> Call:
         due_at=row["due_at"],
         decide_by=row["decide_by"],
         before_cases=row["before_cases"],
+        told=tuple(row["told"]),
     )
 
 

@@ -269,6 +269,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     decide_by      when somebody must have decided on the entitlement of an unknown caller, and so have said who he is
     before_cases   it came when calls opened no cases
+    told           what its case knows of it (rules.told.Told)
     """
 
     intake_id: int
@@ -286,6 +287,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     entitlement: Entitlement
     sequence: int
     accepted_by: int | None
+    accepted_at: datetime | None
     ended_at: datetime | None
     partial: bool
     case_ref: str | None
@@ -293,6 +295,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime
     decide_by: datetime
     before_cases: bool = False
+    told: tuple[str, ...] = ()
 
     @property
     def is_unnamed(self) -> bool:

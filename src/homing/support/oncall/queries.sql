@@ -153,7 +153,7 @@ SELECT * FROM oncall_runs WHERE look_at <= :now AND run_id <> ALL(:without::bigi
 -- Keep how far a run has come.
 -- writes: oncall_runs
 UPDATE oncall_runs SET next_step = :next_step, forward_s = :forward_s, found = :found, rounds = :rounds, paged_at = :paged_at,
-       claimed_by = :claimed_by, claimed_at = :claimed_at, engaged_by = :engaged_by, engaged_at = :engaged_at,
+       claimed_by = :claimed_by, claimed_at = :claimed_at, claimed_until = :claimed_until, engaged_by = :engaged_by, engaged_at = :engaged_at,
        ended_at = :ended_at, ended_because = :ended_because, look_at = :look_at
 WHERE run_id = :run_id;
 

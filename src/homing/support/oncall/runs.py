@@ -105,6 +105,12 @@ async def hold(connection: db.Executor, obligation: str, person_id: int, now: da
             await _save(connection, after)
 
 
+async def talking(connection: db.Executor, obligation: str, person_id: int, now: datetime, *, until: datetime) -> None:
+    """Let somebody hold the ladders of an obligation who talks with whoever is owed a call, until then at most."""
+    for run in await going(connection, obligation):
+        await _save(connection, ladder.talking(run, person_id, now, until))
+
+
 async def let_go(connection: db.Executor, obligation: str, now: datetime, *, hand_on: bool = False) -> bool:
     """Let the ladders of an obligation go on: a claim is over (hand_on: was given up, so that the next step comes at once).
 
@@ -334,6 +340,7 @@ async def _save(connection: db.Executor, run: Run) -> None:
         paged_at=run.paged_at,
         claimed_by=None if run.claim is None else run.claim.person_id,
         claimed_at=None if run.claim is None else run.claim.at,
+        claimed_until=None if run.claim is None else run.claim.until,
         engaged_by=run.engaged_by,
         engaged_at=run.engaged_at,
         ended_at=run.ended_at,
@@ -357,7 +364,7 @@ def _run(row: Any) -> Run:
         found=row["found"],
         rounds=row["rounds"],
         paged_at=row["paged_at"],
-        claim=None if row["claimed_by"] is None else Claim(row["claimed_by"], row["claimed_at"]),
+        claim=None if row["claimed_by"] is None else Claim(row["claimed_by"], row["claimed_at"], row["claimed_until"]),
         engaged_by=row["engaged_by"],
         engaged_at=row["engaged_at"],
         ended_at=row["ended_at"],

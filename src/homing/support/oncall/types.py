@@ -102,10 +102,14 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """Somebody has taken it on himself. It holds the ladder until it lapses."""
+    """Somebody has taken it on himself. It holds the ladder until it lapses.
+
+    until   he talks with whoever is owed a call until then at most, and no alarm comes over it; None: he does not
+    """
 
     person_id: int
     at: datetime
+    until: datetime | None = None
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,12 +11,13 @@ from functools import partial
 from homing.ground import db
 from homing.ground.log import get
 from homing.ground.turns import edge, take_turns
-from homing.support.line.carriers import Carriers, NotPlaced
+from homing.support.line.carriers import Carriers, Listed, NotPlaced
 from homing.support.line.chores import RECONCILES, TIDIES, Chores
 from homing.support.line.journal import Journal
-from homing.support.line.lost import lost_calls
+from homing.support.line.lost import take_lost_calls
 from homing.support.line.player import Player
 from homing.support.line.recordings import Recordings
+from homing.support.line.types import Carrier
 from homing.support.threads import own_number_store as store
 from homing.support.threads import store as thread_store
 from homing.support.threads.desk import Threads
@@ -111,12 +112,24 @@ class OwnNumberKeeper:
             if way.kind is not WayKind.PHONE or carrier is None:
                 continue
             try:
-                lost = await lost_calls(self._pool, self._carriers, carrier, way.address, known=store.sql.known_calls, now=now)
+                count += await take_lost_calls(
+                    self._pool,
+                    self._carriers,
+                    carrier,
+                    way.address,
+                    room="tam",
+                    known=store.sql.known_calls,
+                    take=partial(self._lost, carrier),
+                    log=log,
+                    now=now,
+                )
             except NotPlaced as trouble:
                 log.warning("tam_not_reconciled", carrier=carrier.name, why=str(trouble))
-                continue
-            for one in lost:
-                if await self._own.reconciled(carrier, one.happened, at=one.started_at):
-                    log.error("tam_webhook_lost", carrier=carrier.name, started_at=one.started_at)
-                    count += 1
         return count
+
+    async def _lost(self, carrier: Carrier, one: Listed) -> bool:
+        """Take in a call that the carrier knows and we do not."""
+        if not await self._own.reconciled(carrier, one.happened, at=one.started_at):
+            return False
+        log.error("tam_webhook_lost", carrier=carrier.name, started_at=one.started_at)
+        return True

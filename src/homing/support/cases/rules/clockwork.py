@@ -192,8 +192,8 @@ class _Clockwork:
         match event.payload:
             case CallReached(call=number, reached_at=reached_at) if number in self.by_call:
                 self.logs[self.by_call[number]][1].append(Reached(at=reached_at))
-            case CallVoided(call=number, people=people, reason=reason) if number in self.by_call:
-                self._void(self.by_call[number], Voided(at=event.at, people=people, reason=reason))
+            case CallVoided(call=number, people=people, reason=reason, voided_at=voided_at) if number in self.by_call:
+                self._void(self.by_call[number], Voided(at=voided_at or event.at, people=people, reason=reason))
                 self.calls.pop(number, None)
             case EntitlementDecided(decided_at=decided_at):
                 self._stop(decided_at, Kind.ENTITLEMENT)

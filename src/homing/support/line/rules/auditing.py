@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from homing.support.line.rules.callback import PROOF_WITHIN, judged, placed_at
+from homing.support.line.rules.told import Told
 from homing.support.line.types import Attempt, Call, Obligation, Outcome
 
 PROMISE = timedelta(minutes=15)  # clause F4
@@ -26,6 +27,7 @@ def complaints(call: Call, owed: Obligation, attempts: Sequence[Attempt], *, pro
             found.append(f"attempt {one.attempt_id} is kept as placed at {one.placed_at}, and its events say {follows}")
     if owed.returned_at is not None and not proven:
         found.append(f"it counts as returned at {owed.returned_at}, when no attempt was placed")
+    found += [f"its case does not know that it was {what} at {at}" for what, at in _untold(call, owed) if now - at > BEHIND]
     people = {one.person_id for one in owed.voids}
     if (owed.voided_at is not None or owed.outcome is Outcome.VOID) and len(people) < PEOPLE:
         found.append("it is void by fewer than two people")
@@ -38,3 +40,16 @@ def complaints(call: Call, owed: Obligation, attempts: Sequence[Attempt], *, pro
     if owed.outcome is not follows_outcome and not late and owed.voided_at is None:
         found.append(f"it is kept as {owed.outcome or 'open'}, and is {follows_outcome or 'open'} by what happened")
     return found
+
+
+def _untold(call: Call, owed: Obligation) -> list[tuple[Told, datetime]]:
+    """Return what a case should know of its call and does not, and since when that is so."""
+    if call.case_ref is None:
+        return []
+    since = {
+        Told.ANSWERED: owed.answered_at,
+        Told.RETURNED: owed.returned_at or owed.engaged_at,
+        Told.REACHED: owed.connected_at,
+        Told.VOID: owed.voided_at,
+    }
+    return [(what, at) for what, at in since.items() if at is not None and what.value not in call.told]

@@ -9,11 +9,15 @@ from datetime import datetime, timedelta
 import msgspec
 
 from homing.contracts.types import Contact, ContactRole
-from homing.support.line.types import AttemptStatus, CallStatus, Entitlement, Outcome
+from homing.support.line.types import AttemptStatus, Call, CallStatus, Entitlement, Obligation, Outcome
 
 PROMISE = timedelta(minutes=15)  # from the first ring, on the wall clock (readings R3 and R4)
 CLAIM = timedelta(minutes=3)  # a claim without an attempt ends then (invariant 9)
 PROOF_WITHIN = timedelta(seconds=10)  # from the carrier's acceptance to the first ringing
+LOOKS = 3  # so often a carrier is asked about an attempt of which nobody told that it rings
+LOOK_WAITS = timedelta(seconds=10)
+BALANCE = timedelta(seconds=5)  # so long before it is due what is begun may end after it
+CONVERSATION = timedelta(hours=4)  # that was begun live; carriers end a call by then
 DECIDE = timedelta(minutes=60)  # on an unknown caller (E16)
 RETRIES = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=30))  # after the first attempt (E14)
 _PROOFS = frozenset({CallStatus.RINGING, CallStatus.ANSWERED, CallStatus.COMPLETED, CallStatus.NO_ANSWER})
@@ -56,13 +60,18 @@ def judged(due: datetime, placed: Sequence[datetime], *, pending: bool, now: dat
     """Return what became of a call-back; None: that is open.
 
     placed   when attempts of it were placed, or somebody took the call and the customer wanted no other
-    pending  an attempt that was accepted in time may still prove itself
+    pending  an attempt that was accepted in time may still prove itself: not every event has been heard, or asked for
     """
     if any(one <= due for one in placed):
         return Outcome.MET
-    if now <= due or (pending and now <= due + PROOF_WITHIN):
+    if now <= due or pending:
         return None
     return Outcome.MISSED
+
+
+def in_the_balance(outcome: Outcome | None, *, due: datetime, now: datetime) -> bool:
+    """Return whether a call-back is due about now and not judged yet: an attempt that was in time may still be proven."""
+    return outcome is None and now > due - BALANCE
 
 
 def may_claim(*, claimed_by: int | None, claim_until: datetime | None, person_id: int, now: datetime) -> bool:
@@ -70,6 +79,20 @@ def may_claim(*, claimed_by: int | None, claim_until: datetime | None, person_id
     if claimed_by is None or claimed_by == person_id:
         return True
     return claim_until is not None and claim_until <= now
+
+
+def talks(owed: Obligation, person_id: int | None, now: datetime) -> bool:
+    """Return whether somebody talks with a caller whose call he took live: his claim is for longer than any other."""
+    return (
+        person_id is not None and owed.claimed_by == person_id and owed.claim_until is not None and owed.claim_until > now + CLAIM
+    )
+
+
+def may_yet_be_engaged(call: Call, owed: Obligation, now: datetime) -> bool:
+    """Return whether whoever took a call live, in time, may still say that no call-back is needed: they talk, or just have."""
+    if call.accepted_by is None or call.accepted_at is None or call.accepted_at > owed.due_at:
+        return False
+    return owed.claimed_by == call.accepted_by and owed.claim_until is not None and owed.claim_until > now
 
 
 def next_try(first_placed_at: datetime, tries: int, *, last_at: datetime, cadence: timedelta) -> datetime:

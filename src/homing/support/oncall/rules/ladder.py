@@ -95,7 +95,7 @@ def next_look(run: Run) -> datetime | None:
     if run.ended_at is not None:
         return None
     if run.claim is not None:
-        return min([lapses_at(run.claim), *_alarms(run)])
+        return min([lapses_at(run.claim), *(_alarms(run) if run.claim.until is None else [])])
     if run.next_step < len(run.steps):
         return due(run, run.next_step)
     return (run.paged_at or run.started_at) + ROUND
@@ -103,7 +103,7 @@ def next_look(run: Run) -> datetime | None:
 
 def lapses_at(claim: Claim) -> datetime:
     """Return when a claim lapses, unless an attempt has ended the run."""
-    return claim.at + LAPSE
+    return claim.until or claim.at + LAPSE
 
 
 def holder(run: Run, now: datetime) -> int | None:
@@ -141,6 +141,13 @@ def held(run: Run, person_id: int, now: datetime) -> Run | None:
     if run.ended_at is not None or (who is not None and who != person_id):
         return None
     return replace(acknowledged(run, person_id, now), claim=Claim(person_id, now))
+
+
+def talking(run: Run, person_id: int, now: datetime, until: datetime) -> Run:
+    """Return the run held by somebody who talks with whoever is owed a call, whoever else had claimed it."""
+    if run.ended_at is not None:
+        return run
+    return replace(acknowledged(run, person_id, now), claim=Claim(person_id, now, until))
 
 
 def let_go(run: Run) -> Run:
@@ -229,7 +236,8 @@ def _alarms(run: Run) -> list[datetime]:
 
 def _alarm_is_due(run: Run, now: datetime) -> bool:
     """Return whether an alarm has come over a claim; steps before it that the claim has held come with it."""
-    return any(alarm <= now for alarm in _alarms(run))
+    talks = run.claim is not None and run.claim.until is not None
+    return not talks and any(alarm <= now for alarm in _alarms(run))
 
 
 def _round(run: Run, facts: Facts, now: datetime) -> tuple[Run, list[Paging]]:

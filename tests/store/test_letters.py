@@ -133,6 +133,7 @@ async def test_an_archive_copy_differs_from_the_first_recipients_in_its_own_fiel
             clock,
             KeyRing(pool, MasterKey(b"k" * 32), clock),
             PoolBook(pool, source_ips=(), hostname="mta.test"),
+            DomainBook(pool, clock),
             SnippetBook(pool, clock),
             marking=Marking(
                 seal=Seal(b"s" * 32),

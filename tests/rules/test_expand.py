@@ -120,7 +120,7 @@ def test_an_archive_copy_has_the_links_of_the_first_recipient():
     copies = [Recipient(f"{kind}@there.test", "there.test", RecipientDetail(rcpt_type=kind)) for kind in ("cc", "bcc", "archive")]
     entries = expanded(recipients=[*TWO, *copies]).entries
     linked = [None if entry.detail is None else decode_detail(entry.detail).links_of for entry in entries]
-    assert linked == [None, None, None, None, entries[0].entry_id]
+    assert linked == [None, None, None, None, (entries[0].entry_id, entries[0].recipient)]
 
 
 def test_what_may_not_be_sent_any_more_is_a_generation_rejection_and_never_an_injection():

@@ -149,7 +149,7 @@ async def test_an_archive_copy_differs_from_the_first_recipients_in_its_own_fiel
         chunk = Chunk(facts, RawContent(rfc822=raw))
         first = entry(1)
         others = [
-            entry(2, RecipientDetail(rcpt_type="archive", links_of=first.entry_id)),
+            entry(2, RecipientDetail(rcpt_type="archive", links_of=(first.entry_id, first.recipient))),
             entry(3, RecipientDetail(rcpt_type="cc")),
         ]
         made = [await letters.make(one, chunk) for one in (first, *others)]

@@ -272,9 +272,10 @@ class Letters:
         facts = chunk.facts
         mail_from = verp.compose(entry.entry_id, self._token, material.return_domain)
         packed = packed_of(facts, entry.recipient)
-        # Links of an archive copy are those of another's message, whose keepsake this one is not.
-        links_of = material.detail.links_of
-        linked, kept = (links_of, b"") if links_of else (entry.entry_id, packed)
+        linked, kept = entry.entry_id, packed
+        if material.detail.links_of is not None:
+            linked, reader = material.detail.links_of
+            kept = packed_of(facts, reader)
         try:
             seal = self._marking.seal if self._marking.tracks(facts) else None
             prepared = chunk.prepared(self._hostname, tracked=seal is not None, inline=self._inline)

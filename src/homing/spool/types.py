@@ -98,7 +98,7 @@ class RecipientDetail(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_
     return_path: str | None = None
     rcpt_type: str = ""  # cc, bcc, archive: SMTP copies only
     extra_headers: tuple[tuple[str, str], ...] = ()  # headers that only this copy has (Bcc)
-    links_of: bytes | None = None  # of an archive copy: the message whose links and pixels it has
+    links_of: tuple[bytes, str] | None = None  # of an archive copy: whose links and pixels it has, message and recipient
 
 
 NOTHING_DIFFERS = RecipientDetail()

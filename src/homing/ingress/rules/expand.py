@@ -130,7 +130,7 @@ def expand(
     for recipient, message_id in zip(recipients, message_ids, strict=True):
         detail = recipient.detail
         if detail is not None and detail.rcpt_type == "archive":  # of the first recipient; copies come last
-            detail = msgspec.structs.replace(detail, links_of=message_ids[0])
+            detail = msgspec.structs.replace(detail, links_of=(message_ids[0], recipients[0].email))
         to = Addressee(message_id, recipient.email, recipient.domain, detail)
         if rejection and not canceled:
             events.append(book.generation_rejection(to, at=now, reason=rejection, error_code=rejection[:3]))

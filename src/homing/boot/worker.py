@@ -207,6 +207,7 @@ class Worker:
             templates=self.templates,
             ab_tests=self.ab_tests,
             lifetime=lifetime,
+            sandbox_domain=settings.sandbox_domain.lower(),
         )
         self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self.refuse_new, clock=clock)
         self.support = Support(settings, pool, clock, master_key, self.notices)

@@ -17,6 +17,7 @@ from homing.domains.keyring import KeyRing
 from homing.domains.tracking import TrackingBook
 from homing.domains.types import DEFAULT_KEY, DomainFacts, KeyStanding
 from homing.egress.pools import PoolBook
+from homing.ingress.rules import sandbox
 from homing.ingress.rules.admission import Known, admit, return_path_domains, with_pool, with_usable_return_path
 from homing.ingress.rules.content import with_stored
 from homing.ingress.rules.defaults import with_defaults
@@ -66,6 +67,7 @@ class Accept:
         templates: TemplateBook,
         ab_tests: AbTestBook,
         lifetime: timedelta,
+        sandbox_domain: str = "",
     ) -> None:
         self._accounts = accounts
         self._allowance = allowance
@@ -79,6 +81,7 @@ class Accept:
         self._templates = templates
         self._ab_tests = ab_tests
         self._lifetime = lifetime
+        self._sandbox_domain = sandbox_domain  # lower case A-labels; '': no sandbox
 
     async def __call__(self, transmission: Transmission, sender: Sender, *, now: datetime) -> Accepted | Refused:
         """Take a transmission, or say why not. Accepted means: on disk and in the queue.
@@ -88,6 +91,12 @@ class Accept:
         standing = await self._accounts.standing(sender.account_id, sender.subaccount_id)
         if standing is None or standing.suspended:  # what the door knew of the sender may be as old as its connection
             return Refused(Refusal.SUSPENDED)
+        if transmission.sandbox:
+            if not self._sandbox_domain:
+                return Refused(Refusal.NO_SANDBOX)
+            if sandbox.asks_for_another(transmission):
+                return Refused(Refusal.SANDBOX_TEMPLATE)
+            transmission = sandbox.confined(transmission)
         if transmission.named is not None:
             found = await self._with_template(transmission, transmission.named, sender, now)
             if isinstance(found, Refused):
@@ -115,7 +124,11 @@ class Accept:
 
     async def _take(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> Accepted | Refused:
         """Make what was admitted ours, in one of three ways."""
-        if transmission.stored_list or (transmission.start_time is not None and transmission.start_time > now):
+        if (
+            transmission.sandbox
+            or transmission.stored_list
+            or (transmission.start_time is not None and transmission.start_time > now)
+        ):
             return await self._write_down(transmission, sender, known, now)
         if len(transmission.recipients) <= CHUNK_RECIPIENTS:
             transmission_id = await self._take_whole(transmission, sender, known, now)
@@ -133,7 +146,11 @@ class Accept:
                 return chosen
             transmission = chosen
             named = msgspec.structs.replace(named, template_id=chosen.template_id)
-        template = await self._templates.template(sender.account_id, sender.subaccount_id, named.template_id)
+        template = None
+        if not transmission.sandbox:
+            template = await self._templates.template(sender.account_id, sender.subaccount_id, named.template_id)
+        if template is None and self._sandbox_domain and named.template_id == sandbox.TEMPLATE_ID:
+            return self._with_sandbox(transmission, named, sender)
         if template is None:
             return Refused(Refusal.UNKNOWN_TEMPLATE, named.template_id)
         version = await self._templates.content(template, draft=named.draft)
@@ -141,6 +158,12 @@ class Accept:
             return Refused(Refusal.NO_DRAFT if named.draft else Refusal.NOT_PUBLISHED, named.template_id)
         await self._templates.used(template)
         return with_stored(transmission, decode_content(version.content), template, version=version.version)
+
+    def _with_sandbox(self, transmission: Transmission, named: Named, sender: Sender) -> Transmission | Refused:
+        if named.draft:
+            return Refused(Refusal.NO_DRAFT, named.template_id)
+        template = sandbox.template(sender.account_id)
+        return with_stored(transmission, sandbox.content(self._sandbox_domain), template, version=sandbox.VERSION)
 
     async def _chosen(self, transmission: Transmission, ab_test_id: str, sender: Sender, now: datetime) -> Transmission | Refused:
         """Return a transmission with the template that its test chooses; it names the test if the message is part of it."""
@@ -171,6 +194,8 @@ class Accept:
         domains: dict[str, DomainFacts] = {}
         for domain in {transmission.sending_domain, *return_path_domains(transmission), *of_list}:
             facts = await self._domains.facts(sender.account_id, sender.subaccount_id, domain) if domain else None
+            if facts is None and transmission.sandbox and domain == self._sandbox_domain:
+                facts = await self._domains.of_house(domain)
             if facts is not None:
                 domains[domain] = facts
         pool, key, tracking = transmission.ip_pool, transmission.dkim_key, transmission.tracking_domain
@@ -223,10 +248,10 @@ class Accept:
         """Write a scheduled transmission, or one to a stored list, down whole; the owners of the shards make its messages."""
         transmission_id = self._handover.place(0).transmission_id
         facts = facts_of(transmission, sender, known, transmission_id=transmission_id, now=now)
-        count = await self._submit(facts, transmission)
-        if count is None:
-            return Refused(Refusal.UNKNOWN_LIST, transmission.stored_list)
-        return Accepted(transmission_id, count, len(transmission.rejected))
+        verdict = await self._submit(facts, transmission)
+        if isinstance(verdict, Refused):
+            return verdict
+        return Accepted(transmission_id, verdict, len(transmission.rejected))
 
     async def _take_in_shares(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> bytes:
         """Write the call down as it is, in shares; the owners of all shards expand them afterwards."""

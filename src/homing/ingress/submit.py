@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from homing.ground.db import Pool, trouble_is_temporary
+from homing.accounts import usage
+from homing.ground.db import Executor, Pool, trouble_is_temporary
 from homing.ingress.rules.expand import chunk_size
-from homing.ingress.types import Transmission
+from homing.ingress.types import Refusal, Refused, Transmission
 from homing.queue import submissions
 from homing.queue.submissions import Submission
 from homing.recipients import lists
@@ -49,30 +50,41 @@ class Submit:
         """Return a stored list of an account; None: there is none."""
         return await lists.find(self._pool, account_id, list_id)
 
-    async def __call__(self, facts: ChunkFacts, transmission: Transmission) -> int | None:
-        """Make a transmission durable with its shares; returns how many recipients it has, None where its list has gone.
+    async def __call__(self, facts: ChunkFacts, transmission: Transmission) -> int | Refused:
+        """Make a transmission durable with its shares; return how many recipients it has, or why nothing was stored.
+
+        Its list may have gone, and what others took meanwhile may leave no room in the sandbox.
 
         raises   StoreUnavailable; then nothing was stored
         """
         content = encode_content(transmission.content)
         if transmission.stored_list:
-            count = await self._to_list(facts, content, transmission.stored_list)
+            verdict = await self._to_list(facts, content, transmission.stored_list, sandbox=transmission.sandbox)
         else:
-            count = len(transmission.recipients)
-            shares = await asyncio.to_thread(_inline, facts, content, transmission)
-            with trouble_is_temporary():
-                async with self._pool.acquire() as connection, connection.transaction():
-                    await submissions.write_down(connection, Submission(facts=facts, content=content, recipients=count), shares)
-        self._news()
+            verdict = await self._to_given(facts, content, transmission)
+        if not isinstance(verdict, Refused):
+            self._news()
+        return verdict
+
+    async def _to_given(self, facts: ChunkFacts, content: bytes, transmission: Transmission) -> int | Refused:
+        count = len(transmission.recipients)
+        shares = await asyncio.to_thread(_inline, facts, content, transmission)
+        with trouble_is_temporary():
+            async with self._pool.acquire() as connection, connection.transaction():
+                if transmission.sandbox and not await _room_in_sandbox(connection, facts, count):
+                    return Refused(Refusal.SANDBOX_LIMIT)
+                await submissions.write_down(connection, Submission(facts=facts, content=content, recipients=count), shares)
         return count
 
-    async def _to_list(self, facts: ChunkFacts, content: bytes, list_id: str) -> int | None:
+    async def _to_list(self, facts: ChunkFacts, content: bytes, list_id: str, *, sandbox: bool) -> int | Refused:
         """The list stays as it is while somebody uses it, so a share need only name some of its pieces."""
         with trouble_is_temporary():
             async with self._pool.acquire() as connection, connection.transaction():
                 stored = await lists.hold(connection, facts.account_id, list_id)
                 if stored is None:
-                    return None
+                    return Refused(Refusal.UNKNOWN_LIST, list_id)
+                if sandbox and not await _room_in_sandbox(connection, facts, stored.recipients):
+                    return Refused(Refusal.SANDBOX_LIMIT)
                 pieces = await lists.sizes(connection, stored.snapshot)
                 most = min(MOST_IN_A_SHARE, chunk_size(stored.recipients, len(content)))
                 shares = [
@@ -84,6 +96,11 @@ class Submit:
                 )
                 await submissions.write_down(connection, made, shares)
         return stored.recipients
+
+
+async def _room_in_sandbox(connection: Executor, facts: ChunkFacts, messages: int) -> bool:
+    """Count messages against the sandbox in the transaction that takes them; False: there is no room for all of them."""
+    return await usage.count_sandbox(connection, facts.account_id, messages)
 
 
 def _inline(facts: ChunkFacts, content: bytes, transmission: Transmission) -> list[bytes]:

@@ -58,6 +58,7 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     return_path: str | None = None
     ip_pool: str | None = None
     transactional: bool = False
+    sandbox: bool = False  # from the domain of the sandbox, and counted against its limit
     skip_suppression: bool = False
     open_tracking: bool = True
     click_tracking: bool = True
@@ -113,6 +114,9 @@ class Refusal(StrEnum):
     DAILY_LIMIT = "daily_limit"
     MONTHLY_LIMIT = "monthly_limit"
     UNKNOWN_AB_TEST = "unknown_ab_test"
+    NO_SANDBOX = "no_sandbox"
+    SANDBOX_TEMPLATE = "sandbox_template"
+    SANDBOX_LIMIT = "sandbox_limit"
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):

@@ -18,7 +18,8 @@ from homing.api.v1.transmissions_pages import BAD_COUNT, NUM_RCPT_ERRORS, operat
 from homing.ground.clock import Clock
 from homing.ground.errors import Overloaded
 from homing.ground.ids import to_digits
-from homing.ingress.rules.problem import Problem, unknown_tracking_domain
+from homing.ingress.rules.problem import Problem, bad_params, unknown_tracking_domain
+from homing.ingress.rules.sandbox import TEMPLATE_ID
 from homing.ingress.rules.transmission import decode
 from homing.ingress.types import Accepted, Refusal, Refused, Transmission
 
@@ -120,6 +121,13 @@ def problem_of(refused: Refused, sending_domain: str) -> Problem:
             return Problem(422, "no published version of template", f"template '{subject[:64]}' was never published", "2005")
         case Refusal.LIST_OF_SUBACCOUNT:
             return Problem(422, "invalid field combination", "subaccounts cannot send to stored recipient lists", "1301")
+        case Refusal.NO_SANDBOX:
+            return bad_params("options.sandbox is not available: this installation has no sandbox domain")
+        case Refusal.SANDBOX_TEMPLATE:
+            text = f"options.sandbox sends content.template_id '{TEMPLATE_ID}' and nothing else"
+            return Problem(422, "template id not allowed with sandbox", text, "2106")
+        case Refusal.SANDBOX_LIMIT:
+            return Problem(420, "Exceed Sending Limit (sandbox)", code="2103")
         case Refusal.SUSPENDED:
             return SUSPENDED
 

@@ -50,7 +50,7 @@ _TEXTS: dict[type, Texts] = {
         "initial_open": "a second pixel, at the top",
         "click_tracking": "links lead over the tracking site",
         "transactional": "not marketing: suppressions of type non_transactional do not count",
-        "sandbox": "refused",
+        "sandbox": "send template `my-first-email` from the domain of the sandbox, 5 messages ever; where there is one",
         "skip_suppression": "send to suppressed recipients too",
         "ip_pool": "pool of source IPs",
         "inline_css": "move the CSS of style elements in HTML into the elements that it is meant for",
@@ -158,7 +158,6 @@ def operation(*, most_reported: int, refusals: tuple[Problem, ...]) -> Operation
         schemas=SCHEMAS,
         errors=(
             missing("content object or template_id required"),
-            bad_params("options.sandbox is not available for this account"),
             BAD_COUNT,
             Problem(422, "metadata too large", f"metadata must be at most {MOST_METADATA} bytes of JSON", "2007"),
             Problem(

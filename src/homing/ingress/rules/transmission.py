@@ -15,7 +15,6 @@ from homing.ingress.rules.problem import (
     Problem,
     Wrong,
     bad_combination,
-    bad_params,
     bad_type,
     check_bytes,
     check_one_line,
@@ -123,8 +122,6 @@ def _read(given: BodyIn) -> Transmission:
     check_substitution(given.substitution_data, "substitution_data")
     return_path = read_return_path(given.return_path, "return_path") if given.return_path else None
     options = given.options or OptionsIn()
-    if options.sandbox:
-        raise Wrong(bad_params("options.sandbox is not available for this account"))
     check_one_line(options.dkim_key, "options.dkim_key")
     open_tracking = options.open_tracking is not False
     written = read_content(given.content, given.override, perform_substitutions=options.perform_substitutions is not False)
@@ -153,6 +150,7 @@ def _read(given: BodyIn) -> Transmission:
         return_path=return_path,
         ip_pool=_pool(options.ip_pool),
         transactional=options.transactional is True,
+        sandbox=options.sandbox is True,
         skip_suppression=options.skip_suppression is True,
         open_tracking=open_tracking,
         click_tracking=options.click_tracking is not False,

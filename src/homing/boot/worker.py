@@ -441,6 +441,7 @@ class Worker:
             pool=self._pool,
             clock=self._clock,
             max_body_bytes=settings.max_message_bytes,
+            max_request_bytes=settings.max_request_bytes,
             spool_folder=settings.data,
             more_routes=further,
             pages=self.support.pages(self._pool),

@@ -115,7 +115,10 @@ class Settings:
         None  # TOML file, mode 600, of the carriers and numbers of the Severity 1 Line; default: calls are taken by form and API alone
     )
     smtp_trust: tuple[TrustedNet, ...] = ()  # CIDR=account, comma separated: injection without AUTH from there
-    max_message_bytes: int = 20_971_520  # largest message or API body that is taken; SIZE of EHLO
+    max_message_bytes: int = 20_971_520  # largest message, or API body in memory, that is taken; SIZE of EHLO
+    max_request_bytes: int = (
+        104_857_600  # largest call that sends mail by REST; beyond max_message_bytes it lies in a file while it is read
+    )
     smtp_max_connections: int = 500  # injection connections at once, per worker
     smtp_idle_s: float = 60.0  # an injecting client that says nothing for so long is sent away
     warmup_by_provider: bool = (

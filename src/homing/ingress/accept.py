@@ -111,7 +111,7 @@ class Accept:
         if refused is not None:
             return refused
         stored = known.stored_list
-        messages = len(transmission.recipients) if stored is None else stored.recipients
+        messages = transmission.given if stored is None else stored.recipients
         hold = await self._allowance.hold(sender.account_id, standing.limits, messages, now=now)
         if isinstance(hold, Period):
             return Refused(OVER[hold], hold.value)
@@ -124,11 +124,8 @@ class Accept:
 
     async def _take(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> Accepted | Refused:
         """Make what was admitted ours, in one of three ways."""
-        if (
-            transmission.sandbox
-            or transmission.stored_list
-            or (transmission.start_time is not None and transmission.start_time > now)
-        ):
+        scheduled = transmission.start_time is not None and transmission.start_time > now
+        if scheduled or transmission.sandbox or transmission.stored_list or transmission.bulk is not None:
             return await self._write_down(transmission, sender, known, now)
         if len(transmission.recipients) <= CHUNK_RECIPIENTS:
             transmission_id = await self._take_whole(transmission, sender, known, now)
@@ -245,7 +242,7 @@ class Accept:
         return place.transmission_id
 
     async def _write_down(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> Accepted | Refused:
-        """Write a scheduled transmission, or one to a stored list, down whole; the owners of the shards make its messages."""
+        """Write a transmission down whole, where that is done in one transaction; the owners of the shards make its messages."""
         transmission_id = self._handover.place(0).transmission_id
         facts = facts_of(transmission, sender, known, transmission_id=transmission_id, now=now)
         verdict = await self._submit(facts, transmission)

@@ -1,17 +1,18 @@
-"""Writes a transmission down whole, in one transaction, before it becomes messages: a scheduled one, or one to a stored list."""
+"""Writes a transmission down whole, in one transaction, before it becomes messages: scheduled, large, or to a stored list."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import msgspec
 
 from homing.accounts import usage
 from homing.ground.db import Executor, Pool, trouble_is_temporary
 from homing.ingress.rules.expand import chunk_size
-from homing.ingress.types import Refusal, Refused, Transmission
+from homing.ingress.types import Many, Refusal, Refused, Transmission
 from homing.queue import submissions
 from homing.queue.submissions import Submission
 from homing.recipients import lists
+from homing.recipients.lists import Piece
 from homing.recipients.types import StoredList
 from homing.spool.types import ChunkFacts, RecipientDetail, encode_content
 
@@ -23,7 +24,7 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
     """What one share of a transmission is: the payload of a `generate` wish.
 
     recipients    email, routing domain, detail, where they came inline
-    first, last   pieces of the list's snapshot otherwise
+    first, last   pieces of the snapshot otherwise
     """
 
     transmission_id: bytes
@@ -60,6 +61,8 @@ class Submit:
         content = encode_content(transmission.content)
         if transmission.stored_list:
             verdict = await self._to_list(facts, content, transmission.stored_list, sandbox=transmission.sandbox)
+        elif transmission.bulk is not None:
+            verdict = await self._to_many(facts, content, transmission.bulk, sandbox=transmission.sandbox)
         else:
             verdict = await self._to_given(facts, content, transmission)
         if not isinstance(verdict, Refused):
@@ -76,6 +79,18 @@ class Submit:
                 await submissions.write_down(connection, Submission(facts=facts, content=content, recipients=count), shares)
         return count
 
+    async def _to_many(self, facts: ChunkFacts, content: bytes, bulk: Many, *, sandbox: bool) -> int | Refused:
+        """The recipients are stored as those of a list are, some at a time; they go once their messages are made."""
+        with trouble_is_temporary():
+            async with self._pool.acquire() as connection, connection.transaction():
+                if sandbox and not await _room_in_sandbox(connection, facts, bulk.accepted):
+                    return Refused(Refusal.SANDBOX_LIMIT)
+                snapshot = await lists.write_pieces(connection, _in_thread(bulk.pieces()))
+                shares = await _shares(connection, facts, snapshot, recipients=bulk.accepted, content_bytes=len(content))
+                made = Submission(facts=facts, content=content, recipients=bulk.accepted, snapshot=snapshot)
+                await submissions.write_down(connection, made, shares)
+        return bulk.accepted
+
     async def _to_list(self, facts: ChunkFacts, content: bytes, list_id: str, *, sandbox: bool) -> int | Refused:
         """The list stays as it is while somebody uses it, so a share need only name some of its pieces."""
         with trouble_is_temporary():
@@ -85,17 +100,29 @@ class Submit:
                     return Refused(Refusal.UNKNOWN_LIST, list_id)
                 if sandbox and not await _room_in_sandbox(connection, facts, stored.recipients):
                     return Refused(Refusal.SANDBOX_LIMIT)
-                pieces = await lists.sizes(connection, stored.snapshot)
-                most = min(MOST_IN_A_SHARE, chunk_size(stored.recipients, len(content)))
-                shares = [
-                    encode_order(Order(facts.transmission_id, None, first, last))
-                    for first, last, _ in lists.ranges(pieces, most_recipients=most, most_bytes=SHARE_BYTES)
-                ]
+                shares = await _shares(
+                    connection, facts, stored.snapshot, recipients=stored.recipients, content_bytes=len(content)
+                )
                 made = Submission(
                     facts=facts, content=content, recipients=stored.recipients, list_id=list_id, snapshot=stored.snapshot
                 )
                 await submissions.write_down(connection, made, shares)
         return stored.recipients
+
+
+async def _shares(connection: Executor, facts: ChunkFacts, snapshot: int, *, recipients: int, content_bytes: int) -> list[bytes]:
+    """Return the orders for the recipients of a snapshot."""
+    pieces = await lists.sizes(connection, snapshot)
+    most = min(MOST_IN_A_SHARE, chunk_size(recipients, content_bytes))
+    return [
+        encode_order(Order(facts.transmission_id, None, first, last))
+        for first, last, _ in lists.ranges(pieces, most_recipients=most, most_bytes=SHARE_BYTES)
+    ]
+
+
+async def _in_thread(pieces: Iterator[tuple[int, bytes]]) -> AsyncIterator[Piece]:
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield Piece(*piece)
 
 
 async def _room_in_sandbox(connection: Executor, facts: ChunkFacts, messages: int) -> bool:

@@ -316,6 +316,7 @@ class Worker:
                 max_message_bytes=settings.max_message_bytes,
                 max_connections=settings.smtp_max_connections,
                 idle_s=settings.smtp_idle_s,
+                auth_in_clear=settings.smtp_auth_in_clear,
             ),
             accept=accept,
             authenticate=self.authenticator.authenticate,

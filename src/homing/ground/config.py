@@ -115,6 +115,9 @@ class Settings:
         None  # TOML file, mode 600, of the carriers and numbers of the Severity 1 Line; default: calls are taken by form and API alone
     )
     smtp_trust: tuple[TrustedNet, ...] = ()  # CIDR=account, comma separated: injection without AUTH from there
+    smtp_auth_in_clear: bool = (
+        False  # take AUTH without TLS from anywhere, not from loopback alone: whoever listens on the way gets the keys
+    )
     max_message_bytes: int = 20_971_520  # largest message, or API body in memory, that is taken; SIZE of EHLO
     max_request_bytes: int = (
         104_857_600  # largest call that sends mail by REST; beyond max_message_bytes it lies in a file while it is read

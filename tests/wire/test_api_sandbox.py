@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from homing.accounts import store as accounts
+from homing.cli import checks_world
+from homing.ground.config import Settings
 from homing.queue import submissions
 from homing.spool.types import decode_content
 from tests.kit.resources import ResourceDoor, resource_door
@@ -126,16 +128,27 @@ def refusal_of(answer):
     return answer.status_code, answer.json()["errors"][0]["code"]
 
 
+async def test_doctor_says_whether_it_can_send(door: ResourceDoor):
+    async def levels(domain: str) -> list[str]:
+        return [one.level.value for one in await checks_world.sandbox(door.pool, Settings(sandbox_domain=domain))]
+
+    assert await levels("") == []
+    assert await levels("Sandbox.House.test") == ["ok"]
+    assert await levels("other.test") == ["fail"]
+    await door.pool.execute("UPDATE sending_domains SET trusted = false WHERE domain = $1", DOMAIN)
+    assert await levels(DOMAIN) == ["fail"]
+
+
 async def test_where_the_domain_is_not_verified_the_sandbox_sends_nothing(door: ResourceDoor):
     await door.pool.execute("UPDATE sending_domains SET trusted = false WHERE domain = $1", DOMAIN)
-    assert refusal(await send(door)) == (400, "7001")
+    assert refusal(await send(door)) == (400, "1200")
 
 
 async def test_without_a_sandbox_domain_the_refusal_says_so(pool):
     async with resource_door(pool) as door:
         status, body = await send(door)
         assert (status, body["errors"][0]["code"]) == (400, "1200")
-        assert "no sandbox domain" in body["errors"][0]["description"]
+        assert "no verified sandbox domain" in body["errors"][0]["description"]
         assert await left(door) == {"used": 0, "limit": 0}
         content = {"from": "news@acme.test", "subject": "Hi", "text": "hello"}
         made = await door.call("POST", "templates", json={"id": "my-first-email", "content": content})

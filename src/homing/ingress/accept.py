@@ -92,7 +92,7 @@ class Accept:
         if standing is None or standing.suspended:  # what the door knew of the sender may be as old as its connection
             return Refused(Refusal.SUSPENDED)
         if transmission.sandbox:
-            if not self._sandbox_domain:
+            if not await self._has_sandbox():
                 return Refused(Refusal.NO_SANDBOX)
             if sandbox.asks_for_another(transmission):
                 return Refused(Refusal.SANDBOX_TEMPLATE)
@@ -155,6 +155,11 @@ class Accept:
             return Refused(Refusal.NO_DRAFT if named.draft else Refusal.NOT_PUBLISHED, named.template_id)
         await self._templates.used(template)
         return with_stored(transmission, decode_content(version.content), template, version=version.version)
+
+    async def _has_sandbox(self) -> bool:
+        """Return whether the house has a domain for the sandbox, and may send from it."""
+        facts = await self._domains.of_house(self._sandbox_domain) if self._sandbox_domain else None
+        return facts is not None and facts.usable_in_from
 
     def _with_sandbox(self, transmission: Transmission, named: Named, sender: Sender) -> Transmission | Refused:
         if named.draft:

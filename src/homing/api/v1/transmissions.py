@@ -140,7 +140,7 @@ def problem_of(refused: Refused, sending_domain: str) -> Problem:
         case Refusal.LIST_OF_SUBACCOUNT:
             return Problem(422, "invalid field combination", "subaccounts cannot send to stored recipient lists", "1301")
         case Refusal.NO_SANDBOX:
-            return bad_params("options.sandbox is not available: this installation has no sandbox domain")
+            return bad_params("options.sandbox is not available: this installation has no verified sandbox domain")
         case Refusal.SANDBOX_TEMPLATE:
             text = f"options.sandbox sends content.template_id '{TEMPLATE_ID}' and nothing else"
             return Problem(422, "template id not allowed with sandbox", text, "2106")

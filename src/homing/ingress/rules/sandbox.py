@@ -1,6 +1,7 @@
 """The sandbox: five messages of an account before it has a domain of its own (SparkPost reference, section 1.11).
 
-They are made of one built-in template and come from a domain of the house; whoever tries them out can change neither.
+They are made of one built-in template and come from a domain of the house; whoever tries them out can change neither, and
+nothing that he says gets into the text.
 """
 
 import msgspec
@@ -13,7 +14,7 @@ TEMPLATE_ID = "my-first-email"
 LOCAL_PART = "support"
 VERSION = 1
 
-_TEXT = """Congratulations{{if address.name}}, {{address.name}}{{end}}!
+_TEXT = """Congratulations!
 
 This is your first email. It was made of a stored template, queued, signed and delivered.
 

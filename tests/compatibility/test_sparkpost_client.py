@@ -28,7 +28,7 @@ PDF = base64.b64encode(b"%PDF-1.7\r\n" + bytes(reversed(range(256))) * 40).decod
 def house(postgres_server: TestServer, inbox: Inbox, authority: Authority) -> Iterator[House]:
     with (
         postgres_server.fresh() as dsn,
-        SecureHouse(authority, database=dsn, smarthost=str(inbox.address)) as made,
+        SecureHouse(authority, database=dsn, smarthost=str(inbox.address), settings={"sandbox_domain": DOMAIN}) as made,
     ):
         yield made
 
@@ -323,7 +323,7 @@ def test_a_call_without_any_good_address_is_refused(client):
         ({"campaign": "x" * 65}, 422, "1300"),
         ({"metadata": {"x": "y" * 10_240}}, 422, "2007"),
         ({"ip_pool": "nowhere"}, 400, "1200"),
-        ({"use_sandbox": True}, 400, "1200"),
+        ({"use_sandbox": True}, 422, "2106"),
         ({"template": "nope", "text": None, "html": None, "subject": None}, 422, "1603"),
     ],
     ids=[
@@ -348,6 +348,18 @@ def test_what_cannot_be_sent_is_refused_with_its_code(client, inbox, asked, stat
         client.transmissions.send(recipients=["victim@there.test"], **given)
     assert refusal.value.status == status
     assert inbox.letters(lambda letter: letter.recipient == "victim@there.test") == []
+
+
+def test_the_sandbox_sends_five_first_emails_and_no_more(client, inbox, records):
+    first = {"template": "my-first-email", "use_sandbox": True}
+    results = client.transmissions.send(recipients=[f"new{number}@there.test" for number in range(5)], **first)
+    assert results["total_accepted_recipients"] == 5
+    letter = inbox.one("new3@there.test")
+    assert_signed(letter.data, records)
+    assert addresses(letter.message, "From") == [("Sandbox", f"support@{DOMAIN}")]
+    with pytest.raises(SparkPostAPIException, match=r"Exceed Sending Limit \(sandbox\) Code: 2103") as refusal:
+        client.transmissions.send(recipients=["new6@there.test"], **first)
+    assert refusal.value.status == 420
 
 
 def test_a_thousand_recipients_get_one_message_each(client, house, inbox):
@@ -441,7 +453,7 @@ def test_templates_are_kept_previewed_and_sent_by_the_client(client, house, inbo
         html="<p>{{first}}</p>",
     )
     assert made == {"id": "welcome"}
-    assert [one["id"] for one in templates.list()] == ["welcome"]
+    assert [one["id"] for one in templates.list()] == ["welcome", "my-first-email"]  # and that of the sandbox
     found = templates.get("welcome", draft=True)
     assert (found["content"]["subject"], found["has_draft"], found["published"]) == ("Hi {{first}}", True, False)
     shown = templates.preview("welcome", {"first": "Kim"})

@@ -18,7 +18,7 @@ from homing.ground.config import Settings
 from tests.kit.each import each
 
 ROOT = Path(__file__).parents[2]
-COMMON = Common(body_bytes=20_971_520, answer_s=300, uri_bytes=16_384)
+COMMON = Common(body_bytes=20_971_520, large_bytes=104_857_600, answer_s=300, uri_bytes=16_384)
 _NAMES_NOTHING = {"validate_address"}  # whatever stands in its path is answered
 _BOUNDS = {"maxLength", "maxItems", "maximum", "maxProperties", "enum"}
 

@@ -163,6 +163,7 @@ def make_accept(
     domains: DomainBook | None = None,
     templates: TemplateBook | None = None,
     ab_tests: AbTestBook | None = None,
+    sandbox_domain: str = "",
 ) -> Accept:
     """Return the one recipe, over a queue."""
     clock = SystemClock()
@@ -180,12 +181,13 @@ def make_accept(
         ab_tests=ab_tests or AbTestBook(pool, clock),
         bounce_domain="bounce.homing.test",
         lifetime=timedelta(hours=72),
+        sandbox_domain=sandbox_domain,
     )
 
 
 @asynccontextmanager
 async def http_door(
-    pool: db.Pool, *, handover: Handover | None = None, drain_s: float = 2.0, **settings: Any
+    pool: db.Pool, *, handover: Handover | None = None, drain_s: float = 2.0, sandbox_domain: str = "", **settings: Any
 ) -> AsyncIterator[HttpDoor]:
     """Serve the API on a free port of loopback with real accounts, domains and suppressions.
 
@@ -209,7 +211,13 @@ async def http_door(
     door.domains, door.templates = DomainBook(pool, clock), TemplateBook(pool, clock)
     door.ab_tests = AbTestBook(pool, clock)
     door.accept = make_accept(
-        pool, handover or door.queue, authenticator.book, domains=door.domains, templates=door.templates, ab_tests=door.ab_tests
+        pool,
+        handover or door.queue,
+        authenticator.book,
+        domains=door.domains,
+        templates=door.templates,
+        ab_tests=door.ab_tests,
+        sandbox_domain=sandbox_domain,
     )
     deps = Deps(
         authenticate=authenticator.authenticate,

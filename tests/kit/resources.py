@@ -138,6 +138,7 @@ async def resource_door(
     clock: Clock | None = None,
     certificates: Certificates | None = None,
     legal: LegalClock | None = None,
+    sandbox_domain: str = "",
 ) -> AsyncIterator[ResourceDoor]:
     """Serve everything on loopback.
 
@@ -183,7 +184,13 @@ async def resource_door(
             lookup = DomainDns(dns.where, patience_s=0.5)
             return [
                 *api_keys.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: None),
-                *account.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: door.authenticator.forget()),
+                *account.routes(
+                    pool=pool,
+                    bodies=bodies,
+                    clock=clock,
+                    forget=lambda: door.authenticator.forget(),
+                    sandbox=bool(sandbox_domain),
+                ),
                 *subaccounts.routes(
                     pool=pool,
                     bodies=bodies,
@@ -255,6 +262,7 @@ async def resource_door(
                     snippets=SnippetBook(pool, clock),
                     inline=inliner,
                     forget=lambda: door.templates.forget(),
+                    sandbox_domain=sandbox_domain,
                 ),
                 *ip_pools.routes(pool=pool, bodies=bodies, forget=lambda: None),
                 *sending_ips.routes(pool=pool, bodies=bodies, clock=clock, forget=lambda: None),
@@ -291,7 +299,7 @@ async def resource_door(
                 ),
             ]
 
-        async with http_door(pool, more_routes=more, handover=handover) as door:
+        async with http_door(pool, more_routes=more, handover=handover, sandbox_domain=sandbox_domain) as door:
             made.append(ResourceDoor(door, zones, importer, runner, tam))
             made[0].notices = written
             yield made[0]

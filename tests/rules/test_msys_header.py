@@ -91,6 +91,11 @@ def test_an_address_on_several_lists_gets_one_copy():
     assert [(copy.kind, copy.email) for copy in found.copies] == [("cc", "b@x.test"), ("bcc", "A@X.test")]
 
 
+def test_metadata_may_have_a_thousand_bytes_of_json():
+    metadata = {"a": "x" * 992}
+    assert asked({"metadata": metadata}).metadata == metadata
+
+
 def test_tags_beyond_ten_are_ignored():
     assert len(asked({"tags": [str(n) for n in range(12)]}).tags) == 10
 
@@ -123,7 +128,7 @@ def test_tags_beyond_ten_are_ignored():
         (b'{"cc":[{"email":"a@x.test","name":"a\\r\\nBcc: b"}]}', "550 5.6.0 X-MSYS-API 'cc' holds"),
         (b'{"campaign_id":"a\\nb"}', "550 5.6.0 X-MSYS-API 'campaign_id' must not hold control characters"),
         (json.dumps({"campaign_id": "ü" * 33}).encode(), "550 5.6.0 smtpapi_campaign_id context is limited to 64 bytes"),
-        (json.dumps({"metadata": {"a": "x" * 11_000}}).encode(), "550 5.6.0 smtpapi_metadata context is limited to 10240 bytes"),
+        (json.dumps({"metadata": {"a": "x" * 993}}).encode(), "550 5.6.0 smtpapi_metadata context is limited to 1000 bytes"),
         (json.dumps({"cc": ["a@x.test"] * 600, "bcc": ["b@x.test"] * 401}).encode(),
          "550 5.6.0 X-MSYS-API 'cc', 'bcc' and 'archive' are limited to 1000 recipients"),
     ],

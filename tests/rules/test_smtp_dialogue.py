@@ -45,6 +45,15 @@ def test_a_stranger_is_offered_auth_only_under_tls():
     assert not any("STARTTLS" in line for line in said)
 
 
+@pytest.mark.parametrize("has_tls", [True, False])
+def test_an_operator_may_take_auth_in_the_clear(has_tls: bool):
+    script = Script(peer=STRANGER, has_tls=has_tls, auth_in_clear=True)
+    assert "250 AUTH PLAIN LOGIN" in script.say(b"EHLO client.test\r\n")
+    assert script.codes(b"AUTH PLAIN " + plain() + b"\r\n") == ["235 2.7.0"]
+    public = Script(peer=STRANGER, is_public=True, auth_in_clear=True)
+    assert not any("AUTH" in line for line in public.say(b"EHLO client.test\r\n"))
+
+
 def test_helo_gets_one_line_and_the_message_is_plain_smtp():
     script = Script(trusted=OWNER)
     assert script.say(b"HELO client.test\r\n") == ["250 mx.homing.test"]

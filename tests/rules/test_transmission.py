@@ -226,7 +226,7 @@ def test_other_start_times_are_refused(text):
         ({"metadata": {"a": "x" * 10_240}}, 422, "2007", "metadata must be at most 10240 bytes of JSON"),
         ({"metadata": {"a": 2**70}}, 422, "1300", "metadata holds a number beyond 64 bits; send it as a string"),
         ({"substitution_data": {"a": "x" * 102_400}}, 422, "2002", "substitution_data must be at most 102400 bytes of JSON"),
-        ({"options": {"sandbox": True}}, 400, "1200", "options.sandbox is not available for this account"),
+        ({"options": {"sandbox": "yes"}}, 422, "1300", "options.sandbox: expected true or false, got a string"),
         ({"options": {"transactional": "yes"}}, 422, "1300", "options.transactional: expected true or false, got a string"),
         (
             {"options": {"ip_pool": "no spaces"}},

@@ -9,7 +9,7 @@ import pytest
 from homing.events import store
 from homing.events.rules.search import After, Asked, read_query
 from homing.events.types import EventType
-from homing.ground import db
+from homing.ground import db, ids
 
 TODAY = date(2026, 5, 5)
 NOW = datetime(2026, 5, 5, 17, tzinfo=UTC)
@@ -76,7 +76,21 @@ async def test_partitions_have_the_keys_and_indexes_of_the_log(days):
         "btree (message_id)",
         "btree (shard, seq, day)",
         "btree (transmission_id)",
+        "btree (transmission_id) WHERE (type = 20)",
     ]
+
+
+async def test_traffic_of_performance_tests_stays_out_of_the_search(days):
+    of = {"transmission_id": ids.from_digits("4711"), "recipient": "load@there.test"}
+    await append(days, campaign_id="sparkpost-performance-test-7", **of)
+    kept = [
+        await append(days, campaign_id=name, **of) for name in ("sparkpost-performance-tests", "a sparkpost-performance-test-7")
+    ]
+    everything = {"from_": "2026-05-05T00:00:00Z"}
+    assert sorted(await found(days, **everything)) == kept
+    assert sorted(await found(days, **everything, recipients="load@there.test")) == kept
+    assert sorted(await found(days, **everything, transmissions="4711")) == kept
+    assert await found(days, **everything, campaigns="sparkpost-performance-test-7") == kept[1:]
 
 
 async def test_old_days_go_and_young_ones_stay(days):

@@ -136,6 +136,25 @@ async def test_an_alert_is_kept_changed_and_removed(town: Town):
         ({"channels": {"webhook": {"target": "ftp://x.test/"}}}, "webhook.target"),
         ({"channels": {"slack": {"target": "http://169.254.169.254/"}}}, "slack.target"),
         ({"subaccounts": []}, "subaccounts"),
+        ({"name": 5}, "name: expected a string, got an integer"),
+        ({"muted": "yes"}, "muted: expected true or false"),
+        ({"filters": {"filter_type": "sending_ip"}}, "filters: expected a list"),
+        ({"filters": [{"filter_type": "sending_ip", "filter_values": [1]}]}, "filters[0].filter_values[0]: expected a string"),
+        ({"threshold_evaluator": {"operator": "gt", "value": 1}}, "threshold_evaluator: source is a required field"),
+        ({"threshold_evaluator": {"operator": "gt", "source": "raw", "value": "1"}}, "threshold_evaluator.value: expected"),
+        ({"channels": ["ops@acme.test"]}, "channels: expected an object"),
+        ({"subaccounts": ["1"]}, "subaccounts[0]: expected an integer"),
+        ({"channels": {"emails": [f"ops{n}@acme.test" for n in range(11)]}}, "at most 10 addresses"),
+        ({"filters": [{"filter_type": "sending_ip", "filter_values": [f"192.0.2.{n}" for n in range(16)]}]}, "at most 15"),
+        (
+            {
+                "filters": [
+                    {"filter_type": kind, "filter_values": [f"{n}.acme.test" for n in range(8)]}
+                    for kind in ("sending_ip", "sending_domain")
+                ]
+            },
+            "at most 15",
+        ),
         ({"subaccounts": [-1, 2]}, "stands alone"),
         ({"subaccounts": [-2]}, "subaccounts"),
     ],
@@ -147,6 +166,26 @@ async def test_what_cannot_be_watched_says_why(town: Town, wrong, words):
     assert words in error["message"]
     assert set(error) == {"message"}
     assert (await town.door.call("GET", "alerts")).json()["results"] == []
+
+
+async def test_ten_addresses_and_fifteen_filters_are_taken(town: Town):
+    ips = [f"192.0.2.{n}" for n in range(15)]
+    number = await town.make(
+        channels={"emails": [f"ops{n}@acme.test" for n in range(10)]},
+        filters=[{"filter_type": "sending_ip", "filter_values": ips}],
+    )
+    shown = (await town.door.call("GET", f"alerts/{number}")).json()["results"]
+    assert (len(shown["channels"]["emails"]), shown["filters"][0]["filter_values"]) == (10, ips)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b"", b'{"name": "\xff"}'])
+async def test_a_body_that_is_no_object_gets_a_message_alone(town: Town, body):
+    headers = {"Content-Type": "application/json"}
+    answer = await town.door.door.client.post("/api/v1/alerts", content=body, headers=headers)
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert set(error) == {"message"}
+    assert error["message"]
 
 
 async def test_a_rate_above_the_threshold_opens_one_incident_and_is_told_once(town: Town):

@@ -96,7 +96,7 @@ async def test_a_page_shows_the_body_with_an_example_and_the_errors_with_their_c
         '"email": "kim@there.test"',
         "400 7001 Invalid domain: Unconfigured or unverified sending domain.",
         "422 1400 required field is missing",
-        "413 Request entity too large: the body must be at most 20971520 bytes",
+        "413 Request entity too large: the body must be at most 104857600 bytes",
         "recipients 50,000 recipients beyond: 422 (1300)",
         "time until the answer 300 seconds beyond: 504",
     ):

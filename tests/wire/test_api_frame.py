@@ -173,7 +173,7 @@ async def test_the_document_names_every_route_with_grants_and_errors(door: HttpD
     assert {"200", "400", "401", "403", "405", "413", "415", "422", "503"} <= set(send["responses"])
     assert {"/api/v1/events/message", "/health/live", "/health/ready", "/metrics", "/api/openapi.json"} <= set(found["paths"])
     assert callable(make_app)
-    assert document([], Common(body_bytes=1, answer_s=1, uri_bytes=1))["paths"] == {}
+    assert document([], Common(body_bytes=1, large_bytes=1, answer_s=1, uri_bytes=1))["paths"] == {}
 
 
 # evidence (clause D) ----------------------------------------------------------------------------------------------------

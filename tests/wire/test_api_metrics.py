@@ -141,6 +141,18 @@ async def test_rows_come_highest_first_and_at_most_as_many_as_wanted(door: Resou
     assert rows == [{"domain": "gmail.test", "count_delivered": 1, "count_rendered": 1}]
 
 
+async def test_rows_can_be_ordered_by_a_metric_that_is_not_shown(door: ResourceDoor):
+    rows = await ask(door, "deliverability/domain", metrics="count_delivered", order_by="count_rendered")
+    assert rows == [{"domain": "gmail.test", "count_delivered": 1}, {"domain": "there.test", "count_delivered": 2}]
+    for path in ("bounce-reason", "bounce-classification"):
+        rows = await ask(door, f"deliverability/{path}", metrics="count_bounce", order_by="count_outofband_bounce")
+        assert [row["classification_id"] for row in rows] == [22, 10]
+        assert "count_outofband_bounce" not in rows[0]
+    query = f"from={HOUR}&metrics=count_bounce&order_by=count_injected"
+    answer = await door.call("GET", f"metrics/deliverability/bounce-reason?{query}")
+    assert answer.status_code == 400  # it is no metric of this endpoint
+
+
 @pytest.mark.parametrize(
     ("query", "delivered"),
     [

@@ -219,7 +219,7 @@ async def test_broken_json_is_refused(door: HttpDoor, body: bytes, status: int, 
 
 
 async def test_a_body_over_the_limit_is_refused_whether_announced_or_not(pool):
-    async with http_door(pool, max_body_bytes=10_000) as door:
+    async with http_door(pool, max_body_bytes=10_000, max_request_bytes=10_000) as door:
         answer = await door.send({"x": "y" * 20_000})
         assert answer.status_code == 413
 

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from homing.events.types import EventType
+from homing.ground import ids
 from tests.kit.engine import PostOffice, post_office
 from tests.kit.resources import resource_door
 from tests.kit.scripted_mx import ACCEPT, EHLO, Loop, Say, Stall, scripted_mx
+from tests.store.test_events import append
 
 SLOW = (*EHLO, Loop((*ACCEPT[:-1], Stall(0.05), Say("250 2.0.0 taken"))))
 CANCELLED = "554 5.7.1 [internal] Campaign cancelled"
@@ -63,6 +65,37 @@ async def test_a_scheduled_transmission_is_shown(town):
     for unknown in ("123", "x", "9" * 30):
         answer = await door.call("GET", f"transmissions/{unknown}")
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (404, "1600")
+
+
+async def test_failures_and_the_draft_are_shown(town):
+    post, door, _ = town
+    content = {"from": "news@acme.test", "subject": "Hi", "text": "hello"}
+    assert (
+        await door.call("POST", "templates", json={"id": "welcome", "content": content, "published": True})
+    ).status_code == 200
+    draft = await door.call("PUT", "templates/welcome", json={"content": {**content, "text": "draft"}})
+    assert draft.status_code == 200
+    for use_draft in (True, False):
+        body = {
+            "recipients": people(3),
+            "options": start(hours=1),
+            "content": {"template_id": "welcome", "use_draft_template": use_draft},
+        }
+        ident = (await door.door.send(body)).json()["results"]["id"]
+        whole = (await door.call("GET", f"transmissions/{ident}")).json()["results"]["transmission"]
+        assert whole["content"] == {"template_id": "welcome", "use_draft_template": use_draft}
+        assert whole["num_failed_gen"] == 0
+    of = {"day": datetime.now(UTC).date(), "transmission_id": ids.from_digits(ident), "account_id": door.account_id}
+    for changes in (
+        {"type": EventType.GENERATION_FAILURE},
+        {"type": EventType.GENERATION_FAILURE},
+        {"type": EventType.DELIVERY},
+        {"type": EventType.GENERATION_FAILURE, "account_id": door.account_id + 1},
+    ):
+        await append(post.pool, **of | changes)
+    await waiting(post, 6)
+    whole = (await door.call("GET", f"transmissions/{ident}")).json()["results"]["transmission"]
+    assert (whole["num_rcpts"], whole["num_failed_gen"], whole["num_generated"]) == (3, 2, 1)
 
 
 async def test_nobody_else_sees_or_cancels_it(town):

@@ -113,6 +113,12 @@ def test_a_source_address_must_belong_to_this_machine(settings):
     assert levels(machine.source_ips(replace(settings, hostname="short"))) == ["warn"]
 
 
+def test_keys_in_the_clear_are_a_warning_where_others_can_come(settings):
+    clear = replace(settings, smtp_auth_in_clear=True)
+    assert machine.clear_auth(settings) == machine.clear_auth(clear) == []
+    assert levels(machine.clear_auth(replace(clear, smtp=HostPort("0.0.0.0", 587)))) == ["warn"]
+
+
 def test_limits_name_what_a_worker_may_need(settings):
     assert levels(machine.limits(replace(settings, smtp_max_connections=10**9, workers=1)))[0] == "fail"
     assert levels(machine.limits(replace(settings, workers=64)))[1] == "warn"

@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 DEFAULT_ACCOUNT = "default"  # the account of a new installation
+SANDBOX_MESSAGES = 5  # that an account may send from the sandbox, ever; SparkPost reference, section 1.11
 
 
 class Sender(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from homing.accounts.rules.usage import Period, Used, hour_of, span_of
+from homing.accounts.types import SANDBOX_MESSAGES
 from homing.ground.db import Executor, queries, trouble_is_temporary
 
 _sql = queries("homing.accounts", "usage.sql")
@@ -38,6 +39,19 @@ async def count(executor: Executor, counted: Counted, *, shard: int = WRITTEN_DO
         hours=[hour for _, hour in keys],
         messages=[counted[key] for key in keys],
     )
+
+
+async def count_sandbox(executor: Executor, account_id: int, messages: int) -> bool:
+    """Count messages against an account's sandbox in the caller's transaction; False: they do not fit, nothing was counted."""
+    found = await _sql.count_sandbox(executor, account_id=account_id, messages=messages, most=SANDBOX_MESSAGES)
+    return found is not None
+
+
+async def of_sandbox(executor: Executor, account_id: int) -> int:
+    """Return how many messages an account has sent from the sandbox, ever."""
+    with trouble_is_temporary():
+        used: int | None = await _sql.sandbox_of(executor, account_id=account_id)
+    return used or 0
 
 
 async def of_account(executor: Executor, account_id: int, *, now: datetime) -> Usage:

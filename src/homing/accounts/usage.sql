@@ -41,3 +41,17 @@ ON CONFLICT (account_id, day) DO UPDATE SET messages = usage_days.messages + exc
 -- Forget days that nobody asks for any more.
 -- writes: usage_days
 DELETE FROM usage_days WHERE day < :before;
+
+-- name: count_sandbox$
+-- Count messages of the sandbox in the caller's transaction; NULL where they would pass its limit. Others wait for the row.
+-- writes: sandbox_usage
+INSERT INTO sandbox_usage AS s (account_id, messages)
+SELECT :account_id::integer, :messages::integer WHERE :messages::integer <= :most::integer
+ON CONFLICT (account_id) DO UPDATE SET messages = s.messages + excluded.messages
+WHERE s.messages + excluded.messages <= :most::integer
+RETURNING messages;
+
+-- name: sandbox_of$
+-- How many messages an account has sent from the sandbox, ever.
+-- reads: sandbox_usage
+SELECT messages FROM sandbox_usage WHERE account_id = :account_id;

@@ -46,6 +46,7 @@ class Deps:
     pool: Pool
     clock: Clock
     max_body_bytes: int = 20_971_520
+    max_request_bytes: int = transmissions.MOST_BODY  # of a transmission
     bodies_in_memory: int = BODIES_IN_MEMORY
     timeout_s: float = 300.0
     spool_folder: Path | None = None
@@ -61,14 +62,22 @@ def make_app(deps: Deps) -> Frame:
 def routes_of(deps: Deps) -> list[HTTPRouteHandler]:
     """Return the handlers of all routes, with the document that describes them and its pages."""
     bodies = Bodies(most=deps.max_body_bytes, in_memory=deps.bodies_in_memory, folder=deps.spool_folder)
+    largest = max(deps.max_request_bytes, deps.max_body_bytes)
     described = [
-        *transmissions.routes(accept=deps.accept, bodies=bodies, refuse_new=deps.refuse_new, clock=deps.clock),
+        *transmissions.routes(
+            accept=deps.accept,
+            bodies=bodies,
+            refuse_new=deps.refuse_new,
+            clock=deps.clock,
+            most_body=largest,
+            most_content=deps.max_body_bytes,
+        ),
         *events.routes(pool=deps.pool, clock=deps.clock),
         *message_events.routes(pool=deps.pool, clock=deps.clock),
         *health.routes(ready=deps.ready, metrics=deps.metrics),
         *deps.more_routes(bodies),
     ]
-    common = openapi.Common(body_bytes=deps.max_body_bytes, answer_s=deps.timeout_s, uri_bytes=LONGEST_URI)
+    common = openapi.Common(body_bytes=deps.max_body_bytes, large_bytes=largest, answer_s=deps.timeout_s, uri_bytes=LONGEST_URI)
 
     @cache
     def document() -> dict[str, Any]:

@@ -67,6 +67,33 @@ class Bodies:
         finally:
             self._free += held
 
+    @asynccontextmanager
+    async def large(self, request: Request[Any, Any, Any], *, most: int) -> AsyncIterator[bytes | mmap.mmap]:
+        """Give a JSON body that may be large: bytes in memory where any other could be as long, else as `spooled` does.
+
+        most     bytes of the body
+        raises   ApiError 408, 413, 415; Overloaded
+        """
+        check_json(request)
+        begun: list[bytes] = []
+        parts = self._parts(request, most)
+        length = request.headers.get("content-length", "")
+        if not (length.isdigit() and int(length[:19]) > self._most):
+            held = 0
+            try:
+                async for part in parts:
+                    held += self._hold(len(part))
+                    begun.append(part)
+                    if held > self._most:
+                        break
+                else:
+                    yield begun[0] if len(begun) == 1 else b"".join(begun)
+                    return
+            finally:
+                self._free += held
+        async with self.spooled(request, most=most, parts=_after(begun, parts), in_file_from=min(SPOOL_FROM, self._most)) as body:
+            yield body
+
     async def small(self, request: Request[Any, Any, Any], *, most: int) -> bytes:
         """Return the bytes of a small body of any kind.
 
@@ -76,10 +103,19 @@ class Bodies:
         return b"".join([part async for part in self._parts(request, most)])
 
     @asynccontextmanager
-    async def spooled(self, request: Request[Any, Any, Any], *, most: int) -> AsyncIterator[bytes | mmap.mmap]:
+    async def spooled(
+        self,
+        request: Request[Any, Any, Any],
+        *,
+        most: int,
+        parts: AsyncIterator[bytes] | None = None,
+        in_file_from: int = SPOOL_FROM,
+    ) -> AsyncIterator[bytes | mmap.mmap]:
         """Give the bytes of a large body, which lies in a file without a name if it is over 1 MiB; removed when the block ends.
 
         most     bytes of the body; the caller has looked at its headers (check_json)
+        parts    what comes, where the caller has begun to read
+        in_file_from   bytes that are enough to make a file, where 1 MiB is too much
         raises   ApiError 408, 413; Overloaded while two others are being read, or the disk takes no more
         """
         if self._spooled >= SPOOLED_AT_ONCE:
@@ -87,19 +123,19 @@ class Bodies:
         self._spooled += 1
         file: IO[bytes] | None = None
         try:
-            parts: list[bytes] = []
+            kept: list[bytes] = []
             waiting = 0
-            async for part in self._parts(request, most):
-                parts.append(part)
+            async for part in parts or self._parts(request, most):
+                kept.append(part)
                 waiting += len(part)
-                if waiting >= SPOOL_FROM:
+                if waiting >= in_file_from:
                     file = file or tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed below
-                    await asyncio.to_thread(file.write, b"".join(parts))
-                    parts, waiting = [], 0
+                    await asyncio.to_thread(file.write, b"".join(kept))
+                    kept, waiting = [], 0
             if file is None:
-                yield b"".join(parts)
+                yield b"".join(kept)
                 return
-            await asyncio.to_thread(_written, file, b"".join(parts))
+            await asyncio.to_thread(_written, file, b"".join(kept))
             seen = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             try:
                 yield seen
@@ -178,6 +214,15 @@ class Bodies:
             raise Overloaded("too many requests are being read")
         self._free -= size
         return size
+
+
+async def _after(begun: list[bytes], parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Give what was read already, and let go of it; then what comes."""
+    begun.reverse()
+    while begun:
+        yield begun.pop()
+    async for part in parts:
+        yield part
 
 
 def _written(file: IO[bytes], rest: bytes) -> None:

@@ -97,6 +97,7 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
     """What bounds every route of this installation."""
 
     body_bytes: int
+    large_bytes: int
     answer_s: float
     uri_bytes: int
 
@@ -138,6 +139,7 @@ class Operation(msgspec.Struct, frozen=True):
     limits: Sequence[Limit] = ()
     example: Any = None
     body_bytes: int = 0
+    large: bool = False
     optional: bool = False
 
 
@@ -205,7 +207,7 @@ def document(handlers: Iterable[HTTPRouteHandler], common: Common) -> dict[str, 
 def _operation(operation: Operation, handler: HTTPRouteHandler, path: str, common: Common) -> dict[str, Any]:
     grants, roles = handler.opt.get("grants"), handler.opt.get("staff")
     reads = operation.body is not None
-    body_bytes = operation.body_bytes or common.body_bytes
+    body_bytes = operation.body_bytes or (common.large_bytes if operation.large else common.body_bytes)
     errors = list(operation.errors)
     if any(parameter["in"] == "query" for parameter in operation.parameters):
         errors.append(BAD_QUERY)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from mmap import mmap
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -48,7 +49,7 @@ def sender_of(request: Request[Any, Any, Any]) -> Sender:
     return sender
 
 
-def read_body(body: bytes, kind: type[T]) -> T:
+def read_body(body: bytes | mmap, kind: type[T]) -> T:
     """Return a body as its struct.
 
     raises   Wrong: not UTF-8 (1305), malformed or of a wrong type (1300)

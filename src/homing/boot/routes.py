@@ -64,7 +64,13 @@ def resources(
     lookup = DomainDns(settings.dns)
     return [
         *api_keys.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.authenticator.forget),
-        *account.routes(pool=pool, bodies=bodies, clock=clock, forget=worker.authenticator.forget),
+        *account.routes(
+            pool=pool,
+            bodies=bodies,
+            clock=clock,
+            forget=worker.authenticator.forget,
+            sandbox=bool(settings.sandbox_domain),
+        ),
         *subaccounts.routes(pool=pool, bodies=bodies, pools=worker.pools, forget=worker.authenticator.forget),
         *sending_domains.routes(
             pool=pool,
@@ -111,6 +117,7 @@ def resources(
             snippets=worker.snippets,
             inline=worker.preview_inliner,
             forget=worker.templates.forget,
+            sandbox_domain=settings.sandbox_domain.lower(),
         ),
         *snippets.routes(pool=pool, bodies=bodies, forget=worker.snippets.forget),
         *inbound_domains.routes(

@@ -210,6 +210,7 @@ class Worker:
             ab_tests=self.ab_tests,
             bounce_domain=settings.bounce_domain,
             lifetime=lifetime,
+            sandbox_domain=settings.sandbox_domain.lower(),
         )
         self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self.refuse_new, clock=clock)
         self.support = Support(settings, pool, clock, master_key, self.notices)
@@ -326,6 +327,7 @@ class Worker:
                 max_message_bytes=settings.max_message_bytes,
                 max_connections=settings.smtp_max_connections,
                 idle_s=settings.smtp_idle_s,
+                auth_in_clear=settings.smtp_auth_in_clear,
             ),
             accept=accept,
             authenticate=self.authenticator.authenticate,
@@ -451,6 +453,7 @@ class Worker:
             pool=self._pool,
             clock=self._clock,
             max_body_bytes=settings.max_message_bytes,
+            max_request_bytes=settings.max_request_bytes,
             spool_folder=settings.data,
             more_routes=further,
             pages=self.support.pages(self._pool),

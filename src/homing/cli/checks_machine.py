@@ -129,6 +129,14 @@ def _is_free(name: str, where: HostPort) -> Finding:
     return ok(name, f"{where} is free")
 
 
+def clear_auth(chosen: Settings) -> list[Finding]:
+    """Say so where keys may travel in the clear."""
+    if not chosen.smtp_auth_in_clear or chosen.smtp.host in ("127.0.0.1", "::1", "localhost"):
+        return []
+    advice = "HOMING_SMTP_AUTH_IN_CLEAR=true is for a network of your own; clients that know TLS do not need it"
+    return [warn("smtp keys", f"AUTH is taken without TLS on {chosen.smtp}", advice)]
+
+
 def limits(chosen: Settings) -> list[Finding]:
     """Check open files and cores."""
     workers = chosen.workers or os.cpu_count() or 1

@@ -11,6 +11,8 @@ import dns.resolver
 
 from homing.cli import reach
 from homing.cli.findings import Finding, fail, ok, warn
+from homing.domains import store as domains
+from homing.domains.rules.status import facts_of
 from homing.events import store as events
 from homing.ground import db
 from homing.ground.certificates import Certificates
@@ -31,6 +33,7 @@ async def database(chosen: Settings) -> list[Finding]:
             found = [*await _server(pool), *await _schema(pool), *await secure_names(pool, chosen)]
             if await _sql.table_exists(pool, name="case_letters"):
                 found += await support(pool, chosen)
+                found += await sandbox(pool, chosen)
             return found
     except reach.NotRunning as trouble:
         return [fail("database", str(trouble), "start it with `homing up`, then ask again")]
@@ -132,6 +135,23 @@ async def support(pool: db.Pool, chosen: Settings) -> list[Finding]:
         return [warn("support", waits, "`homing cases show` says why for each case")]
     held = f"{facts['quarantined']} in quarantine: `homing cases quarantine`" if facts["quarantined"] else "nothing in quarantine"
     return [ok("support", f"mail about cases leaves; {held}")]
+
+
+async def sandbox(pool: db.Pool, chosen: Settings) -> list[Finding]:
+    """Check whether mail of the sandbox can leave; nothing, where there is none."""
+    domain = chosen.sandbox_domain.lower()
+    if not domain:
+        return []
+    found = await domains.find(pool, domain)
+    if found is None:
+        return [
+            fail("sandbox", f"{domain} is no sending domain", f"`homing domain add {domain}`: options.sandbox is refused before")
+        ]
+    if not facts_of(found).usable_in_from:
+        return [
+            fail("sandbox", f"{domain} is not verified", f"`homing domain verify {domain}`: options.sandbox is refused before")
+        ]
+    return [ok("sandbox", f"new customers can send from {domain}")]
 
 
 async def resolver(chosen: Settings, *, timeout_s: float = 4.0) -> list[Finding]:

@@ -60,6 +60,7 @@ async def examine(chosen: Settings, *, network: bool = False) -> list[Finding]:
         *await checks_world.resolver(chosen),
         *(checks_world.port_25() if network else []),
         *checks_machine.source_ips(chosen),
+        *checks_machine.clear_auth(chosen),
         *checks_machine.limits(chosen),
         *checks_machine.time_sync(),
     ]

@@ -66,6 +66,10 @@ class DomainBook:
         found = self._domains.peek(domain) or await self._domains.get(domain)
         return may_return(found, account_id=account_id, subaccount_id=subaccount_id)
 
+    async def of_house(self, domain: str) -> DomainFacts | None:
+        """Return a domain whoever has it: the operator has named it for the whole house. Raises as `facts`."""
+        return self._domains.peek(domain) or await self._domains.get(domain)
+
     async def default_bounce(self, account_id: int, subaccount_id: int) -> str | None:
         """Return the domain of envelope senders that this sender has chosen, if it takes bounces; else None.
 

@@ -34,14 +34,14 @@ LIMIT 1000;
 -- name: search
 -- Events of one account that match every filter that is given (NULL: not given), newest first, from a cursor on. Keyword
 -- filters come as LIKE patterns over the segments of a field, set apart by single spaces; campaigns as the names that were
--- found for theirs. total is counted only on request.
+-- found for theirs. total is counted only on request. Traffic of performance tests is kept out (SparkPost reference, 1.11).
 -- reads: events
 WITH matching AS NOT MATERIALIZED (
     SELECT shard, seq, at, type, account_id, subaccount_id, message_id, transmission_id, recipient, recipient_domain,
            campaign_id, detail
     FROM events
     WHERE account_id = :account_id AND at >= :since AND at < :until
-      AND day >= :first_day
+      AND day >= :first_day AND NOT starts_with(campaign_id, 'sparkpost-performance-test-')
       AND (:subaccounts::integer[] IS NULL OR subaccount_id = ANY(:subaccounts::integer[]))
       AND (:types::smallint[] IS NULL OR type = ANY(:types::smallint[]))
       AND (:seqs::bigint[] IS NULL OR (shard, seq) IN (SELECT * FROM unnest(:shards::smallint[], :seqs::bigint[]))
@@ -160,6 +160,12 @@ ORDER BY message_id, type <> :delivery::smallint, at;
 -- Whether there is an event of a type about a message.
 -- reads: events
 SELECT EXISTS (SELECT FROM events WHERE message_id = :message_id AND type = :type AND day >= :first_day);
+
+-- name: failed_of$
+-- How many messages of a transmission could not be made: generation_failure is type 20, spelled out for its index.
+-- reads: events
+SELECT count(*) FROM events
+WHERE transmission_id = :transmission_id AND account_id = :account_id AND type = 20 AND day >= :first_day;
 
 -- name: last_outcomes
 -- The last thing that tells whether each of these mailboxes exists: our mail was delivered there, or came back for good.

@@ -80,6 +80,18 @@ async def has_event(executor: db.Executor, message_id: bytes, kind: EventType) -
     return found
 
 
+async def failed_of(executor: db.Executor, account_id: int, transmission_id: bytes) -> int:
+    """Return how many messages of a transmission could not be made, as far as the log reaches."""
+    with db.trouble_is_temporary():
+        found: int = await _sql.failed_of(
+            executor,
+            account_id=account_id,
+            transmission_id=transmission_id,
+            first_day=moment_of(transmission_id).date() - timedelta(days=1),
+        )
+    return found
+
+
 async def last_outcomes(
     executor: db.Executor, account_id: int, recipients: Sequence[str], *, subaccount_id: int | None
 ) -> dict[str, tuple[EventType, datetime]]:

@@ -20,6 +20,7 @@ PREFIX = "HOMING_"
 Number = TypeVar("Number", int, float)
 # Read elsewhere or by tools around us; not settings of the platform.
 _NOT_SETTINGS = frozenset({"HOMING_CONFIG", "HOMING_API_KEY"})
+_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -82,6 +83,7 @@ class Settings:
     notice_from: str = (
         ""  # address that mail of the platform itself comes from (verification mails); its domain is one of your sending domains
     )
+    sandbox_domain: str = ""  # domain that new customers send their first 5 messages from (options.sandbox); it is one of your sending domains; default: no sandbox
     oncall_smtp: HostPort | None = None  # mail server, not this house, that pages of on-call leave by; default: no mail
     oncall_smtp_from: str = ""  # address that pages come from; oncall_smtp needs it
     oncall_smtp_user: str = ""  # user name at that mail server; default: no login
@@ -113,7 +115,13 @@ class Settings:
         None  # TOML file, mode 600, of the carriers and numbers of the Severity 1 Line; default: calls are taken by form and API alone
     )
     smtp_trust: tuple[TrustedNet, ...] = ()  # CIDR=account, comma separated: injection without AUTH from there
-    max_message_bytes: int = 20_971_520  # largest message or API body that is taken; SIZE of EHLO
+    smtp_auth_in_clear: bool = (
+        False  # take AUTH without TLS from anywhere, not from loopback alone: whoever listens on the way gets the keys
+    )
+    max_message_bytes: int = 20_971_520  # largest message, or API body in memory, that is taken; SIZE of EHLO
+    max_request_bytes: int = (
+        104_857_600  # largest call that sends mail by REST; beyond max_message_bytes it lies in a file while it is read
+    )
     smtp_max_connections: int = 500  # injection connections at once, per worker
     smtp_idle_s: float = 60.0  # an injecting client that says nothing for so long is sent away
     warmup_by_provider: bool = (
@@ -205,6 +213,8 @@ def _checked(settings: Settings) -> Settings:
         raise Misuse("HOMING_SEV1_URL must begin with https:// or http://, for example https://sev1.example.com")
     if settings.notice_from and not _ADDRESS.fullmatch(settings.notice_from):
         raise Misuse("HOMING_NOTICE_FROM must be an address, for example postmaster@mta.example.com")
+    if settings.sandbox_domain and not _DOMAIN.fullmatch(settings.sandbox_domain):
+        raise Misuse("HOMING_SANDBOX_DOMAIN must be a domain, for example sandbox.example.com")
     if settings.oncall_smtp is not None and not _ADDRESS.fullmatch(settings.oncall_smtp_from):
         raise Misuse("HOMING_ONCALL_SMTP needs HOMING_ONCALL_SMTP_FROM, an address such as oncall@provider.example")
     if settings.oncall_smtp_security not in ("starttls", "tls", "none"):

@@ -17,6 +17,7 @@ from homing.domains.keyring import KeyRing
 from homing.domains.tracking import TrackingBook
 from homing.domains.types import DEFAULT_KEY, DomainFacts, KeyStanding
 from homing.egress.pools import PoolBook
+from homing.ingress.rules import sandbox
 from homing.ingress.rules.admission import Known, admit, return_path_domains, with_pool, with_usable_return_path
 from homing.ingress.rules.content import with_stored
 from homing.ingress.rules.defaults import with_defaults
@@ -67,6 +68,7 @@ class Accept:
         ab_tests: AbTestBook,
         bounce_domain: str,
         lifetime: timedelta,
+        sandbox_domain: str = "",
     ) -> None:
         self._accounts = accounts
         self._allowance = allowance
@@ -81,6 +83,7 @@ class Accept:
         self._ab_tests = ab_tests
         self._bounce_domain = bounce_domain
         self._lifetime = lifetime
+        self._sandbox_domain = sandbox_domain  # lower case A-labels; '': no sandbox
 
     async def __call__(self, transmission: Transmission, sender: Sender, *, now: datetime) -> Accepted | Refused:
         """Take a transmission, or say why not. Accepted means: on disk and in the queue.
@@ -90,6 +93,12 @@ class Accept:
         standing = await self._accounts.standing(sender.account_id, sender.subaccount_id)
         if standing is None or standing.suspended:  # what the door knew of the sender may be as old as its connection
             return Refused(Refusal.SUSPENDED)
+        if transmission.sandbox:
+            if not await self._has_sandbox():
+                return Refused(Refusal.NO_SANDBOX)
+            if sandbox.asks_for_another(transmission):
+                return Refused(Refusal.SANDBOX_TEMPLATE)
+            transmission = sandbox.confined(transmission)
         if transmission.named is not None:
             found = await self._with_template(transmission, transmission.named, sender, now)
             if isinstance(found, Refused):
@@ -104,7 +113,7 @@ class Accept:
         if refused is not None:
             return refused
         stored = known.stored_list
-        messages = len(transmission.recipients) if stored is None else stored.recipients
+        messages = transmission.given if stored is None else stored.recipients
         hold = await self._allowance.hold(sender.account_id, standing.limits, messages, now=now)
         if isinstance(hold, Period):
             return Refused(OVER[hold], hold.value)
@@ -117,7 +126,8 @@ class Accept:
 
     async def _take(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> Accepted | Refused:
         """Make what was admitted ours, in one of three ways."""
-        if transmission.stored_list or (transmission.start_time is not None and transmission.start_time > now):
+        scheduled = transmission.start_time is not None and transmission.start_time > now
+        if scheduled or transmission.sandbox or transmission.stored_list or transmission.bulk is not None:
             return await self._write_down(transmission, sender, known, now)
         if len(transmission.recipients) <= CHUNK_RECIPIENTS or transmission.recv_method == "esmtp":
             transmission_id = await self._take_whole(transmission, sender, known, now)
@@ -135,7 +145,11 @@ class Accept:
                 return chosen
             transmission = chosen
             named = msgspec.structs.replace(named, template_id=chosen.template_id)
-        template = await self._templates.template(sender.account_id, sender.subaccount_id, named.template_id)
+        template = None
+        if not transmission.sandbox:
+            template = await self._templates.template(sender.account_id, sender.subaccount_id, named.template_id)
+        if template is None and self._sandbox_domain and named.template_id == sandbox.TEMPLATE_ID:
+            return self._with_sandbox(transmission, named, sender)
         if template is None:
             return Refused(Refusal.UNKNOWN_TEMPLATE, named.template_id)
         version = await self._templates.content(template, draft=named.draft)
@@ -143,6 +157,17 @@ class Accept:
             return Refused(Refusal.NO_DRAFT if named.draft else Refusal.NOT_PUBLISHED, named.template_id)
         await self._templates.used(template)
         return with_stored(transmission, decode_content(version.content), template, version=version.version)
+
+    async def _has_sandbox(self) -> bool:
+        """Return whether the house has a domain for the sandbox, and may send from it."""
+        facts = await self._domains.of_house(self._sandbox_domain) if self._sandbox_domain else None
+        return facts is not None and facts.usable_in_from
+
+    def _with_sandbox(self, transmission: Transmission, named: Named, sender: Sender) -> Transmission | Refused:
+        if named.draft:
+            return Refused(Refusal.NO_DRAFT, named.template_id)
+        template = sandbox.template(sender.account_id)
+        return with_stored(transmission, sandbox.content(self._sandbox_domain), template, version=sandbox.VERSION)
 
     async def _chosen(self, transmission: Transmission, ab_test_id: str, sender: Sender, now: datetime) -> Transmission | Refused:
         """Return a transmission with the template that its test chooses; it names the test if the message is part of it."""
@@ -173,6 +198,8 @@ class Accept:
         domains: dict[str, DomainFacts] = {}
         for domain in {transmission.sending_domain, *return_path_domains(transmission), *of_list}:
             facts = await self._domains.facts(sender.account_id, sender.subaccount_id, domain) if domain else None
+            if facts is None and transmission.sandbox and domain == self._sandbox_domain:
+                facts = await self._domains.of_house(domain)
             if facts is not None:
                 domains[domain] = facts
         pool, key, tracking = transmission.ip_pool, transmission.dkim_key, transmission.tracking_domain
@@ -227,13 +254,13 @@ class Accept:
         return place.transmission_id
 
     async def _write_down(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> Accepted | Refused:
-        """Write a scheduled transmission, or one to a stored list, down whole; the owners of the shards make its messages."""
+        """Write a transmission down whole, where that is done in one transaction; the owners of the shards make its messages."""
         transmission_id = self._handover.place(0).transmission_id
         facts = facts_of(transmission, sender, known, transmission_id=transmission_id, now=now)
-        count = await self._submit(facts, transmission)
-        if count is None:
-            return Refused(Refusal.UNKNOWN_LIST, transmission.stored_list)
-        return Accepted(transmission_id, count, len(transmission.rejected))
+        verdict = await self._submit(facts, transmission)
+        if isinstance(verdict, Refused):
+            return verdict
+        return Accepted(transmission_id, verdict, len(transmission.rejected))
 
     async def _take_in_shares(self, transmission: Transmission, sender: Sender, known: Known, now: datetime) -> bytes:
         """Write the call down as it is, in shares; the owners of all shards expand them afterwards."""

@@ -67,6 +67,9 @@ def refused(outcome: Refused) -> Reply:
             | Refusal.NOT_PUBLISHED
             | Refusal.UNKNOWN_TRACKING_DOMAIN
             | Refusal.UNKNOWN_AB_TEST
+            | Refusal.NO_SANDBOX
+            | Refusal.SANDBOX_TEMPLATE
+            | Refusal.SANDBOX_LIMIT
         ):
             text = "stored lists, templates and tracking domains cannot be named over SMTP"
         case _:

@@ -1,8 +1,9 @@
 """What a door hands to `accept`, and what it gets back."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -19,6 +20,24 @@ class Recipient(msgspec.Struct, frozen=True, gc=False):
     email: str
     domain: str
     detail: RecipientDetail | None = None
+
+
+class Many(Protocol):
+    """More recipients than are held in memory; `rules.bulk.Bulk` is one."""
+
+    @property
+    def accepted(self) -> int:
+        """Return how many can be used."""
+        ...
+
+    @property
+    def domains(self) -> frozenset[str]:
+        """Return the domains of the envelope senders that they name."""
+        ...
+
+    def pieces(self) -> Iterator[tuple[int, bytes]]:
+        """Return them piece by piece: how many, and msgpack of (email, domain, detail) of each."""
+        ...
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +61,7 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     """One hand-in, from whichever door, decoded and checked in form; nothing is looked up yet."""
 
     recipients: list[Recipient]
+    bulk: Many | None = None  # the recipients, where they are too many for memory; `recipients` is empty then
     stored_list: str = ""  # id of the recipient list that is meant instead; '': the recipients are given
     content: Content
     named: Named | None = None
@@ -58,6 +78,7 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     return_path: str | None = None
     ip_pool: str | None = None
     transactional: bool = False
+    sandbox: bool = False  # from the domain of the sandbox, and counted against its limit
     skip_suppression: bool = False
     open_tracking: bool = True
     click_tracking: bool = True
@@ -73,6 +94,11 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
     size_bytes: int = 0
     rejected: tuple["RecipientError", ...] = ()  # recipients that the door found invalid
+
+    @property
+    def given(self) -> int:
+        """Return how many recipients the call brings that can be used."""
+        return len(self.recipients) if self.bulk is None else self.bulk.accepted
 
 
 class RecipientError(msgspec.Struct, frozen=True, gc=False):
@@ -114,6 +140,9 @@ class Refusal(StrEnum):
     DAILY_LIMIT = "daily_limit"
     MONTHLY_LIMIT = "monthly_limit"
     UNKNOWN_AB_TEST = "unknown_ab_test"
+    NO_SANDBOX = "no_sandbox"
+    SANDBOX_TEMPLATE = "sandbox_template"
+    SANDBOX_LIMIT = "sandbox_limit"
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):

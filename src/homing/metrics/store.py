@@ -236,7 +236,8 @@ async def totals(
     columns = columns or columns_of(question.metrics)
     asking = _Asking(question)
     needed = (*members, *(("provider",) if known_provider else ()))
-    source = _source(asking, columns, members, known=needed)
+    by = columns_of((question.order_by,)) if question.order_by else ()  # it need not be among what is shown
+    source = _source(asking, tuple(dict.fromkeys((*columns, *by))), members, known=needed)
     sums = ", ".join(f"coalesce(sum(c.{column}), 0)::bigint AS {column}" for column in columns)
     if not members:
         return await _rows(pool, f"SELECT {sums} FROM {source}", asking.values)

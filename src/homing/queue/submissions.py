@@ -16,6 +16,7 @@ from homing.ground import db, ids
 from homing.ground.clock import boot_seconds
 from homing.queue.lease import SHARDS
 from homing.queue.types import Entry
+from homing.recipients import lists
 from homing.spool.types import ChunkFacts, decode_facts, encode_facts
 
 _sql = db.queries("homing.queue", "submissions.sql")
@@ -28,7 +29,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """What is written of a transmission.
 
     content   msgpack of spool.Content
-    list_id   of a stored list, with the snapshot of it; '' where the recipients came inline
+    list_id   of a stored list; '' where the recipients came with the call
+    snapshot  of the list, or of the call's own recipients; None: they are in the shares
     """
 
     facts: ChunkFacts
@@ -262,11 +264,14 @@ async def template_in_use(executor: db.Executor, account_id: int, subaccount_id:
     return found is not None
 
 
-async def tidy(executor: db.Executor, *, now: datetime) -> None:
-    """Note what is wholly expanded, and forget what began long ago."""
+async def tidy(pool: db.Pool, *, now: datetime) -> None:
+    """Note what is wholly expanded, drop the recipients of large calls that were, and forget what began long ago."""
     with db.trouble_is_temporary():
-        await _sql.note_expanded(executor)
-        await _sql.forget_transmissions(executor, before=now - KEPT)
+        async with pool.acquire() as connection, connection.transaction():
+            for snapshot in [row["snapshot"] async for row in _sql.note_expanded(connection)]:
+                if snapshot is not None:
+                    await lists.forget_pieces(connection, snapshot)
+        await _sql.forget_transmissions(pool, before=now - KEPT)
 
 
 def state_of(written: Written, *, now: datetime) -> str:

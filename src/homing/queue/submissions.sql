@@ -84,11 +84,13 @@ FROM (SELECT * FROM queue_entries
 LEFT JOIN chunks c ON c.shard = :shard AND c.chunk_id = q.chunk_id AND c.transmission_id = ANY(:transmission_ids::bytea[])
 ORDER BY q.due_at, q.entry_id;
 
--- name: note_expanded!
+-- name: note_expanded
 -- Note of transmissions whose last share was expanded that every message is made; their content lies with the messages now.
+-- What comes back are snapshots of recipients that were theirs alone, and that nobody reads any more.
 -- reads: inbox; writes: transmissions
 UPDATE transmissions t SET expanded_at = now(), content = ''
-WHERE t.expanded_at IS NULL AND NOT EXISTS (SELECT FROM inbox i WHERE i.transmission_id = t.transmission_id);
+WHERE t.expanded_at IS NULL AND NOT EXISTS (SELECT FROM inbox i WHERE i.transmission_id = t.transmission_id)
+RETURNING CASE WHEN list_id = '' THEN snapshot END AS snapshot;
 
 -- name: forget_transmissions!
 -- Forget transmissions that began long ago.

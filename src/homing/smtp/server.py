@@ -63,6 +63,7 @@ class SmtpSettings:
     idle_s: float = 60.0  # silence, or time to finish a command line, until 421 4.4.2
     data_s: float = 600.0  # from DATA to the end of the message, however steadily it trickles
     answer_s: float = 300.0  # for our own answer to a message or key; a client waits 10 minutes, RFC 5321 section 4.5.3.2.6
+    auth_in_clear: bool = False  # AUTH is taken without TLS from anywhere, not from loopback alone
     handshake_s: float = 30.0  # for a TLS handshake
 
 
@@ -126,6 +127,7 @@ class SmtpDoor:
             max_message_bytes=settings.max_message_bytes,
             max_recipients=settings.max_recipients,
             max_messages=settings.max_messages,
+            auth_in_clear=settings.auth_in_clear,
             is_public=authenticate is None,
         )
         self.is_closing = False

@@ -22,6 +22,7 @@ class Offer:
     max_idle_commands: int = 200  # NOOP, RSET and the like between two messages
     max_auth_failures: int = 3
     max_messages: int = 0  # in one connection; 0: no bound, as nothing adds up from message to message
+    auth_in_clear: bool = False  # keys may come without TLS from anywhere
     is_public: bool = False  # anybody may send without AUTH, and every recipient is asked about
 
 

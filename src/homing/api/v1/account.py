@@ -40,9 +40,12 @@ VIEW_USAGE = ("usage/view", *VIEW)
 _encode = msgspec.json.Encoder().encode
 
 
-def routes(*, pool: Pool, bodies: Bodies, clock: Clock, forget: Callable[[], None]) -> list[HTTPRouteHandler]:
+def routes(
+    *, pool: Pool, bodies: Bodies, clock: Clock, forget: Callable[[], None], sandbox: bool = False
+) -> list[HTTPRouteHandler]:
     """Return the routes.
 
+    sandbox  whether the house has one
     forget   called after a change, so that this worker does not believe what it remembers
     """
 
@@ -51,8 +54,11 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, forget: Callable[[], Non
         with refusals():
             wanted = {part.strip() for part in query_of(request).get("include", "").split(",")}
         account, now = await _account(request), clock.now()
-        used = await usage.of_account(pool, account.account_id, now=now) if "usage" in wanted else None
-        return await json_answer(request, _encode({"results": show(account, used, now=now)}))
+        if "usage" not in wanted:
+            return await json_answer(request, _encode({"results": show(account, None, now=now)}))
+        used = await usage.of_account(pool, account.account_id, now=now)
+        tried = await usage.of_sandbox(pool, account.account_id)
+        return await json_answer(request, _encode({"results": show(account, used, now=now, sandbox=(tried, sandbox))}))
 
     @put(PATH, opt={"grants": MANAGE, "operation": UPDATE})
     async def update_account(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -113,6 +119,7 @@ _SPAN: Schema = {
         "end": {"type": "string"},
     },
 }
+_SANDBOX: Schema = {"type": "object", "properties": {"used": {"type": "integer"}, "limit": {"type": "integer"}}}
 _OPTIONS: Schema = {"type": "object", "properties": {name: {"type": "boolean"} for name in OPTIONS}}
 _NAME: Schema = {"type": "string", "minLength": 1, "maxLength": MOST_NAME, "pattern": "\\S"}
 _DAY: Schema = {"type": "string", "format": "date"}
@@ -146,7 +153,10 @@ RETRIEVE = Operation(
                         "company_name": {"type": "string"},
                         "status": {"type": "string", "enum": ["active", "suspended"]},
                         "options": _OPTIONS,
-                        "usage": {"type": "object", "properties": {"day": _SPAN, "month": _SPAN, "hour": _SPAN}},
+                        "usage": {
+                            "type": "object",
+                            "properties": {"day": _SPAN, "month": _SPAN, "hour": _SPAN, "sandbox": _SANDBOX},
+                        },
                     },
                 }
             ),

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from homing.accounts.rules.usage import Period, span_of
-from homing.accounts.types import Account, AccountOptions, Limits
+from homing.accounts.types import SANDBOX_MESSAGES, Account, AccountOptions, Limits
 from homing.accounts.usage import Usage
 from homing.ingress.rules.problem import Problem, Wrong, bad_params, bad_type
 
@@ -73,8 +73,12 @@ def _day(query: Mapping[str, str], name: str) -> date | None:
     return found
 
 
-def show(account: Account, usage: Usage | None, *, now: datetime) -> dict[str, Any]:
-    """Return an account as customers see it. usage: None where it was not asked for."""
+def show(account: Account, usage: Usage | None, *, now: datetime, sandbox: tuple[int, bool] = (0, False)) -> dict[str, Any]:
+    """Return an account as customers see it.
+
+    usage     None where it was not asked for
+    sandbox   messages that it sent from there, and whether there is one
+    """
     shown: dict[str, Any] = {
         "customer_id": account.account_id,
         "company_name": account.company_name or account.name,
@@ -90,8 +94,9 @@ def show(account: Account, usage: Usage | None, *, now: datetime) -> dict[str, A
         "support": {"online": False, "phone": False},
     }
     if usage is not None:
-        sandbox = {"used": 0, "limit": 0}  # options.sandbox is refused
-        shown["usage"] = {"timestamp": moment(now), **_spans(usage, account.limits, now), "sandbox": sandbox}
+        used, offered = sandbox
+        left = {"used": used, "limit": SANDBOX_MESSAGES if offered else 0}
+        shown["usage"] = {"timestamp": moment(now), **_spans(usage, account.limits, now), "sandbox": left}
     return shown
 
 

@@ -10,20 +10,21 @@ from homing.accounts.types import Sender
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import NOT_FOUND, ApiError
 from homing.api.openapi import Limit, Operation, Schema
-from homing.api.reading import read_body, refusals, sender_of
+from homing.api.reading import refusals, sender_of
 from homing.api.v1.alerts_wire import (
     LONGEST_NAME,
     MOST_ALERTS,
     MOST_EMAILS,
-    MOST_VALUES,
-    AlertIn,
+    MOST_FILTERS,
+    MOST_SUBACCOUNTS,
     changed,
     made,
+    read,
     shown,
     shown_incident,
 )
 from homing.ground.http import OutboundHttp
-from homing.ingress.rules.problem import Problem, missing
+from homing.ingress.rules.problem import Problem
 from homing.metrics.alert_types import Alert, AlertMetric, Source
 from homing.metrics.alerts import Alerts
 
@@ -47,7 +48,7 @@ def routes(*, alerts: Alerts, http: OutboundHttp, bodies: Bodies, mail: bool) ->
         account_id = sender_of(request).account_id
         async with bodies.json(request) as body:
             with refusals():
-                alert = made(read_body(body, AlertIn), account_id, http, mail=mail)
+                alert = made(read(body), account_id, http, mail=mail)
         if await alerts.count(account_id) >= MOST_ALERTS:
             raise ApiError(_TOO_MANY)
         return await json_answer(request, _encode({"results": {"id": await alerts.add(alert)}}))
@@ -61,7 +62,7 @@ def routes(*, alerts: Alerts, http: OutboundHttp, bodies: Bodies, mail: bool) ->
         alert = await _found(sender_of(request), alert_id)
         async with bodies.json(request) as body:
             with refusals():
-                wanted = changed(alert, read_body(body, AlertIn), http, mail=mail)
+                wanted = changed(alert, read(body), http, mail=mail)
         after = await alerts.change(wanted)
         if after is None:
             raise ApiError(NOT_FOUND)
@@ -131,13 +132,14 @@ _RESULTS: Schema = {"type": "object", "required": ["results"], "properties": {"r
 _LISTED: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "array"}}}
 _TOO_MANY = Problem(409, f"an account may have {MOST_ALERTS} alerts; remove one first")
 _IN_BODY = (
-    missing("threshold_evaluator.source is a required field"),
+    Problem(400, "threshold_evaluator: source is a required field"),
     Problem(400, "name is required"),
     Problem(400, "threshold_evaluator.operator must be gt or lt"),
 )
 _LIMITS = (
     Limit("name", LONGEST_NAME, "characters", "400"),
-    Limit("subaccounts, filter_values", MOST_VALUES, "values", "400"),
+    Limit("subaccounts", MOST_SUBACCOUNTS, "values", "400"),
+    Limit("filter_values of all filters", MOST_FILTERS, "values", "400"),
     Limit("channels.emails", MOST_EMAILS, "addresses", "400"),
 )
 _EXAMPLE: dict[str, Any] = {

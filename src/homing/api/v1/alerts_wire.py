@@ -1,19 +1,22 @@
 """The shapes of alerts: what a caller gives, and what he is shown (SparkPost reference, section 2.22)."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 
+from homing.api.reading import read_body
 from homing.ground.http import OutboundHttp, Refused
 from homing.ingress.rules.problem import Problem, Wrong
+from homing.ingress.rules.recipients import wrong_type
 from homing.message.addresses import BadAddress, parse_address
 from homing.metrics.alert_types import EVERYTHING, Alert, AlertMetric, Channels, Incident, Source, Threshold
 from homing.metrics.rules.alerting import filters_of
 
 MOST_ALERTS = 100  # of an account
-MOST_VALUES = 50
-MOST_EMAILS = 20
+MOST_SUBACCOUNTS = 50
+MOST_FILTERS = 15  # values of all filters together; reference, section 1.10
+MOST_EMAILS = 10
 LONGEST_NAME = 128
 _OPERATORS = {"gt": True, "lt": False}
 _SUBACCOUNT_MOST = 2_147_483_647
@@ -59,6 +62,29 @@ class AlertIn(msgspec.Struct):
     filters: list[FilterIn] | None = None
     threshold_evaluator: ThresholdIn | None = None
     channels: ChannelsIn | None = None
+
+
+_TYPES = get_type_hints(AlertIn)
+
+
+def read(body: bytes) -> AlertIn:
+    """Return what a body says. Errors of this resource carry a message alone (reference, section 1.5).
+
+    raises   Wrong
+    """
+    try:
+        members = read_body(body, dict[str, Any])
+    except Wrong as wrong:
+        raise _wrong(wrong.problem.description) from None
+    return AlertIn(**{name: _typed(name, members.get(name)) for name in _TYPES})
+
+
+def _typed(name: str, value: Any) -> Any:
+    try:
+        return msgspec.convert(value, _TYPES[name])
+    except msgspec.ValidationError as trouble:
+        text = wrong_type(trouble, inside=name).description
+        raise _wrong(text if text.startswith(name) else f"{name}: {text}") from None
 
 
 def made(given: AlertIn, account_id: int, http: OutboundHttp, *, mail: bool) -> Alert:
@@ -165,8 +191,8 @@ def _metric(name: str) -> AlertMetric:
 
 
 def _subaccounts(numbers: list[int]) -> tuple[int, ...]:
-    if not numbers or len(numbers) > MOST_VALUES or not all(EVERYTHING <= one <= _SUBACCOUNT_MOST for one in numbers):
-        raise _wrong(f"subaccounts must be 1 to {MOST_VALUES} numbers; -1 is everything, 0 the primary account")
+    if not numbers or len(numbers) > MOST_SUBACCOUNTS or not all(EVERYTHING <= one <= _SUBACCOUNT_MOST for one in numbers):
+        raise _wrong(f"subaccounts must be 1 to {MOST_SUBACCOUNTS} numbers; -1 is everything, 0 the primary account")
     if EVERYTHING in numbers and len(numbers) > 1:
         raise _wrong("subaccounts: -1 means everything, so it stands alone")
     return tuple(dict.fromkeys(numbers))
@@ -176,12 +202,14 @@ def _filters(given: list[FilterIn]) -> dict[str, tuple[str, ...]]:
     made: dict[str, tuple[str, ...]] = {}
     for one in given:
         values = [value.strip() for value in one.filter_values or []]
-        if not values or len(values) > MOST_VALUES or any(not value or "\0" in value or len(value) > 255 for value in values):
-            raise _wrong(f"filter_values of {one.filter_type[:64]} must be 1 to {MOST_VALUES} texts")
+        if not values or any(not value or "\0" in value or len(value) > 255 for value in values):
+            raise _wrong(f"filter_values of {one.filter_type[:64]} must be texts of 1 to 255 characters")
         if one.filter_type in made:
             raise _wrong(f"{one.filter_type[:64]} stands there twice")
         lower = one.filter_type == "sending_domain"
         made[one.filter_type] = tuple(dict.fromkeys(value.lower() if lower else value for value in values))
+    if sum(map(len, made.values())) > MOST_FILTERS:
+        raise _wrong(f"filters may have at most {MOST_FILTERS} values in all")
     return made
 
 

@@ -313,7 +313,7 @@ def _grouping_operation(name: str) -> Operation:
             *_ABOUT,
             _PRECISION,
             _metrics_of(ALL),
-            _text("order_by", "one of the metrics asked for, highest first"),
+            _text("order_by", "any metric of the endpoint, highest first; the first of the metrics where absent"),
             _LIMIT,
         ),
     )

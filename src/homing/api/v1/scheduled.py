@@ -12,6 +12,7 @@ from homing.api.bodies import json_answer
 from homing.api.errors import ApiError
 from homing.api.openapi import Limit, Operation, Schema
 from homing.api.reading import query_of, refusals, sender_of
+from homing.events import store as events
 from homing.ground import ids
 from homing.ground.clock import Clock
 from homing.ground.db import Pool
@@ -57,7 +58,9 @@ def routes(*, pool: Pool, clock: Clock, news: Callable[[], None]) -> list[HTTPRo
         found = await submissions.one(pool, sender.account_id, sender.scope, _id_of(transmission_id))
         if found is None:
             raise ApiError(_missing(transmission_id))
-        return await json_answer(request, _encode({"results": {"transmission": _whole(found, clock.now())}}))
+        failed = await events.failed_of(pool, sender.account_id, found.transmission_id)
+        shown = _whole(found, clock.now(), failed=failed)
+        return await json_answer(request, _encode({"results": {"transmission": shown}}))
 
     @delete(PATH, status_code=204, opt={"grants": MODIFY, "operation": CANCEL})
     async def cancel_campaign(request: Request[Any, Any, Any]) -> None:
@@ -128,20 +131,22 @@ def _row(one: Written, now: datetime) -> dict[str, Any]:
     }
 
 
-def _whole(one: Written, now: datetime) -> dict[str, Any]:
+def _whole(one: Written, now: datetime, *, failed: int) -> dict[str, Any]:
+    """Return a transmission. failed: messages that could not be made, of those whose turn has come."""
     facts = one.facts
     assert facts is not None
     made = one.recipients if one.expanded else 0
+    draft = bool(one.template_id) and facts.template_version == "0"  # versions that are published count from 1
     return {
         **_row(one, now),
-        "content": {"template_id": one.template_id or "inline", "use_draft_template": False},
+        "content": {"template_id": one.template_id or "inline", "use_draft_template": draft},
         "return_path": facts.return_path or "",
         "rcpt_list_id": one.list_id,
         "rcpt_list_chunk_size": 100,
         "rcpt_list_total_chunks": -(-one.recipients // 100),
         "num_rcpts": one.recipients,
-        "num_generated": made,
-        "num_failed_gen": 0,
+        "num_generated": max(0, made - failed),
+        "num_failed_gen": failed,
         "generation_start_time": _moment(one.start_at),
         "generation_end_time": _moment(max(one.start_at, one.expanded_at or one.start_at)),
         "substitution_data": "",

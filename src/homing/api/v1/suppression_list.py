@@ -4,6 +4,7 @@ Reads of a primary key without X-MSYS-SUBACCOUNT show all lists, changes touch t
 """
 
 import asyncio
+from mmap import mmap
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from homing.api.errors import ApiError
 from homing.api.openapi import Limit, Operation, Schema
 from homing.api.reading import DECODE_APART_FROM, has_body, problem_with, query_of, read_body, refusals, sender_of
 from homing.api.v1.suppression_wire import (
+    MOST_BULK,
     MOST_BY_PAGE,
     MOST_ENTRIES,
     MOST_PER_PAGE,
@@ -65,7 +67,7 @@ def routes(*, pool: Pool, bodies: Bodies) -> list[HTTPRouteHandler]:
 
     @put(PATH, opt={"grants": MANAGE, "operation": BULK})
     async def put_suppressions(request: Request[Any, Any, Any]) -> Response[bytes]:
-        async with bodies.json(request) as body:
+        async with bodies.large(request, most=MOST_BULK) as body:
             with refusals():
                 apart = len(body) >= DECODE_APART_FROM
                 changes = await asyncio.to_thread(_decode_bulk, body) if apart else _decode_bulk(body)
@@ -157,7 +159,7 @@ def routes(*, pool: Pool, bodies: Bodies) -> list[HTTPRouteHandler]:
     ]
 
 
-def _decode_bulk(body: bytes) -> list[Change]:
+def _decode_bulk(body: bytes | mmap) -> list[Change]:
     return read_bulk(read_body(body, BulkIn))
 
 
@@ -265,7 +267,7 @@ BULK = Operation(
     f"Put up to {MOST_ENTRIES:,} entries on the list",
     {200: ("put", _DONE)},
     errors=(
-        problem_with(read_bulk, BulkIn([EntryIn(recipient="kim"), EntryIn(recipient="lee")])),
+        problem_with(read_bulk, BulkIn(msgspec.Raw(b'[{"recipient":"kim"},{"recipient":"lee"}]'))),
         problem_with(read_bulk, BulkIn()),
         _NO_TYPE,
         _BAD_TYPE,
@@ -274,6 +276,7 @@ BULK = Operation(
     limits=(Limit("recipients", MOST_ENTRIES, "entries", "400"), _LIST_LIMIT),
     example={"recipients": [{"recipient": "kim@there.test", "type": "non_transactional", "description": "asked by phone"}]},
     description="Entries that are there already are renewed; those of source Compliance stay as they are.",
+    body_bytes=MOST_BULK,
     body={
         "type": "object",
         "required": ["recipients"],

@@ -11,12 +11,14 @@ from urllib.parse import urlencode
 import msgspec
 
 from homing.ingress.rules.problem import Problem, Wrong
+from homing.ingress.rules.recipients import has_more_than, wrong_type
 from homing.message.addresses import BadAddress, parse_address
 from homing.message.list_ids import is_list_id
 from homing.recipients.search import Filters, Page
 from homing.recipients.types import Source, Suppression, SuppressionRow, SuppressionType
 
 MOST_ENTRIES = 10_000
+MOST_BULK = 52_428_800  # bytes of them
 MOST_PER_PAGE = 10_000
 MOST_BY_PAGE = 10_000  # rows that page numbers reach; beyond it only cursors do
 _TYPES = [kind.value for kind in SuppressionType]
@@ -42,9 +44,9 @@ class EntryIn(msgspec.Struct, kw_only=True):
 
 
 class BulkIn(msgspec.Struct):
-    """Up to 10,000 entries; all are taken or none."""
+    """Up to 10,000 entries, raw until they are counted; all are taken or none."""
 
-    recipients: list[EntryIn] | None = None
+    recipients: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class RemovalIn(msgspec.Struct):
@@ -52,6 +54,9 @@ class RemovalIn(msgspec.Struct):
 
     type: str | None = None
     list_id: str | None = None
+
+
+_decode_entries = msgspec.json.Decoder(list[EntryIn]).decode
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -106,19 +111,22 @@ def read_bulk(given: BulkIn) -> list[Change]:
 
     raises   Wrong naming the recipients that are no addresses
     """
-    if given.recipients is None:
+    raw = memoryview(given.recipients)
+    if bytes(raw[:1]) == b"n":
         raise refuse("Must supply recipients")
-    if len(given.recipients) > MOST_ENTRIES:
+    if bytes(raw[:1]) == b"[" and has_more_than(raw, MOST_ENTRIES):
         raise refuse(f"PUT body contains more than {MOST_ENTRIES} recipients")
-    spelled = [entry.recipient if entry.recipient is not None else entry.email or "" for entry in given.recipients]
+    try:
+        entries = _decode_entries(raw)
+    except msgspec.ValidationError as trouble:
+        raise Wrong(wrong_type(trouble, inside="recipients")) from None
+    spelled = [entry.recipient if entry.recipient is not None else entry.email or "" for entry in entries]
     read = [read_recipient(text) for text in spelled]
     bad = [text for text, recipient in zip(spelled, read, strict=True) if recipient is None]
     if bad:
         named = ", ".join(text[:320] for text in bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
         raise refuse(f"PUT body contains {len(bad)} invalid or malformed recipient(s): {named}")
-    return [
-        read_change(entry, recipient) for entry, recipient in zip(given.recipients, read, strict=True) if recipient is not None
-    ]
+    return [read_change(entry, recipient) for entry, recipient in zip(entries, read, strict=True) if recipient is not None]
 
 
 def rows_of(changes: Sequence[Change], *, account_id: int, subaccount_id: int, provenance: str) -> list[SuppressionRow]:

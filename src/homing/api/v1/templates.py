@@ -30,6 +30,7 @@ from homing.api.v1.templates_wire import (
 )
 from homing.ground.clock import Clock
 from homing.ground.db import Pool, trouble_is_temporary
+from homing.ingress.rules import sandbox
 from homing.ingress.rules.problem import Wrong, bad_params, missing
 from homing.queue import submissions
 from homing.spool.css import InlineCss
@@ -49,10 +50,18 @@ _encode = msgspec.json.Encoder().encode
 
 
 def routes(
-    *, pool: Pool, bodies: Bodies, clock: Clock, snippets: SnippetBook, inline: InlineCss, forget: Callable[[], None]
+    *,
+    pool: Pool,
+    bodies: Bodies,
+    clock: Clock,
+    snippets: SnippetBook,
+    inline: InlineCss,
+    forget: Callable[[], None],
+    sandbox_domain: str = "",
 ) -> list[HTTPRouteHandler]:
     """Return the routes.
 
+    sandbox_domain  that the template of the sandbox is sent from; '': there is no such template
     inline   moves CSS in previews
     forget   called when a template was changed
     """
@@ -64,6 +73,7 @@ def routes(
             with refusals():
                 given = read_body(body, TemplateIn)
                 made, content = read_template(given, sender_of(request))
+                refuse_sandbox(made.template_id)
         if not await store.add(pool, made, encode_content(content), publish=given.published is True):
             raise ApiError(taken(made.template_id))
         forget()
@@ -75,6 +85,9 @@ def routes(
         with refusals():
             draft, shared = _flag(request, "draft"), _flag(request, "shared_with_subaccounts")
         found = await store.of_account(pool, sender.account_id, sender.scope, draft=draft, shared=shared)
+        if sandbox_domain:
+            found = [one for one in found if one.template_id != sandbox.TEMPLATE_ID]
+            found += [sandbox.template(sender.account_id)] if draft is not True and shared is not False else []
         listed = []
         for one in found:
             shown = show_template(one, published=one.published_version is not None)
@@ -112,6 +125,7 @@ def routes(
         sender = sender_of(request)
         async with bodies.json(request) as body:
             with refusals():
+                refuse_sandbox(template_id)
                 directly = _flag(request, "update_published") is True
                 given = read_body(body, TemplateIn)
                 if given.id is not None and given.id != template_id:
@@ -138,6 +152,8 @@ def routes(
     @delete(ONE, status_code=200, opt={"grants": MODIFY, "operation": pages.DELETE})
     async def delete_template(request: Request[Any, Any, Any], template_id: str) -> Response[bytes]:
         sender = sender_of(request)
+        with refusals():
+            refuse_sandbox(template_id)
         with trouble_is_temporary():
             async with pool.acquire() as connection, connection.transaction():
                 found = await store.lock(connection, sender.account_id, sender.subaccount_id, template_id)
@@ -173,6 +189,10 @@ def routes(
         shown = {name: value for name, value in shown.items() if name not in absent}
         return await json_answer(request, _encode({"results": shown}))
 
+    def refuse_sandbox(template_id: str) -> None:
+        if sandbox_domain and template_id == sandbox.TEMPLATE_ID:
+            raise Wrong(pages.OF_SANDBOX)
+
     async def _previewed(sender: Sender, content: Content, given: PreviewIn) -> dict[str, Any]:
         known = await snippets.of(sender.account_id, sender.subaccount_id)
         wanted = given.options is not None and given.options.inline_css is True
@@ -196,6 +216,8 @@ def routes(
     async def _found(sender: Sender, template_id: str) -> StoredTemplate:
         if "\0" in template_id:
             raise ApiError(missing_template(template_id))
+        if sandbox_domain and template_id == sandbox.TEMPLATE_ID:
+            return sandbox.template(sender.account_id)
         found = await store.find(pool, sender.account_id, sender.subaccount_id, template_id, any_of=sender.scope is None)
         if found is None:
             raise ApiError(missing_template(template_id))
@@ -206,6 +228,8 @@ def routes(
         if number is None:
             newest = draft if draft is not None else found.has_draft
             number = 0 if newest else found.published_version
+        if sandbox_domain and found.template_id == sandbox.TEMPLATE_ID and number == sandbox.VERSION:
+            return sandbox.content(sandbox_domain), number
         version = None if number is None else await store.version(pool, found, number)
         if version is None:
             raise ApiError(missing_template(found.template_id))

@@ -19,6 +19,7 @@ from homing.api.v1.templates_wire import (
 )
 from homing.ingress.rules.content import PartIn
 from homing.ingress.rules.problem import Problem, bad_params, bad_type, missing
+from homing.ingress.rules.sandbox import TEMPLATE_ID
 from homing.spool.rendered import Problem as ContentProblem
 from homing.spool.rendered import ProblemKind
 from homing.spool.types import MOST_INLINED
@@ -52,6 +53,7 @@ _RESULTS: Schema = {"type": "object", "required": ["results"], "properties": {"r
 _LISTED: Schema = {"type": "object", "required": ["results"], "properties": {"results": {"type": "array"}}}
 _BAD_FLAG = bad_params("draft must be true or false")
 OTHER_ID = bad_type("id cannot be changed")
+OF_SANDBOX = Problem(422, "sandbox template may not be modified", f"template '{TEMPLATE_ID}' is the sandbox's", "3051")
 IN_USE = Problem(409, "resource conflict", "Template is in use by msg generation", "1602")
 _NO_SUCH = (missing_template("welcome"),)
 _PROBLEM = ContentProblem(ProblemKind.SYNTAX, "substitution statement missing ending '}}'", "html", 3)
@@ -98,7 +100,7 @@ _IN_CONTENT = (*content_pages.ERRORS, _SYNTAX, _MIME)
 CREATE = Operation(
     "Store a template",
     {200: ("its id", _RESULTS)},
-    errors=(missing("id or name is a required field"), taken("welcome"), *_IN_CONTENT),
+    errors=(missing("id or name is a required field"), taken("welcome"), OF_SANDBOX, *_IN_CONTENT),
     limits=_LIMITS,
     example={"id": "welcome", "name": "Welcome", "published": True, "content": content_pages.EXAMPLE},
     description="As a draft, or with `published: true` as version 1.",
@@ -118,7 +120,7 @@ VERSIONS = Operation(
 UPDATE = Operation(
     "Change one template",
     {200: ("its id", _RESULTS)},
-    errors=(*_NO_SUCH, _BAD_FLAG, OTHER_ID, *_IN_CONTENT, IN_USE),
+    errors=(*_NO_SUCH, _BAD_FLAG, OTHER_ID, OF_SANDBOX, *_IN_CONTENT, IN_USE),
     limits=_LIMITS,
     example={"content": content_pages.EXAMPLE, "published": True},
     schemas=_SCHEMAS,
@@ -132,7 +134,7 @@ UPDATE = Operation(
 DELETE = Operation(
     "Remove one template",
     {200: ("removed", {"type": "object"})},
-    errors=(*_NO_SUCH, IN_USE),
+    errors=(*_NO_SUCH, OF_SANDBOX, IN_USE),
     parameters=(_ID,),
 )
 _DATA: dict[str, Any] = {

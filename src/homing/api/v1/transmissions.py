@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from mmap import mmap
 from typing import Any, Protocol
 
 import msgspec
@@ -14,16 +15,19 @@ from homing.api.auth import SENDER
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import SUSPENDED, ApiError, error_object
 from homing.api.reading import refusals
-from homing.api.v1.transmissions_pages import BAD_COUNT, NUM_RCPT_ERRORS, operation
+from homing.api.v1.transmissions_pages import BAD_COUNT, MOST_CONTENT, NUM_RCPT_ERRORS, operation
 from homing.ground.clock import Clock
 from homing.ground.errors import Overloaded
 from homing.ground.ids import to_digits
-from homing.ingress.rules.problem import Problem, unknown_tracking_domain
-from homing.ingress.rules.transmission import decode
+from homing.ingress.rules.problem import Problem, bad_params, unknown_tracking_domain
+from homing.ingress.rules.sandbox import TEMPLATE_ID
+from homing.ingress.rules.transmission import decode, decode_large
 from homing.ingress.types import Accepted, Refusal, Refused, Transmission
 
 DECODE_APART_FROM = 65_536  # bytes of a body; a larger one is decoded in a thread, so that the others are not kept waiting
 MOST_REPORTED = 1_000  # recipient errors in an answer, unless num_rcpt_errors says otherwise
+
+MOST_BODY = 104_857_600  # bytes, unless the operator says otherwise
 
 RefuseNew = Callable[[], str | None]
 _encode = msgspec.json.Encoder().encode
@@ -37,8 +41,20 @@ class TakeTransmission(Protocol):
         ...
 
 
-def routes(*, accept: TakeTransmission, bodies: Bodies, refuse_new: RefuseNew, clock: Clock) -> list[HTTPRouteHandler]:
-    """Return the routes."""
+def routes(
+    *,
+    accept: TakeTransmission,
+    bodies: Bodies,
+    refuse_new: RefuseNew,
+    clock: Clock,
+    most_body: int = MOST_BODY,
+    most_content: int = MOST_CONTENT,
+) -> list[HTTPRouteHandler]:
+    """Return the routes.
+
+    most_body      bytes of a call
+    most_content   bytes of texts, attachments and images of one that is too large for memory
+    """
 
     @post("/api/v1/transmissions", status_code=200, opt={"grants": ("transmissions/modify",), "operation": OPERATION})
     async def create_transmission(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -46,9 +62,12 @@ def routes(*, accept: TakeTransmission, bodies: Bodies, refuse_new: RefuseNew, c
         if reason is not None:
             raise Overloaded(reason)
         most_errors = most_errors_of(request)
-        async with bodies.json(request) as body:
-            apart = len(body) >= DECODE_APART_FROM
-            transmission = await asyncio.to_thread(decode, body) if apart else decode(body)
+        async with bodies.large(request, most=most_body) as body:
+            if isinstance(body, mmap):
+                transmission = await asyncio.to_thread(decode_large, body, most_content=most_content)
+            else:
+                apart = len(body) >= DECODE_APART_FROM
+                transmission = await asyncio.to_thread(decode, body) if apart else decode(body)
             if isinstance(transmission, Problem):
                 raise ApiError(transmission)
             sender: Sender = request.scope["state"][SENDER]
@@ -120,6 +139,13 @@ def problem_of(refused: Refused, sending_domain: str) -> Problem:
             return Problem(422, "no published version of template", f"template '{subject[:64]}' was never published", "2005")
         case Refusal.LIST_OF_SUBACCOUNT:
             return Problem(422, "invalid field combination", "subaccounts cannot send to stored recipient lists", "1301")
+        case Refusal.NO_SANDBOX:
+            return bad_params("options.sandbox is not available: this installation has no verified sandbox domain")
+        case Refusal.SANDBOX_TEMPLATE:
+            text = f"options.sandbox sends content.template_id '{TEMPLATE_ID}' and nothing else"
+            return Problem(422, "template id not allowed with sandbox", text, "2106")
+        case Refusal.SANDBOX_LIMIT:
+            return Problem(420, "Exceed Sending Limit (sandbox)", code="2103")
         case Refusal.SUSPENDED:
             return SUSPENDED
 

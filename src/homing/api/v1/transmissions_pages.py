@@ -18,9 +18,10 @@ from homing.ingress.rules.recipients import (
     ListIn,
     RecipientIn,
 )
-from homing.ingress.rules.transmission import MOST_CAMPAIGN_ID, MOST_DESCRIPTION, MOST_POOL, BodyIn, OptionsIn
+from homing.ingress.rules.transmission import MOST_CAMPAIGN_ID, MOST_DESCRIPTION, MOST_POOL, BodyIn, OptionsIn, content_too_large
 from homing.spool.types import MOST_INLINED
 
+MOST_CONTENT = 20_971_520  # bytes, unless the operator says otherwise
 NUM_RCPT_ERRORS = "num_rcpt_errors"
 _NAMES: dict[type, str] = {
     BodyIn: "Transmission",
@@ -50,7 +51,7 @@ _TEXTS: dict[type, Texts] = {
         "initial_open": "a second pixel, at the top",
         "click_tracking": "links lead over the tracking site",
         "transactional": "not marketing: suppressions of type non_transactional do not count",
-        "sandbox": "refused",
+        "sandbox": "send template `my-first-email` from the domain of the sandbox, 5 messages ever; where there is one",
         "skip_suppression": "send to suppressed recipients too",
         "ip_pool": "pool of source IPs",
         "inline_css": "move the CSS of style elements in HTML into the elements that it is meant for",
@@ -155,11 +156,12 @@ def operation(*, most_reported: int, refusals: tuple[Problem, ...]) -> Operation
             },
         ),
         body=ref("Transmission"),
+        large=True,
         schemas=SCHEMAS,
         errors=(
             missing("content object or template_id required"),
-            bad_params("options.sandbox is not available for this account"),
             BAD_COUNT,
+            content_too_large(MOST_CONTENT),
             Problem(422, "metadata too large", f"metadata must be at most {MOST_METADATA} bytes of JSON", "2007"),
             Problem(
                 422, "substitution data too large", f"substitution_data must be at most {MOST_SUBSTITUTION} bytes of JSON", "2002"
@@ -170,6 +172,7 @@ def operation(*, most_reported: int, refusals: tuple[Problem, ...]) -> Operation
         ),
         limits=(
             Limit("recipients", MOST_RECIPIENTS, "recipients", "422 (1300)"),
+            Limit("content of a call that is larger than this", MOST_CONTENT, "bytes", "413"),
             Limit("campaign_id", MOST_CAMPAIGN_ID, "bytes", "422 (1300)"),
             Limit("description", MOST_DESCRIPTION, "bytes", "422 (1300)"),
             Limit("content.html with options.inline_css", MOST_INLINED, "bytes", "422 (1300)"),

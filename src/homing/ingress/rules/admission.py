@@ -48,7 +48,7 @@ def admit(transmission: Transmission, sender: Sender, known: Known, *, now: date
             return Refused(Refusal.LIST_OF_SUBACCOUNT, transmission.stored_list)
         if known.stored_list is None:
             return Refused(Refusal.UNKNOWN_LIST, transmission.stored_list)
-    elif not transmission.recipients:
+    elif not transmission.given:
         return Refused(Refusal.NO_RECIPIENTS)
     if not transmission.sending_domain:
         return Refused(Refusal.NO_SENDING_DOMAIN)
@@ -106,4 +106,5 @@ def return_path_domains(transmission: Transmission) -> set[str]:
         for recipient in transmission.recipients
         if recipient.detail is not None and recipient.detail.return_path
     }
-    return {address.rpartition("@")[2].lower() for address in named}
+    of_many = transmission.bulk.domains if transmission.bulk is not None else frozenset()
+    return {address.rpartition("@")[2].lower() for address in named} | of_many

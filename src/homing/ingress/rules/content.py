@@ -69,6 +69,13 @@ class ContentIn(msgspec.Struct, gc=False):
     ab_test_id: str | None = None
     email_rfc822: str | None = None
 
+    @property
+    def size(self) -> int:
+        """Return the bytes of its texts, attachments and images together."""
+        texts = (self.text, self.html, self.amp_html, self.email_rfc822)
+        parts = (*(self.attachments or ()), *(self.inline_images or ()))
+        return sum(len(text.encode()) for text in texts if text) + sum(len(part.data) for part in parts if part.data)
+
 
 class OverrideIn(msgspec.Struct, gc=False):
     """`override`: no template language inside."""

@@ -15,7 +15,7 @@ from homing.message.addresses import BadAddress, check_name, parse_address
 from homing.smtp.replies import Reply, printable
 
 CAMPAIGN_OCTETS = 64
-METADATA_OCTETS = 10_240
+METADATA_OCTETS = 1_000  # by REST 10 KB; SparkPost reference, section 9, number 9
 MAX_COPIES = 1000
 MAX_TAGS = 10  # further ones are ignored
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")

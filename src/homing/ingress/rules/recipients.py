@@ -84,7 +84,7 @@ def read_recipients(raw: bytes | memoryview) -> tuple[list[Recipient], tuple[Rec
     """
     if bytes(raw[:1]) != b"[":
         raise Wrong(bad_type("recipients must be a list, or an object with list_id"))
-    if _has_more_than(raw, MOST_RECIPIENTS):
+    if has_more_than(raw, MOST_RECIPIENTS):
         raise Wrong(bad_type(f"recipients must have at most {MOST_RECIPIENTS} elements"))
     found, refused = read_some(raw)
     if not found:
@@ -137,6 +137,16 @@ def slices(raw: bytes | memoryview | mmap, start: int, end: int, *, elements: in
         yield b"[" + rest + b"]"
 
 
+def metadata_too_large(name: str) -> Problem:
+    """Metadata is longer than is kept."""
+    return Problem(422, "metadata too large", f"{name} must be at most {MOST_METADATA} bytes of JSON", "2007")
+
+
+def substitution_too_large(name: str) -> Problem:
+    """Substitution data is longer than is kept."""
+    return Problem(422, "substitution data too large", f"{name} must be at most {MOST_SUBSTITUTION} bytes of JSON", "2002")
+
+
 def check_metadata(value: dict[str, Any] | None, name: str) -> None:
     """Refuse metadata over 10 KB, or with numbers that cannot be kept.
 
@@ -144,7 +154,7 @@ def check_metadata(value: dict[str, Any] | None, name: str) -> None:
     """
     if value:
         if len(_as_json(value)) > MOST_METADATA:
-            raise Wrong(Problem(422, "metadata too large", f"{name} must be at most {MOST_METADATA} bytes of JSON", "2007"))
+            raise Wrong(metadata_too_large(name))
         _check_kept(value, name)
 
 
@@ -155,8 +165,7 @@ def check_substitution(value: dict[str, Any] | None, name: str) -> None:
     """
     if value:
         if len(_as_json(value)) > MOST_SUBSTITUTION:
-            text = f"{name} must be at most {MOST_SUBSTITUTION} bytes of JSON"
-            raise Wrong(Problem(422, "substitution data too large", text, "2002"))
+            raise Wrong(substitution_too_large(name))
         _check_kept(value, name)
 
 
@@ -183,7 +192,7 @@ def wrong_type(trouble: msgspec.ValidationError, *, inside: str = "") -> Problem
     return bad_type(f"{place}: {text[:1].lower()}{text[1:]}")
 
 
-def _has_more_than(raw: bytes | memoryview, most: int) -> bool:
+def has_more_than(raw: bytes | memoryview, most: int) -> bool:
     """Return whether a JSON list is longer, before any of it becomes objects: 20 MB hold ten million elements.
 
     raw   JSON that has been found well formed

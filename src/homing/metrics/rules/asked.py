@@ -63,7 +63,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     subaccount_id  the only one that the caller may see; None: all
     metrics        names as asked for
-    order_by       '' : by the first of the metrics
+    order_by       any metric of the endpoint; '': the first of the metrics
     """
 
     account_id: int
@@ -123,8 +123,8 @@ def read(
         raise BadQuestion(str(bad)) from None
     named = _metrics(_values(query.get("metrics", ""), delimiter), metrics)
     order_by = query.get("order_by", "")
-    if order_by and order_by not in named:
-        raise BadQuestion(f"order_by must be one of the metrics asked for: {', '.join(named)}"[:500])
+    if order_by and not _is_among(order_by, metrics):
+        raise BadQuestion(f"order_by must be one of {', '.join(metrics)}"[:2000])
     if "query_filters" in query:
         groupings = _groupings(query["query_filters"])
     else:
@@ -165,9 +165,13 @@ def _metrics(asked: list[str], known: tuple[str, ...]) -> tuple[str, ...]:
     if not asked:
         return known
     for name in asked:
-        if exact(name) not in known and not (exact(name) in PANEL and set(known) >= WITH_PANEL):
+        if not _is_among(name, known):
             raise BadQuestion(f"metrics: '{name[:64]}' is not one of {', '.join(known)}"[:2000])
     return tuple(dict.fromkeys(asked))
+
+
+def _is_among(name: str, known: tuple[str, ...]) -> bool:
+    return exact(name) in known or (exact(name) in PANEL and set(known) >= WITH_PANEL)
 
 
 def _filter(parameter: str, comparator: str, values: list[str]) -> Filter:

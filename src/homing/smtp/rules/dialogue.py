@@ -281,8 +281,9 @@ class Session:
 
     @property
     def _may_auth(self) -> bool:
-        """Keys travel under TLS, or inside this machine. A public door wants none."""
-        return not self._offer.is_public and (self._tls or self._peer.is_loopback)
+        """Keys travel under TLS, or inside this machine, unless the operator says otherwise. A public door wants none."""
+        offer = self._offer
+        return not offer.is_public and (self._tls or self._peer.is_loopback or offer.auth_in_clear)
 
     @property
     def _may_send(self) -> bool:

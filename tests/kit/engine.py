@@ -255,7 +255,7 @@ async def post_office(
             timeout_s=2.0,
         )
         inliner = Inliner()
-        domains = (DomainBook if judged else AnyDomain)(pool, clock)
+        domains = (DomainBook if judged else AnyDomain)(pool, clock, house=made.sandbox_domain)
         letters = Letters(
             pool,
             clock,

@@ -163,7 +163,6 @@ def make_accept(
     domains: DomainBook | None = None,
     templates: TemplateBook | None = None,
     ab_tests: AbTestBook | None = None,
-    sandbox_domain: str = "",
 ) -> Accept:
     """Return the one recipe, over a queue."""
     clock = SystemClock()
@@ -181,7 +180,6 @@ def make_accept(
         ab_tests=ab_tests or AbTestBook(pool, clock),
         bounce_domain="bounce.homing.test",
         lifetime=timedelta(hours=72),
-        sandbox_domain=sandbox_domain,
     )
 
 
@@ -208,7 +206,7 @@ async def http_door(
         return b"homing_test 1\n"
 
     authenticator = door.authenticator = Authenticator(pool, clock)
-    door.domains, door.templates = DomainBook(pool, clock), TemplateBook(pool, clock)
+    door.domains, door.templates = DomainBook(pool, clock, house=sandbox_domain), TemplateBook(pool, clock)
     door.ab_tests = AbTestBook(pool, clock)
     door.accept = make_accept(
         pool,
@@ -217,7 +215,6 @@ async def http_door(
         domains=door.domains,
         templates=door.templates,
         ab_tests=door.ab_tests,
-        sandbox_domain=sandbox_domain,
     )
     deps = Deps(
         authenticate=authenticator.authenticate,

@@ -109,6 +109,22 @@ async def test_scheduled_mail_of_a_domain_that_was_deleted_is_rejected_also_if_s
     await town.count(EventType.BOUNCE, 0)
 
 
+async def test_mail_of_the_sandbox_leaves_with_the_keys_of_the_house_and_other_mail_with_its_domain_does_not(database, pool):
+    async with (
+        scripted_mx(FINE, strict=False) as mx,
+        post_office(database, {"there.test": "127.0.0.1"}, port=mx.port, judged=True, sandbox_domain="ours.test") as post,
+        resource_door(pool, handover=post.owner, sandbox_domain="ours.test") as door,
+    ):
+        house = (await get_or_create_account(pool, "house")).account_id
+        await register(pool, KEY, domain="ours.test", account_id=house, now=NOW, trusted=True, dkim_bits=1024)
+        town = Town(post, door, mx)
+        await town.send(1, content={"template_id": "my-first-email"}, options={"sandbox": True})
+        await town.count(EventType.DELIVERY, 1)
+        await post.until_empty()
+        assert b"d=ours.test" in mx.messages[0]
+        assert (await door.door.send(content={"from": "ceo@ours.test", "subject": "x", "text": "x"})).status_code == 400
+
+
 async def test_mail_that_lies_in_memory_is_rejected_with_its_next_attempt(town):
     await town.send(80)
     await town.post.until(lambda: len(town.mx.messages) >= 3)

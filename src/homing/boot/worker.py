@@ -150,7 +150,7 @@ class Worker:
         self.snippets = SnippetBook(pool, clock)
         self.inliner, self.preview_inliner = Inliner(), Inliner()  # a preview that takes long holds up no delivery
         self.ab_tests = AbTestBook(pool, clock)
-        self.domains = DomainBook(pool, clock)
+        self.domains = DomainBook(pool, clock, house=settings.sandbox_domain.lower())
         self.keyring = KeyRing(pool, master_key, clock)
         self.tracking = TrackingBook(pool, clock, own_base=tracking_base(settings), own_hosts=tracking_hosts(settings))
         self.classifier = Classifier.from_package()
@@ -210,7 +210,6 @@ class Worker:
             ab_tests=self.ab_tests,
             bounce_domain=settings.bounce_domain,
             lifetime=lifetime,
-            sandbox_domain=settings.sandbox_domain.lower(),
         )
         self.notices = Notices(pool, self.accept, sender=settings.notice_from, refuse_new=self.refuse_new, clock=clock)
         self.support = Support(settings, pool, clock, master_key, self.notices)

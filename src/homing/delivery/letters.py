@@ -241,7 +241,8 @@ class Letters:
 
         Pools and the domains that sign for them are the primary account's.
         """
-        account_id, subaccount_id, own = facts.account_id, facts.subaccount_id, facts.sending_domain
+        account_id, own = facts.account_id, facts.sending_domain
+        signer = await self._domains.signer(account_id, facts.subaccount_id, own)
         keys: Sequence[SigningKey] = ()
         if facts.ip_pool != DEFAULT_POOL:  # the default pool has no signing domains
             await self._pools.ready(facts.account_id, facts.ip_pool)
@@ -249,11 +250,11 @@ class Letters:
             if line.signing_domain and facts.dkim_key == DEFAULT_KEY:
                 keys = await self._keys_of(account_id, 0, line.signing_domain)
             if line.fbl_signing_domain and provider in DKIM_LOOPS:
-                keys = keys or await self._keys_of(account_id, subaccount_id, own, facts.dkim_key)
+                keys = keys or await self._keys_of(*signer, own, facts.dkim_key)
                 known = {(key.domain, key.selector) for key in keys}
                 further = await self._keys_of(account_id, 0, line.fbl_signing_domain)
                 return [*keys, *(key for key in further if (key.domain, key.selector) not in known)]
-        return keys or await self._keys_of(account_id, subaccount_id, own, facts.dkim_key)
+        return keys or await self._keys_of(*signer, own, facts.dkim_key)
 
     async def _keys_of(
         self, account_id: int, subaccount_id: int, domain: str, dkim_key: str = DEFAULT_KEY

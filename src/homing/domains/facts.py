@@ -19,10 +19,14 @@ _STALE = timedelta(seconds=60)
 
 
 class DomainBook:
-    """Answers what admission asks of domains. One per worker."""
+    """Answers what admission asks of domains. One per worker.
 
-    def __init__(self, pool: Pool, clock: Clock) -> None:
+    house   the domain of the sandbox, which every account's mail may leave with: admission decides which mail does; '': none
+    """
+
+    def __init__(self, pool: Pool, clock: Clock, *, house: str = "") -> None:
         self._pool = pool
+        self.house = house  # lower case A-labels
         self._domains: Memo[str, DomainFacts] = Memo(self._load, clock, fresh=_FRESH, absent=_ABSENT, stale=_STALE)
         self._bounce: Memo[tuple[int, int], DomainFacts] = Memo(
             self._load_bounce, clock, fresh=_FRESH, absent=_FRESH, stale=_STALE
@@ -44,7 +48,7 @@ class DomainBook:
 
         False: ask `may_send`.
         """
-        return may_send(self._domains.peek(domain), account_id=account_id, subaccount_id=subaccount_id)
+        return self._may_send(self._domains.peek(domain), domain, account_id, subaccount_id)
 
     async def may_send(self, account_id: int, subaccount_id: int, domain: str) -> bool:
         """Return whether mail that this sender handed in may still leave with this domain in From.
@@ -55,10 +59,15 @@ class DomainBook:
         raises   StoreUnavailable
         """
         found = await self._domains.get(domain)
-        if may_send(found, account_id=account_id, subaccount_id=subaccount_id):
+        if self._may_send(found, domain, account_id, subaccount_id):
             return True
         self._domains.forget(domain)
         found = await self._domains.get(domain)
+        return self._may_send(found, domain, account_id, subaccount_id)
+
+    def _may_send(self, found: DomainFacts | None, domain: str, account_id: int, subaccount_id: int) -> bool:
+        if domain == self.house:
+            return found is not None and found.usable_in_from
         return may_send(found, account_id=account_id, subaccount_id=subaccount_id)
 
     async def may_return(self, account_id: int, subaccount_id: int, domain: str) -> bool:
@@ -66,9 +75,16 @@ class DomainBook:
         found = self._domains.peek(domain) or await self._domains.get(domain)
         return may_return(found, account_id=account_id, subaccount_id=subaccount_id)
 
-    async def of_house(self, domain: str) -> DomainFacts | None:
-        """Return a domain whoever has it: the operator has named it for the whole house. Raises as `facts`."""
-        return self._domains.peek(domain) or await self._domains.get(domain)
+    async def of_house(self) -> DomainFacts | None:
+        """Return the domain of the sandbox, whoever has it: the operator has named it for the whole house. Raises as `facts`."""
+        return self._domains.peek(self.house) or await self._domains.get(self.house) if self.house else None
+
+    async def signer(self, account_id: int, subaccount_id: int, domain: str) -> tuple[int, int]:
+        """Return whose keys sign for a domain: the sender's, for that of the sandbox its owner's. Raises as `facts`."""
+        if domain != self.house:
+            return account_id, subaccount_id
+        found = await self.of_house()
+        return (account_id, subaccount_id) if found is None else (found.account_id, found.subaccount_id)
 
     async def default_bounce(self, account_id: int, subaccount_id: int) -> str | None:
         """Return the domain of envelope senders that this sender has chosen, if it takes bounces; else None.

@@ -68,7 +68,6 @@ class Accept:
         ab_tests: AbTestBook,
         bounce_domain: str,
         lifetime: timedelta,
-        sandbox_domain: str = "",
     ) -> None:
         self._accounts = accounts
         self._allowance = allowance
@@ -83,7 +82,6 @@ class Accept:
         self._ab_tests = ab_tests
         self._bounce_domain = bounce_domain
         self._lifetime = lifetime
-        self._sandbox_domain = sandbox_domain  # lower case A-labels; '': no sandbox
 
     async def __call__(self, transmission: Transmission, sender: Sender, *, now: datetime) -> Accepted | Refused:
         """Take a transmission, or say why not. Accepted means: on disk and in the queue.
@@ -148,7 +146,7 @@ class Accept:
         template = None
         if not transmission.sandbox:
             template = await self._templates.template(sender.account_id, sender.subaccount_id, named.template_id)
-        if template is None and self._sandbox_domain and named.template_id == sandbox.TEMPLATE_ID:
+        if template is None and self._domains.house and named.template_id == sandbox.TEMPLATE_ID:
             return self._with_sandbox(transmission, named, sender)
         if template is None:
             return Refused(Refusal.UNKNOWN_TEMPLATE, named.template_id)
@@ -160,14 +158,14 @@ class Accept:
 
     async def _has_sandbox(self) -> bool:
         """Return whether the house has a domain for the sandbox, and may send from it."""
-        facts = await self._domains.of_house(self._sandbox_domain) if self._sandbox_domain else None
+        facts = await self._domains.of_house()
         return facts is not None and facts.usable_in_from
 
     def _with_sandbox(self, transmission: Transmission, named: Named, sender: Sender) -> Transmission | Refused:
         if named.draft:
             return Refused(Refusal.NO_DRAFT, named.template_id)
         template = sandbox.template(sender.account_id)
-        return with_stored(transmission, sandbox.content(self._sandbox_domain), template, version=sandbox.VERSION)
+        return with_stored(transmission, sandbox.content(self._domains.house), template, version=sandbox.VERSION)
 
     async def _chosen(self, transmission: Transmission, ab_test_id: str, sender: Sender, now: datetime) -> Transmission | Refused:
         """Return a transmission with the template that its test chooses; it names the test if the message is part of it."""
@@ -198,8 +196,8 @@ class Accept:
         domains: dict[str, DomainFacts] = {}
         for domain in {transmission.sending_domain, *return_path_domains(transmission), *of_list}:
             facts = await self._domains.facts(sender.account_id, sender.subaccount_id, domain) if domain else None
-            if facts is None and transmission.sandbox and domain == self._sandbox_domain:
-                facts = await self._domains.of_house(domain)
+            if facts is None and transmission.sandbox and domain == self._domains.house:
+                facts = await self._domains.of_house()
             if facts is not None:
                 domains[domain] = facts
         pool, key, tracking = transmission.ip_pool, transmission.dkim_key, transmission.tracking_domain

@@ -14,6 +14,7 @@ from homing.support.cases.happened import (
     Payload,
     Restored,
 )
+from homing.support.cases.rules import resolution
 from homing.support.cases.rules.decision import (
     BLANK,
     Decision,
@@ -42,7 +43,8 @@ def escalate(
         return [] if not by_call else [Escalated(reason=reason, by_call=True, first_ring_at=first_ring_at)]
     if by.side is Side.PROVIDER and not has_words(reason):
         return not_like_this("say why the case is critical")
-    return [Escalated(reason=reason, by_call=by_call, first_ring_at=first_ring_at, promises=dict(promises))]
+    taken_back = resolution.takes_back(case, reason) if by.side is Side.CUSTOMER else []
+    return [*taken_back, Escalated(reason=reason, by_call=by_call, first_ring_at=first_ring_at, promises=dict(promises))]
 
 
 def step_down(case: Case, *, text: str) -> Decision:

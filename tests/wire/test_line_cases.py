@@ -9,15 +9,18 @@ import pytest
 from homing.contracts import store as contracts
 from homing.contracts.types import Role
 from homing.evidence.types import FaultTag
+from homing.support.cases import letter_store
 from homing.support.cases import store as case_store
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Opening
 from homing.support.cases.endings import Endings
+from homing.support.cases.rules.decision import No
 from homing.support.cases.types import (
     Actor,
     Case,
     CaseKind,
     Channel,
+    Eta,
     Incoming,
     Method,
     Purpose,
@@ -94,6 +97,40 @@ async def test_a_pin_opens_a_critical_case_at_once_and_what_is_said_follows(hous
     assert (callback.started_at, callback.due_at, callback.state) == (START, START + DUE, Clock.RUNNING)
     of_case = store.sql.calls_of_case(house.pool, case_ref=str(case.number))
     assert [row["intake_id"] async for row in of_case] == [one.intake_id]
+    assert await house.complaints() == ()
+
+
+async def test_f5_who_calls_by_pin_from_a_strange_telephone_is_written_to_at_the_address_he_chose(house: LineHouse):
+    await house.contact("kim", KIM)
+    pat = await house.contact("pat", "+442079460009")
+    await rang(house, PIN, Tape(2), "1", "2", Tape(3), HANGS_UP, caller="+442079460001")
+    await house.line.keeper.turn()
+    case = await house.case()
+    assert ((await house.intake()).contact_id, case.people) == (pat.contact_id, (pat.contact_id,))
+
+
+async def test_f5_a_critical_case_without_people_is_updated_to_every_authorised_contact(house: LineHouse):
+    ana = house.staff["ana"]
+    staff = Actor(side=Side.PROVIDER, name=f"staff {ana.person_id}", person_id=ana.person_id, email=ana.email)
+    update = Incoming(
+        side=Side.PROVIDER, actor=staff.name, author="Ana", channel=Channel.STAFF, purpose=Purpose.UPDATE, body="We look."
+    )
+    await rang(house, caller="+442079460001")
+    case = await house.case()
+    assert case.people == ()
+    nobody = await house.cases.write(case.case_id, update, staff, eta=Eta(unknown_because="we look"))
+    assert isinstance(nobody, No)
+    assert "nobody of the customer would get it" in nobody.why
+    await house.contact("kim", KIM)
+    await house.contact("pat", "+442079460009")
+    house.carrier.people = {ANA: Person(keys=("1",)), KIM: Person()}
+    await house.call_back("ana")
+    await house.forward(seconds=1)
+    assert isinstance(await house.cases.write(case.case_id, update, staff, eta=Eta(unknown_because="we look")), Case)
+    letters = [one for one in await letter_store.of_case(house.pool, case.case_id) if one.purpose is Purpose.UPDATE]
+    assert sorted(one.email for one in letters) == ["kim@acme.test", "pat@acme.test"]
+    await house.cases.sent(letters[0], message_id="1@support.test")
+    assert [one.state for one in (await house.clocks(case.case_id))[Kind.CADENCE]] == [Clock.MET, Clock.RUNNING]
     assert await house.complaints() == ()
 
 

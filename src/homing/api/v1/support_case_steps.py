@@ -138,6 +138,13 @@ def routes(*, office: Office, bodies: Bodies) -> list[HTTPRouteHandler]:
 
         return await act(request, office, bodies, number, step)
 
+    @post(f"{ONE}/people", status_code=200, opt={"staff": STAFF, "operation": pages.PEOPLE})
+    async def add_people(request: Request[Any, Any, Any], number: str) -> Response[bytes]:
+        async def step(caller: Caller, case_id: int, given: StepIn) -> Answer:
+            return await office.course.join(case_id, caller.actor, await _contact(office, case_id, given.contact))
+
+        return await act(request, office, bodies, number, step)
+
     @put(f"{ONE}/kind", opt={"staff": STAFF, "operation": pages.KIND})
     async def reclassify(request: Request[Any, Any, Any], number: str) -> Response[bytes]:
         async def step(caller: Caller, case_id: int, given: StepIn) -> Answer:
@@ -165,6 +172,7 @@ def routes(*, office: Office, bodies: Bodies) -> list[HTTPRouteHandler]:
         acknowledge_scope,
         merge,
         withdraw,
+        add_people,
         reclassify,
         void_clock,
     ]

@@ -285,6 +285,12 @@ WITHDRAW = _step(
     _body(text={"type": "string", "description": "why"}, contact=_CONTACT),
     example={"text": "found it"},
 )
+PEOPLE = _step(
+    "Add a contact to the people of a case",
+    _body(("contact",), contact={"type": "string", "description": "address of a contact of the case's account"}),
+    description="From here on he is written to. A case without people is written to every authorised contact of its account.",
+    example={"contact": "kim@acme.example"},
+)
 KIND = _step(
     "Say of what kind a case is",
     _body(("kind",), kind={"type": "string", "enum": list(CaseKind)}),

@@ -189,6 +189,8 @@ class Course:
                 message=await step.next_message(),
             )
             if verdict is not Verdict.IN and not isinstance(decision, No):
+                if (unread := await step.why_unread()) is not None:
+                    return unread
                 await step.say(own_words(Purpose.SCOPE, text, by, author))
             return decision
 
@@ -217,6 +219,14 @@ class Course:
             await step.commit(merged[0], by)
         self._desk.news()
         return other.case
+
+    async def join(self, case_id: int, by: Actor, contact: Contact) -> Answer:
+        """Add a contact to the people of a case."""
+
+        async def decide(step: Step) -> Decision:
+            return standing.join(step.case, contact.contact_id)
+
+        return await self._desk.act(case_id, by, decide, account_id=contact.account_id)
 
     async def reclassify(self, case_id: int, by: Actor, kind: CaseKind) -> Answer:
         """Say of what kind it is after all."""

@@ -326,6 +326,8 @@ class Desk:
                     eta=eta,
                     update=incoming.purpose is Purpose.UPDATE,
                 )
+                if not isinstance(decision, No) and (unread := await step.why_unread()) is not None:
+                    return unread
             if not isinstance(decision, No):
                 await step.say(incoming)
             return decision

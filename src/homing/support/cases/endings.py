@@ -39,6 +39,8 @@ class Endings:
                 promises=await step.promises(Kind.CONFIRM),
             )
             if ours and not isinstance(decision, No):
+                if (unread := await step.why_unread()) is not None:
+                    return unread
                 await step.say(said_by_us(Purpose.PROPOSAL, text, by, author))
             return decision
 

@@ -52,6 +52,12 @@ class Came(_Event, frozen=True, kw_only=True):
     sha256: str
 
 
+class Joined(_Event, frozen=True, kw_only=True):
+    """Staff added a contact to the people of the case: from here on he is written to."""
+
+    contact_id: int
+
+
 class Counted(_Event, frozen=True, kw_only=True):
     """A person says that an automatic message is an answer after all."""
 
@@ -388,6 +394,7 @@ Payload = (
     Opened
     | Owned
     | Came
+    | Joined
     | Counted
     | Wrote
     | Sent

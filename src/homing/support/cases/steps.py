@@ -9,14 +9,14 @@ import msgspec
 
 from homing.contracts import contacts, people
 from homing.contracts import store as contracts
-from homing.contracts.types import OrderForm, Tam
+from homing.contracts.types import Contact, ContactRole, OrderForm, Tam
 from homing.ground import db
 from homing.hours.rules import measure
 from homing.support.cases import letter_store, store
 from homing.support.cases.happened import Event, Opened, Payload
 from homing.support.cases.rules import chain, waking
 from homing.support.cases.rules.clockwork import clocks_of
-from homing.support.cases.rules.decision import No
+from homing.support.cases.rules.decision import Bar, No
 from homing.support.cases.rules.evidence import heard_on, named
 from homing.support.cases.rules.fold import apply, fold
 from homing.support.cases.rules.owed import Owed, Who, owed_for
@@ -203,12 +203,32 @@ class Step:
                 now=self.at,
             )
 
+    async def why_unread(self) -> No | None:
+        """Say so where nobody of the customer would get a mail of this case: no clock could ever be met by it."""
+        if await self._people():
+            return None
+        return No(
+            Bar.STATE, "nobody of the customer would get it; add an authorised contact to the account, or people to the case"
+        )
+
+    async def _people(self) -> list[Contact]:
+        """Return whom a case is written to: the people in it; where there is none, such as on a call by PIN from a telephone
+        that nobody knows, every authorised contact of the account.
+        """
+        found = [await contacts.one(self.connection, self.account_id, one) for one in self.case.people]
+        people_in = [one for one in found if one is not None]
+        if people_in:
+            return people_in
+        everybody = await contacts.of_account(self.connection, self.account_id)
+        return [one for one in everybody if one.role is ContactRole.AUTHORISED]
+
     async def _readers(self, owed: Owed) -> list[tuple[int, str]]:
         match owed.who:
-            case Who.PEOPLE | Who.CONTACT:
-                wanted = self.case.people if owed.who is Who.PEOPLE else (owed.contact_id,)
-                found = [await contacts.one(self.connection, self.account_id, one) for one in wanted]
-                return [(one.contact_id, one.email) for one in found if one is not None]
+            case Who.PEOPLE:
+                return [(one.contact_id, one.email) for one in await self._people()]
+            case Who.CONTACT:
+                named = await contacts.one(self.connection, self.account_id, owed.contact_id)
+                return [] if named is None else [(named.contact_id, named.email)]
             case Who.OWNER if self.case.owner_id is not None:
                 owner = await people.one(self.connection, self.case.owner_id)
                 return [] if owner is None or owner.left_at is not None else [(owner.person_id, owner.email)]

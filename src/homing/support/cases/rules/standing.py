@@ -7,6 +7,7 @@ import msgspec
 from homing.support.cases.happened import (
     Absorbed,
     ClockVoided,
+    Joined,
     Merged,
     Owned,
     Payload,
@@ -81,6 +82,14 @@ def merge(case: Case, other: Case, clocks: Sequence[msgspec.Raw]) -> tuple[list[
         [Merged(into=other.case_id, into_number=other.number)],
         [Absorbed(case=case.case_id, number=case.number, opened_at=case.opened_at, people=case.people, clocks=tuple(clocks))],
     )
+
+
+def join(case: Case, contact_id: int) -> Decision:
+    """Let a contact of the account be written to."""
+    over = why_over(case)
+    if over is not None:
+        return over
+    return [] if contact_id in case.people else [Joined(contact_id=contact_id)]
 
 
 def reclassify(case: Case, kind: CaseKind) -> Decision:

@@ -183,6 +183,30 @@ async def test_e30_merging_keeps_the_earlier_begin_and_due_and_words_follow(town
     assert (await audit(town)).findings == ()
 
 
+async def test_e8_a_case_that_goes_on_in_a_critical_one_owes_updates_alone_and_no_miss_twice(town: Bench):
+    slow, late = await town.open("Mail is slow."), await town.open("Which key?")
+    await town.answer(slow.case_id)
+    town.clock.forward(minutes=30)
+    down = await town.open("All is down.", severity=Severity.CRITICAL)
+    since = town.clock.now()
+    town.clock.forward(minutes=10)
+    merged = await town.course.merge(slow.case_id, down.case_id, town.ann)
+    assert isinstance(merged, Case)
+    update = await town.shows(slow.case_id, Kind.UPDATE)
+    assert (update.state, update.elapsed_s, update.ended_at) == (Clock.SUPERSEDED, HOUR_S // 2, since)
+    assert Kind.UPDATE not in {one.kind for one in await town.clocks(down.case_id)}
+    await town.post(down.case_id)
+    assert [one for one in (await audit(town)).findings if one.subject_id != late.case_id] == []
+    town.clock.forward(hours=6)
+    assert isinstance(await town.course.merge(late.case_id, down.case_id, town.ann), Case)
+    assert (await town.shows(late.case_id, Kind.FIRST_RESPONSE)).outcome is Clock.MISSED
+    other = await town.open("And that one?")
+    third = await town.open("One more.")
+    town.clock.forward(hours=30)
+    assert isinstance(await town.course.merge(third.case_id, other.case_id, town.ann), Case)
+    assert len([one for one in await town.clocks(other.case_id) if one.kind is Kind.FIRST_RESPONSE]) == 1
+
+
 async def test_the_zone_of_a_new_order_form_reaches_only_clocks_that_start_later(town: Bench):
     case = await town.open()
     await town.order_form(zone=ServiceZone.PT, begins=town.clock.now() + timedelta(hours=1))

@@ -327,6 +327,14 @@ async def test_staff_adds_a_contact_to_the_people_who_are_written_to(town: Town)
     assert (await town.call("POST", path, {"contact": "pat@acme.test"}, key=town.ann)).status_code == 409
 
 
+async def test_a_call_that_made_a_case_critical_is_one_of_the_account(town: Town):
+    number = await town.open()
+    ask = {"severity": "critical", "call": "call S1-7KQ2MX"}
+    assert (await town.call("POST", f"/{number}/severity", ask, key=town.ann)).status_code == 422
+    said = await town.did("POST", f"/{number}/severity", ask)  # a customer's word is enough, whatever he names
+    assert (said["severity"], said["no_severity_1_call_made"]) == ("critical", True)
+
+
 async def test_files_are_given_out_as_downloads_alone(town: Town):
     page = b"<script>alert(1)</script>"
     files = [{"name": '../x";y.html', "type": "text/html", "data": base64.b64encode(page).decode()}]

@@ -27,10 +27,11 @@ from homing.support.cases.types import (
     Severity,
     Side,
     Source,
+    Stage,
     State,
 )
 from homing.support.clocks.rules.cadence import Every
-from homing.support.clocks.types import Kind
+from homing.support.clocks.types import Kind, Nature
 from homing.support.clocks.types import State as Clock
 from homing.support.line import store
 from homing.support.oncall import runs
@@ -298,6 +299,71 @@ async def test_a_second_call_of_the_same_customer_belongs_to_the_same_case_with_
     await house.forward(seconds=1)
     first, other = (await house.clocks(case.case_id))[Kind.CALLBACK]
     assert (first.state, other.state) == (Clock.MET, Clock.RUNNING)  # one call to one number returns one of them
+    assert await house.complaints() == ()
+
+
+async def test_e8_staff_says_which_open_case_a_call_is_about_and_that_one_is_critical_from_the_first_ring(house: LineHouse):
+    await house.contact("kim", KIM)
+    house.clock.forward(days=1, hours=8)  # a Monday, within Business Hours
+    old = await opened(house, Severity.NON_CRITICAL)
+    house.clock.forward(minutes=30)
+    ring = house.clock.now()
+    number = await rang(house)
+    reference = (await house.intake()).reference
+    by_call = await house.case()
+    assert by_call.case_id != old
+    house.clock.forward(minutes=5)
+    ana = house.staff["ana"]
+    staff = Actor(side=Side.PROVIDER, name=f"staff {ana.person_id}", person_id=ana.person_id, email=ana.email)
+    course = Course(house.cases)
+    for wrong in (f"call {reference[:-1]}", "he phoned", ""):
+        assert isinstance(await course.link_call(old, staff, wrong), No)
+    for _ in range(2):  # twice is once
+        done = await course.link_call(old, staff, f"call {reference}")
+        assert isinstance(done, Case), done
+        assert (done.severity, done.stage) == (Severity.CRITICAL, Stage.CALL_BACK_DUE)
+    clocks = await house.clocks(old)
+    (first,) = clocks[Kind.FIRST_RESPONSE]
+    assert (first.state, first.elapsed_s, first.ended_at) == (Clock.SUPERSEDED, 1800, ring)
+    assert Kind.CADENCE not in clocks
+    (callback,) = (await house.clocks(by_call.case_id))[Kind.CALLBACK]
+    assert (callback.state, callback.due_at) == (Clock.RUNNING, ring + DUE)
+
+    house.carrier.people = {ANA: Person(keys=("1",)), KIM: Person()}
+    await house.call_back("ana", number)
+    await house.forward(seconds=1)
+    assert (await house.clocks(by_call.case_id))[Kind.CALLBACK][0].state is Clock.MET
+    (cadence,) = (await house.clocks(old))[Kind.CADENCE]
+    assert cadence.state is Clock.RUNNING
+    case = await house.cases.case(old)
+    assert case is not None
+    assert (case.severity, case.called, case.called_back, case.no_call) == (Severity.CRITICAL, True, True, False)
+    assert await house.complaints() == ()
+
+
+async def test_e8_a_call_that_was_returned_already_brings_its_updates_along(house: LineHouse):
+    kim = await house.contact("kim", KIM)
+    old = await opened(house, Severity.NON_CRITICAL)
+    number = await rang(house)
+    reference = (await house.intake()).reference
+    house.carrier.people = {ANA: Person(keys=("1",)), KIM: Person()}
+    await house.call_back("ana", number)
+    await house.forward(seconds=1)
+    by_call = await house.case()
+    ana = house.staff["ana"]
+    staff = Actor(side=Side.PROVIDER, name=f"staff {ana.person_id}", person_id=ana.person_id, email=ana.email)
+    course = Course(house.cases)
+    spoken = await course.read_back(by_call.case_id, staff, Every(interval_s=1800), contact=kim, evidence="on the call")
+    assert isinstance(spoken, Case)
+    house.clock.forward(minutes=5)
+    linked = await course.link_call(old, staff, reference)
+    assert isinstance(linked, Case), linked
+    assert (linked.people, linked.called_back, len(linked.agreements)) == ((kim.contact_id,), True, 1)
+    cadence = (await house.clocks(old))[Kind.CADENCE][-1]
+    assert (cadence.nature, cadence.due_at) == (
+        Nature.CONTRACTUAL,
+        (await house.clocks(by_call.case_id))[Kind.CADENCE][-1].started_at + timedelta(minutes=30),
+    )
     assert await house.complaints() == ()
 
 

@@ -30,6 +30,8 @@ def routes(*, office: Office, bodies: Bodies) -> list[HTTPRouteHandler]:
             if given.accept:
                 return await office.course.accept_step_down(case_id, caller.actor, version=given.accept)
             if severity_of(given.severity) is Severity.CRITICAL:
+                if given.call and caller.staff is not None:
+                    return await office.course.link_call(case_id, caller.actor, line(given.call, 200))
                 return await office.course.escalate(case_id, caller.actor, reason=line(given.text))
             return await office.course.step_down(case_id, caller.actor, text=line(given.text))
 

@@ -185,9 +185,16 @@ SEVERITY = _step(
         severity={"type": "string", "enum": list(Severity)},
         text={"type": "string", "description": "why; or the words that both sides agree on to step down"},
         accept={"type": "integer", "description": "number of a step down that the other side proposed"},
+        call={
+            "type": "string",
+            "description": "staff: the call on the Severity 1 Line that is about this case: `call S1-7KQ2MX`",
+        },
         contact=_CONTACT,
     ),
-    description="It rises on one side's word, at once, and falls only with both.",
+    description=(
+        "It rises on one side's word, at once, and falls only with both. With `call` the case is critical since the first ring "
+        "of that call, and the case which the call had opened goes on in this one."
+    ),
     example={"severity": "critical", "text": "All hosts are down."},
 )
 CADENCE = _step(

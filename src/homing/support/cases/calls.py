@@ -22,6 +22,7 @@ from homing.support.cases.happened import (
     Escalated,
     Payload,
 )
+from homing.support.cases.steps import Step
 from homing.support.cases.types import (
     SYSTEM,
     Actor,
@@ -111,7 +112,11 @@ class Calls:
 
     async def engaged(self, connection: db.Executor, case_id: int, person_id: int, at: datetime) -> None:
         """Somebody who was woken for it has answered."""
-        await self._happened(connection, case_id, [Engaged(person_id=person_id, engaged_at=at)], _staff(person_id))
+        step = await steps.take(connection, case_id, self._legal)
+        if step is not None:
+            for one in (step, await self._goes_on(connection, step)):
+                if one is not None:
+                    await one.commit([Engaged(person_id=person_id, engaged_at=at)], _staff(person_id))
 
     async def returned(
         self, connection: db.Executor, case_id: int, call: int, person_id: int, at: datetime, *, live: bool = False
@@ -119,8 +124,10 @@ class Calls:
         """A call was returned; from here on the customer is owed updates. live: it was taken at once, and he wants no other."""
         step = await steps.take(connection, case_id, self._legal)
         if step is not None:
-            promises = await step.promises(Kind.CADENCE)
-            await step.commit([CalledBack(placed_at=at, promises=promises, call=call, live=live)], _staff(person_id))
+            for one in (step, await self._goes_on(connection, step)):
+                if one is not None:
+                    promises = await one.promises(Kind.CADENCE)
+                    await one.commit([CalledBack(placed_at=at, promises=promises, call=call, live=live)], _staff(person_id))
 
     async def reached(self, connection: db.Executor, case_id: int, call: int, at: datetime) -> None:
         """Whoever called was on the line with us."""
@@ -134,6 +141,13 @@ class Calls:
     async def decided(self, connection: db.Executor, case_id: int, call: int, verdict: str, at: datetime) -> None:
         """A person decided whether the caller is entitled."""
         await self._happened(connection, case_id, [EntitlementDecided(call=call, verdict=verdict, decided_at=at)], SYSTEM)
+
+    async def _goes_on(self, connection: db.Executor, step: Step) -> Step | None:
+        """Return the case that the case of a call goes on in: updates are owed there, the call-back stays with its call."""
+        found: Step | None = step
+        while found is not None and found.case.merged_into is not None:
+            found = await steps.take(connection, found.case.merged_into, self._legal)
+        return None if found is step or found is None or not found.case.live else found
 
     async def _happened(self, connection: db.Executor, case_id: int, what: list[Payload], by: Actor) -> None:
         step = await steps.take(connection, case_id, self._legal)

@@ -322,10 +322,15 @@ class Withdrawn(_Event, frozen=True, kw_only=True):
 
 
 class Merged(_Event, frozen=True, kw_only=True):
-    """It is the same as another case, and goes on there."""
+    """It is the same as another case, and goes on there.
+
+    critical_at   since when that one is critical: from then on nothing but a status update was owed here either (E8). None: it is
+                  not, or something was missed already, which stays so
+    """
 
     into: int
     into_number: int
+    critical_at: datetime | None = None
 
 
 class Absorbed(_Event, frozen=True, kw_only=True):

@@ -357,3 +357,10 @@ UNION ALL
 SELECT c.account_id, 'recording ' || r.recording_id || ' of ' || c.reference AS name
 FROM line_recordings r JOIN line_calls c USING (intake_id)
 WHERE r.sid = :name::text OR (:what::text = 'recording' AND r.recording_id = :number::bigint);
+
+-- name: case_of_call^
+-- A call on the Severity 1 Line, by its reference, its number, or the carrier's id.
+-- reads: line_calls
+SELECT account_id, case_ref, reference, first_ring_at FROM line_calls
+WHERE source = 'call' AND (reference = upper(:name::text) OR call_id = :name::text OR intake_id = :number::bigint)
+ORDER BY reference = upper(:name::text) DESC LIMIT 1;

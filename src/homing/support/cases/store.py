@@ -56,6 +56,15 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     hash: bytes = chain.GENESIS
 
 
+class CallOfCase(msgspec.Struct, frozen=True, kw_only=True):
+    """A call on the Severity 1 Line. account_id None: nobody has said whose it is; case_id None: it has no case yet."""
+
+    account_id: int | None
+    case_id: int | None
+    reference: str
+    first_ring_at: datetime
+
+
 class Extract(msgspec.Struct, frozen=True, kw_only=True):
     """An extract of the ledger that is owed to a case. began_at: when the case became critical."""
 
@@ -282,6 +291,20 @@ async def our_calls(executor: db.Executor, wanted: Named) -> list[OurCall]:
     """Return the calls and recordings in our logs that a name may mean."""
     rows = _sql.our_calls(executor, what=wanted.what, name=wanted.name, number=wanted.number)
     return [OurCall(account_id=row["account_id"], name=row["name"]) async for row in rows]
+
+
+async def case_of_call(executor: db.Executor, wanted: Named) -> CallOfCase | None:
+    """Return the call on the Severity 1 Line that a name means."""
+    row = await _sql.case_of_call(executor, name=wanted.name, number=wanted.number)
+    if row is None:
+        return None
+    case_ref = row["case_ref"]
+    return CallOfCase(
+        account_id=row["account_id"],
+        case_id=None if case_ref is None else int(case_ref),
+        reference=row["reference"],
+        first_ring_at=row["first_ring_at"],
+    )
 
 
 async def message(executor: db.Executor, case_id: int, number: int) -> Message | None:

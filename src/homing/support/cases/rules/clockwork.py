@@ -169,8 +169,10 @@ class _Clockwork:
             case Withdrawn():
                 self._live = False
                 self._supersede(at, "withdrawn", *self.running)
-            case Merged(into_number=number):
+            case Merged(into_number=number, critical_at=critical_at):
                 self._live = False
+                if critical_at is not None:
+                    self._supersede(critical_at, "critical", *severity.AWAY)
                 self._supersede(at, f"merged into case {number}", *self.running)
             case ScopeDecided(verdict=Verdict.OUT):
                 self._live = False
@@ -275,6 +277,11 @@ class _Clockwork:
         self._supersede(at, "merged", log.kind)
         self.logs.append((log.kind, list(log.marks)))
         self.running[log.kind] = len(self.logs) - 1
+        if self._critical and log.kind in severity.AWAY:
+            self._supersede(at, "critical", log.kind)
+        if log.kind is Kind.CADENCE:  # what comes after the next update follows from it
+            self._provisional_s = self._provisional_s or log.started.budget_s
+            self._last_update = self._last_update or log.started.at
         waiting = isinstance(log.marks[-1], Paused)
         if log.kind is Kind.UPDATE and waiting and not self._waits:
             self._mark(log.kind, Resumed(at=at))

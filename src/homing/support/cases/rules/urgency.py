@@ -166,6 +166,20 @@ def accept_cadence(
     return [*made, CadenceBegan(version=version)] if effective <= at else made
 
 
+def carried(case: Case, other: Case, *, at: datetime) -> list[Payload]:
+    """Return the cadence in force that a critical case brings along where it goes on: what both sides agreed is not lost."""
+    mine = [one for one in case.agreements if one.began and case.severity is Severity.CRITICAL]
+    if not mine or any(one.began for one in other.agreements):
+        return []
+    version = len(other.agreements) + 1
+    evidence = f"as agreed in case {case.number}"
+    return [
+        CadenceProposed(version=version, cadence=mine[-1].cadence, spoken=True),
+        CadenceAccepted(version=version, effective_at=at, evidence=evidence),
+        CadenceBegan(version=version),
+    ]
+
+
 def due_cadences(case: Case, now: datetime) -> list[Payload]:
     """Return what begins by itself: an accepted cadence whose time has come, unless a later one began already."""
     began = max((one.version for one in case.agreements if one.began), default=0)

@@ -88,6 +88,7 @@ class _Clockwork:
         self._critical = False
         self._live = True
         self._waits = False  # for the customer
+        self._proposed = False  # a resolution, and the customer has said nothing since
         self._agreements: dict[int, Agreement] = {}
         self._in_force: Agreement | None = None
         self._provisional_s = 0
@@ -120,13 +121,15 @@ class _Clockwork:
                 if self._waits:
                     self._waits = False
                     self._mark(Kind.UPDATE, Resumed(at=at))
-            case Proposed(promises=promises) if event.side is Side.CUSTOMER:
-                self._wait(at)
-                self._begin(promises, at)
+            case Proposed(promises=promises):
+                self._proposed = True
+                if event.side is Side.CUSTOMER:
+                    self._wait(at)
+                    self._begin(promises, at)
             case TamCalled(promises=promises):
                 self._begin({kind: one for kind, one in promises.items() if kind not in self.running}, at)
             case Reopened(promises=promises, received_at=received_at):
-                self._live, self._waits = True, False
+                self._live, self._waits, self._proposed = True, False, False
                 self._begin(promises, max(received_at, at))
             case _:
                 self._rest(event)
@@ -141,6 +144,8 @@ class _Clockwork:
                 flip = severity.downgraded([*self.running, *([Kind.CALLBACK] if self.calls else [])])
                 self._supersede(at, "downgraded", *flip.supersedes)
                 self._begin({kind: promises[kind] for kind in flip.starts if kind in promises}, at)
+                if self._waits:
+                    self._wait(at)
             case Called() as call:
                 self._called(call)
             case CalledBack(placed_at=placed_at, promises=promises, call=number):
@@ -204,6 +209,7 @@ class _Clockwork:
 
     def _moved(self, received_at: datetime) -> None:
         """The customer has spoken, and nothing waits for him any more."""
+        self._proposed = False
         if self._waits:
             self._waits = False
             self._mark(Kind.UPDATE, Resumed(at=received_at))
@@ -227,6 +233,8 @@ class _Clockwork:
         if sent.purpose is Purpose.PROPOSAL:
             if Kind.UPDATE not in self.running and not self._critical:
                 self._begin({k: v for k, v in sent.promises.items() if k is Kind.UPDATE}, at)
+            if not self._proposed:
+                return  # he has said something since it was written: work goes on
             self._wait(at)
             self._begin({k: v for k, v in sent.promises.items() if k is Kind.CONFIRM}, at)
             return
@@ -234,12 +242,11 @@ class _Clockwork:
             self._last_update = at
             self._stop(at, Kind.CADENCE)
             self._next_update(at)
-        elif sent.purpose is Purpose.ANSWER and not self._critical:
+        elif not self._critical:
             self._stop(at, Kind.UPDATE)
             self._begin({k: v for k, v in sent.promises.items() if k is Kind.UPDATE}, at)
-            self._waits = False
-            if sent.question:
-                self._wait(at)
+        if sent.question or self._waits or self._proposed:
+            self._wait(at)
 
     def _escalated(self, step: Escalated, at: datetime) -> None:
         if self._critical:

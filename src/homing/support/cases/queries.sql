@@ -314,10 +314,12 @@ FROM (SELECT payload::jsonb AS whole, payload::jsonb ->> 'event' AS event
       WHERE account_id = :account_id AND at >= :since AND at < :until) AS e;
 
 -- name: critical_in
--- The cases of an account that are critical and were open in a stretch of time, by their begin.
--- reads: cases
-SELECT case_id AS case, opened_at, ended_at FROM cases
-WHERE account_id = :account_id AND severity = 'critical' AND opened_at < :until AND (ended_at IS NULL OR ended_at >= :since)
+-- The cases of an account that were open in a stretch of time, and are critical or were so before; by their begin.
+-- reads: cases, case_events
+SELECT case_id FROM cases c
+WHERE account_id = :account_id AND opened_at < :until AND (ended_at IS NULL OR ended_at >= :since)
+  AND (severity = 'critical' OR EXISTS (
+      SELECT FROM case_events e WHERE e.case_id = c.case_id AND payload::jsonb ->> 'event' = 'downgraded'))
 ORDER BY opened_at, case_id LIMIT :limit;
 
 -- name: add_extracts!

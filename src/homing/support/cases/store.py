@@ -10,6 +10,7 @@ import msgspec
 from homing.ground import db
 from homing.support.cases.happened import Event
 from homing.support.cases.rules import chain
+from homing.support.cases.rules.critical import stretches
 from homing.support.cases.rules.evidence import Named, OurCall
 from homing.support.cases.types import (
     Attachment,
@@ -144,9 +145,15 @@ async def happened_in(executor: db.Executor, account_id: int, *, since: datetime
 async def critical_in(
     executor: db.Executor, account_id: int, *, since: datetime, until: datetime, limit: int = 1_000
 ) -> list[tuple[int, datetime, datetime | None]]:
-    """Return the cases that are critical and were open in a stretch of time: number, begin, end."""
+    """Return when cases were critical in a stretch of time, whatever they are now: number, begin, end. limit: of cases."""
     rows = _sql.critical_in(executor, account_id=account_id, since=since, until=until, limit=limit)
-    return [(row["case"], row["opened_at"], row["ended_at"]) async for row in rows]
+    numbers: list[int] = [row["case_id"] async for row in rows]
+    return [
+        (number, one.began_at, one.ended_at)
+        for number in numbers
+        for one in stretches(await events_of(executor, number))
+        if one.began_at < until and (one.ended_at is None or one.ended_at >= since)
+    ]
 
 
 async def append(executor: db.Executor, events: Sequence[Event]) -> None:

@@ -376,6 +376,19 @@ async def test_a_stranger_is_rung_for_and_his_voicemail_waits_in_quarantine(hous
     (held,) = (await house.api("GET", "thread-quarantine")).json()["results"]
     assert (held["voicemail"], held["sender"], held["person_id"]) == (True, "+442079460999", house.tam.person_id)
     assert (await house.api("GET", "thread-quarantine", who=house.cover)).status_code == 403
+    mails: list[str] = []
+
+    class Told:
+        async def send(self, to: str, *, subject: str, text: str, **more: object) -> bool:
+            mails.append(f"{to}: {subject}\n{text}")
+            return True
+
+    house.oversight._held._mail = Told()  # type: ignore[assignment]
+    for _ in range(2):
+        await house.oversight._held.turn()
+    (mail,) = mails
+    assert mail.startswith("tam@provider.test: Quarantine: 1 to decide on")
+    assert "+442079460999" in mail
     path = f"thread-quarantine/{held['quarantine_id']}"
     wrong = await house.api("POST", f"{path}/release", json={"account_id": house.account_id, "contact": "no@acme.test"})
     assert wrong.status_code == 400

@@ -240,10 +240,28 @@ SELECT * FROM case_quarantine WHERE quarantine_id = :quarantine_id AND decided_a
 UPDATE case_quarantine SET decided_at = :at, decided_by = :by, released_to = :case_id, raw = ''
 WHERE quarantine_id = :quarantine_id;
 
--- name: forget_quarantined!
--- Drop what nobody has decided on for long, and what was decided.
+-- name: held_untold
+-- Mails that wait for a decision and that nobody was told of, or long ago; none while somebody was told of others just now.
+-- reads: case_quarantine, cases
+SELECT q.quarantine_id AS number, q.received_at, q.sender, q.subject, q.reason, coalesce(q.account_id, c.account_id) AS account_id,
+       NULL::integer AS person_id
+FROM case_quarantine q LEFT JOIN cases c ON c.case_id = q.case_id
+WHERE q.decided_at IS NULL AND (q.told_at IS NULL OR q.told_at < :again)
+  AND NOT EXISTS (SELECT FROM case_quarantine WHERE told_at > :lately)
+ORDER BY q.quarantine_id LIMIT :limit FOR UPDATE OF q SKIP LOCKED;
+
+-- name: told_of_held!
+-- Note that somebody was told of mails that wait.
 -- writes: case_quarantine
-DELETE FROM case_quarantine WHERE received_at < :before;
+UPDATE case_quarantine SET told_at = :at WHERE quarantine_id = ANY(:numbers::bigint[]);
+
+-- name: forget_quarantined
+-- Drop what was decided long ago, and mail of machines that somebody was told of and nobody wanted. What a person wrote stays until
+-- it is decided on.
+-- writes: case_quarantine
+DELETE FROM case_quarantine
+WHERE decided_at < :before OR (automatic AND decided_at IS NULL AND told_at IS NOT NULL AND received_at < :before)
+RETURNING decided_at;
 
 -- name: due_to_be_archived
 -- Cases that ended before a moment.

@@ -341,6 +341,28 @@ async def test_e8_staff_says_which_open_case_a_call_is_about_and_that_one_is_cri
     assert await house.complaints() == ()
 
 
+async def test_e8_what_was_missed_before_a_call_is_linked_stays_missed_and_critical_it_is_since_the_ring(house: LineHouse):
+    house.clock.forward(days=1, hours=8)
+    old = await opened(house, Severity.NON_CRITICAL)
+    house.clock.forward(minutes=30)
+    ring = house.clock.now()
+    await rang(house)
+    one, by_call = await house.intake(), await house.case()
+    house.clock.forward(days=2)
+    await house.pool.execute(
+        "UPDATE clocks SET outcome = 'missed', state = 'missed', outcome_at = due_at WHERE due_at < $1", house.clock.now()
+    )
+    ana = house.staff["ana"]
+    staff = Actor(side=Side.PROVIDER, name=f"staff {ana.person_id}", person_id=ana.person_id, email=ana.email)
+    linked = await Course(house.cases).link_call(old, staff, one.reference)
+    assert isinstance(linked, Case), linked
+    (first,) = (await house.clocks(old))[Kind.FIRST_RESPONSE]
+    assert (first.outcome, first.ended_at) == (Clock.MISSED, house.clock.now())
+    until = house.clock.now() + timedelta(days=1)
+    found = await case_store.critical_in(house.pool, house.account_id, since=START, until=until)
+    assert found == [(old, ring, None), (by_call.case_id, ring, house.clock.now())]
+
+
 async def test_e8_a_call_that_was_returned_already_brings_its_updates_along(house: LineHouse):
     kim = await house.contact("kim", KIM)
     old = await opened(house, Severity.NON_CRITICAL)

@@ -249,7 +249,8 @@ SIGN = _step(
     ),
     description=(
         "A key agrees provisionally: its contact confirms by a link that he is sent. Staff signs for the Provider; with "
-        "`contact` it enters the customer's consent, who is told and can dispute it for five business days."
+        "`contact` it enters the customer's consent, who is told and can dispute it for five business days. A written message "
+        "counts if it came after the proposal and says plainly yes; else its author is asked to confirm, or it is refused."
     ),
     example={"version": 1, "contact": "kim@acme.example"},
 )

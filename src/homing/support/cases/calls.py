@@ -35,6 +35,7 @@ from homing.support.cases.types import (
     Source,
     Verified,
 )
+from homing.support.clocks.rules.severity import AWAY
 from homing.support.clocks.store import LegalClock
 from homing.support.clocks.types import Kind
 
@@ -82,7 +83,14 @@ class Calls:
             case_id = came.into
             made: list[Payload] = []
             if known.case.severity is not Severity.CRITICAL:
-                made.append(Escalated(reason=f"call {came.reference}", by_call=True, first_ring_at=came.first_ring_at))
+                made.append(
+                    Escalated(
+                        reason=f"call {came.reference}",
+                        by_call=True,
+                        first_ring_at=came.first_ring_at,
+                        late=await known.has_missed(AWAY),
+                    )
+                )
             await known.commit(made, by)
             await self.word(connection, case_id, came.contact_id, came.words, verified=came.verified)
         step = await steps.take(connection, case_id, self._legal)

@@ -255,8 +255,9 @@ class Course:
                 reason=f"call {found.reference}",
                 by=by,
                 by_call=True,
-                first_ring_at=None if await _missed(other) else found.first_ring_at,
+                first_ring_at=found.first_ring_at,
                 promises={},
+                late=await other.has_missed(AWAY),
             )
             if isinstance(made, No):
                 return made
@@ -302,7 +303,7 @@ _STAYS = frozenset({Kind.CALLBACK, Kind.ENTITLEMENT, Kind.ACK_MAIL, Kind.CONFIRM
 
 async def _merge(step: Step, other: Step, by: Actor) -> No | None:
     """Let a case go on in another one; or say why not."""
-    since = None if await _missed(step) else critical_since(other.events)
+    since = None if await step.has_missed(AWAY) else critical_since(other.events)
     merged = standing.merge(step.case, other.case, await _earlier(step, other), critical_at=since)
     if isinstance(merged, No):
         return merged
@@ -310,12 +311,6 @@ async def _merge(step: Step, other: Step, by: Actor) -> No | None:
     await other.commit([*merged[1], *cadence], by)
     await step.commit(merged[0], by)
     return None
-
-
-async def _missed(step: Step) -> bool:
-    """Return whether something that a critical case owes no more was missed already: that is never undone."""
-    readings = [await step.calendars.read(log, step.at) for log in clocks_of(step.events) if log.kind in AWAY]
-    return any(one.outcome is State.MISSED and one.ended_at is None for one in readings)
 
 
 async def _earlier(step: Step, other: Step) -> list[msgspec.Raw]:

@@ -109,11 +109,15 @@ class Noted(_Event, frozen=True, kw_only=True):
 
 
 class Escalated(_Event, frozen=True, kw_only=True):
-    """The case is critical. by_call: the customer called the Severity 1 Line; else it says that nobody has."""
+    """The case is critical. by_call: the customer called the Severity 1 Line; else it says that nobody has.
+
+    late   something was missed before this was noted, which stays so: its clocks end now, and not at the first ring
+    """
 
     reason: str
     by_call: bool = False
     first_ring_at: datetime | None = None
+    late: bool = False
     promises: dict[Kind, Promise] = {}
 
 

@@ -2,7 +2,7 @@
 with them clocks, the row that lists show, and the mail that is owed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
@@ -26,7 +26,7 @@ from homing.support.cases.types import SYSTEM, Actor, Case, Incoming, Purpose, S
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.pins import pins_of, promise
 from homing.support.clocks.store import Calendars, LegalClock
-from homing.support.clocks.types import BUSINESS_DAY_S, Kind, Promise
+from homing.support.clocks.types import BUSINESS_DAY_S, Kind, Promise, State
 from homing.support.oncall import runs as oncall
 
 SUBJECT = "case"  # of clocks
@@ -202,6 +202,11 @@ class Step:
                 email=email,
                 now=self.at,
             )
+
+    async def has_missed(self, kinds: Collection[Kind]) -> bool:
+        """Return whether a clock of these kinds was missed and is still owed: no step of an earlier moment can undo that."""
+        readings = [await self.calendars.read(log, self.at) for log in clocks_of(self.events) if log.kind in kinds]
+        return any(one.outcome is State.MISSED and one.ended_at is None for one in readings)
 
     async def why_unread(self) -> No | None:
         """Say so where nobody of the customer would get a mail of this case: no clock could ever be met by it."""

@@ -253,7 +253,7 @@ class _Clockwork:
             return
         self._critical = True
         flip = severity.escalated(by_call=step.by_call)
-        since = step.first_ring_at if step.by_call and step.first_ring_at is not None else at
+        since = step.first_ring_at if step.by_call and step.first_ring_at is not None and not step.late else at
         self._supersede(since, "critical", *flip.supersedes)
         self._begin({kind: step.promises[kind] for kind in flip.starts if kind in step.promises}, at)
 

@@ -32,9 +32,16 @@ from homing.support.clocks.rules.cadence import Cadence
 
 
 def escalate(
-    case: Case, *, reason: str, by: Actor, by_call: bool, first_ring_at: datetime | None, promises: Promises
+    case: Case,
+    *,
+    reason: str,
+    by: Actor,
+    by_call: bool,
+    first_ring_at: datetime | None,
+    promises: Promises,
+    late: bool = False,
 ) -> Decision:
-    """The case becomes critical. The customer's word is enough (R12); staff gives a reason."""
+    """The case becomes critical. The customer's word is enough (R12); staff gives a reason. late: see Escalated."""
     over = why_over(case)
     if over is not None:
         return over
@@ -44,7 +51,10 @@ def escalate(
     if by.side is Side.PROVIDER and not has_words(reason):
         return not_like_this("say why the case is critical")
     taken_back = resolution.takes_back(case, reason) if by.side is Side.CUSTOMER else []
-    return [*taken_back, Escalated(reason=reason, by_call=by_call, first_ring_at=first_ring_at, promises=dict(promises))]
+    return [
+        *taken_back,
+        Escalated(reason=reason, by_call=by_call, first_ring_at=first_ring_at, late=late, promises=dict(promises)),
+    ]
 
 
 def step_down(case: Case, *, text: str) -> Decision:

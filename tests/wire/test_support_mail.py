@@ -642,4 +642,5 @@ async def test_the_staff_is_told_of_quarantine_once_in_a_while_and_again_each_we
     town.clock.forward(days=8)
     assert await told() == []
     town.refuse = None
+    town.clock.forward(minutes=16)
     assert len(await told()) == 2, "what could not be told is told later"

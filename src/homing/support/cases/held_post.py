@@ -5,7 +5,7 @@ the next turn. The quarantines of cases and of threads go this way, each with it
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from homing.contracts import people
@@ -59,6 +59,7 @@ class HeldPost:
         self._told = told or _sql.told_of_held
         self._what = what
         self._decide = decide
+        self._rests_until: datetime | None = None  # after mail could not be sent: one line in the log in a quarter of an hour
 
     async def run(self) -> None:
         """Tell until cancelled."""
@@ -67,6 +68,8 @@ class HeldPost:
     async def turn(self) -> None:
         """Tell of what is due. raises StoreUnavailable; then it is told with the next turn."""
         now = await self._legal.now(self._pool)
+        if self._rests_until is not None and now < self._rests_until:
+            return
         with db.trouble_is_temporary():
             async with db.holding(self._pool, self._untold, again=now - AGAIN, lately=now - BETWEEN, limit=AT_ONCE) as (
                 connection,
@@ -83,10 +86,12 @@ class HeldPost:
                         told |= {one.number for one in theirs}
                 if told:
                     await self._told(connection, numbers=sorted(told), at=now)
+        self._rests_until = None
         if held and not told:
+            self._rests_until = now + BETWEEN
             _log.warning("held_not_told", count=len(held))
 
-    async def _readers(self, connection: db.Executor, one: Held, now: Any) -> list[StaffMember]:
+    async def _readers(self, connection: db.Executor, one: Held, now: datetime) -> list[StaffMember]:
         tam = None if one.account_id is None else await contracts.tam_at(connection, one.account_id, now)
         named = None if one.person_id is None else await people.one(connection, one.person_id)
         return readers(tam, named, await people.everybody(connection))

@@ -180,6 +180,39 @@ def test_the_customer_may_propose_and_signs_by_a_link_of_his_own():
     assert life.case.state is State.RESOLVED
 
 
+@pytest.mark.parametrize("words", ["No, it is broken again.", "It came back.", "Works, but still slow", "One more thing."])
+def test_s5_what_the_customer_says_under_his_own_proposal_voids_it(words: str):
+    life = owned().answer().later(hours=1).propose("We found it ourselves.", by=KIM)
+    life.sign()
+    assert [one.side for one in life.case.signatures] == [Side.CUSTOMER]
+    life.later(hours=1).word(words)
+    assert (life.case.proposal, life.case.draft, life.case.state) == (None, None, State.OPEN)
+    assert [one.void for one in life.case.signatures] == [True]
+    assert isinstance(life.later(days=3).sign(by=ANN), No), "nobody resolves it against his word"
+    assert life.clock(Kind.UPDATE).state is not Clock.PAUSED
+
+
+def test_a_plain_yes_under_his_own_proposal_leaves_it_as_it_is_and_a_later_word_voids_it():
+    life = owned().answer().later(hours=1).propose("We found it ourselves.", by=KIM)
+    life.sign()
+    assert life.later(hours=1).word("Yes, it works.").case.proposal is not None
+    assert life.later(hours=1).word("It is down.").case.proposal is None
+
+
+def test_his_own_proposal_is_void_too_when_he_calls_it_critical_or_a_machine_of_his_is_counted_or_it_is_opened_again():
+    life = owned().answer().later(hours=1).propose("We found it ourselves.", by=KIM)
+    up = urgency.escalate(life.case, reason="Down again.", by=KIM, by_call=False, first_ring_at=None, promises={})
+    assert life.do(up, KIM).case.proposal is None
+    life = owned().answer().later(hours=1).propose("We found it ourselves.", by=KIM).word("I am away.", automatic=True)
+    assert life.case.proposal is not None
+    assert life.do(writing.count(life.case, life.messages, life.at), ANN).case.proposal is None
+    life = owned().answer().later(hours=1).propose("We found it ourselves.", by=KIM)
+    life.sign()
+    life.do(closing.withdraw(life.case, by=KIM, reason=""), KIM).later(days=1).word("It is broken again.")
+    assert (life.case.state, life.case.proposal) == (State.OPEN, None)
+    assert isinstance(life.sign(by=ANN), No)
+
+
 def test_on_our_side_owner_or_tam_proposes():
     other = Actor(side=Side.PROVIDER, name="staff 8", person_id=8, email="eve@provider.test")
     case = owned().answer().case

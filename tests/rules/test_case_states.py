@@ -361,6 +361,36 @@ def test_what_needs_other_terms_goes_on_meanwhile():
     ask = {"clause": "C4", "route": "a quote by Friday", "text": "Tier 2 needs a contract of its own.", "by": ANN, "message": 2}
     life.do(standing.decide_scope(life.case, verdict=Verdict.NEEDS_TERMS, **ask), ANN)
     assert life.case.state is State.OPEN
+    life.sent(2, Purpose.SCOPE)
+    assert life.clock(Kind.FIRST_RESPONSE).state is Clock.MET
+    assert life.clock(Kind.UPDATE).state is Clock.RUNNING, "a live case is never without a promise"
+
+
+def test_what_we_write_under_a_proposal_or_a_question_starts_no_update_that_runs():
+    life = owned().answer().later(hours=1).propose().later(hours=1).answer("The log is attached.")
+    assert (life.case.state, life.clock(Kind.UPDATE).state) == (State.PROPOSED, Clock.PAUSED)
+    life.later(days=3).word("It is still slow.")
+    update = life.clock(Kind.UPDATE)
+    assert (update.state, update.ran_since, update.remaining_s) == (Clock.RUNNING, life.at, 8 * HOUR_S)
+    life = owned().answer("Which host?", question=True).later(hours=1).answer("Take your time.")
+    assert (life.case.state, life.clock(Kind.UPDATE).state) == (State.WAITING, Clock.PAUSED)
+
+
+def test_a_proposal_that_a_word_overtook_on_its_way_pauses_nothing():
+    life = owned().answer().later(hours=1)
+    life.do(closing.propose(life.case, "It is over.", by=ANN, tam=False, message=3, promises={}), ANN)
+    life.messages = 3
+    life.later(seconds=1).word("And the second host?").later(seconds=1).sent(3, Purpose.PROPOSAL, version=1)
+    assert (life.case.state, life.clock(Kind.UPDATE).state) == (State.OPEN, Clock.RUNNING)
+
+
+def test_a_case_that_is_stepped_down_while_the_customer_is_waited_for_owes_no_update_meanwhile():
+    life = owned().answer("Which host?", question=True)
+    up = urgency.escalate(life.case, reason="Down.", by=ANN, by_call=False, first_ring_at=None, promises=EVERY)
+    life.do(up, ANN).later(minutes=5)
+    life.do(urgency.step_down(life.case, text="One host."), ANN)
+    life.do(urgency.accept_step_down(life.case, 1, by=KIM, promises=promises(Kind.UPDATE)), KIM)
+    assert (life.case.state, life.clock(Kind.UPDATE).state) == (State.WAITING, Clock.PAUSED)
 
 
 def test_e30_of_two_merged_cases_the_earlier_begin_and_the_earlier_due_survive():

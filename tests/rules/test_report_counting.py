@@ -54,7 +54,9 @@ def test_what_is_contractual_is_never_added_to_what_is_not():
             reading(Kind.CADENCE, Nature.CONTRACTUAL, State.MET), reading(Kind.CADENCE, Nature.CONTRACTUAL),
             reading(Kind.CADENCE, Nature.CONTRACTUAL, State.SUPERSEDED), reading(Kind.ENGAGE, Nature.INTERNAL, State.MISSED),
             reading(Kind.CONFIRM, Nature.COURTESY, State.MISSED), reading(Kind.CALLBACK, Nature.CONTRACTUAL, State.MET),
-        ]
+        ],
+        MARCH,
+        APRIL,
     )  # fmt: skip
     assert [(one.nature, one.kind, one.started) for one in found] == [
         ("contractual", "CADENCE", 3), ("provisional", "CADENCE", 1), ("objective", "FIRST_RESPONSE", 1),
@@ -65,9 +67,23 @@ def test_what_is_contractual_is_never_added_to_what_is_not():
 
 def test_a_clock_that_two_people_made_void_counts_nowhere_else():
     void = reading(Kind.UPDATE, Nature.OBJECTIVE, State.MISSED, void=TWO)
-    (found,) = counting.promises([void, reading(Kind.UPDATE, Nature.OBJECTIVE, State.VOID, void=TWO)])
+    (found,) = counting.promises([void, reading(Kind.UPDATE, Nature.OBJECTIVE, State.VOID, void=TWO)], MARCH, APRIL)
     assert (found.started, found.missed, found.void) == (2, 0, 2)
-    assert counting.misses([("case 1", void)]) == []
+    assert counting.misses([("case 1", void)], MARCH, APRIL) == []
+
+
+def test_a_miss_across_the_months_end_is_running_in_the_one_and_missed_in_the_other():
+    across = structs.replace(
+        reading(Kind.UPDATE, Nature.OBJECTIVE, State.MISSED),
+        started_at=APRIL - timedelta(days=2),
+        outcome_at=APRIL + timedelta(days=1),
+    )
+    may = at("2026-05-01T00:00Z")
+    (first,), (then,) = (counting.promises([across], *month) for month in ((MARCH, APRIL), (APRIL, may)))
+    assert (first.started, first.carried, first.missed, first.running) == (1, 0, 0, 1)
+    assert (then.started, then.carried, then.missed, then.running) == (0, 1, 1, 0)
+    assert counting.misses([("case 1", across)], MARCH, APRIL) == []
+    assert [one.due_at for one in counting.misses([("case 1", across)], APRIL, may)] == [across.outcome_at]
 
 
 def person(name: str) -> StaffMember:

@@ -183,6 +183,30 @@ async def test_e30_merging_keeps_the_earlier_begin_and_due_and_words_follow(town
     assert (await audit(town)).findings == ()
 
 
+async def test_e8_a_case_that_goes_on_in_a_critical_one_owes_updates_alone_and_no_miss_twice(town: Bench):
+    slow, late = await town.open("Mail is slow."), await town.open("Which key?")
+    await town.answer(slow.case_id)
+    town.clock.forward(minutes=30)
+    down = await town.open("All is down.", severity=Severity.CRITICAL)
+    since = town.clock.now()
+    town.clock.forward(minutes=10)
+    merged = await town.course.merge(slow.case_id, down.case_id, town.ann)
+    assert isinstance(merged, Case)
+    update = await town.shows(slow.case_id, Kind.UPDATE)
+    assert (update.state, update.elapsed_s, update.ended_at) == (Clock.SUPERSEDED, HOUR_S // 2, since)
+    assert Kind.UPDATE not in {one.kind for one in await town.clocks(down.case_id)}
+    await town.post(down.case_id)
+    assert [one for one in (await audit(town)).findings if one.subject_id != late.case_id] == []
+    town.clock.forward(hours=6)
+    assert isinstance(await town.course.merge(late.case_id, down.case_id, town.ann), Case)
+    assert (await town.shows(late.case_id, Kind.FIRST_RESPONSE)).outcome is Clock.MISSED
+    other = await town.open("And that one?")
+    third = await town.open("One more.")
+    town.clock.forward(hours=30)
+    assert isinstance(await town.course.merge(third.case_id, other.case_id, town.ann), Case)
+    assert len([one for one in await town.clocks(other.case_id) if one.kind is Kind.FIRST_RESPONSE]) == 1
+
+
 async def test_the_zone_of_a_new_order_form_reaches_only_clocks_that_start_later(town: Bench):
     case = await town.open()
     await town.order_form(zone=ServiceZone.PT, begins=town.clock.now() + timedelta(hours=1))
@@ -300,7 +324,9 @@ async def test_consent_entered_by_staff_needs_evidence_and_is_told_to_the_custom
     number = case.case_id
     await town.answer(number)
     await town.endings.propose(number, "It is over.", town.ann, author="Ann")
+    town.clock.forward(minutes=1)
     await town.post(number)
+    town.clock.forward(minutes=1)
     await town.word(number, "Yes, agreed.")
     ask = {"version": 1, "contact": town.kim}
     enter = town.endings.enter_consent
@@ -312,7 +338,7 @@ async def test_consent_entered_by_staff_needs_evidence_and_is_told_to_the_custom
     done = await enter(number, town.ann, **ask, method=Method.MESSAGE, evidence=str(messages[-1].number))
     assert isinstance(done, Case)
     assert done.state is State.RESOLVED
-    assert done.signatures[-1].dispute_until == at("2026-05-28T11:00Z"), "five business days, with a bank holiday between"
+    assert done.signatures[-1].dispute_until == at("2026-05-28T11:02Z"), "five business days, with a bank holiday between"
     told = [one for one in await town.post(number) if one.purpose is Purpose.CONSENT]
     assert [one.email for one in told] == ["kim@acme.test"]
     back = await town.endings.dispute(number, contact_actor(town.kim), version=1, words="I did not", letter=told[0])
@@ -321,6 +347,38 @@ async def test_consent_entered_by_staff_needs_evidence_and_is_told_to_the_custom
     again = await town.endings.dispute(number, contact_actor(town.kim), version=1, words="", letter=told[0])
     assert bar(again) is Bar.STATE
     assert (await audit(town)).findings == ()
+
+
+async def test_only_a_plain_yes_that_came_after_the_proposal_is_a_written_consent(town: Bench):
+    case = await town.open("Yes, it works no more.")
+    number = case.case_id
+    await town.answer(number)
+    await town.word(number, "Yes, agreed.")
+    await town.endings.propose(number, "It is over.", town.ann, author="Ann")
+    ask = {"version": 1, "contact": town.kim, "method": Method.MESSAGE}
+
+    async def enter(message: int) -> object:
+        town.clock.forward(minutes=1)
+        return await town.endings.enter_consent(number, town.ann, **ask, evidence=str(message))
+
+    said = {one.body: one.number for one in await store.messages_of(town.pool, number)}
+    assert bar(await enter(said["Yes, agreed."])) is Bar.WHAT, "the proposal has not left yet"
+    await town.post(number)
+    assert bar(await enter(1)) is Bar.WHAT, "the complaint itself agrees to nothing"
+    assert bar(await enter(said["Yes, agreed."])) is Bar.WHAT, "nobody agrees to what he has not read"
+
+    await town.word(number, "Fine.\n> It is over.")
+    yes = (await store.messages_of(town.pool, number))[-1].number
+    await town.post(number)
+    await town.word(number, "How do I see that?")
+    doubt = yes + 1
+    await town.word(number, "No.")
+    for message in (doubt, yes):  # a doubt, and a yes that a doubt came after
+        drafted = await enter(message)
+        assert isinstance(drafted, Case)
+        assert (drafted.state, drafted.draft) == (State.OPEN, town.kim.contact_id)
+        assert [one.purpose for one in await town.post(number) if one.side is Side.CUSTOMER] == [Purpose.CONFIRM]
+    assert bar(await enter(doubt + 1)) is Bar.WHAT, "that says no"
 
 
 async def test_out_of_scope_is_mailed_with_clause_and_route(town: Bench):

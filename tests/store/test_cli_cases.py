@@ -60,6 +60,8 @@ def test_a_case_is_given_away_made_critical_proposed_and_merged(shell: Shell):
     number, other = opened(shell), opened(shell)
     assert "is open" in shell("cases", "own", number, *ANN)
     assert "is open" in shell("cases", "own", number, *ANN, "--to", "tam@provider.test")
+    assert "is open" in shell("cases", "people", number, *ANN, "--contact", "kim@acme.test")
+    assert "kim@acme.test" in shell("cases", "show", number)
     assert "critical" in shell("cases", "critical", number, *ANN, "--text", "All hosts are down.")
     assert "No Severity 1 call was made." in shell("cases", "show", number)
     shell("cases", "answer", number, *ANN, "--text", "Found it.", "--eta-unknown", "the disk is being copied")

@@ -19,6 +19,7 @@ from homing.evidence import store as evidence
 from homing.ground import db
 from homing.ground.secrets import MasterKey
 from homing.hours.types import ServiceZone
+from homing.support.cases.desk import contact_actor
 from homing.support.cases.types import Severity
 from homing.support.clocks import store as clocks
 from homing.support.line import store as line
@@ -227,6 +228,44 @@ async def test_an_episode_names_the_critical_case_that_was_opened_about_it(pool:
     )  # fmt: skip
     assert [one.cases for one in made.episodes] == [[], [case["case_id"]]]
     assert f"<td>{case['case_id']}</td>" in html_of(made)
+
+
+async def test_a_miss_across_the_months_end_is_in_the_month_in_which_it_was_due(pool: db.Pool):
+    town = await bench(pool, "2026-05-29T14:00Z")  # a Friday
+    case = await town.open()
+    town.clock.forward(days=5)
+    await town.desk.own(case.case_id, town.ann.person_id, town.ann)
+    await town.answer(case.case_id)
+    july = at("2026-07-01T00:00Z")
+    may, june = await kept(pool, town.account_id, MAY, JUNE), await kept(pool, town.account_id, JUNE, july)
+    (first,) = [one for one in may.promises if one.kind == "FIRST_RESPONSE"]
+    (then,) = [one for one in june.promises if one.kind == "FIRST_RESPONSE"]
+    assert (first.started, first.missed, first.running) == (1, 0, 1)
+    assert (then.started, then.carried, then.missed, then.running) == (0, 1, 1, 0)
+    assert "FIRST_RESPONSE" not in {one.kind for one in may.misses}
+    assert [(one.kind, one.due_at) for one in june.misses if one.kind == "FIRST_RESPONSE"] == [
+        ("FIRST_RESPONSE", at("2026-06-01T10:00Z"))
+    ]
+
+
+async def test_a_case_that_was_stepped_down_was_critical_all_the_same(pool: db.Pool):
+    town = await bench(pool, "2026-05-04T09:00Z")
+    case = await town.open()
+    number, kim = case.case_id, contact_actor(town.kim)
+    since = town.clock.now() + timedelta(hours=1)
+    for hours in (1, 1):
+        town.clock.forward(hours=hours)
+        await town.course.escalate(number, kim, reason="Down.")
+        town.clock.forward(hours=1)
+        await town.course.step_down(number, kim, text="Up again.")
+        version = (await town.case(number)).downgrades
+        await town.course.accept_step_down(number, town.ann, version=version)
+    found = (await kept(pool, town.account_id, MAY, JUNE)).critical
+    assert [(one.case, one.opened_at - since, one.ended_at - one.opened_at) for one in found if one.ended_at] == [
+        (number, timedelta(), timedelta(hours=1)),
+        (number, timedelta(hours=2), timedelta(hours=1)),
+    ]
+    assert (await kept(pool, town.account_id, JUNE, at("2026-07-01T00:00Z"))).critical == []
 
 
 async def test_what_somebody_typed_is_no_formula_in_a_spreadsheet(pool: db.Pool):

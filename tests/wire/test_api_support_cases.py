@@ -10,7 +10,8 @@ import pytest
 from homing.contracts import people
 from homing.contracts.types import Role
 from homing.ground import db
-from homing.support.cases import quarantine
+from homing.support.cases import letter_store, quarantine
+from homing.support.cases.types import Purpose
 from homing.support.clocks.store import ServerClock
 from tests.kit.cases import Bench
 from tests.kit.moved_clock import MovedClock
@@ -309,6 +310,29 @@ async def test_scope_tam_merge_withdrawal_and_void(town: Town):
     gone = await town.did("POST", f"/{third}/withdrawal", {"text": "found it"})
     assert gone["state"] == "withdrawn"
     assert (await town.call("POST", f"/{third}/tam", {"text": "too late"})).status_code == 409
+
+
+async def test_staff_adds_a_contact_to_the_people_who_are_written_to(town: Town):
+    number = await town.open(contact="kim@acme.test")
+    path = f"/{number}/people"
+    assert (await town.call("POST", path, {"contact": "nobody@acme.test"}, key=town.ann)).status_code == 400
+    assert (await town.call("POST", path, {"contact": "pat@acme.test"})).status_code in (401, 403)
+    for _ in range(2):  # twice is once
+        added = await town.did("POST", path, {"contact": "pat@acme.test"}, key=town.ann)
+        assert [one["email"] for one in added["contacts"]] == ["kim@acme.test", "pat@acme.test"]
+    await town.did("POST", f"/{number}/messages", {"text": "We look at it."}, key=town.ann)
+    told = [one.email for one in await letter_store.of_case(town.pool, number) if one.purpose is Purpose.ANSWER]
+    assert told == ["kim@acme.test", "pat@acme.test"]
+    await town.did("POST", f"/{number}/withdrawal", {"text": "found it"})
+    assert (await town.call("POST", path, {"contact": "pat@acme.test"}, key=town.ann)).status_code == 409
+
+
+async def test_a_call_that_made_a_case_critical_is_one_of_the_account(town: Town):
+    number = await town.open()
+    ask = {"severity": "critical", "call": "call S1-7KQ2MX"}
+    assert (await town.call("POST", f"/{number}/severity", ask, key=town.ann)).status_code == 422
+    said = await town.did("POST", f"/{number}/severity", ask)  # a customer's word is enough, whatever he names
+    assert (said["severity"], said["no_severity_1_call_made"]) == ("critical", True)
 
 
 async def test_files_are_given_out_as_downloads_alone(town: Town):

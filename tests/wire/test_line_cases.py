@@ -10,28 +10,32 @@ import pytest
 from homing.contracts import store as contracts
 from homing.contracts.types import Role
 from homing.evidence.types import FaultTag
+from homing.support.cases import letter_store
 from homing.support.cases import store as case_store
 from homing.support.cases.audit import CaseSource
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Opening
 from homing.support.cases.endings import Endings
+from homing.support.cases.rules.decision import No
 from homing.support.cases.types import (
     Actor,
     Case,
     CaseKind,
     Channel,
+    Eta,
     Incoming,
     Method,
     Purpose,
     Severity,
     Side,
     Source,
+    Stage,
     State,
 )
 from homing.support.clocks.auditor import Auditor
 from homing.support.clocks.keeper import Keeper as ClockKeeper
 from homing.support.clocks.rules.cadence import Every
-from homing.support.clocks.types import Kind
+from homing.support.clocks.types import Kind, Nature
 from homing.support.clocks.types import State as Clock
 from homing.support.line import store
 from homing.support.line.audit import LineSource
@@ -100,6 +104,40 @@ async def test_a_pin_opens_a_critical_case_at_once_and_what_is_said_follows(hous
     assert (callback.started_at, callback.due_at, callback.state) == (START, START + DUE, Clock.RUNNING)
     of_case = store.sql.calls_of_case(house.pool, case_ref=str(case.number))
     assert [row["intake_id"] async for row in of_case] == [one.intake_id]
+    assert await house.complaints() == ()
+
+
+async def test_f5_who_calls_by_pin_from_a_strange_telephone_is_written_to_at_the_address_he_chose(house: LineHouse):
+    await house.contact("kim", KIM)
+    pat = await house.contact("pat", "+442079460009")
+    await rang(house, PIN, Tape(2), "1", "2", Tape(3), HANGS_UP, caller="+442079460001")
+    await house.line.keeper.turn()
+    case = await house.case()
+    assert ((await house.intake()).contact_id, case.people) == (pat.contact_id, (pat.contact_id,))
+
+
+async def test_f5_a_critical_case_without_people_is_updated_to_every_authorised_contact(house: LineHouse):
+    ana = house.staff["ana"]
+    staff = Actor(side=Side.PROVIDER, name=f"staff {ana.person_id}", person_id=ana.person_id, email=ana.email)
+    update = Incoming(
+        side=Side.PROVIDER, actor=staff.name, author="Ana", channel=Channel.STAFF, purpose=Purpose.UPDATE, body="We look."
+    )
+    await rang(house, caller="+442079460001")
+    case = await house.case()
+    assert case.people == ()
+    nobody = await house.cases.write(case.case_id, update, staff, eta=Eta(unknown_because="we look"))
+    assert isinstance(nobody, No)
+    assert "nobody of the customer would get it" in nobody.why
+    await house.contact("kim", KIM)
+    await house.contact("pat", "+442079460009")
+    house.carrier.people = {ANA: Person(keys=("1",)), KIM: Person()}
+    await house.call_back("ana")
+    await house.forward(seconds=1)
+    assert isinstance(await house.cases.write(case.case_id, update, staff, eta=Eta(unknown_because="we look")), Case)
+    letters = [one for one in await letter_store.of_case(house.pool, case.case_id) if one.purpose is Purpose.UPDATE]
+    assert sorted(one.email for one in letters) == ["kim@acme.test", "pat@acme.test"]
+    await house.cases.sent(letters[0], message_id="1@support.test")
+    assert [one.state for one in (await house.clocks(case.case_id))[Kind.CADENCE]] == [Clock.MET, Clock.RUNNING]
     assert await house.complaints() == ()
 
 
@@ -374,6 +412,93 @@ async def test_a_second_call_of_the_same_customer_belongs_to_the_same_case_with_
     await house.forward(seconds=1)
     first, other = (await house.clocks(case.case_id))[Kind.CALLBACK]
     assert (first.state, other.state) == (Clock.MET, Clock.RUNNING)  # one call to one number returns one of them
+    assert await house.complaints() == ()
+
+
+async def test_e8_staff_says_which_open_case_a_call_is_about_and_that_one_is_critical_from_the_first_ring(house: LineHouse):
+    await house.contact("kim", KIM)
+    house.clock.forward(days=1, hours=8)  # a Monday, within Business Hours
+    old = await opened(house, Severity.NON_CRITICAL)
+    house.clock.forward(minutes=30)
+    ring = house.clock.now()
+    number = await rang(house)
+    reference = (await house.intake()).reference
+    by_call = await house.case()
+    assert by_call.case_id != old
+    house.clock.forward(minutes=5)
+    ana = house.staff["ana"]
+    staff = Actor(side=Side.PROVIDER, name=f"staff {ana.person_id}", person_id=ana.person_id, email=ana.email)
+    course = Course(house.cases)
+    for wrong in (f"call {reference[:-1]}", "he phoned", ""):
+        assert isinstance(await course.link_call(old, staff, wrong), No)
+    for _ in range(2):  # twice is once
+        done = await course.link_call(old, staff, f"call {reference}")
+        assert isinstance(done, Case), done
+        assert (done.severity, done.stage) == (Severity.CRITICAL, Stage.CALL_BACK_DUE)
+    clocks = await house.clocks(old)
+    (first,) = clocks[Kind.FIRST_RESPONSE]
+    assert (first.state, first.elapsed_s, first.ended_at) == (Clock.SUPERSEDED, 1800, ring)
+    assert Kind.CADENCE not in clocks
+    (callback,) = (await house.clocks(by_call.case_id))[Kind.CALLBACK]
+    assert (callback.state, callback.due_at) == (Clock.RUNNING, ring + DUE)
+
+    house.carrier.people = {ANA: Person(keys=("1",)), KIM: Person()}
+    await house.call_back("ana", number)
+    await house.forward(seconds=1)
+    assert (await house.clocks(by_call.case_id))[Kind.CALLBACK][0].state is Clock.MET
+    (cadence,) = (await house.clocks(old))[Kind.CADENCE]
+    assert cadence.state is Clock.RUNNING
+    case = await house.cases.case(old)
+    assert case is not None
+    assert (case.severity, case.called, case.called_back, case.no_call) == (Severity.CRITICAL, True, True, False)
+    assert await house.complaints() == ()
+
+
+async def test_e8_what_was_missed_before_a_call_is_linked_stays_missed_and_critical_it_is_since_the_ring(house: LineHouse):
+    house.clock.forward(days=1, hours=8)
+    old = await opened(house, Severity.NON_CRITICAL)
+    house.clock.forward(minutes=30)
+    ring = house.clock.now()
+    await rang(house)
+    one, by_call = await house.intake(), await house.case()
+    house.clock.forward(days=2)
+    await house.pool.execute(
+        "UPDATE clocks SET outcome = 'missed', state = 'missed', outcome_at = due_at WHERE due_at < $1", house.clock.now()
+    )
+    ana = house.staff["ana"]
+    staff = Actor(side=Side.PROVIDER, name=f"staff {ana.person_id}", person_id=ana.person_id, email=ana.email)
+    linked = await Course(house.cases).link_call(old, staff, one.reference)
+    assert isinstance(linked, Case), linked
+    (first,) = (await house.clocks(old))[Kind.FIRST_RESPONSE]
+    assert (first.outcome, first.ended_at) == (Clock.MISSED, house.clock.now())
+    until = house.clock.now() + timedelta(days=1)
+    found = await case_store.critical_in(house.pool, house.account_id, since=START, until=until)
+    assert found == [(old, ring, None), (by_call.case_id, ring, house.clock.now())]
+
+
+async def test_e8_a_call_that_was_returned_already_brings_its_updates_along(house: LineHouse):
+    kim = await house.contact("kim", KIM)
+    old = await opened(house, Severity.NON_CRITICAL)
+    number = await rang(house)
+    reference = (await house.intake()).reference
+    house.carrier.people = {ANA: Person(keys=("1",)), KIM: Person()}
+    await house.call_back("ana", number)
+    await house.forward(seconds=1)
+    by_call = await house.case()
+    ana = house.staff["ana"]
+    staff = Actor(side=Side.PROVIDER, name=f"staff {ana.person_id}", person_id=ana.person_id, email=ana.email)
+    course = Course(house.cases)
+    spoken = await course.read_back(by_call.case_id, staff, Every(interval_s=1800), contact=kim, evidence="on the call")
+    assert isinstance(spoken, Case)
+    house.clock.forward(minutes=5)
+    linked = await course.link_call(old, staff, reference)
+    assert isinstance(linked, Case), linked
+    assert (linked.people, linked.called_back, len(linked.agreements)) == ((kim.contact_id,), True, 1)
+    cadence = (await house.clocks(old))[Kind.CADENCE][-1]
+    assert (cadence.nature, cadence.due_at) == (
+        Nature.CONTRACTUAL,
+        (await house.clocks(by_call.case_id))[Kind.CADENCE][-1].started_at + timedelta(minutes=30),
+    )
     assert await house.complaints() == ()
 
 

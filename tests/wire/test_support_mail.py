@@ -15,6 +15,7 @@ from homing.events.types import EventType, Logged
 from homing.ground import db
 from homing.support.cases import letter_store, quarantine, store
 from homing.support.cases.desk import contact_actor
+from homing.support.cases.held_post import HeldPost
 from homing.support.cases.releasing import Gate
 from homing.support.cases.rules import threading
 from homing.support.cases.types import Case, Purpose, Severity, Side, State, Verified
@@ -593,9 +594,53 @@ async def test_our_staff_of_another_case_is_no_contact(town: Town):
     assert len(await quarantine.waiting(town.pool)) == 1
 
 
-async def test_old_quarantine_is_forgotten(town: Town):
+async def test_what_nobody_decides_on_stays_and_only_what_machines_sent_is_forgotten_once_it_was_told(town: Town):
     await town.arrives(town.mail("hello", sender="m@evil.test"), mail_from="m@evil.test")
+    await town.arrives(town.mail("I am away.", sender="bot@evil.test", Auto_Submitted="auto-replied"), mail_from="")
+    later = town.clock.now() + timedelta(days=31)
+    await quarantine.forget_old(town.pool, later)
+    assert len(await quarantine.waiting(town.pool)) == 2, "nobody was told"
+    await HeldPost(town.pool, town.legal, town.notices, address=ADDRESS).turn()
     await quarantine.forget_old(town.pool, town.clock.now() + timedelta(days=29))
-    assert len(await quarantine.waiting(town.pool)) == 1
-    await quarantine.forget_old(town.pool, town.clock.now() + timedelta(days=31))
-    assert await quarantine.waiting(town.pool) == []
+    assert len(await quarantine.waiting(town.pool)) == 2
+    await quarantine.forget_old(town.pool, later)
+    (stays,) = await quarantine.waiting(town.pool)
+    assert stays.sender == "m@evil.test"
+    gate = Gate(town.pool, town.desk, town.legal)
+    assert await gate.discard(stays.quarantine_id, town.ann)
+    await quarantine.forget_old(town.pool, later)
+    assert await town.pool.fetchval("SELECT count(*) FROM case_quarantine") == 0
+
+
+async def test_the_staff_is_told_of_quarantine_once_in_a_while_and_again_each_week(town: Town):
+    post = HeldPost(town.pool, town.legal, town.notices, address=ADDRESS)
+    number = await opened(town)
+
+    async def told() -> list[EmailMessage]:
+        await post.turn()
+        return await town.sent()
+
+    assert await told() == []
+    await town.arrives(town.mail("hello", sender="m@evil.test", subject="Our mail\x07 fails"), mail_from="m@evil.test")
+    (mail,) = await told()
+    assert (mail["to"], mail["from"]) == ("ann@provider.test", f"Support <{ADDRESS}>")
+    assert mail["auto-submitted"] == "auto-generated"
+    assert "m@evil.test" in text_of(mail)
+    assert "the sender is nobody's contact" in text_of(mail)
+    assert await told() == [], "once"
+
+    about = town.mail("me too", sender="n@evil.test", subject=f"Re: [Case {number}]")
+    await town.arrives(about, mail_from="n@evil.test")
+    assert await told() == [], "a flood makes few mails"
+    town.clock.forward(minutes=16)
+    (mail,) = await told()
+    assert mail["to"] == "tam@provider.test", "it claims to be about a case of his account"
+    town.clock.forward(days=7, minutes=1)
+    again = await told()
+    assert sorted(one["to"] for one in again) == ["ann@provider.test", "tam@provider.test"]
+    town.refuse = "no room"
+    town.clock.forward(days=8)
+    assert await told() == []
+    town.refuse = None
+    town.clock.forward(minutes=16)
+    assert len(await told()) == 2, "what could not be told is told later"

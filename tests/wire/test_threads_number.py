@@ -267,6 +267,8 @@ async def test_a_worker_that_dies_between_the_voicemail_and_its_record_loses_not
     clock = await night.clock_of(told)
     assert clock is not None
     assert clock.state is State.RUNNING
+    since = night.clock.now() - timedelta(seconds=122)
+    assert (told.received_at, clock.started_at) == (since, since), "it counts from when it was left"
 
 
 async def test_who_says_nothing_to_the_tone_has_called_and_left_nothing(night: TamHouse):
@@ -312,6 +314,7 @@ async def test_a_call_that_nobody_heard_of_is_found_in_the_carriers_list(night: 
     await night.oversight.keeper.turn()
     (told,) = await night.thread()
     assert told.sort is Sort.VOICEMAIL
+    assert told.received_at <= night.clock.now() - timedelta(seconds=30)
     assert await recordings(night) == ["kept"]
     assert await night.oversight.keeper.reconcile(night.clock.now()) == 0
 
@@ -357,9 +360,12 @@ async def test_a_voicemail_that_is_heard_of_after_the_end_of_the_call_is_told_al
     await call.ring()
     about = {"RecordingSid": house.carrier.keep(b"RIFFsound"), "RecordingStatus": "completed", "RecordingDuration": "2"}
     about["RecordingUrl"] = house.carrier.recording_url(about["RecordingSid"])
+    left = house.clock.now()
+    house.clock.forward(minutes=20)
     for _ in range(2):
         await house.carrier.post(f"{PUBLIC}/telephony/v1/tel/tam/recording?step=offline&n=0", call.fields(**about))
     assert [one.sort for one in await house.thread()] == [Sort.CALL, Sort.VOICEMAIL]
+    assert (await house.thread())[1].received_at == left
 
 
 async def test_a_stranger_is_rung_for_and_his_voicemail_waits_in_quarantine(house: TamHouse):
@@ -370,6 +376,19 @@ async def test_a_stranger_is_rung_for_and_his_voicemail_waits_in_quarantine(hous
     (held,) = (await house.api("GET", "thread-quarantine")).json()["results"]
     assert (held["voicemail"], held["sender"], held["person_id"]) == (True, "+442079460999", house.tam.person_id)
     assert (await house.api("GET", "thread-quarantine", who=house.cover)).status_code == 403
+    mails: list[str] = []
+
+    class Told:
+        async def send(self, to: str, *, subject: str, text: str, **more: object) -> bool:
+            mails.append(f"{to}: {subject}\n{text}")
+            return True
+
+    house.oversight._held._mail = Told()  # type: ignore[assignment]
+    for _ in range(2):
+        await house.oversight._held.turn()
+    (mail,) = mails
+    assert mail.startswith("tam@provider.test: Quarantine: 1 to decide on")
+    assert "+442079460999" in mail
     path = f"thread-quarantine/{held['quarantine_id']}"
     wrong = await house.api("POST", f"{path}/release", json={"account_id": house.account_id, "contact": "no@acme.test"})
     assert wrong.status_code == 400

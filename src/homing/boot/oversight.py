@@ -18,11 +18,13 @@ from homing.ground.clock import Clock
 from homing.ground.config import Settings
 from homing.ground.secrets import MasterKey
 from homing.support.cases.desk import Desk
+from homing.support.cases.held_post import HeldPost
 from homing.support.cases.mailroom import LookUp
 from homing.support.cases.sending import Mail
 from homing.support.clocks.store import LegalClock
 from homing.support.line.journal import Journal
 from homing.support.line.recordings import Recordings
+from homing.support.threads import store as thread_store
 from homing.support.threads.desk import Threads
 from homing.support.threads.mailroom import TamMail
 from homing.support.threads.oversight import Escalations
@@ -73,6 +75,16 @@ class Oversight:
         self.gate = Gate(pool, self.threads)
         self.post = TamPost(pool, self.threads, mail, fallback=address, token=token)
         self.threads.news = self.post.look
+        self._held = HeldPost(
+            pool,
+            self.legal,
+            mail,
+            address=address,
+            untold=thread_store.held_untold,
+            told=thread_store.told_of_held,
+            what="mail and voicemail for TAMs",
+            decide="See whose each may be: homing tam quarantine. Then: homing tam release NUMBER, or homing tam discard NUMBER.",
+        )
         self.number = OwnNumber(pool, self.threads, line.desk, master_key, line.desk.settings, base=self._base)
         self.journal = Journal(settings.data / PURPOSE)
         self.recordings = Recordings(pool, self.legal, master_key, line.desk.settings, line.carriers, shelf=TamShelf())
@@ -89,4 +101,5 @@ class Oversight:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.post.run(), name="tam-post")
+            tasks.create_task(self._held.run(), name="tam-held")
             tasks.create_task(self.keeper.run(), name="tam-calls")

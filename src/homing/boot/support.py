@@ -25,6 +25,7 @@ from homing.support.cases.course import Course
 from homing.support.cases.desk import Desk
 from homing.support.cases.endings import Endings
 from homing.support.cases.extracts import Extracts, Ledger
+from homing.support.cases.held_post import HeldPost
 from homing.support.cases.keeper import Keeper
 from homing.support.cases.mailroom import Mailroom, TooMuch
 from homing.support.cases.post import Post
@@ -101,6 +102,7 @@ class Support:
             numbers=[number for carrier in line_settings(settings).carriers.values() for number in carrier.numbers],
         )
         self.desk.news = self._post.look
+        self._held = HeldPost(pool, legal, mail, address=self.address)
         self.follower = UndeliveredFollower(legal, address=self.address, news=lambda: self.desk.news)
         self._keeper = Keeper(pool, legal, self.desk)
         self._clocks = ClockKeeper(pool, legal, clock, audited(legal), UntoldCases())
@@ -158,3 +160,4 @@ class Support:
             tasks.create_task(self.tam.run(), name="tam")
             if self.address:
                 tasks.create_task(self._post.run(), name="post")
+                tasks.create_task(self._held.run(), name="held")

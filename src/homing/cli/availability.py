@@ -123,8 +123,8 @@ def _show_kept(found: Kept) -> None:
         f"still owed {calls.owed}, not entitled {calls.not_entitled}, undecided {calls.undecided}, void {calls.void}"
     )
     if found.promises:
-        figures = ("started", "met", "missed", "running", "superseded", "void")
-        rows = output.table("Promises whose clocks started in the month", "promise", "worth", *figures, right=figures)
+        figures = ("carried", "started", "met", "missed", "running", "superseded", "void")
+        rows = output.table("Promises whose clocks ran in the month", "promise", "worth", *figures, right=figures)
         for one in found.promises:
             rows.add_row(one.kind, one.nature, *(str(getattr(one, name)) for name in figures))
         console.print(rows)

@@ -238,11 +238,20 @@ def note(number: NumberArgument, who: AsOption, text: TextOption) -> None:
 
 
 @app.command("critical")
-def critical(number: NumberArgument, who: AsOption, text: TextOption) -> None:
-    """Make a case critical; say why."""
-    words = words_of(text)
+def critical(
+    number: NumberArgument,
+    who: AsOption,
+    text: Annotated[str, typer.Option("--text", metavar="TEXT", help="Why; - reads standard input.")] = "",
+    call: Annotated[
+        str, typer.Option("--call", metavar="CALL", help="The call about it on the Severity 1 Line, such as S1-7KQ2MX.")
+    ] = "",
+) -> None:
+    """Make a case critical: say why, or name the call that was about it."""
+    words = "" if call else words_of(text)
 
     async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
+        if call:
+            return await Course(desk).link_call(number, by, call)
         return await Course(desk).escalate(number, by, reason=words)
 
     say(done(who, work))

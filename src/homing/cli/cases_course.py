@@ -27,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("tam")(tam)
     app.command("scope")(scope)
     app.command("kind")(kind)
+    app.command("people")(people)
     app.command("count")(count)
     app.command("void")(void)
 
@@ -136,6 +137,20 @@ def kind(
 
     async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
         return await Course(desk).reclassify(number, by, to)
+
+    say(done(who, work))
+
+
+def people(
+    number: NumberArgument,
+    who: AsOption,
+    contact: Annotated[str, typer.Option("--contact", metavar="EMAIL", help="A contact of the customer.")],
+) -> None:
+    """Add a contact to the people of a case: from here on he is written to."""
+
+    async def work(pool: db.Pool, desk: Desk, by: Actor, name: str) -> Answer:
+        case = await desk.case(number)
+        return None if case is None else await Course(desk).join(number, by, await contact_of(pool, case.account_id, contact))
 
     say(done(who, work))
 

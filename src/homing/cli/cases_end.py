@@ -63,7 +63,10 @@ def consent(
         named = await contact_of(pool, case.account_id, contact)
         return await Endings(desk).enter_consent(number, by, version=version, contact=named, method=method, evidence=evidence)
 
-    say(done(who, work))
+    case = done(who, work)
+    say(case)
+    if case.live and case.draft is not None:
+        output.console().print("it is no plain yes: it counts once the contact confirms by the link that he is sent")
 
 
 def refuse(

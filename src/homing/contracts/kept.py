@@ -38,9 +38,12 @@ class CallBacks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True):
-    """The clocks of one kind that started in the month. Those of another nature are another line; they are never added up.
+    """The clocks of one kind in the month. Those of another nature are another line; they are never added up.
 
-    void         they should never have run; they are in no other figure but `started`
+    started      in the month; carried: before it, and not decided when it began. Together they are all of the other figures
+    missed       what fell due in the month
+    running      not decided when the month ended
+    void         they should never have run; they are in no other figure but `started` or `carried`
     superseded   another clock took their place, or the matter ended before anything was decided
     """
 
@@ -53,6 +56,7 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True):
     running: int
     superseded: int
     void: int
+    carried: int = 0
 
 
 class Miss(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +90,11 @@ class Cases(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CriticalCase(msgspec.Struct, frozen=True, kw_only=True):
-    """A case that is critical, and was open in the month. ended_at: None, it is open."""
+    """A stretch of time in which a case was critical, within the month or across its ends.
+
+    opened_at   when it became so: at the first ring, where somebody called
+    ended_at    when it was stepped down, or ended; None: it is critical still
+    """
 
     case: int
     opened_at: datetime

@@ -30,6 +30,8 @@ def routes(*, office: Office, bodies: Bodies) -> list[HTTPRouteHandler]:
             if given.accept:
                 return await office.course.accept_step_down(case_id, caller.actor, version=given.accept)
             if severity_of(given.severity) is Severity.CRITICAL:
+                if given.call and caller.staff is not None:
+                    return await office.course.link_call(case_id, caller.actor, line(given.call, 200))
                 return await office.course.escalate(case_id, caller.actor, reason=line(given.text))
             return await office.course.step_down(case_id, caller.actor, text=line(given.text))
 
@@ -138,6 +140,13 @@ def routes(*, office: Office, bodies: Bodies) -> list[HTTPRouteHandler]:
 
         return await act(request, office, bodies, number, step)
 
+    @post(f"{ONE}/people", status_code=200, opt={"staff": STAFF, "operation": pages.PEOPLE})
+    async def add_people(request: Request[Any, Any, Any], number: str) -> Response[bytes]:
+        async def step(caller: Caller, case_id: int, given: StepIn) -> Answer:
+            return await office.course.join(case_id, caller.actor, await _contact(office, case_id, given.contact))
+
+        return await act(request, office, bodies, number, step)
+
     @put(f"{ONE}/kind", opt={"staff": STAFF, "operation": pages.KIND})
     async def reclassify(request: Request[Any, Any, Any], number: str) -> Response[bytes]:
         async def step(caller: Caller, case_id: int, given: StepIn) -> Answer:
@@ -165,6 +174,7 @@ def routes(*, office: Office, bodies: Bodies) -> list[HTTPRouteHandler]:
         acknowledge_scope,
         merge,
         withdraw,
+        add_people,
         reclassify,
         void_clock,
     ]

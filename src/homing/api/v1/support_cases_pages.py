@@ -185,9 +185,16 @@ SEVERITY = _step(
         severity={"type": "string", "enum": list(Severity)},
         text={"type": "string", "description": "why; or the words that both sides agree on to step down"},
         accept={"type": "integer", "description": "number of a step down that the other side proposed"},
+        call={
+            "type": "string",
+            "description": "staff: the call on the Severity 1 Line that is about this case: `call S1-7KQ2MX`",
+        },
         contact=_CONTACT,
     ),
-    description="It rises on one side's word, at once, and falls only with both.",
+    description=(
+        "It rises on one side's word, at once, and falls only with both. With `call` the case is critical since the first ring "
+        "of that call, and the case which the call had opened goes on in this one."
+    ),
     example={"severity": "critical", "text": "All hosts are down."},
 )
 CADENCE = _step(
@@ -242,7 +249,8 @@ SIGN = _step(
     ),
     description=(
         "A key agrees provisionally: its contact confirms by a link that he is sent. Staff signs for the Provider; with "
-        "`contact` it enters the customer's consent, who is told and can dispute it for five business days."
+        "`contact` it enters the customer's consent, who is told and can dispute it for five business days. A written message "
+        "counts if it came after the proposal and says plainly yes; else its author is asked to confirm, or it is refused."
     ),
     example={"version": 1, "contact": "kim@acme.example"},
 )
@@ -284,6 +292,12 @@ WITHDRAW = _step(
     "Withdraw a case",
     _body(text={"type": "string", "description": "why"}, contact=_CONTACT),
     example={"text": "found it"},
+)
+PEOPLE = _step(
+    "Add a contact to the people of a case",
+    _body(("contact",), contact={"type": "string", "description": "address of a contact of the case's account"}),
+    description="From here on he is written to. A case without people is written to every authorised contact of its account.",
+    example={"contact": "kim@acme.example"},
 )
 KIND = _step(
     "Say of what kind a case is",

@@ -109,6 +109,7 @@ class StepIn(msgspec.Struct):
     clause: str = ""
     route: str = ""
     into: int = 0
+    call: str = ""
     kind: str = ""
     case: int = 0
     account_id: int = 0

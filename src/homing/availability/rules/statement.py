@@ -102,7 +102,7 @@ class DayLine(msgspec.Struct, frozen=True, kw_only=True):
 class EpisodeLine(msgspec.Struct, frozen=True, kw_only=True):
     """Unavailable seconds that belong together. until: the first second after it; persistent_at: None, it was not.
 
-    cases   critical cases that were open in it, or opened within an hour after it
+    cases   cases that were critical in it, or became so within an hour after it
     """
 
     since: datetime
@@ -318,11 +318,13 @@ def _episode(one: Episode, unavailable: Seconds, taken_out: Seconds, start: int,
     return EpisodeLine(
         since=since,
         until=until,
-        cases=[
-            case.case
-            for case in critical
-            if case.opened_at <= until + _CALLED_WITHIN and (case.ended_at is None or case.ended_at >= since)
-        ],
+        cases=list(
+            dict.fromkeys(
+                case.case
+                for case in critical
+                if case.opened_at <= until + _CALLED_WITHIN and (case.ended_at is None or case.ended_at >= since)
+            )
+        ),
         seconds=one.seconds,
         excluded=(taken_out & span(one.start, one.end)).bit_count(),
         persistent_at=None if at is None else moment(start + at),

@@ -35,6 +35,7 @@ from homing.support.cases.types import (
     Source,
     Verified,
 )
+from homing.support.clocks.rules.severity import AWAY
 from homing.support.clocks.store import LegalClock
 from homing.support.clocks.types import Kind
 
@@ -127,7 +128,14 @@ class Calls:
             case_id = came.into
             made: list[Payload] = []
             if known.case.severity is not Severity.CRITICAL:
-                made.append(Escalated(reason=f"call {came.reference}", by_call=True, first_ring_at=came.first_ring_at))
+                made.append(
+                    Escalated(
+                        reason=f"call {came.reference}",
+                        by_call=True,
+                        first_ring_at=came.first_ring_at,
+                        late=await known.has_missed(AWAY),
+                    )
+                )
             await known.commit(made, by)
             await self.word(connection, case_id, came.contact_id, came.words, verified=came.verified)
         step = await steps.take(connection, case_id, self._legal)
@@ -164,6 +172,19 @@ class Calls:
         step = await steps.take(connection, case_id, self._legal)
         if step is not None:
             await step.commit_each(await self._steps(step, call, became))
+            further, carried = (
+                await self._goes_on(connection, step),
+                [one for one in became if isinstance(one, Answered | Returned)],
+            )
+            if further is not None and carried:
+                await further.commit_each(await self._steps(further, call, carried))
+
+    async def _goes_on(self, connection: db.Executor, step: steps.Step) -> steps.Step | None:
+        """Return the case that the case of a call goes on in: updates are owed there, the call-back stays with its call."""
+        found: steps.Step | None = step
+        while found is not None and found.case.merged_into is not None:
+            found = await steps.take(connection, found.case.merged_into, self._legal)
+        return None if found is step or found is None or not found.case.live else found
 
     async def _steps(self, step: steps.Step, call: int, became: Sequence[Became]) -> list[tuple[Payload, Actor]]:
         made: list[tuple[Payload, Actor]] = []

@@ -10,14 +10,18 @@ import msgspec
 from homing.contracts.types import Contact
 from homing.support.cases import agreeing, letter_store
 from homing.support.cases.desk import Answer, Desk, own_words
+from homing.support.cases.happened import CalledBack
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules import closing, standing, urgency
 from homing.support.cases.rules.clockwork import clocks_of
-from homing.support.cases.rules.decision import Bar, Decision, No
+from homing.support.cases.rules.critical import critical_since
+from homing.support.cases.rules.decision import Bar, Decision, No, why_over
+from homing.support.cases.rules.evidence import named
 from homing.support.cases.steps import Step, call_of
-from homing.support.cases.types import Actor, CaseKind, Purpose, Verdict
+from homing.support.cases.types import Actor, CaseKind, Purpose, Severity, Verdict
 from homing.support.clocks.rules.cadence import Cadence
-from homing.support.clocks.types import ClockLog, Kind
+from homing.support.clocks.rules.severity import AWAY
+from homing.support.clocks.types import ClockLog, Kind, State
 
 _encode = msgspec.json.Encoder().encode
 
@@ -189,6 +193,8 @@ class Course:
                 message=await step.next_message(),
             )
             if verdict is not Verdict.IN and not isinstance(decision, No):
+                if (unread := await step.why_unread()) is not None:
+                    return unread
                 await step.say(own_words(Purpose.SCOPE, text, by, author))
             return decision
 
@@ -210,13 +216,67 @@ class Course:
             step, other = taken[case_id], taken[into]
             if step is None or other is None:
                 return None
-            merged = standing.merge(step.case, other.case, await _earlier(step, other))
-            if isinstance(merged, No):
-                return merged
-            await other.commit(merged[1], by)
-            await step.commit(merged[0], by)
+            refused = await _merge(step, other, by)
+            if refused is not None:
+                return refused
         self._desk.news()
         return other.case
+
+    async def link_call(self, case_id: int, by: Actor, call: str) -> Answer:
+        """Staff says that a call on the Severity 1 Line is about a case that was open already: that one is critical from the
+        first ring (E8), and the case which the call had opened goes on in it.
+
+        call   its reference, its number, or the carrier's id, with or without the word `call`
+        """
+        wanted = named(call)
+        found = None if wanted is None else await self._desk.case_of_call(wanted)
+        case = await self._desk.case(case_id)
+        if case is None:
+            return None
+        if found is None or found.account_id not in (None, case.account_id):
+            return No(Bar.WHAT, "this account has no such call in our logs; name it as `call S1-7KQ2MX`")
+        if found.account_id is None or found.case_id is None:
+            return No(Bar.STATE, f"call {found.reference} has no case yet: say whose it is first, or wait a minute")
+        if found.case_id == case_id:
+            return case
+        async with self._desk.taking(case_id, found.case_id) as taken:
+            step, other = taken[found.case_id], taken[case_id]
+            if step is None or other is None:
+                return None
+            if step.case.merged_into == case_id:
+                return other.case
+            no = why_over(step.case) or why_over(other.case)
+            if no is not None:
+                return no
+            if step.case.severity is not Severity.CRITICAL:
+                return No(Bar.STATE, f"the case of call {found.reference} is critical no more; merge it")
+            made = urgency.escalate(
+                other.case,
+                reason=f"call {found.reference}",
+                by=by,
+                by_call=True,
+                first_ring_at=found.first_ring_at,
+                promises={},
+                late=await other.has_missed(AWAY),
+            )
+            if isinstance(made, No):
+                return made
+            await other.commit(made, by)
+            refused = await _merge(step, other, by)
+            if refused is not None:
+                raise ValueError(refused.why)
+            if step.case.called_back:
+                await other.commit([CalledBack(placed_at=step.at, promises=await other.promises(Kind.CADENCE))], by)
+        self._desk.news()
+        return other.case
+
+    async def join(self, case_id: int, by: Actor, contact: Contact) -> Answer:
+        """Add a contact to the people of a case."""
+
+        async def decide(step: Step) -> Decision:
+            return standing.join(step.case, contact.contact_id)
+
+        return await self._desk.act(case_id, by, decide, account_id=contact.account_id)
 
     async def reclassify(self, case_id: int, by: Actor, kind: CaseKind) -> Answer:
         """Say of what kind it is after all."""
@@ -237,14 +297,35 @@ class Course:
         return await self._desk.act(case_id, by, decide)
 
 
-_OF_A_CALL = frozenset({Kind.CALLBACK, Kind.ENTITLEMENT})  # cases that go on in one share updates, but no call-backs (E11)
+# Cases that go on in one share updates, but no call-backs (E11); a receipt, and what a proposal waits for, stay with their case.
+_STAYS = frozenset({Kind.CALLBACK, Kind.ENTITLEMENT, Kind.ACK_MAIL, Kind.CONFIRM})
+
+
+async def _merge(step: Step, other: Step, by: Actor) -> No | None:
+    """Let a case go on in another one; or say why not."""
+    since = None if await step.has_missed(AWAY) else critical_since(other.events)
+    merged = standing.merge(step.case, other.case, await _earlier(step, other), critical_at=since)
+    if isinstance(merged, No):
+        return merged
+    cadence = urgency.carried(step.case, other.case, at=step.at)
+    await other.commit([*merged[1], *cadence], by)
+    await step.commit(merged[0], by)
+    return None
 
 
 async def _earlier(step: Step, other: Step) -> list[msgspec.Raw]:
-    """Return the clocks of a case that are due before those of another, or that the other does not have."""
+    """Return the clocks of a case that are due before those of another, or that the other does not have.
+
+    None that was missed: the miss stays where it happened. None that nothing in the other case would ever stop.
+    """
     held = await _running(other)
+    stays = _STAYS | (AWAY if other.case.severity is Severity.CRITICAL else frozenset())
+    stays |= {Kind.OWN} if other.case.accepted else set()
+    stays |= {Kind.ENGAGE} if other.case.engaged else set()
     found = []
     for kind, (due, log) in (await _running(step)).items():
+        if kind in stays or (await step.calendars.read(log, step.at)).outcome is State.MISSED:
+            continue
         there = held.get(kind)
         if there is None or (due is not None and (there[0] is None or due < there[0])):
             found.append(msgspec.Raw(_encode(log)))
@@ -255,8 +336,6 @@ async def _running(step: Step) -> dict[Kind, tuple[datetime | None, ClockLog]]:
     """Return the open clocks of a case with their due times; None: it waits."""
     found: dict[Kind, tuple[datetime | None, ClockLog]] = {}
     for log in clocks_of(step.events):
-        if log.kind in _OF_A_CALL:
-            continue
         reading = await step.calendars.read(log, step.at)
         if reading.ended_at is None:
             found[log.kind] = (reading.due_at, log)

@@ -14,8 +14,10 @@ from homing.support.cases.happened import Came, Noted, Opened, Owned, Payload, S
 from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules import closing, resolution, writing
 from homing.support.cases.rules.decision import Bar, Decision, No, has_words
+from homing.support.cases.rules.evidence import Named
 from homing.support.cases.rules.fold import fold
 from homing.support.cases.steps import Step
+from homing.support.cases.store import CallOfCase
 from homing.support.cases.types import (
     SYSTEM,
     TO_SIGN,
@@ -128,6 +130,11 @@ class Desk:
             return None
         events = await store.events_of(self._pool, case_id)
         return fold(events, number=case_id, account_id=row.account_id)
+
+    async def case_of_call(self, wanted: Named) -> CallOfCase | None:
+        """Return a call on the Severity 1 Line, and the case that it opened. raises StoreUnavailable."""
+        with db.trouble_is_temporary():
+            return await store.case_of_call(self._pool, wanted)
 
     async def act(self, case_id: int, by: Actor, decide: Decide, *, account_id: int | None = None) -> Answer:
         """Take a case, decide, carry out.
@@ -326,6 +333,8 @@ class Desk:
                     eta=eta,
                     update=incoming.purpose is Purpose.UPDATE,
                 )
+                if not isinstance(decision, No) and (unread := await step.why_unread()) is not None:
+                    return unread
             if not isinstance(decision, No):
                 await step.say(incoming)
             return decision

@@ -5,11 +5,13 @@ Each word here is one transaction, as at the desk; rules/resolution.py and rules
 
 from homing.contracts.types import Contact
 from homing.support.cases import letter_store, store
-from homing.support.cases.desk import Answer, Desk, contact_actor, may_sign, own_words, reopening, why_not_sign
+from homing.support.cases.desk import Answer, Desk, contact_actor, may_sign, reopening, why_not_sign
+from homing.support.cases.desk import own_words as said_by_us
 from homing.support.cases.letter_store import Letter
-from homing.support.cases.rules import closing
+from homing.support.cases.rules import closing, resolution
 from homing.support.cases.rules.clockwork import clocks_of
 from homing.support.cases.rules.decision import Bar, Decision, No
+from homing.support.cases.rules.reading import own_words
 from homing.support.cases.steps import Step, call_of
 from homing.support.cases.types import SYSTEM, Actor, Channel, Incoming, Method, Purpose, Side, Verified
 from homing.support.clocks.types import Kind
@@ -37,7 +39,9 @@ class Endings:
                 promises=await step.promises(Kind.CONFIRM),
             )
             if ours and not isinstance(decision, No):
-                await step.say(own_words(Purpose.PROPOSAL, text, by, author))
+                if (unread := await step.why_unread()) is not None:
+                    return unread
+                await step.say(said_by_us(Purpose.PROPOSAL, text, by, author))
             return decision
 
         return await self._desk.act(case_id, by, decide, account_id=account_id)
@@ -102,9 +106,9 @@ class Endings:
             if not evidence.strip() or method not in (Method.CALL, Method.MESSAGE):
                 return No(Bar.WHAT, "name the recorded call or the written message that the customer agreed in")
             if method is Method.MESSAGE:
-                found = await _written_by(step, evidence, contact)
-                if not found:
-                    return No(Bar.WHAT, "evidence is the number of a message of this contact in this case")
+                less = await _less_than_consent(step, version, evidence, contact)
+                if less is not None:
+                    return less
             call = await call_of(step, evidence) if method is Method.CALL else ""
             if isinstance(call, No):
                 return call
@@ -199,8 +203,30 @@ class Endings:
         return reading.ended_at is None and reading.elapsed_s >= reading.budget_s
 
 
-async def _written_by(step: Step, evidence: str, contact: Contact) -> bool:
-    if not (evidence.isascii() and evidence.isdigit() and len(evidence) < 10):
-        return False
-    found = await store.message(step.connection, step.case_id, int(evidence))
-    return found is not None and found.side is Side.CUSTOMER and found.sender == contact.email
+async def _less_than_consent(step: Step, version: int, evidence: str, contact: Contact) -> Decision | None:
+    """Return what a written message is instead of a consent: nothing at all, or a draft that its author confirms by a link (S6).
+    None: it is one.
+    """
+    every = await store.messages_of(step.connection, step.case_id)
+    theirs = [one for one in every if one.side is Side.CUSTOMER]
+    found = next((one for one in theirs if str(one.number) == evidence and one.sender == contact.email), None)
+    if found is None:
+        return No(Bar.WHAT, "evidence is the number of a message of this contact in this case")
+    proposal = step.case.proposal
+    if proposal is None or proposal.version != version:
+        return None  # that is said by whoever signs
+    why = resolution.why_no_consent(proposal, found)
+    if why:
+        return No(Bar.WHAT, why)
+    after = [one for one in theirs if one.number > found.number and not one.automatic]
+    if found.verified is not Verified.NONE and resolution.all_agree([own_words(one.body) for one in (found, *after)]):
+        return None
+    return closing.draft(
+        step.case,
+        version,
+        contact_id=contact.contact_id,
+        may=why_not_sign(contact),
+        because="no plain yes",
+        words=own_words(found.body),
+        at=step.at,
+    )

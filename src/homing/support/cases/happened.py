@@ -52,6 +52,12 @@ class Came(_Event, frozen=True, kw_only=True):
     sha256: str
 
 
+class Joined(_Event, frozen=True, kw_only=True):
+    """Staff added a contact to the people of the case: from here on he is written to."""
+
+    contact_id: int
+
+
 class Counted(_Event, frozen=True, kw_only=True):
     """A person says that an automatic message is an answer after all."""
 
@@ -103,11 +109,15 @@ class Noted(_Event, frozen=True, kw_only=True):
 
 
 class Escalated(_Event, frozen=True, kw_only=True):
-    """The case is critical. by_call: the customer called the Severity 1 Line; else it says that nobody has."""
+    """The case is critical. by_call: the customer called the Severity 1 Line; else it says that nobody has.
+
+    late   something was missed before this was noted, which stays so: its clocks end now, and not at the first ring
+    """
 
     reason: str
     by_call: bool = False
     first_ring_at: datetime | None = None
+    late: bool = False
     promises: dict[Kind, Promise] = {}
 
 
@@ -317,10 +327,15 @@ class Withdrawn(_Event, frozen=True, kw_only=True):
 
 
 class Merged(_Event, frozen=True, kw_only=True):
-    """It is the same as another case, and goes on there."""
+    """It is the same as another case, and goes on there.
+
+    critical_at   since when that one is critical: from then on nothing but a status update was owed here either (E8). None: it is
+                  not, or something was missed already, which stays so
+    """
 
     into: int
     into_number: int
+    critical_at: datetime | None = None
 
 
 class Absorbed(_Event, frozen=True, kw_only=True):
@@ -389,6 +404,7 @@ Payload = (
     Opened
     | Owned
     | Came
+    | Joined
     | Counted
     | Wrote
     | Sent

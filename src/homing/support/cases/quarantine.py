@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from homing.ground import db
+from homing.ground import db, log
 
+_log = log.get("cases")
 _sql = db.queries("homing.support.cases")
 KEPT = timedelta(days=30)
 MOST_MAILS = 1_000
@@ -84,9 +85,12 @@ async def decide(executor: db.Executor, quarantine_id: int, *, at: datetime, by:
 
 
 async def forget_old(executor: db.Executor, now: datetime) -> None:
-    """Drop what is older than KEPT."""
+    """Drop what was decided, and what machines sent, KEPT ago. What a person wrote is never dropped before it is decided on."""
     with db.trouble_is_temporary():
-        await _sql.forget_quarantined(executor, before=now - KEPT)
+        rows = [row async for row in _sql.forget_quarantined(executor, before=now - KEPT)]
+    undecided = sum(row["decided_at"] is None for row in rows)
+    if undecided:
+        _log.warning("quarantine_forgotten", automatic=undecided)
 
 
 def _quarantined(row: Any, size_bytes: int) -> Quarantined:

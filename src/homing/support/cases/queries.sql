@@ -240,10 +240,28 @@ SELECT * FROM case_quarantine WHERE quarantine_id = :quarantine_id AND decided_a
 UPDATE case_quarantine SET decided_at = :at, decided_by = :by, released_to = :case_id, raw = ''
 WHERE quarantine_id = :quarantine_id;
 
--- name: forget_quarantined!
--- Drop what nobody has decided on for long, and what was decided.
+-- name: held_untold
+-- Mails that wait for a decision and that nobody was told of, or long ago; none while somebody was told of others just now.
+-- reads: case_quarantine, cases
+SELECT q.quarantine_id AS number, q.received_at, q.sender, q.subject, q.reason, coalesce(q.account_id, c.account_id) AS account_id,
+       NULL::integer AS person_id
+FROM case_quarantine q LEFT JOIN cases c ON c.case_id = q.case_id
+WHERE q.decided_at IS NULL AND (q.told_at IS NULL OR q.told_at < :again)
+  AND NOT EXISTS (SELECT FROM case_quarantine WHERE told_at > :lately)
+ORDER BY q.quarantine_id LIMIT :limit FOR UPDATE OF q SKIP LOCKED;
+
+-- name: told_of_held!
+-- Note that somebody was told of mails that wait.
 -- writes: case_quarantine
-DELETE FROM case_quarantine WHERE received_at < :before;
+UPDATE case_quarantine SET told_at = :at WHERE quarantine_id = ANY(:numbers::bigint[]);
+
+-- name: forget_quarantined
+-- Drop what was decided long ago, and mail of machines that somebody was told of and nobody wanted. What a person wrote stays until
+-- it is decided on.
+-- writes: case_quarantine
+DELETE FROM case_quarantine
+WHERE decided_at < :before OR (automatic AND decided_at IS NULL AND told_at IS NOT NULL AND received_at < :before)
+RETURNING decided_at;
 
 -- name: due_to_be_archived
 -- Cases that ended before a moment.
@@ -314,10 +332,12 @@ FROM (SELECT payload::jsonb AS whole, payload::jsonb ->> 'event' AS event
       WHERE account_id = :account_id AND at >= :since AND at < :until) AS e;
 
 -- name: critical_in
--- The cases of an account that are critical and were open in a stretch of time, by their begin.
--- reads: cases
-SELECT case_id AS case, opened_at, ended_at FROM cases
-WHERE account_id = :account_id AND severity = 'critical' AND opened_at < :until AND (ended_at IS NULL OR ended_at >= :since)
+-- The cases of an account that were open in a stretch of time, and are critical or were so before; by their begin.
+-- reads: cases, case_events
+SELECT case_id FROM cases c
+WHERE account_id = :account_id AND opened_at < :until AND (ended_at IS NULL OR ended_at >= :since)
+  AND (severity = 'critical' OR EXISTS (
+      SELECT FROM case_events e WHERE e.case_id = c.case_id AND payload::jsonb ->> 'event' = 'downgraded'))
 ORDER BY opened_at, case_id LIMIT :limit;
 
 -- name: add_extracts!
@@ -357,3 +377,10 @@ UNION ALL
 SELECT c.account_id, 'recording ' || r.recording_id || ' of ' || c.reference AS name
 FROM line_recordings r JOIN line_calls c USING (intake_id)
 WHERE r.sid = :name::text OR (:what::text = 'recording' AND r.recording_id = :number::bigint);
+
+-- name: case_of_call^
+-- A call on the Severity 1 Line, by its reference, its number, or the carrier's id.
+-- reads: line_calls
+SELECT account_id, case_ref, reference, first_ring_at FROM line_calls
+WHERE source = 'call' AND (reference = upper(:name::text) OR call_id = :name::text OR intake_id = :number::bigint)
+ORDER BY reference = upper(:name::text) DESC LIMIT 1;

@@ -2,21 +2,21 @@
 with them clocks, the row that lists show, and the mail that is owed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
 
 from homing.contracts import contacts, people
 from homing.contracts import store as contracts
-from homing.contracts.types import OrderForm, Tam
+from homing.contracts.types import Contact, ContactRole, OrderForm, Tam
 from homing.ground import db
 from homing.hours.rules import measure
 from homing.support.cases import letter_store, store
 from homing.support.cases.happened import Event, Opened, Payload
 from homing.support.cases.rules import chain, waking
 from homing.support.cases.rules.clockwork import clocks_of
-from homing.support.cases.rules.decision import No
+from homing.support.cases.rules.decision import Bar, No
 from homing.support.cases.rules.evidence import heard_on, named
 from homing.support.cases.rules.fold import apply, fold
 from homing.support.cases.rules.owed import Owed, Who, owed_for
@@ -26,7 +26,7 @@ from homing.support.cases.types import SYSTEM, Actor, Case, Incoming, Purpose, S
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.pins import pins_of, promise
 from homing.support.clocks.store import Calendars, LegalClock
-from homing.support.clocks.types import BUSINESS_DAY_S, Kind, Promise
+from homing.support.clocks.types import BUSINESS_DAY_S, Kind, Promise, State
 from homing.support.oncall import runs as oncall
 
 SUBJECT = "case"  # of clocks
@@ -207,12 +207,37 @@ class Step:
                 now=self.at,
             )
 
+    async def has_missed(self, kinds: Collection[Kind]) -> bool:
+        """Return whether a clock of these kinds was missed and is still owed: no step of an earlier moment can undo that."""
+        readings = [await self.calendars.read(log, self.at) for log in clocks_of(self.events) if log.kind in kinds]
+        return any(one.outcome is State.MISSED and one.ended_at is None for one in readings)
+
+    async def why_unread(self) -> No | None:
+        """Say so where nobody of the customer would get a mail of this case: no clock could ever be met by it."""
+        if await self._people():
+            return None
+        return No(
+            Bar.STATE, "nobody of the customer would get it; add an authorised contact to the account, or people to the case"
+        )
+
+    async def _people(self) -> list[Contact]:
+        """Return whom a case is written to: the people in it; where there is none, such as on a call by PIN from a telephone
+        that nobody knows, every authorised contact of the account.
+        """
+        found = [await contacts.one(self.connection, self.account_id, one) for one in self.case.people]
+        people_in = [one for one in found if one is not None]
+        if people_in:
+            return people_in
+        everybody = await contacts.of_account(self.connection, self.account_id)
+        return [one for one in everybody if one.role is ContactRole.AUTHORISED]
+
     async def _readers(self, owed: Owed) -> list[tuple[int, str]]:
         match owed.who:
-            case Who.PEOPLE | Who.CONTACT:
-                wanted = self.case.people if owed.who is Who.PEOPLE else (owed.contact_id,)
-                found = [await contacts.one(self.connection, self.account_id, one) for one in wanted]
-                return [(one.contact_id, one.email) for one in found if one is not None]
+            case Who.PEOPLE:
+                return [(one.contact_id, one.email) for one in await self._people()]
+            case Who.CONTACT:
+                named = await contacts.one(self.connection, self.account_id, owed.contact_id)
+                return [] if named is None else [(named.contact_id, named.email)]
             case Who.OWNER if self.case.owner_id is not None:
                 owner = await people.one(self.connection, self.case.owner_id)
                 return [] if owner is None or owner.left_at is not None else [(owner.person_id, owner.email)]

@@ -10,6 +10,7 @@ import msgspec
 from homing.ground import db
 from homing.support.cases.happened import Event
 from homing.support.cases.rules import chain
+from homing.support.cases.rules.critical import stretches
 from homing.support.cases.rules.evidence import Named, OurCall
 from homing.support.cases.types import (
     Attachment,
@@ -54,6 +55,15 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     account_id: int
     seq: int = 0
     hash: bytes = chain.GENESIS
+
+
+class CallOfCase(msgspec.Struct, frozen=True, kw_only=True):
+    """A call on the Severity 1 Line. account_id None: nobody has said whose it is; case_id None: it has no case yet."""
+
+    account_id: int | None
+    case_id: int | None
+    reference: str
+    first_ring_at: datetime
 
 
 class Extract(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,9 +145,15 @@ async def happened_in(executor: db.Executor, account_id: int, *, since: datetime
 async def critical_in(
     executor: db.Executor, account_id: int, *, since: datetime, until: datetime, limit: int = 1_000
 ) -> list[tuple[int, datetime, datetime | None]]:
-    """Return the cases that are critical and were open in a stretch of time: number, begin, end."""
+    """Return when cases were critical in a stretch of time, whatever they are now: number, begin, end. limit: of cases."""
     rows = _sql.critical_in(executor, account_id=account_id, since=since, until=until, limit=limit)
-    return [(row["case"], row["opened_at"], row["ended_at"]) async for row in rows]
+    numbers: list[int] = [row["case_id"] async for row in rows]
+    return [
+        (number, one.began_at, one.ended_at)
+        for number in numbers
+        for one in stretches(await events_of(executor, number))
+        if one.began_at < until and (one.ended_at is None or one.ended_at >= since)
+    ]
 
 
 async def append(executor: db.Executor, events: Sequence[Event]) -> None:
@@ -282,6 +298,20 @@ async def our_calls(executor: db.Executor, wanted: Named) -> list[OurCall]:
     """Return the calls and recordings in our logs that a name may mean."""
     rows = _sql.our_calls(executor, what=wanted.what, name=wanted.name, number=wanted.number)
     return [OurCall(account_id=row["account_id"], name=row["name"]) async for row in rows]
+
+
+async def case_of_call(executor: db.Executor, wanted: Named) -> CallOfCase | None:
+    """Return the call on the Severity 1 Line that a name means."""
+    row = await _sql.case_of_call(executor, name=wanted.name, number=wanted.number)
+    if row is None:
+        return None
+    case_ref = row["case_ref"]
+    return CallOfCase(
+        account_id=row["account_id"],
+        case_id=None if case_ref is None else int(case_ref),
+        reference=row["reference"],
+        first_ring_at=row["first_ring_at"],
+    )
 
 
 async def message(executor: db.Executor, case_id: int, number: int) -> Message | None:

@@ -35,6 +35,14 @@ SELECT * FROM clocks WHERE subject = :subject AND subject_id = ANY(:subject_ids:
 SELECT * FROM clocks WHERE account_id = :account_id AND started_at >= :begin AND started_at < :end
 ORDER BY started_at, subject, subject_id, number;
 
+-- name: clocks_alive_in
+-- The clocks of an account that ran, or waited, in a stretch of time: those that started in it, and those from before that were not
+-- decided when it began.
+-- reads: clocks
+SELECT * FROM clocks
+WHERE account_id = :account_id AND started_at < :end AND (started_at >= :begin OR outcome_at IS NULL OR outcome_at >= :begin)
+ORDER BY started_at, subject, subject_id, number;
+
 -- name: take_overdue
 -- Clocks that were due before a moment and are not written down as missed; locked until the transaction ends. untold: cases whose
 -- calls were answered or returned, perhaps in time, and which do not know it yet.

@@ -202,6 +202,13 @@ async def of_account(executor: db.Executor, account_id: int, begin: datetime, en
         return [_stored(row) async for row in rows]
 
 
+async def alive_in(executor: db.Executor, account_id: int, begin: datetime, end: datetime) -> list[Stored]:
+    """Return the clocks of an account that were undecided at some moment of [begin, end)."""
+    with db.trouble_is_temporary():
+        rows = _sql.clocks_alive_in(executor, account_id=account_id, begin=begin, end=end)
+        return [_stored(row) async for row in rows]
+
+
 async def refresh(executor: db.Executor, stored: Stored, calendars: Calendars, now: datetime) -> Reading:
     """Read a clock anew from its marks, and write what it shows."""
     reading = await calendars.read(stored.log, now)

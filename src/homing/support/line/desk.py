@@ -450,6 +450,9 @@ class Desk:
         if state.step is Step.LIVE and not await self._ladders.on_duty(connection, one.account_id, now):
             state = script.nobody_on_duty(state, facts, now)
         one = structs.replace(one, state=state)
+        if before.step is Step.EMAIL and facts.is_proven and one.account_id is not None:
+            chosen = await self._contact(connection, one.account_id, state.answers)  # updates go to whom he named
+            one = structs.replace(one, contact_id=one.contact_id if chosen is None else chosen.contact_id)
         await store.put_state(connection, one)
         if state.step is not before.step:
             await store.note(connection, one.intake_id, now, "carrier", "step", left=before.step.value, entered=state.step.value)

@@ -33,13 +33,13 @@ async def kept(executor: db.Executor, account_id: int, since: datetime, until: d
             )
             for one in await line.returned(executor, account_id, since=since, until=until)
         ]
-        started = await clocks.of_account(executor, account_id, since, until)
+        alive = await clocks.alive_in(executor, account_id, since, until)
         counts = await cases.happened_in(executor, account_id, since=since, until=until)
         tams, without = counting.tams(await _tams(executor, account_id), since, until)
         return Kept(
             call_backs=counting.call_backs(calls),
-            promises=counting.promises([one.reading for one in started]),
-            misses=counting.misses([(f"{one.subject} {one.subject_id}", one.reading) for one in started]),
+            promises=counting.promises([one.reading for one in alive], since, until),
+            misses=counting.misses([(f"{one.subject} {one.subject_id}", one.reading) for one in alive], since, until),
             cases=Cases(**counts),
             critical=[
                 CriticalCase(case=number, opened_at=begin, ended_at=end)

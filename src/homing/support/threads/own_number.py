@@ -175,7 +175,7 @@ class OwnNumber:
             one = await self._taken(connection, carrier, happened, now, at=at)
             await self._expect(connection, one, step, turn, happened, now)
             if one.state.step is not OwnStep.HANDED_OVER:
-                await self._left(connection, one, "recording", now)
+                await self._left(connection, one, "recording", now, at=at)
         self._threads.news()
 
     async def offline(self, carrier: Carrier, happened: Happened, *, at: datetime | None = None) -> Document:
@@ -212,7 +212,7 @@ class OwnNumber:
                 happened = Happened(call_id=one.call_id, recording_id=sid, recording_url=url, recording_s=seconds)
                 await self._expect(connection, held, OwnStep.VOICEMAIL.value, -1 - place, happened, now)
             if recordings:
-                await self._left(connection, held, "recording", now)
+                await self._left(connection, held, "recording", now, at=held.ended_at or held.first_ring_at)
             else:
                 await self._ended(connection, structs.replace(held, ended_at=held.ended_at or now, look_at=None), now)
         self._threads.news()
@@ -350,11 +350,27 @@ class OwnNumber:
             return one
         return await self._tell(connection, one, LEFT_NOTHING, now, Sort.CALL)
 
-    async def _left(self, connection: db.Executor, one: OwnCall, what: str, now: datetime) -> OwnCall:
-        one = structs.replace(one, state=structs.replace(one.state, left=what))
-        return await self._tell(connection, one, None, now, Sort.VOICEMAIL)
+    async def _left(
+        self, connection: db.Executor, one: OwnCall, what: str, now: datetime, *, at: datetime | None = None
+    ) -> OwnCall:
+        """Tell of a voicemail. It counts from when it was left, however late it is heard of: an answer is owed since then.
 
-    async def _tell(self, connection: db.Executor, one: OwnCall, body: str | None, now: datetime, sort: Sort) -> OwnCall:
+        at   when that was, where it is known better than by the end of the call
+        """
+        one = structs.replace(one, state=structs.replace(one.state, left=what))
+        left_at = min(moment for moment in (at, one.ended_at, now) if moment is not None)
+        return await self._tell(connection, one, None, now, Sort.VOICEMAIL, received_at=max(left_at, one.first_ring_at))
+
+    async def _tell(
+        self,
+        connection: db.Executor,
+        one: OwnCall,
+        body: str | None,
+        now: datetime,
+        sort: Sort,
+        *,
+        received_at: datetime | None = None,
+    ) -> OwnCall:
         """Write a call into its thread; a voicemail of whoever is not known waits in quarantine. body None: what was left."""
         what = "voicemail" if sort is Sort.VOICEMAIL else "call"
         before = one.state.told
@@ -371,7 +387,7 @@ class OwnNumber:
                 nobody = "nobody's contact has verified the number that called"
                 await thread_store.quarantine(
                     connection,
-                    received_at=now,
+                    received_at=received_at or now,
                     way=way,
                     person_id=one.person_id,
                     account_id=None,
@@ -386,7 +402,13 @@ class OwnNumber:
             contact = await contacts.one(connection, one.account_id, one.contact_id)
         said = store.voicemail(one, contact) if body is None else store.called(one, contact, body)
         await self._threads.word_in(
-            connection, one.account_id, said, sort=sort, contact_id=one.contact_id, received_at=now, call_ref=one.call_ref
+            connection,
+            one.account_id,
+            said,
+            sort=sort,
+            contact_id=one.contact_id,
+            received_at=received_at or now,
+            call_ref=one.call_ref,
         )
         return one
 

@@ -250,7 +250,23 @@ SELECT * FROM thread_quarantine WHERE quarantine_id = :quarantine_id AND decided
 -- writes: thread_quarantine
 UPDATE thread_quarantine SET decided_at = :at, decided_by = :by, released_to = :account_id, raw = '' WHERE quarantine_id = :quarantine_id;
 
--- name: forget_quarantined!
--- Drop mail that nobody has decided on for long.
+-- name: held_untold
+-- What waits for a decision and nobody was told of, or long ago; none while somebody was told of others just now.
+-- reads: thread_quarantine
+SELECT quarantine_id AS number, received_at, sender, subject, reason, account_id, person_id
+FROM thread_quarantine q
+WHERE decided_at IS NULL AND (told_at IS NULL OR told_at < :again)
+  AND NOT EXISTS (SELECT FROM thread_quarantine t WHERE t.told_at > :lately)
+ORDER BY quarantine_id LIMIT :limit FOR UPDATE OF q SKIP LOCKED;
+
+-- name: told_of_held!
+-- Note that somebody was told of what waits.
 -- writes: thread_quarantine
-DELETE FROM thread_quarantine WHERE received_at < :before AND call_ref IS NULL;
+UPDATE thread_quarantine SET told_at = :at WHERE quarantine_id = ANY(:numbers::bigint[]);
+
+-- name: forget_quarantined!
+-- Drop mail that was decided on long ago, and mail of machines that somebody was told of and nobody wanted.
+-- writes: thread_quarantine
+DELETE FROM thread_quarantine
+WHERE call_ref IS NULL
+  AND (decided_at < :before OR (automatic AND decided_at IS NULL AND told_at IS NOT NULL AND received_at < :before));

@@ -1,6 +1,6 @@
 """Ways to a TAM, threads, their letters and what waits in quarantine, in PostgreSQL."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -394,8 +394,19 @@ async def decide(executor: db.Executor, quarantine_id: int, *, at: datetime, by:
     await _sql.decide_quarantined(executor, quarantine_id=quarantine_id, at=at, by=by, account_id=account_id)
 
 
+def held_untold(executor: db.Executor, **arguments: Any) -> AsyncIterator[Any]:
+    """Return what nobody was told of, held until the transaction ends (cases.held_post)."""
+    rows: AsyncIterator[Any] = _sql.held_untold(executor, **arguments)
+    return rows
+
+
+async def told_of_held(executor: db.Executor, *, numbers: list[int], at: datetime) -> None:
+    """Note that somebody was told."""
+    await _sql.told_of_held(executor, numbers=numbers, at=at)
+
+
 async def forget_old(executor: db.Executor, now: datetime) -> None:
-    """Drop mail that nobody has decided on for long."""
+    """Drop mail that was decided on long ago, and machines' that nobody wanted. What a person wrote stays until it is decided."""
     with db.trouble_is_temporary():
         await _sql.forget_quarantined(executor, before=now - QUARANTINED)
 

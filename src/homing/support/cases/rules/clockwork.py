@@ -88,6 +88,7 @@ class _Clockwork:
         self._critical = False
         self._live = True
         self._waits = False  # for the customer
+        self._proposed = False  # a resolution, and the customer has said nothing since
         self._agreements: dict[int, Agreement] = {}
         self._in_force: Agreement | None = None
         self._provisional_s = 0
@@ -120,13 +121,15 @@ class _Clockwork:
                 if self._waits:
                     self._waits = False
                     self._mark(Kind.UPDATE, Resumed(at=at))
-            case Proposed(promises=promises) if event.side is Side.CUSTOMER:
-                self._wait(at)
-                self._begin(promises, at)
+            case Proposed(promises=promises):
+                self._proposed = True
+                if event.side is Side.CUSTOMER:
+                    self._wait(at)
+                    self._begin(promises, at)
             case TamCalled(promises=promises):
                 self._begin({kind: one for kind, one in promises.items() if kind not in self.running}, at)
             case Reopened(promises=promises, received_at=received_at):
-                self._live, self._waits = True, False
+                self._live, self._waits, self._proposed = True, False, False
                 self._begin(promises, max(received_at, at))
             case _:
                 self._rest(event)
@@ -141,6 +144,8 @@ class _Clockwork:
                 flip = severity.downgraded([*self.running, *([Kind.CALLBACK] if self.calls else [])])
                 self._supersede(at, "downgraded", *flip.supersedes)
                 self._begin({kind: promises[kind] for kind in flip.starts if kind in promises}, at)
+                if self._waits:
+                    self._wait(at)
             case Called() as call:
                 self._called(call)
             case CalledBack(placed_at=placed_at, promises=promises, call=number):
@@ -169,8 +174,10 @@ class _Clockwork:
             case Withdrawn():
                 self._live = False
                 self._supersede(at, "withdrawn", *self.running)
-            case Merged(into_number=number):
+            case Merged(into_number=number, critical_at=critical_at):
                 self._live = False
+                if critical_at is not None:
+                    self._supersede(critical_at, "critical", *severity.AWAY)
                 self._supersede(at, f"merged into case {number}", *self.running)
             case ScopeDecided(verdict=Verdict.OUT):
                 self._live = False
@@ -202,6 +209,7 @@ class _Clockwork:
 
     def _moved(self, received_at: datetime) -> None:
         """The customer has spoken, and nothing waits for him any more."""
+        self._proposed = False
         if self._waits:
             self._waits = False
             self._mark(Kind.UPDATE, Resumed(at=received_at))
@@ -225,6 +233,8 @@ class _Clockwork:
         if sent.purpose is Purpose.PROPOSAL:
             if Kind.UPDATE not in self.running and not self._critical:
                 self._begin({k: v for k, v in sent.promises.items() if k is Kind.UPDATE}, at)
+            if not self._proposed:
+                return  # he has said something since it was written: work goes on
             self._wait(at)
             self._begin({k: v for k, v in sent.promises.items() if k is Kind.CONFIRM}, at)
             return
@@ -232,19 +242,18 @@ class _Clockwork:
             self._last_update = at
             self._stop(at, Kind.CADENCE)
             self._next_update(at)
-        elif sent.purpose is Purpose.ANSWER and not self._critical:
+        elif not self._critical:
             self._stop(at, Kind.UPDATE)
             self._begin({k: v for k, v in sent.promises.items() if k is Kind.UPDATE}, at)
-            self._waits = False
-            if sent.question:
-                self._wait(at)
+        if sent.question or self._waits or self._proposed:
+            self._wait(at)
 
     def _escalated(self, step: Escalated, at: datetime) -> None:
         if self._critical:
             return
         self._critical = True
         flip = severity.escalated(by_call=step.by_call)
-        since = step.first_ring_at if step.by_call and step.first_ring_at is not None else at
+        since = step.first_ring_at if step.by_call and step.first_ring_at is not None and not step.late else at
         self._supersede(since, "critical", *flip.supersedes)
         self._begin({kind: step.promises[kind] for kind in flip.starts if kind in step.promises}, at)
 
@@ -275,6 +284,11 @@ class _Clockwork:
         self._supersede(at, "merged", log.kind)
         self.logs.append((log.kind, list(log.marks)))
         self.running[log.kind] = len(self.logs) - 1
+        if self._critical and log.kind in severity.AWAY:
+            self._supersede(at, "critical", log.kind)
+        if log.kind is Kind.CADENCE:  # what comes after the next update follows from it
+            self._provisional_s = self._provisional_s or log.started.budget_s
+            self._last_update = self._last_update or log.started.at
         waiting = isinstance(log.marks[-1], Paused)
         if log.kind is Kind.UPDATE and waiting and not self._waits:
             self._mark(log.kind, Resumed(at=at))

@@ -25,6 +25,7 @@ from homing.support.cases.happened import (
     Engaged,
     Escalated,
     Event,
+    Joined,
     Merged,
     Opened,
     Owned,
@@ -104,6 +105,8 @@ def _changes(case: Case, event: Event, at: datetime) -> dict[str, Any]:
             return made | ({"state": State.OPEN} if opens else {})
         case Came() as came:
             return _came(case, came)
+        case Joined(contact_id=contact):
+            return {"people": tuple(dict.fromkeys((*case.people, contact)))}
         case Counted(message=message):
             return {"automatic": case.automatic - {message}, **_moved(case)}
         case Sent() as sent:

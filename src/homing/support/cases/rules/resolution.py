@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from homing.support.cases.happened import Signed
-from homing.support.cases.types import Method, Proposal, Side, Signature
+from homing.support.cases.happened import Payload, Refused, Signed
+from homing.support.cases.rules.reading import own_words
+from homing.support.cases.types import Case, Message, Method, Proposal, Side, Signature
 
 LONGEST_TEXT = 10_000
 # S6: what under an approval makes it doubtful. A false alarm costs the customer one more click.
@@ -64,6 +65,36 @@ def meaning(words: str) -> Answer:
     if _YES.match(words):
         return Answer.DOUBT if contradicts(words) else Answer.YES
     return Answer.NO if _NO.match(words) else Answer.WORDS
+
+
+def all_agree(words: Sequence[str]) -> bool:
+    """Return whether everything that a customer has written says plainly yes."""
+    return all(meaning(one) is Answer.YES for one in words)
+
+
+def why_no_consent(proposal: Proposal, message: Message) -> str:
+    """Return why a message of the customer cannot be entered as his consent to a proposal, in a sentence; '' where it can.
+
+    Nobody agrees to what he cannot have read yet: only what came after the proposal speaks of it.
+    """
+    known_at = proposal.sent_at if proposal.side is Side.PROVIDER else proposal.proposed_at
+    if known_at is None:
+        return "the proposal has not left yet; what the customer wrote before cannot agree to it"
+    if message.received_at <= known_at:
+        return "this message is older than the proposal; evidence is what the customer wrote after he was sent it"
+    if message.automatic:
+        return "this message was written by a machine"
+    if meaning(own_words(message.body)) is Answer.NO:
+        return "this message says no"
+    return ""
+
+
+def takes_back(case: Case, words: str) -> list[Payload]:
+    """Return what becomes of the customer's own proposal when he goes on speaking: what he signed there he means no more (S5)."""
+    proposal = case.proposal
+    if proposal is None or proposal.side is not Side.CUSTOMER:
+        return []
+    return [Refused(version=proposal.version, words=words[:500])]
 
 
 def valid(proposal: Proposal, signatures: Sequence[Signature]) -> list[Signature]:

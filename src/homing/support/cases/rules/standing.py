@@ -1,12 +1,14 @@
 """What a case is: in the contract or not, of which kind, part of another one, with clocks that count or do not."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
 from homing.support.cases.happened import (
     Absorbed,
     ClockVoided,
+    Joined,
     Merged,
     Owned,
     Payload,
@@ -64,11 +66,14 @@ def call_tam(case: Case, *, reason: str, promises: Promises) -> Decision:
     return [TamCalled(reason=reason[:2000], promises=dict(promises))] if has_words(reason) else not_like_this("say why")
 
 
-def merge(case: Case, other: Case, clocks: Sequence[msgspec.Raw]) -> tuple[list[Payload], list[Payload]] | No:
+def merge(
+    case: Case, other: Case, clocks: Sequence[msgspec.Raw], *, critical_at: datetime | None = None
+) -> tuple[list[Payload], list[Payload]] | No:
     """Let a duplicate go on in another case of the same account.
 
-    clocks    of the duplicate that are due earlier, or that the other lacks
-    returns   events of the duplicate, events of the other
+    clocks        of the duplicate that are due earlier, or that the other lacks
+    critical_at   see happened.Merged
+    returns       events of the duplicate, events of the other
     """
     if case.case_id == other.case_id or case.account_id != other.account_id:
         return not_like_this("a case is merged into another one of the same account")
@@ -76,11 +81,22 @@ def merge(case: Case, other: Case, clocks: Sequence[msgspec.Raw]) -> tuple[list[
     if over is not None:
         return over
     if case.severity is Severity.CRITICAL and other.severity is not Severity.CRITICAL:
-        return not_now("a critical case is not merged into one that is not; do it the other way round")
+        return not_now(
+            "a critical case is not merged into one that is not; do it the other way round, or name the call that it came by "
+            "when you make the other one critical"
+        )
     return (
-        [Merged(into=other.case_id, into_number=other.number)],
+        [Merged(into=other.case_id, into_number=other.number, critical_at=critical_at)],
         [Absorbed(case=case.case_id, number=case.number, opened_at=case.opened_at, people=case.people, clocks=tuple(clocks))],
     )
+
+
+def join(case: Case, contact_id: int) -> Decision:
+    """Let a contact of the account be written to."""
+    over = why_over(case)
+    if over is not None:
+        return over
+    return [] if contact_id in case.people else [Joined(contact_id=contact_id)]
 
 
 def reclassify(case: Case, kind: CaseKind) -> Decision:

@@ -14,6 +14,7 @@ from homing.support.cases.happened import (
     Payload,
     Restored,
 )
+from homing.support.cases.rules import resolution
 from homing.support.cases.rules.decision import (
     BLANK,
     Decision,
@@ -31,9 +32,16 @@ from homing.support.clocks.rules.cadence import Cadence
 
 
 def escalate(
-    case: Case, *, reason: str, by: Actor, by_call: bool, first_ring_at: datetime | None, promises: Promises
+    case: Case,
+    *,
+    reason: str,
+    by: Actor,
+    by_call: bool,
+    first_ring_at: datetime | None,
+    promises: Promises,
+    late: bool = False,
 ) -> Decision:
-    """The case becomes critical. The customer's word is enough (R12); staff gives a reason."""
+    """The case becomes critical. The customer's word is enough (R12); staff gives a reason. late: see Escalated."""
     over = why_over(case)
     if over is not None:
         return over
@@ -42,7 +50,11 @@ def escalate(
         return [] if not by_call else [Escalated(reason=reason, by_call=True, first_ring_at=first_ring_at)]
     if by.side is Side.PROVIDER and not has_words(reason):
         return not_like_this("say why the case is critical")
-    return [Escalated(reason=reason, by_call=by_call, first_ring_at=first_ring_at, promises=dict(promises))]
+    taken_back = resolution.takes_back(case, reason) if by.side is Side.CUSTOMER else []
+    return [
+        *taken_back,
+        Escalated(reason=reason, by_call=by_call, first_ring_at=first_ring_at, late=late, promises=dict(promises)),
+    ]
 
 
 def step_down(case: Case, *, text: str) -> Decision:
@@ -162,6 +174,20 @@ def accept_cadence(
         )
     ]
     return [*made, CadenceBegan(version=version)] if effective <= at else made
+
+
+def carried(case: Case, other: Case, *, at: datetime) -> list[Payload]:
+    """Return the cadence in force that a critical case brings along where it goes on: what both sides agreed is not lost."""
+    mine = [one for one in case.agreements if one.began and case.severity is Severity.CRITICAL]
+    if not mine or any(one.began for one in other.agreements):
+        return []
+    version = len(other.agreements) + 1
+    evidence = f"as agreed in case {case.number}"
+    return [
+        CadenceProposed(version=version, cadence=mine[-1].cadence, spoken=True),
+        CadenceAccepted(version=version, effective_at=at, evidence=evidence),
+        CadenceBegan(version=version),
+    ]
 
 
 def due_cadences(case: Case, now: datetime) -> list[Payload]:

@@ -56,10 +56,12 @@ def word(
     if case.state in ENDED:
         if too_late(case, at):
             return State.ARCHIVED
-        return [came, Reopened(received_at=came.received_at, promises=dict(reopening))]
+        return [came, *resolution.takes_back(case, words), Reopened(received_at=came.received_at, promises=dict(reopening))]
     proposal = case.proposal
     if case.state is State.PROPOSED and proposal is not None and proposal.side is Side.PROVIDER:
         made += _under_a_proposal(proposal.version, came, words)
+    elif case.state is not State.PROPOSED or resolution.meaning(words) is not Answer.YES:
+        made += resolution.takes_back(case, words)
     return made
 
 
@@ -82,7 +84,7 @@ def count(case: Case, message: int, received_at: datetime) -> Decision:
     """A person says that an automatic message is an answer after all."""
     if message not in case.automatic:
         return not_like_this("only a message that was taken for an automatic one can be counted as an answer, and once")
-    return why_over(case) or [Counted(message=message, received_at=received_at)]
+    return why_over(case) or [Counted(message=message, received_at=received_at), *resolution.takes_back(case, "")]
 
 
 def write(

@@ -23,14 +23,16 @@ TO_CRITICAL = "critical"
 TO_NON_CRITICAL = "non-critical"
 
 
+AWAY = frozenset({Kind.FIRST_RESPONSE, Kind.UPDATE})  # what a critical case owes no more: status updates take their place
+
+
 def escalated(*, by_call: bool) -> Flip:
     """Return what a step up to Critical does.
 
     by_call   the customer called the Severity 1 Line: the call has its own CALLBACK and ENGAGE, from its first ring, and
               the cadence begins with the call-back. Without a call somebody must still be woken and the customer hear soon.
     """
-    away = frozenset({Kind.FIRST_RESPONSE, Kind.UPDATE})
-    return Flip(supersedes=away, starts=() if by_call else (Kind.ENGAGE, Kind.CADENCE))
+    return Flip(supersedes=AWAY, starts=() if by_call else (Kind.ENGAGE, Kind.CADENCE))
 
 
 def downgraded(running: Iterable[Kind]) -> Flip:

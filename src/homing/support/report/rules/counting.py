@@ -49,18 +49,21 @@ def call_backs(calls: Sequence[CallBack]) -> CallBacks:
     return CallBacks(count=len(calls), connected=connected, calls=list(calls[:MOST_LISTED]), **counts)
 
 
-def promises(readings: Iterable[Reading]) -> list[Promise]:
-    """Return the promises of a month by nature and kind. Call-backs are the line's own to count."""
+def promises(readings: Iterable[Reading], since: datetime, until: datetime) -> list[Promise]:
+    """Return the promises of [since, until) by nature and kind. Call-backs are the line's own to count.
+
+    readings   of every clock that was undecided at some moment of it: each is counted as decided in one month alone
+    """
     lines: dict[tuple[Nature, Kind], list[Reading]] = {}
     for one in readings:
         if one.nature in TOLD and one.kind is not Kind.CALLBACK:
             lines.setdefault((one.nature, one.kind), []).append(one)
     order = sorted(lines, key=lambda key: (TOLD.index(key[0]), list(Kind).index(key[1])))
-    return [_promise(nature, kind, lines[nature, kind]) for nature, kind in order]
+    return [_promise(nature, kind, lines[nature, kind], since, until) for nature, kind in order]
 
 
-def misses(readings: Iterable[tuple[str, Reading]]) -> list[Miss]:
-    """Return what was missed, each with what it is about, by the time at which it was due."""
+def misses(readings: Iterable[tuple[str, Reading]], since: datetime, until: datetime) -> list[Miss]:
+    """Return what fell due in [since, until) and was missed, each with what it is about, by the time at which it was due."""
     found = [
         Miss(kind=one.kind.value, nature=one.nature.value, subject=about, due_at=one.outcome_at, ended_at=one.ended_at)
         for about, one in readings
@@ -69,6 +72,7 @@ def misses(readings: Iterable[tuple[str, Reading]]) -> list[Miss]:
         and one.void is None
         and one.outcome is State.MISSED
         and one.outcome_at is not None
+        and since <= one.outcome_at < until
     ]
     return sorted(found, key=lambda one: (one.due_at, one.subject, one.kind))[:MOST_LISTED]
 
@@ -119,14 +123,16 @@ def calendar(form: OrderForm, known: Calendar, since: datetime, until: datetime)
     )
 
 
-def _promise(nature: Nature, kind: Kind, readings: Sequence[Reading]) -> Promise:
+def _promise(nature: Nature, kind: Kind, readings: Sequence[Reading], since: datetime, until: datetime) -> Promise:
     counted = [one for one in readings if one.void is None and one.outcome is not State.VOID]
-    outcomes = [one.outcome for one in counted]
+    outcomes = [one.outcome if one.outcome_at is not None and one.outcome_at < until else None for one in counted]
+    carried = sum(one.started_at < since for one in readings)
     return Promise(
         kind=kind.value,
         nature=nature.value,
         basis=readings[0].basis.value,
-        started=len(readings),
+        started=len(readings) - carried,
+        carried=carried,
         met=outcomes.count(State.MET),
         missed=outcomes.count(State.MISSED),
         running=outcomes.count(None),

@@ -114,7 +114,7 @@ class EpisodeLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExclusionLine(msgspec.Struct, frozen=True, kw_only=True):
-    """An exclusion, and the Unavailable seconds that it takes out."""
+    """An exclusion, and the Unavailable seconds that it takes out; who proposed and who approved it, and when they did."""
 
     exclusion_id: int
     kind: ExclusionKind
@@ -123,7 +123,9 @@ class ExclusionLine(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     evidence: str
     proposed_by: str
+    proposed_at: datetime
     approved_by: str
+    approved_at: datetime | None
     seconds: int
 
 
@@ -338,7 +340,9 @@ def _exclusion(one: Exclusion, seconds: int) -> ExclusionLine:
         reason=one.reason,
         evidence=one.evidence,
         proposed_by=one.proposed_by,
+        proposed_at=one.proposed_at,
         approved_by=one.approved_by,
+        approved_at=one.approved_at,
         seconds=seconds,
     )
 

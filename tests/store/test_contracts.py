@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from homing.accounts import store as accounts
@@ -142,6 +143,56 @@ async def test_a_token_is_its_owners_until_it_is_revoked_or_he_leaves(pool):
     assert gone is not None
     assert (gone.roles, await people.by_token(pool, another)) == (frozenset(), None)
     assert await people.add(pool, ann, actor="operator") is None, "the address is taken"
+
+
+async def test_nobody_leaves_or_gives_the_role_up_who_is_tam_of_an_account_or_will_be(pool, account):
+    ann, bob = await somebody(pool, "ann"), await somebody(pool, "bob")
+    later = datetime.now(UTC) + timedelta(days=30)
+    await store.assign_tam(pool, account, ann.person_id, begins_at=START, actor="operator")
+    await store.assign_tam(pool, account, bob.person_id, begins_at=later, actor="operator")
+    cst = msgspec.structs.replace(ann, roles=frozenset({Role.CST}))
+    for wanted in (people.left(ann, later - timedelta(days=1)), people.left(bob, later - timedelta(days=1)), cst):
+        with pytest.raises(people.StillTam, match="acme") as held:
+            await people.change(pool, wanted, actor="operator")
+        assert held.value.accounts == ((account, "acme"),)
+    assert await people.one(pool, ann.person_id) == ann
+    assert await people.change(pool, msgspec.structs.replace(ann, phone=""), actor="operator")
+    assert await people.change(pool, people.left(ann, later), actor="operator"), "who has handed over may go"
+    with pytest.raises(store.NotTam):
+        await store.assign_tam(pool, account, ann.person_id, begins_at=later + timedelta(days=9), actor="operator")
+
+
+async def test_who_leaves_stands_in_for_nobody_any_more(pool, account):
+    ann, bob = await somebody(pool, "ann"), await somebody(pool, "bob")
+    await store.assign_tam(pool, account, ann.person_id, begins_at=START, actor="operator")
+    for days in (1, 9):
+        begins = START + timedelta(days=days)
+        await store.add_cover(
+            pool, ann.person_id, bob.person_id, begins_at=begins, ends_at=begins + timedelta(days=5), reason="leave", actor="x"
+        )
+    leaves = START + timedelta(days=2)
+    await people.change(pool, people.left(bob, leaves), actor="operator")
+    (kept,) = await store.covers_of(pool, ann.person_id)
+    assert kept.ends_at == leaves
+    tam = await store.tam_at(pool, account, leaves)
+    assert tam is not None
+    assert (tam.primary, tam.acting) == (ann, ann)
+    assert [one.action for one in await store.audit_of(pool, None, limit=3)] == ["staff left", "cover ended", "cover ended"]
+
+
+async def test_a_tam_who_had_left_before_is_none_from_then_on_and_others_are_written_to(pool, account):
+    ann, bob = await somebody(pool, "ann"), await somebody(pool, "bob", Role.CST)
+    await store.assign_tam(pool, account, ann.person_id, begins_at=START, actor="operator")
+    gone = START + timedelta(days=9)
+    await pool.execute("UPDATE staff SET left_at = $2, roles = '{}' WHERE person_id = $1", ann.person_id, gone)
+    assert await store.tam_at(pool, account, gone - timedelta(seconds=1)) is not None
+    assert await store.tam_at(pool, account, gone) is None
+    assert await store.tams_at(pool, [account], gone) == {}
+    (was,) = await store.tams_of(pool, account)
+    assert (was.person.name, was.ends_at) == ("ann", gone)
+    assert await store.reader_at(pool, account, gone, person_id=ann.person_id) == bob
+    await pool.execute("UPDATE staff SET left_at = $1", gone)
+    assert await store.reader_at(pool, account, gone) is None
 
 
 async def test_a_contact_is_verified_until_his_address_or_number_changes(pool, account):

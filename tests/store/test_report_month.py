@@ -120,6 +120,13 @@ async def test_every_figure_is_what_the_stores_say(pool: db.Pool):
     assert [one.name for one in found.calendars[1].holidays] == ["Memorial Day"]
 
 
+async def test_a_tam_who_left_leaves_a_gap_that_is_counted(pool: db.Pool):
+    town = await bench(pool, "2026-05-04T09:00Z")
+    await pool.execute("UPDATE staff SET left_at = $2 WHERE person_id = $1", town.tam.person_id, at("2026-05-22T00:00Z"))
+    found = await kept(pool, town.account_id, MAY, JUNE)
+    assert ([one.ends_at for one in found.tams], found.without_tam_s) == ([at("2026-05-22T00:00Z")], 10 * 86_400)
+
+
 LIVES = (
     (RecordKind.ONBOARDING, State.DRAFT), (RecordKind.ONBOARDING, State.AGREED), (RecordKind.ONBOARDING, State.COMPLETED),
     (RecordKind.MIGRATION, State.HELD), (RecordKind.MIGRATION, State.ABORTED), (RecordKind.REVIEW, State.SCHEDULED),

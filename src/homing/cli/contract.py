@@ -165,7 +165,10 @@ def tam(
             if "tam" not in member.roles:
                 roles = " ".join(f"--role {one}" for one in sorted({*member.roles, "tam"}))
                 raise Misuse(f"{member.name} does not hold the role tam; `homing staff change {who} {roles}` gives it")
-            return await store.assign_tam(pool, owner.account_id, member.person_id, begins_at=moment, actor=ACTOR)
+            try:
+                return await store.assign_tam(pool, owner.account_id, member.person_id, begins_at=moment, actor=ACTOR)
+            except store.NotTam:
+                raise Misuse(f"{member.name} has just left, or lost the role tam") from None
 
     if not reach.run(work()):
         raise Misuse("somebody is assigned from that time or later already")

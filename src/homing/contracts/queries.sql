@@ -49,17 +49,21 @@ INSERT INTO tam_assignments (account_id, person_id, period, recorded_by)
 VALUES (:account_id, :person_id, tstzrange(:begins_at, NULL), :recorded_by);
 
 -- name: tam_at^
--- An account's TAM at an instant, and who stands in.
--- reads: tam_assignments, covers
+-- An account's TAM at an instant, and who stands in. Who has left is neither.
+-- reads: tam_assignments, covers, staff
 SELECT t.person_id, c.delegate_id, c.reason
-FROM tam_assignments t LEFT JOIN covers c ON c.person_id = t.person_id AND c.period @> :at::timestamptz
+FROM tam_assignments t JOIN staff p ON p.person_id = t.person_id AND (p.left_at IS NULL OR p.left_at > :at)
+LEFT JOIN (covers c JOIN staff d ON d.person_id = c.delegate_id AND (d.left_at IS NULL OR d.left_at > :at))
+       ON c.person_id = t.person_id AND c.period @> :at::timestamptz
 WHERE t.account_id = :account_id AND t.period @> :at::timestamptz;
 
 -- name: tams_at
--- The TAMs of some accounts at an instant, and who stands in for each.
--- reads: tam_assignments, covers
+-- The TAMs of some accounts at an instant, and who stands in for each. Who has left is neither.
+-- reads: tam_assignments, covers, staff
 SELECT t.account_id, t.person_id, c.delegate_id, c.reason
-FROM tam_assignments t LEFT JOIN covers c ON c.person_id = t.person_id AND c.period @> :at::timestamptz
+FROM tam_assignments t JOIN staff p ON p.person_id = t.person_id AND (p.left_at IS NULL OR p.left_at > :at)
+LEFT JOIN (covers c JOIN staff d ON d.person_id = c.delegate_id AND (d.left_at IS NULL OR d.left_at > :at))
+       ON c.person_id = t.person_id AND c.period @> :at::timestamptz
 WHERE t.account_id = ANY(:account_ids::integer[]) AND t.period @> :at::timestamptz;
 
 -- name: accounts_of_tam
@@ -70,6 +74,29 @@ WHERE t.period @> :at::timestamptz AND (t.person_id = :person_id OR EXISTS (
     SELECT FROM covers c WHERE c.person_id = t.person_id AND c.delegate_id = :person_id AND c.period @> :at::timestamptz))
 ORDER BY t.account_id;
 
+-- name: held_by
+-- The accounts that somebody is TAM of from an instant on, or will be.
+-- reads: tam_assignments, accounts
+SELECT a.account_id, a.name FROM tam_assignments t JOIN accounts a USING (account_id)
+WHERE t.person_id = :person_id AND (upper_inf(t.period) OR upper(t.period) > coalesce(:at::timestamptz, now()))
+GROUP BY a.account_id, a.name ORDER BY a.name;
+
+-- name: person_to_assign^
+-- A member of the staff, who does not leave while he is made TAM.
+-- reads: staff
+SELECT roles, left_at FROM staff WHERE person_id = :person_id FOR SHARE;
+
+-- name: end_covers_by
+-- Let nobody stand in any more who leaves; covers of his that have not begun never were.
+-- writes: covers
+WITH gone AS (
+    DELETE FROM covers WHERE delegate_id = :person_id AND lower(period) >= :at RETURNING cover_id, person_id
+), ended AS (
+    UPDATE covers SET period = tstzrange(lower(period), :at)
+    WHERE delegate_id = :person_id AND lower(period) < :at AND upper(period) > :at RETURNING cover_id, person_id
+)
+SELECT * FROM gone UNION ALL SELECT * FROM ended;
+
 -- name: add_cover$
 -- Let somebody stand in for a TAM; returns its number.
 -- writes: covers
@@ -78,11 +105,11 @@ VALUES (:person_id, :delegate_id, tstzrange(:begins_at, :ends_at), :reason, :rec
 RETURNING cover_id;
 
 -- name: tams_of
--- Everybody who was, is or will be an account's TAM, oldest first.
+-- Everybody who was, is or will be an account's TAM, oldest first. Nobody is it once he has left.
 -- reads: tam_assignments, staff
-SELECT s.*, lower(t.period) AS begins_at, upper(t.period) AS ends_at, t.recorded_at, t.recorded_by
+SELECT s.*, lower(t.period) AS begins_at, least(upper(t.period), s.left_at) AS ends_at, t.recorded_at, t.recorded_by
 FROM tam_assignments t JOIN staff s USING (person_id)
-WHERE t.account_id = :account_id ORDER BY lower(t.period);
+WHERE t.account_id = :account_id AND (s.left_at IS NULL OR s.left_at > lower(t.period)) ORDER BY lower(t.period);
 
 -- name: covers_of
 -- Who stood, stands or will stand in for somebody, oldest first.
@@ -136,6 +163,11 @@ UPDATE staff SET name = :name, phone = :phone, roles = :roles, left_at = :left_a
 -- The admins there are, held until the transaction ends, always in the same order.
 -- reads: staff
 SELECT person_id FROM staff WHERE 'admin' = ANY (roles) AND left_at IS NULL ORDER BY person_id FOR UPDATE;
+
+-- name: person_locked^
+-- One member of the staff, held until the transaction ends.
+-- reads: staff
+SELECT * FROM staff WHERE person_id = :person_id FOR UPDATE;
 
 -- name: people
 -- The staff, those who left last.

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from homing.accounts import store as accounts
 from homing.accounts.types import Account
 from homing.availability import decisions, export, store, witnesses
+from homing.availability.pages import html_of
 from homing.availability.rules import leaf, merkle, outside
 from homing.availability.rules.exclusions import NotPossible
 from homing.availability.rules.outside import FIRST, Saw
@@ -20,12 +22,14 @@ from homing.availability.seal import pseudonym, sources_sum
 from homing.availability.statement import Nothing, lines, statement
 from homing.availability.types import Doors, ExclusionKind, Finding, Month, Rule
 from homing.contracts import store as contracts
+from homing.contracts.types import Objectives, OrderForm
 from homing.evidence import store as evidence
 from homing.evidence.rules.seconds import span
 from homing.evidence.types import Door
 from homing.ground import db
 from homing.ground.errors import Misuse
 from homing.ground.secrets import MasterKey
+from homing.hours.types import HolidaySet, ServiceZone
 from tests.kit.ledger import FAIL, MASTER_KEY, OK, Ledger, at, unix
 from tests.kit.people import staff
 
@@ -377,6 +381,50 @@ async def test_what_was_decided_under_typed_names_keeps_what_it_says_and_what_wa
     with pytest.raises(NotPossible, match="anew"):
         await decisions.approve(pool, shown.exclusion_id + 1, by=bo)
     assert await decisions.withdraw(pool, shown.exclusion_id, by=bo) is not None
+
+
+def form(account: Account, begins: str, target: str) -> OrderForm:
+    return OrderForm(
+        order_form_id=0, account_id=account.account_id, service="email", plan="Enterprise", zone=ServiceZone.UK,
+        holiday_set=HolidaySet.GB_EAW, sev1_entitled=True, objectives=Objectives(), cadence_s=3_600,
+        target_uptime=Decimal(target), begins_at=at(begins), ends_at=None, recorded_at=at(begins), recorded_by="",
+    )  # fmt: skip
+
+
+async def test_an_order_form_that_is_recorded_later_changes_no_month_that_is_over_and_both_verdicts_are_shown(
+    pool: db.Pool, ledger: Ledger, acme: Account
+):
+    await ledger.go(at("2026-04-09 12:00:00"))
+    first = await contracts.add_order_form(pool, form(acme, "2026-01-01 00:00:00", "100"), actor="operator")
+    await pool.execute("UPDATE order_forms SET recorded_at = '2026-01-01T00:00:00Z'")
+    assert (await of_march(ledger, acme)).verdict is Outcome.MISSED
+    later = await contracts.add_order_form(pool, form(acme, "2026-03-05 00:00:00", "90"), actor="operator")
+    assert first is not None
+    assert later is not None
+    found = await of_march(ledger, acme)
+    assert (found.uptime.target, found.verdict, found.is_final) == ("100", Outcome.MISSED, False)
+    assert [(one.order_form_id, one.target, one.counts, one.verdict) for one in found.targets] == [
+        (first.order_form_id, "100", True, Outcome.MISSED),
+        (later.order_form_id, "90", False, Outcome.OPEN),
+    ]
+    assert (found.targets[0].ends_at, found.targets[1].recorded_at) == (None, later.recorded_at)
+    (line,) = await lines(pool, MARCH, now=ledger.now)
+    assert line.verdict is Outcome.MISSED
+    page = html_of(found)
+    assert "90 %" in page
+    assert "100 %, counts" in page
+
+
+async def test_every_target_of_a_month_is_shown_where_a_new_order_form_begins_within_it(
+    pool: db.Pool, ledger: Ledger, acme: Account
+):
+    for begins, target in (("2026-01-01 00:00:00", "100"), ("2026-03-09 00:00:00", "90")):
+        await contracts.add_order_form(pool, form(acme, begins, target), actor="operator")
+        await pool.execute("UPDATE order_forms SET recorded_at = lower(period), end_recorded_at = upper(period)")
+    found = await of_march(ledger, acme)
+    assert [(one.target, one.counts, one.verdict) for one in found.targets] == [
+        ("90", True, Outcome.OPEN), ("100", False, Outcome.MISSED),
+    ]  # fmt: skip
 
 
 async def test_another_accounts_figures_are_its_own(pool: db.Pool, ledger: Ledger, acme: Account):

@@ -87,6 +87,18 @@ async def test_a_new_order_form_ends_the_one_before_at_its_first_instant(pool, a
     assert [one.order_form_id for one in await store.order_forms_of(pool, account)] == [first.order_form_id, second.order_form_id]
 
 
+async def test_it_is_kept_when_it_was_recorded_that_something_ends(pool, account):
+    ann, bob = await somebody(pool, "ann"), await somebody(pool, "bob")
+    for days, person in ((0, ann), (9, bob)):
+        begins = START + timedelta(days=days)
+        await store.add_order_form(pool, form(account, begins_at=begins), actor="operator")
+        await store.assign_tam(pool, account, person.person_id, begins_at=begins, actor="operator")
+    for first, second in (await store.order_forms_of(pool, account), await store.tams_of(pool, account)):
+        assert first.end_recorded_at is not None
+        assert first.recorded_at < first.end_recorded_at <= second.recorded_at
+        assert second.end_recorded_at is None
+
+
 async def test_two_of_one_service_are_never_in_force_at_once(pool, account):
     await store.add_order_form(pool, form(account, begins_at=START + timedelta(days=9)), actor="operator")
     assert await store.add_order_form(pool, form(account), actor="operator") is None

@@ -54,7 +54,7 @@ def show(account: AccountOption = None, json: JsonOption = False) -> None:
             {"account": name, "order_forms": forms, "tam": tam, "contacts": people, "support_pin_set_at": pin_set_at}
         )
         return
-    rows = output.table(f"Order Forms of {name}", "service", "plan", "hours", "Severity 1", "from", "until", "uptime")
+    rows = output.table(f"Order Forms of {name}", "service", "plan", "hours", "Severity 1", "from", "until", "uptime", "recorded")
     for form in forms:
         rows.add_row(
             form.service,
@@ -64,6 +64,7 @@ def show(account: AccountOption = None, json: JsonOption = False) -> None:
             output.moment(form.begins_at),
             output.moment(form.ends_at) if form.ends_at else "-",
             f"{form.target_uptime.normalize():f} %",
+            output.moment(form.recorded_at),
         )
     console = output.console()
     console.print(rows if forms else f"{name} has no Order Form; `homing contract add` records one.")

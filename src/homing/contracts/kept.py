@@ -109,6 +109,7 @@ class TamOfMonth(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     begins_at: datetime
     ends_at: datetime | None
+    recorded_at: datetime
     covers: list[Stand]
 
 
@@ -154,7 +155,11 @@ class Holiday(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CalendarOfMonth(msgspec.Struct, frozen=True, kw_only=True):
-    """Business Hours of one Order Form, from since to until within the month. seconds: how many of them there were or will be."""
+    """Business Hours of one Order Form, from since to until within the month, as it was recorded when the month ended.
+
+    seconds          how many of them there were or will be
+    recorded_later   it was recorded after the month: it changes nothing of what was promised in it
+    """
 
     service: str
     order_form_id: int
@@ -163,12 +168,19 @@ class CalendarOfMonth(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
     until: datetime
     seconds: int
+    recorded_at: datetime
+    recorded_later: bool
     versions: list[HoursInForce]
     holidays: list[Holiday]
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. misses: the first 1,000; without_tam_s: for how many seconds of the month nobody was TAM."""
+    """All of it.
+
+    misses              the first 1,000
+    without_tam_s       for how many seconds of the month nobody was TAM, by what was recorded at each of them
+    without_tam_now_s   the same with what was recorded afterwards
+    """
 
     call_backs: CallBacks = CallBacks()
     promises: list[Promise] = []
@@ -177,5 +189,6 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     critical: list[CriticalCase] = []
     tams: list[TamOfMonth] = []
     without_tam_s: int = 0
+    without_tam_now_s: int = 0
     programme: Programme = Programme()
     calendars: list[CalendarOfMonth] = []

@@ -1,7 +1,7 @@
 -- name: end_order_form!
 -- Let the Order Form that is in force for a service end.
 -- writes: order_forms
-UPDATE order_forms SET period = tstzrange(lower(period), :at)
+UPDATE order_forms SET period = tstzrange(lower(period), :at), end_recorded_at = clock_timestamp()
 WHERE account_id = :account_id AND service = :service AND upper_inf(period) AND lower(period) < :at;
 
 -- name: add_order_form^
@@ -31,15 +31,17 @@ WHERE account_id = :account_id ORDER BY service, lower(period);
 SELECT *, lower(period) AS begins_at, upper(period) AS ends_at FROM order_forms WHERE order_form_id = :order_form_id;
 
 -- name: targets_at
--- The target of availability of each account at an instant. account_id NULL: of all.
+-- The target of availability of each account at an instant, by what was recorded at another one (NULL: by now).
 -- reads: order_forms
 SELECT account_id, target_uptime FROM order_forms
-WHERE service = :service AND period @> :at::timestamptz AND (:account_id::integer IS NULL OR account_id = :account_id);
+WHERE service = :service AND lower(period) <= :at
+  AND (upper_inf(period) OR upper(period) > :at OR end_recorded_at > :known_at::timestamptz)
+  AND (:known_at::timestamptz IS NULL OR recorded_at <= :known_at);
 
 -- name: end_tam!
 -- Let whoever is an account's TAM be it no more.
 -- writes: tam_assignments
-UPDATE tam_assignments SET period = tstzrange(lower(period), :at)
+UPDATE tam_assignments SET period = tstzrange(lower(period), :at), end_recorded_at = clock_timestamp()
 WHERE account_id = :account_id AND upper_inf(period) AND lower(period) < :at;
 
 -- name: assign_tam!
@@ -107,7 +109,8 @@ RETURNING cover_id;
 -- name: tams_of
 -- Everybody who was, is or will be an account's TAM, oldest first. Nobody is it once he has left.
 -- reads: tam_assignments, staff
-SELECT s.*, lower(t.period) AS begins_at, least(upper(t.period), s.left_at) AS ends_at, t.recorded_at, t.recorded_by
+SELECT s.*, lower(t.period) AS begins_at, least(upper(t.period), s.left_at) AS ends_at, t.recorded_at, t.recorded_by,
+       t.end_recorded_at
 FROM tam_assignments t JOIN staff s USING (person_id)
 WHERE t.account_id = :account_id AND (s.left_at IS NULL OR s.left_at > lower(t.period)) ORDER BY lower(t.period);
 

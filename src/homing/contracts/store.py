@@ -76,10 +76,13 @@ async def order_forms_of(executor: db.Executor, account_id: int) -> list[OrderFo
         return [_order_form(row) async for row in _sql.order_forms_of(executor, account_id=account_id)]
 
 
-async def targets_at(executor: db.Executor, at: datetime, *, account_id: int | None = None) -> dict[int, Decimal]:
-    """Return the target of a month's availability that Order Forms name at an instant, by account; None: of all."""
+async def targets_at(executor: db.Executor, at: datetime, *, known_at: datetime | None = None) -> dict[int, Decimal]:
+    """Return the target of a month's availability that Order Forms name at an instant, by account.
+
+    known_at   by what was recorded at that moment; None: by now
+    """
     with db.trouble_is_temporary():
-        rows = _sql.targets_at(executor, service=EMAIL, at=at, account_id=account_id)
+        rows = _sql.targets_at(executor, service=EMAIL, at=at, known_at=known_at)
         return {row["account_id"]: Decimal(row["target_uptime"]).normalize() async for row in rows}
 
 
@@ -212,6 +215,7 @@ async def tams_of(executor: db.Executor, account_id: int) -> list[Assignment]:
                 ends_at=row["ends_at"],
                 recorded_at=row["recorded_at"],
                 recorded_by=row["recorded_by"],
+                end_recorded_at=row["end_recorded_at"],
             )
             async for row in _sql.tams_of(executor, account_id=account_id)
         ]
@@ -278,4 +282,5 @@ def _order_form(row: Any) -> OrderForm:
         ends_at=row["ends_at"],
         recorded_at=row["recorded_at"],
         recorded_by=row["recorded_by"],
+        end_recorded_at=row["end_recorded_at"],
     )

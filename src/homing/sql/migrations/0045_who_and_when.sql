@@ -6,3 +6,12 @@ ALTER TABLE availability_exclusions
     ADD COLUMN approved_by_id  integer REFERENCES staff,
     ADD COLUMN withdrawn_by_id integer REFERENCES staff,
     ADD CONSTRAINT two_people CHECK (approved_by_id <> proposed_by_id);
+
+-- contracts: when it was recorded that something ends. NULL: with itself, or it does not end. What a month was judged by is what
+-- was recorded when it ended; a later record ends another one earlier, and must not hide for how long that one was known.
+ALTER TABLE order_forms ADD COLUMN end_recorded_at timestamptz;
+ALTER TABLE tam_assignments ADD COLUMN end_recorded_at timestamptz;
+UPDATE order_forms a SET end_recorded_at = b.recorded_at FROM order_forms b
+WHERE b.account_id = a.account_id AND b.service = a.service AND lower(b.period) = upper(a.period) AND b.recorded_at > a.recorded_at;
+UPDATE tam_assignments a SET end_recorded_at = b.recorded_at FROM tam_assignments b
+WHERE b.account_id = a.account_id AND lower(b.period) = upper(a.period) AND b.recorded_at > a.recorded_at;

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from homing.contracts import people
 from homing.contracts import store as contracts
+from homing.contracts.history import without_tam
 from homing.contracts.kept import CalendarOfMonth, CallBack, Cases, CriticalCase, Kept, Programme, Stand
 from homing.contracts.types import Assignment
 from homing.ground import db
@@ -35,7 +36,8 @@ async def kept(executor: db.Executor, account_id: int, since: datetime, until: d
         ]
         started = await clocks.of_account(executor, account_id, since, until)
         counts = await cases.happened_in(executor, account_id, since=since, until=until)
-        tams, without = counting.tams(await _tams(executor, account_id), since, until)
+        held = await _tams(executor, account_id)
+        assignments = [one for one, _ in held]
         return Kept(
             call_backs=counting.call_backs(calls),
             promises=counting.promises([one.reading for one in started]),
@@ -45,8 +47,9 @@ async def kept(executor: db.Executor, account_id: int, since: datetime, until: d
                 CriticalCase(case=number, opened_at=begin, ended_at=end)
                 for number, begin, end in await cases.critical_in(executor, account_id, since=since, until=until)
             ],
-            tams=tams,
-            without_tam_s=without,
+            tams=counting.tams(held, since, until),
+            without_tam_s=without_tam(assignments, since, until, as_recorded=True),
+            without_tam_now_s=without_tam(assignments, since, until, as_recorded=False),
             programme=Programme(**await programme.happened_in(executor, account_id, since=since, until=until)),
             calendars=await _calendars(executor, account_id, since, until),
         )
@@ -66,7 +69,7 @@ async def _tams(executor: db.Executor, account_id: int) -> list[tuple[Assignment
 
 async def _calendars(executor: db.Executor, account_id: int, since: datetime, until: datetime) -> list[CalendarOfMonth]:
     found = []
-    for form in await contracts.order_forms_of(executor, account_id):
+    for form in counting.forms_of_month(await contracts.order_forms_of(executor, account_id), until):
         known = await hours.calendar(executor, form.zone, form.holiday_set)
         try:
             one = counting.calendar(form, known, since, until)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 
+from homing.contracts.history import as_known
 from homing.contracts.kept import (
     CalendarOfMonth,
     CallBack,
@@ -73,21 +74,30 @@ def misses(readings: Iterable[tuple[str, Reading]]) -> list[Miss]:
     return sorted(found, key=lambda one: (one.due_at, one.subject, one.kind))[:MOST_LISTED]
 
 
-def tams(
-    assignments: Sequence[tuple[Assignment, Sequence[Stand]]], since: datetime, until: datetime
-) -> tuple[list[TamOfMonth], int]:
-    """Return who was TAM within a stretch of time, and for how many seconds of it nobody was."""
-    found, held = [], timedelta()
+def tams(assignments: Sequence[tuple[Assignment, Sequence[Stand]]], since: datetime, until: datetime) -> list[TamOfMonth]:
+    """Return who was TAM within a stretch of time."""
+    found = []
     for one, covers in assignments:
         begin, end = max(one.begins_at, since), min(one.ends_at or until, until)
         if begin >= end:
             continue
-        held += end - begin
         stood = [cover for cover in covers if cover.begins_at < end and begin < cover.ends_at]
         found.append(
-            TamOfMonth(name=one.person.name, email=one.person.email, begins_at=one.begins_at, ends_at=one.ends_at, covers=stood)
+            TamOfMonth(
+                name=one.person.name,
+                email=one.person.email,
+                begins_at=one.begins_at,
+                ends_at=one.ends_at,
+                recorded_at=one.recorded_at,
+                covers=stood,
+            )
         )
-    return found, int((until - since - held).total_seconds())
+    return found
+
+
+def forms_of_month(forms: Sequence[OrderForm], until: datetime) -> list[OrderForm]:
+    """Return Order Forms as they were recorded when a stretch of time ended, then those that were recorded later."""
+    return [*as_known(forms, until), *(one for one in forms if one.recorded_at > until)]
 
 
 def calendar(form: OrderForm, known: Calendar, since: datetime, until: datetime) -> CalendarOfMonth | None:
@@ -109,6 +119,8 @@ def calendar(form: OrderForm, known: Calendar, since: datetime, until: datetime)
         since=begin,
         until=end,
         seconds=elapsed(known, begin, end),
+        recorded_at=form.recorded_at,
+        recorded_later=form.recorded_at > until,
         versions=_versions(known, begin, end),
         holidays=[
             Holiday(day=day, name=one.name)

@@ -37,6 +37,18 @@ def test_a_call_back_stands_in_exactly_one_figure_and_as_the_line_counts_it():
         assert [name.name for name in counted] == ([] if figure == "owed" else [figure])
 
 
+def test_a_miss_of_a_caller_about_whom_nobody_decides_is_told():
+    calls = [
+        CallBack(
+            reference="S1-X", source="call", first_ring_at=MARCH, due_at=MARCH, returned_at=None, connected_at=None,
+            counted_as=figure, outcome=outcome,
+        )
+        for figure, outcome in (("undecided", "missed"), ("undecided", "met"), ("missed", "missed"), ("not_entitled", "missed"))
+    ]  # fmt: skip
+    found = counting.call_backs(calls)
+    assert (found.undecided, found.undecided_missed, found.missed) == (2, 1, 1)
+
+
 def test_connected_call_backs_are_those_that_were_promised():
     def one(figure: str, connected: bool) -> CallBack:
         return CallBack(

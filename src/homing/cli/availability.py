@@ -125,7 +125,8 @@ def _show_kept(found: Kept) -> None:
     console, calls, cases = output.console(), found.call_backs, found.cases
     console.print(
         f"Severity 1 call-backs: {calls.count}; in time {calls.met}, missed {calls.missed}, connected {calls.connected}, "
-        f"still owed {calls.owed}, not entitled {calls.not_entitled}, undecided {calls.undecided}, void {calls.void}"
+        f"still owed {calls.owed}, not entitled {calls.not_entitled}, "
+        f"undecided {calls.undecided} ({calls.undecided_missed} missed), void {calls.void}"
     )
     if found.promises:
         figures = ("started", "met", "missed", "running", "superseded", "void")

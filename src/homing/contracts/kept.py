@@ -9,6 +9,7 @@ class CallBack(msgspec.Struct, frozen=True, kw_only=True):
     """A call to the Severity 1 Line, and how it was returned (clause F4).
 
     counted_as   met or missed; owed: not decided yet; not_entitled, undecided (whether he is entitled) and void stand apart
+    outcome      whether it was met or missed, whatever it is counted as; None: that is open
     """
 
     reference: str
@@ -18,12 +19,14 @@ class CallBack(msgspec.Struct, frozen=True, kw_only=True):
     returned_at: datetime | None
     connected_at: datetime | None
     counted_as: str
+    outcome: str | None = None
 
 
 class CallBacks(msgspec.Struct, frozen=True, kw_only=True):
     """The call-backs that fell due in the month. connected: of those met, missed or owed, in how many somebody was reached.
 
-    calls   the first 1,000
+    undecided_missed   of those undecided, how many were not returned in time
+    calls              the first 1,000
     """
 
     count: int = 0
@@ -33,6 +36,7 @@ class CallBacks(msgspec.Struct, frozen=True, kw_only=True):
     connected: int = 0
     not_entitled: int = 0
     undecided: int = 0
+    undecided_missed: int = 0
     void: int = 0
     calls: list[CallBack] = []
 

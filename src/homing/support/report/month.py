@@ -30,6 +30,7 @@ async def kept(executor: db.Executor, account_id: int, since: datetime, until: d
                 due_at=one.due_at,
                 returned_at=one.returned_at,
                 connected_at=one.connected_at,
+                outcome=None if one.outcome is None else one.outcome.value,
                 counted_as=counting.counted_as(one.outcome, one.entitlement, voided=one.voided),
             )
             for one in await line.returned(executor, account_id, since=since, until=until)

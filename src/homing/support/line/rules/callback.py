@@ -99,6 +99,12 @@ def numbers_to_try(
     return sorted(numbers, key=lambda number: number in last)
 
 
+def known_by(number: str, contacts: Iterable[Contact]) -> Contact | None:
+    """Return whose a number is: of the contacts who have it verified, where all of them are of one account."""
+    found = [one for one in contacts if any(phone.number == number and phone.verified_at is not None for phone in one.phones)]
+    return found[0] if found and len({one.account_id for one in found}) == 1 else None
+
+
 def progress(status: AttemptStatus, event: CallStatus, *, machine: str) -> AttemptStatus:
     """Return how far an attempt has come after an event on the customer's leg. It never goes back."""
     match event:

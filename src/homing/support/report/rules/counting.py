@@ -47,7 +47,14 @@ def call_backs(calls: Sequence[CallBack]) -> CallBacks:
     for one in calls:
         counts[one.counted_as] += 1
     connected = sum(one.connected_at is not None and one.counted_as in _PROMISED for one in calls)
-    return CallBacks(count=len(calls), connected=connected, calls=list(calls[:MOST_LISTED]), **counts)
+    undecided_missed = sum(one.counted_as == "undecided" and one.outcome == Outcome.MISSED for one in calls)
+    return CallBacks(
+        count=len(calls),
+        connected=connected,
+        undecided_missed=undecided_missed,
+        calls=list(calls[:MOST_LISTED]),
+        **counts,
+    )
 
 
 def promises(readings: Iterable[Reading]) -> list[Promise]:

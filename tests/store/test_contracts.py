@@ -157,13 +157,13 @@ async def test_a_token_is_its_owners_until_it_is_revoked_or_he_leaves(pool):
     assert await people.add(pool, ann, actor="operator") is None, "the address is taken"
 
 
-async def test_nobody_leaves_or_gives_the_role_up_who_is_tam_of_an_account_or_will_be(pool, account):
+async def test_nobody_leaves_or_gives_the_role_up_who_is_tam_of_an_account(pool, account):
     ann, bob = await somebody(pool, "ann"), await somebody(pool, "bob")
     later = datetime.now(UTC) + timedelta(days=30)
     await store.assign_tam(pool, account, ann.person_id, begins_at=START, actor="operator")
     await store.assign_tam(pool, account, bob.person_id, begins_at=later, actor="operator")
     cst = msgspec.structs.replace(ann, roles=frozenset({Role.CST}))
-    for wanted in (people.left(ann, later - timedelta(days=1)), people.left(bob, later - timedelta(days=1)), cst):
+    for wanted in (people.left(ann, later - timedelta(days=1)), cst, people.left(bob, later)):
         with pytest.raises(people.StillTam, match="acme") as held:
             await people.change(pool, wanted, actor="operator")
         assert held.value.accounts == ((account, "acme"),)
@@ -172,6 +172,17 @@ async def test_nobody_leaves_or_gives_the_role_up_who_is_tam_of_an_account_or_wi
     assert await people.change(pool, people.left(ann, later), actor="operator"), "who has handed over may go"
     with pytest.raises(store.NotTam):
         await store.assign_tam(pool, account, ann.person_id, begins_at=later + timedelta(days=9), actor="operator")
+
+
+async def test_who_leaves_before_he_becomes_tam_leaves_no_gap(pool, account):
+    ann, bob = await somebody(pool, "ann"), await somebody(pool, "bob")
+    later = START + timedelta(days=30)
+    await store.assign_tam(pool, account, ann.person_id, begins_at=START, actor="operator")
+    await store.assign_tam(pool, account, bob.person_id, begins_at=later, actor="operator")
+    assert await people.change(pool, people.left(bob, later - timedelta(days=1)), actor="operator")
+    (stays,) = await store.tams_of(pool, account)
+    assert (stays.person, stays.ends_at, stays.end_recorded_at) == (ann, None, None)
+    assert (await store.audit_of(pool, account, limit=1))[0].action == "TAM not assigned after all"
 
 
 async def test_who_leaves_stands_in_for_nobody_any_more(pool, account):
@@ -186,6 +197,7 @@ async def test_who_leaves_stands_in_for_nobody_any_more(pool, account):
     await people.change(pool, people.left(bob, leaves), actor="operator")
     (kept,) = await store.covers_of(pool, ann.person_id)
     assert kept.ends_at == leaves
+    assert kept.recorded_at is not None
     tam = await store.tam_at(pool, account, leaves)
     assert tam is not None
     assert (tam.primary, tam.acting) == (ann, ann)

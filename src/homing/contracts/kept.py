@@ -98,12 +98,13 @@ class CriticalCase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stand(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody stood in for the TAM."""
+    """Somebody stood in for the TAM. recorded_at: None, before this was kept."""
 
     name: str
     begins_at: datetime
     ends_at: datetime
     reason: str
+    recorded_at: datetime | None = None
 
 
 class TamOfMonth(msgspec.Struct, frozen=True, kw_only=True):

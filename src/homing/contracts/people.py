@@ -40,7 +40,7 @@ class LastAdmin(Exception):
 
 
 class StillTam(Exception):
-    """He is the TAM of accounts (clause B1), or will be: somebody else takes them first. accounts: number and name."""
+    """He is the TAM of accounts (clause B1): somebody else takes them first. accounts: number and name."""
 
     def __init__(self, accounts: Sequence[tuple[int, str]]) -> None:
         super().__init__(", ".join(name for _, name in accounts))
@@ -67,6 +67,7 @@ async def change(pool: db.Pool, member: StaffMember, *, actor: str, spares_last_
                 accounts = [(one["account_id"], one["name"]) async for one in held]
                 if accounts:
                     raise StillTam(accounts)
+                await _unassign_ahead(connection, member, actor)
             row = await _sql.change_person(
                 connection,
                 person_id=member.person_id,
@@ -95,6 +96,20 @@ async def change(pool: db.Pool, member: StaffMember, *, actor: str, spares_last_
                 detail={"roles": sorted(member.roles)},
             )
     return read_member(row)
+
+
+async def _unassign_ahead(connection: db.Executor, member: StaffMember, actor: str) -> None:
+    """Let somebody become TAM of nobody: whoever he was to follow goes on."""
+    for gone in [row async for row in _sql.unassign_ahead(connection, person_id=member.person_id, at=member.left_at)]:
+        await _sql.stay_tam(connection, account_id=gone["account_id"], begins_at=gone["begins_at"], ends_at=gone["ends_at"])
+        await store.note(
+            connection,
+            actor=actor,
+            action="TAM not assigned after all",
+            account_id=gone["account_id"],
+            subject=f"staff {member.person_id}",
+            detail={"begins_at": gone["begins_at"].isoformat()},
+        )
 
 
 async def everybody(executor: db.Executor) -> list[StaffMember]:

@@ -77,11 +77,23 @@ WHERE t.period @> :at::timestamptz AND (t.person_id = :person_id OR EXISTS (
 ORDER BY t.account_id;
 
 -- name: held_by
--- The accounts that somebody is TAM of from an instant on, or will be.
+-- The accounts that somebody is TAM of at an instant (NULL: now), by an assignment that has begun.
 -- reads: tam_assignments, accounts
 SELECT a.account_id, a.name FROM tam_assignments t JOIN accounts a USING (account_id)
-WHERE t.person_id = :person_id AND (upper_inf(t.period) OR upper(t.period) > coalesce(:at::timestamptz, now()))
-GROUP BY a.account_id, a.name ORDER BY a.name;
+WHERE t.person_id = :person_id AND t.period @> coalesce(:at::timestamptz, now()) ORDER BY a.name;
+
+-- name: unassign_ahead
+-- Assignments of somebody that have not begun never were.
+-- writes: tam_assignments
+DELETE FROM tam_assignments WHERE person_id = :person_id AND lower(period) > coalesce(:at::timestamptz, now())
+RETURNING account_id, lower(period) AS begins_at, upper(period) AS ends_at;
+
+-- name: stay_tam!
+-- Let whoever should have been followed by somebody else go on.
+-- writes: tam_assignments
+UPDATE tam_assignments SET period = tstzrange(lower(period), :ends_at),
+       end_recorded_at = CASE WHEN :ends_at::timestamptz IS NULL THEN NULL ELSE end_recorded_at END
+WHERE account_id = :account_id AND upper(period) = :begins_at;
 
 -- name: person_to_assign^
 -- A member of the staff, who does not leave while he is made TAM.
@@ -117,7 +129,7 @@ WHERE t.account_id = :account_id AND (s.left_at IS NULL OR s.left_at > lower(t.p
 -- name: covers_of
 -- Who stood, stands or will stand in for somebody, oldest first.
 -- reads: covers
-SELECT cover_id, person_id, delegate_id, lower(period) AS begins_at, upper(period) AS ends_at, reason, recorded_by
+SELECT cover_id, person_id, delegate_id, lower(period) AS begins_at, upper(period) AS ends_at, reason, recorded_at, recorded_by
 FROM covers WHERE person_id = :person_id ORDER BY lower(period);
 
 -- name: end_cover$

@@ -42,7 +42,13 @@ async def add_order_form(pool: db.Pool, form: OrderForm, *, actor: str) -> Order
                         recorded_by=actor,
                     )
                     made = _order_form(row)
-                    detail = {"zone": form.zone.value, "plan": form.plan, "begins_at": form.begins_at.isoformat()}
+                    detail = {
+                        "zone": form.zone.value,
+                        "plan": form.plan,
+                        "begins_at": form.begins_at.isoformat(),
+                        "target_uptime": f"{form.target_uptime.normalize():f}",
+                        "sev1_entitled": form.sev1_entitled,
+                    }
                     await note(
                         connection,
                         actor=actor,

@@ -126,7 +126,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cover(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody stands in for a member of the staff for a time. ends_at: exclusive."""
+    """Somebody stands in for a member of the staff for a time. ends_at: exclusive; recorded_at: None, before this was kept."""
 
     cover_id: int
     person_id: int
@@ -135,6 +135,7 @@ class Cover(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: datetime
     reason: str
     recorded_by: str
+    recorded_at: datetime | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

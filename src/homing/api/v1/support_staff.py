@@ -260,6 +260,7 @@ def show_cover(one: Cover) -> dict[str, Any]:
         "ends_at": one.ends_at,
         "reason": one.reason,
         "recorded_by": one.recorded_by,
+        "recorded_at": one.recorded_at,
     }
 
 

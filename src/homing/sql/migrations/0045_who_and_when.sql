@@ -15,3 +15,6 @@ UPDATE order_forms a SET end_recorded_at = b.recorded_at FROM order_forms b
 WHERE b.account_id = a.account_id AND b.service = a.service AND lower(b.period) = upper(a.period) AND b.recorded_at > a.recorded_at;
 UPDATE tam_assignments a SET end_recorded_at = b.recorded_at FROM tam_assignments b
 WHERE b.account_id = a.account_id AND lower(b.period) = upper(a.period) AND b.recorded_at > a.recorded_at;
+
+ALTER TABLE covers ADD COLUMN recorded_at timestamptz;                        -- NULL: before this was kept
+ALTER TABLE covers ALTER COLUMN recorded_at SET DEFAULT clock_timestamp();

@@ -63,7 +63,15 @@ async def _tams(executor: db.Executor, account_id: int) -> list[tuple[Assignment
         for cover in await contracts.covers_of(executor, one.person.person_id):
             delegate = await people.one(executor, cover.delegate_id)
             name = "" if delegate is None else delegate.name
-            covers.append(Stand(name=name, begins_at=cover.begins_at, ends_at=cover.ends_at, reason=cover.reason))
+            covers.append(
+                Stand(
+                    name=name,
+                    begins_at=cover.begins_at,
+                    ends_at=cover.ends_at,
+                    reason=cover.reason,
+                    recorded_at=cover.recorded_at,
+                )
+            )
         found.append((one, covers))
     return found
 

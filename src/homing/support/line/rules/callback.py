@@ -135,18 +135,22 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attainment(msgspec.Struct, frozen=True, kw_only=True):
-    """How the promise was kept. Callers without entitlement stand apart (E16); what is void is in neither."""
+    """How the promise was kept. Callers without entitlement stand apart (E16); what is void is in neither.
+
+    undecided_missed   of those undecided, how many were not returned in time
+    """
 
     met: int = 0
     missed: int = 0
     not_entitled: int = 0
     undecided: int = 0
+    undecided_missed: int = 0
     void: int = 0
 
 
 def attainment(rows: Iterable[Counted]) -> Attainment:
     """Return the count of call-backs."""
-    counts = dict.fromkeys(("met", "missed", "not_entitled", "undecided", "void"), 0)
+    counts = dict.fromkeys(("met", "missed", "not_entitled", "undecided", "undecided_missed", "void"), 0)
     for row in rows:
         if row.voided or row.outcome is Outcome.VOID:
             counts["void"] += 1
@@ -154,6 +158,7 @@ def attainment(rows: Iterable[Counted]) -> Attainment:
             counts["not_entitled"] += 1
         elif row.entitlement is Entitlement.UNKNOWN:
             counts["undecided"] += 1
+            counts["undecided_missed"] += row.outcome is Outcome.MISSED
         elif row.outcome is not None:
             counts[row.outcome.value] += 1
     return Attainment(**counts)

@@ -221,6 +221,7 @@ class Bench:
         await contracts.assign_tam(
             self.pool, self.account_id, self.tam.person_id, begins_at=datetime(2026, 1, 1, tzinfo=UTC), actor="operator"
         )
+        await self.pool.execute("UPDATE tam_assignments SET recorded_at = lower(period)")  # not by the server's clock, but ours
         await self.order_form(zone=zone)
         return self
 
@@ -275,6 +276,10 @@ class Bench:
             actor="operator",
         )
         assert made is not None
+        await self.pool.execute(  # as if it had been recorded when it begins: by the clock of the test
+            "UPDATE order_forms SET recorded_at = lower(period),"
+            " end_recorded_at = CASE WHEN end_recorded_at IS NOT NULL THEN upper(period) END"
+        )
         return made
 
     def said(self, text: str, *, by: Contact | None = None, automatic: bool = False) -> Incoming:

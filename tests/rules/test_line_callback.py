@@ -154,11 +154,13 @@ def test_e16_unknown_callers_are_called_back_and_counted_apart():
         Counted(outcome=Outcome.MISSED, entitlement=Entitlement.YES),
         Counted(outcome=Outcome.MISSED, entitlement=Entitlement.NO),
         Counted(outcome=Outcome.MET, entitlement=Entitlement.UNKNOWN),
+        Counted(outcome=Outcome.MISSED, entitlement=Entitlement.UNKNOWN),
         Counted(outcome=Outcome.VOID, entitlement=Entitlement.YES),
         Counted(outcome=None, entitlement=Entitlement.YES),
     ]
     found = attainment(rows)
-    assert (found.met, found.missed, found.not_entitled, found.undecided, found.void) == (1, 1, 1, 1, 1)
+    assert (found.met, found.missed, found.not_entitled, found.undecided, found.void) == (1, 1, 1, 2, 1)
+    assert found.undecided_missed == 1
 
 
 def test_an_attempt_never_goes_back():

@@ -5,6 +5,7 @@ from itertools import product
 
 from msgspec import structs
 
+from homing.contracts.history import without_tam
 from homing.contracts.kept import CallBack, Stand
 from homing.contracts.types import Assignment, Objectives, OrderForm, Role, StaffMember
 from homing.hours.rules.contract import TERMS, calendar_of
@@ -32,8 +33,20 @@ def test_a_call_back_stands_in_exactly_one_figure_and_as_the_line_counts_it():
     for outcome, entitlement, voided in product((None, *Outcome), Entitlement, (False, True)):
         figure = counting.counted_as(outcome, entitlement, voided=voided)
         lines = attainment([Counted(outcome=outcome, entitlement=entitlement, voided=voided)])
-        counted = [name for name in structs.fields(lines) if getattr(lines, name.name)]
-        assert [name.name for name in counted] == ([] if figure == "owed" else [figure])
+        counted = [one for one in structs.fields(lines) if getattr(lines, one.name) and one.name != "undecided_missed"]
+        assert [one.name for one in counted] == ([] if figure == "owed" else [figure])
+
+
+def test_a_miss_of_a_caller_about_whom_nobody_decides_is_told():
+    calls = [
+        CallBack(
+            reference="S1-X", source="call", first_ring_at=MARCH, due_at=MARCH, returned_at=None, connected_at=None,
+            counted_as=figure, outcome=outcome,
+        )
+        for figure, outcome in (("undecided", "missed"), ("undecided", "met"), ("missed", "missed"), ("not_entitled", "missed"))
+    ]  # fmt: skip
+    found = counting.call_backs(calls)
+    assert (found.undecided, found.undecided_missed, found.missed) == (2, 1, 1)
 
 
 def test_connected_call_backs_are_those_that_were_promised():
@@ -98,16 +111,43 @@ def test_the_tams_of_a_month_with_those_who_stood_in_and_the_time_without_one():
         return Stand(name="Bo", begins_at=at(begins), ends_at=at(ends), reason="leave")
 
     covers = [stood("2026-02-01T00:00Z", "2026-02-05T00:00Z"), stood("2026-03-30T00:00Z", "2026-04-05T00:00Z")]
-    found, without = counting.tams(
-        [
-            (held("old", at("2026-01-01T00:00Z"), at("2026-02-01T00:00Z")), []),
-            (held("Ann", MARCH + timedelta(hours=2), None), covers),
-        ],
-        MARCH,
-        APRIL,
-    )
-    assert ([one.name for one in found], [len(one.covers) for one in found], without) == (["Ann"], [1], 7_200)
-    assert counting.tams([], MARCH, APRIL) == ([], 31 * 86_400)
+    all_ = [
+        (held("old", at("2026-01-01T00:00Z"), at("2026-02-01T00:00Z")), []),
+        (held("Ann", MARCH + timedelta(hours=2), None), covers),
+    ]
+    found = counting.tams(all_, MARCH, APRIL)
+    assert ([one.name for one in found], [len(one.covers) for one in found]) == (["Ann"], [1])
+    for as_recorded in (True, False):
+        assert without_tam([one for one, _ in all_], MARCH, APRIL, as_recorded=as_recorded) == 7_200
+        assert without_tam([], MARCH, APRIL, as_recorded=as_recorded) == 31 * 86_400
+
+
+def test_what_is_recorded_of_a_tam_afterwards_hides_no_gap_and_makes_none():
+    later = APRIL + timedelta(days=5)
+
+    def held(begins: datetime, recorded: datetime, ends: datetime | None = None, ended: datetime | None = None) -> Assignment:
+        return Assignment(
+            person=person("Ann"), begins_at=begins, ends_at=ends, recorded_at=recorded, recorded_by="x", end_recorded_at=ended
+        )
+
+    backdated = [held(MARCH, later)]
+    middle = MARCH + timedelta(days=10)
+    followed = [held(MARCH, MARCH, middle, later), held(middle, later)]
+    within = [held(MARCH, middle)]
+    for assignments, as_recorded, now in ((backdated, 31, 0), (followed, 0, 0), (within, 10, 0)):
+        assert without_tam(assignments, MARCH, APRIL, as_recorded=True) == as_recorded * 86_400
+        assert without_tam(assignments, MARCH, APRIL, as_recorded=False) == now * 86_400
+
+
+def test_the_hours_of_a_month_are_those_that_were_recorded_when_it_ended_and_others_stand_apart():
+    middle, later = MARCH + timedelta(days=10), APRIL + timedelta(days=5)
+    first = structs.replace(form(MARCH, middle), end_recorded_at=later)
+    second = structs.replace(form(middle), order_form_id=8, recorded_at=later)
+    found = counting.forms_of_month([first, second], APRIL)
+    shown = [counting.calendar(one, calendar_of(ServiceZone.UK), MARCH, APRIL) for one in found]
+    assert [(one.order_form_id, one.since, one.until, one.recorded_later) for one in shown if one is not None] == [
+        (7, MARCH, APRIL, False), (8, middle, APRIL, True),
+    ]  # fmt: skip
 
 
 def form(begins: datetime, ends: datetime | None = None) -> OrderForm:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,19 +13,25 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from homing.accounts import store as accounts
 from homing.accounts.types import Account
 from homing.availability import decisions, export, store, witnesses
+from homing.availability.pages import html_of
 from homing.availability.rules import leaf, merkle, outside
+from homing.availability.rules.exclusions import NotPossible
 from homing.availability.rules.outside import FIRST, Saw
 from homing.availability.rules.share import Outcome
 from homing.availability.seal import pseudonym, sources_sum
 from homing.availability.statement import Nothing, lines, statement
 from homing.availability.types import Doors, ExclusionKind, Finding, Month, Rule
+from homing.contracts import store as contracts
+from homing.contracts.types import Objectives, OrderForm
 from homing.evidence import store as evidence
 from homing.evidence.rules.seconds import span
 from homing.evidence.types import Door
 from homing.ground import db
 from homing.ground.errors import Misuse
 from homing.ground.secrets import MasterKey
+from homing.hours.types import HolidaySet, ServiceZone
 from tests.kit.ledger import FAIL, MASTER_KEY, OK, Ledger, at, unix
+from tests.kit.people import staff
 
 DAY = date(2026, 3, 10)
 START = unix("2026-03-10")
@@ -258,14 +265,16 @@ async def test_what_a_customer_saw_where_we_watched_counts_once_a_person_accepts
     (listed,) = await witnesses.listed(pool, acme.account_id, limit=10)
     assert listed.decision == "open"
     assert (
-        await witnesses.decide(pool, listed.report_id, witnesses.Decision.ACCEPTED, by="Ana", now=ledger.now) == acme.account_id
+        await witnesses.decide(pool, listed.report_id, witnesses.Decision.ACCEPTED, by=await staff(pool, "Ana"), now=ledger.now)
+        == acme.account_id
     )
     await ledger.sealer.amend()
     assert (await last(pool, acme.account_id))[1].attempted.api >> 500 == 0b11
-    await witnesses.decide(pool, listed.report_id, witnesses.Decision.REJECTED, by="Bo", now=ledger.now)
+    bo = await staff(pool, "Bo")
+    await witnesses.decide(pool, listed.report_id, witnesses.Decision.REJECTED, by=bo, now=ledger.now)
     await ledger.sealer.amend()
     assert not (await last(pool, acme.account_id))[1].attempted.api >> 500
-    assert await witnesses.decide(pool, 999, witnesses.Decision.REJECTED, by="Bo", now=ledger.now) is None
+    assert await witnesses.decide(pool, 999, witnesses.Decision.REJECTED, by=bo, now=ledger.now) is None
 
 
 async def test_our_own_witness_makes_no_attempt_and_unknown_where_nobody_was_seen(pool: db.Pool, ledger: Ledger, acme: Account):
@@ -327,7 +336,8 @@ async def test_a_statement_is_the_same_before_and_after_its_days_are_sealed(ledg
 
 
 async def test_an_exclusion_by_two_people_is_shown_and_taken_out_and_taken_back(pool: db.Pool, ledger: Ledger, acme: Account):
-    number = await decisions.propose(
+    ana, bo = await staff(pool, "Ana"), await staff(pool, "Bo")
+    proposed = await decisions.propose(
         pool,
         account_id=None,
         since=at("2026-03-10 00:01:40"),
@@ -335,24 +345,86 @@ async def test_an_exclusion_by_two_people_is_shown_and_taken_out_and_taken_back(
         kind=ExclusionKind.MAINTENANCE,
         reason="announced on 1 March",
         evidence="mail of 1 March",
-        by="Ana",
+        by=ana,
     )
+    number = proposed.exclusion_id
     assert (await of_march(ledger, acme)).seconds.excluded == 0
-    with pytest.raises(decisions.NotPossible):
-        await decisions.approve(pool, number, by="ana")
-    await decisions.approve(pool, number, by="Bo")
+    with pytest.raises(NotPossible):
+        await decisions.approve(pool, number, by=ana)
+    await decisions.approve(pool, number, by=bo)
     found = await of_march(ledger, acme)
     assert (found.seconds.unavailable_gross, found.seconds.excluded, found.seconds.unavailable_net) == (9, 3, 6)
     (shown,) = found.exclusions
     assert (shown.reason, shown.proposed_by, shown.approved_by, shown.seconds) == ("announced on 1 March", "Ana", "Bo", 3)
+    assert shown.approved_at is not None
+    assert [one.action for one in await contracts.audit_of(pool, None, limit=2)] == ["exclusion approved", "exclusion proposed"]
     assert found.days[0].excluded == 3
     (line,) = await lines(pool, MARCH, now=ledger.now)
     assert (line.unavailable_gross, line.unavailable_net, line.uptime_net) == (9, 6, found.uptime.net)
-    await decisions.withdraw(pool, number, by="Cy")
+    await decisions.withdraw(pool, number, by=ana)
     again = await of_march(ledger, acme)
     assert (again.seconds.excluded, again.exclusions) == (0, [])
-    with pytest.raises(decisions.NotPossible):
-        await decisions.approve(pool, 999, by="Bo")
+    assert await decisions.approve(pool, 999, by=bo) is None
+
+
+async def test_what_was_decided_under_typed_names_keeps_what_it_says_and_what_was_only_proposed_is_proposed_anew(
+    pool: db.Pool, ledger: Ledger, acme: Account
+):
+    for name, approved in (("Ana", "now()"), ("", "NULL")):
+        await pool.execute(
+            "INSERT INTO availability_exclusions (since, until, kind, reason, evidence, proposed_by, approved_by, approved_at)"
+            f" VALUES ('2026-03-10 00:01:40Z', '2026-03-10 00:01:43Z', 'other', 'x', '', 'Bo', '{name}', {approved})"
+        )
+    (shown,) = (await of_march(ledger, acme)).exclusions
+    assert (shown.proposed_by, shown.approved_by, shown.seconds) == ("Bo", "Ana", 3)
+    bo = await staff(pool, "Bo")
+    with pytest.raises(NotPossible, match="anew"):
+        await decisions.approve(pool, shown.exclusion_id + 1, by=bo)
+    assert await decisions.withdraw(pool, shown.exclusion_id, by=bo) is not None
+
+
+def form(account: Account, begins: str, target: str) -> OrderForm:
+    return OrderForm(
+        order_form_id=0, account_id=account.account_id, service="email", plan="Enterprise", zone=ServiceZone.UK,
+        holiday_set=HolidaySet.GB_EAW, sev1_entitled=True, objectives=Objectives(), cadence_s=3_600,
+        target_uptime=Decimal(target), begins_at=at(begins), ends_at=None, recorded_at=at(begins), recorded_by="",
+    )  # fmt: skip
+
+
+async def test_an_order_form_that_is_recorded_later_changes_no_month_that_is_over_and_both_verdicts_are_shown(
+    pool: db.Pool, ledger: Ledger, acme: Account
+):
+    await ledger.go(at("2026-04-09 12:00:00"))
+    first = await contracts.add_order_form(pool, form(acme, "2026-01-01 00:00:00", "100"), actor="operator")
+    await pool.execute("UPDATE order_forms SET recorded_at = '2026-01-01T00:00:00Z'")
+    assert (await of_march(ledger, acme)).verdict is Outcome.MISSED
+    later = await contracts.add_order_form(pool, form(acme, "2026-03-05 00:00:00", "90"), actor="operator")
+    assert first is not None
+    assert later is not None
+    found = await of_march(ledger, acme)
+    assert (found.uptime.target, found.verdict, found.is_final) == ("100", Outcome.MISSED, False)
+    assert [(one.order_form_id, one.target, one.counts, one.verdict) for one in found.targets] == [
+        (first.order_form_id, "100", True, Outcome.MISSED),
+        (later.order_form_id, "90", False, Outcome.OPEN),
+    ]
+    assert (found.targets[0].ends_at, found.targets[1].recorded_at) == (None, later.recorded_at)
+    (line,) = await lines(pool, MARCH, now=ledger.now)
+    assert line.verdict is Outcome.MISSED
+    page = html_of(found)
+    assert "90 %" in page
+    assert "100 %, counts" in page
+
+
+async def test_every_target_of_a_month_is_shown_where_a_new_order_form_begins_within_it(
+    pool: db.Pool, ledger: Ledger, acme: Account
+):
+    for begins, target in (("2026-01-01 00:00:00", "100"), ("2026-03-09 00:00:00", "90")):
+        await contracts.add_order_form(pool, form(acme, begins, target), actor="operator")
+        await pool.execute("UPDATE order_forms SET recorded_at = lower(period), end_recorded_at = upper(period)")
+    found = await of_march(ledger, acme)
+    assert [(one.target, one.counts, one.verdict) for one in found.targets] == [
+        ("90", True, Outcome.OPEN), ("100", False, Outcome.MISSED),
+    ]  # fmt: skip
 
 
 async def test_another_accounts_figures_are_its_own(pool: db.Pool, ledger: Ledger, acme: Account):

@@ -288,6 +288,18 @@ async def test_a_case_whose_owner_leaves_has_another_one_at_once(town: Bench):
     assert (after.owner_id, after.accepted) == (town.tam.person_id, False)
 
 
+async def test_what_a_customer_says_does_not_go_to_a_tam_or_owner_who_has_left(town: Bench):
+    case = await town.open()
+    assert (await town.case(case.case_id)).owner_id == town.tam.person_id
+    gone = town.tam.person_id
+    await town.pool.execute("UPDATE staff SET left_at = $2, roles = '{}' WHERE person_id = $1", gone, town.clock.now())
+    town.clock.forward(minutes=5)
+    await town.word(case.case_id, "Our password is hunter2.")
+    second = await town.open("And another matter.")
+    letters = [one for one in await town.post(case.case_id) + await town.post(second.case_id) if one.side is Side.PROVIDER]
+    assert {one.person_id for one in letters if one.made_at == town.clock.now()} == {town.ann.person_id}
+
+
 async def test_reminders_come_after_two_five_and_nine_business_days_and_silence_is_closed_by_the_tam(town: Bench):
     case = await town.open()
     number = case.case_id

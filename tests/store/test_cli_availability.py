@@ -19,6 +19,8 @@ from homing.availability.rules import outside
 from homing.availability.rules.outside import FIRST, Saw
 from homing.availability.types import Doors
 from homing.boot.names import node_name, resolved
+from homing.contracts import people
+from homing.contracts.types import Role, StaffMember
 from homing.evidence.rules.seconds import span
 from homing.ground import config, db
 from homing.ground.secrets import load_or_make
@@ -55,6 +57,9 @@ class Place:
     async def fill(self, pool: db.Pool) -> None:
         acme = await accounts.get_or_create_account(pool, "acme")
         await accounts.get_or_create_account(pool, "other")
+        for name, role in (("Ana", Role.CST), ("Bo", Role.TAM), ("Pat", Role.ONCALL)):
+            one = StaffMember(person_id=0, name=name, email=f"{name.lower()}@provider.test", phone="", roles=frozenset({role}))
+            await people.add(pool, one, actor="operator")
         await pool.execute("UPDATE accounts SET created_at = $1", YESTERDAY - timedelta(days=1))
         ledger = Ledger(pool, self.data, YESTERDAY + timedelta(hours=12))
         here = ledger.node("evidence")  # the folder of this machine's journals
@@ -116,10 +121,9 @@ def test_single_seconds(homing: Shell):
         ("seconds", "--account", "acme", "--from", "2026-03-10T00:00:00"), ("seconds", "--account", "acme", "--from", "x"),
         ("seconds", "--account", "acme", "--from", "2999-01-01T00:00:00Z"), ("day", "x", "--account", "acme"),
         ("day", "2999-01-01", "--account", "acme"), ("fold", "--folder", "x"), ("reclassify", "2001-01-01"),
-        ("declare", "--by", " ", "--from", "2026-03-10T00:00:00Z", "--account", "acme"),
-        ("declare", "--by", "Ana", "--from", "2999-03-10T00:00:00Z", "--account", "acme"),
+        ("declare", "--as", "pat@provider.test", "--from", "2026-03-10T00:00:00Z", "--account", "acme"),
+        ("declare", "--as", "ana@provider.test", "--from", "2999-03-10T00:00:00Z", "--account", "acme"),
         ("witness", "add", "--name", "w", "--public-key", "zz", "--ours"),
-        ("exclusion", "approve", "99", "--by", "Bo"), ("exclusion", "withdraw", "99", "--by", "Bo"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_a_sentence(homing: Shell, words: tuple[str, ...]):
@@ -129,21 +133,43 @@ def test_what_cannot_be_is_a_sentence(homing: Shell, words: tuple[str, ...]):
 
 def test_two_people_exclude_and_one_takes_it_back(homing: Shell):
     what = ("--kind", "announced_maintenance", "--reason", "announced", "--evidence", "mail")
-    homing("availability", "exclusion", "propose", "--by", "Ana", "--from", stamp(100), "--to", stamp(103), *what)
+    homing("availability", "exclusion", "propose", "--as", "ana@provider.test", "--from", stamp(100), "--to", stamp(103), *what)
     assert homing.json("availability", "months", MONTH)["accounts"][0]["unavailable_net"] == 9
-    homing("availability", "exclusion", "approve", "1", "--by", "ANA", code=2)
+    homing("availability", "exclusion", "approve", "1", "--as", "ANA@provider.test", code=2)
     assert "somebody else" in homing.err
-    homing("availability", "exclusion", "approve", "1", "--by", "Bo")
+    homing("availability", "exclusion", "approve", "1", "--as", "bo@provider.test")
     assert homing.json("availability", "months", MONTH)["accounts"][0]["unavailable_net"] == 6
     (listed,) = homing.json("availability", "exclusion", "list", MONTH)
     assert (listed["proposed_by"], listed["approved_by"], listed["account_id"]) == ("Ana", "Bo", None)
+    assert listed["proposed_by_id"] != listed["approved_by_id"]
     assert "announced" in homing("availability", "exclusion", "list", MONTH)
-    homing("availability", "exclusion", "withdraw", "1", "--by", "Cy")
+    homing("availability", "exclusion", "withdraw", "1", "--as", "ana@provider.test")
     assert homing.json("availability", "months", MONTH)["accounts"][0]["unavailable_net"] == 9
 
 
+def test_nobody_decides_who_is_not_of_the_staff_or_holds_no_role_for_it(homing: Shell):
+    span_ = ("--from", stamp(100), "--to", stamp(103), "--kind", "other", "--reason", "x")
+    homing("availability", "exclusion", "propose", "--as", "eve@provider.test", *span_, code=1)
+    assert "nobody of ours" in homing.err
+    homing("availability", "exclusion", "propose", "--as", "pat@provider.test", *span_, code=2)
+    homing("availability", "exclusion", "approve", "99", "--as", "bo@provider.test", code=1)
+    homing("availability", "exclusion", "withdraw", "99", "--as", "bo@provider.test", code=1)
+    assert "no exclusion 99" in homing.err
+
+
 def test_a_person_declares_it_persistent(homing: Shell):
-    words = ("availability", "declare", "--by", "Ana", "--from", stamp(100), "--note", "they called", "--account", "acme")
+    words = (
+        "availability",
+        "declare",
+        "--as",
+        "ana@provider.test",
+        "--from",
+        stamp(100),
+        "--note",
+        "they called",
+        "--account",
+        "acme",
+    )
     assert "declared" in homing(*words)
     assert "already" in homing(*words)
     (found,) = homing.json("availability", "month", MONTH, "--account", "acme")["findings"]
@@ -181,12 +207,12 @@ def test_witnesses_are_known_and_their_reports_decided(homing: Shell, place: Pla
     (listed,) = homing.json("availability", "report", "list", "--account", "acme")
     assert (listed["decision"], listed["since"]) == ("open", START + 200)
     assert "no report" in homing("availability", "report", "list", "--ours")
-    homing("availability", "report", "accept", "1", "--by", "Ana")
+    homing("availability", "report", "accept", "1", "--as", "ana@provider.test")
     assert homing.json("availability", "months", MONTH)["accounts"][0]["unavailable_net"] == 14
-    homing("availability", "report", "reject", "1", "--by", "Ana")
+    homing("availability", "report", "reject", "1", "--as", "ana@provider.test")
     assert homing.json("availability", "months", MONTH)["accounts"][0]["unavailable_net"] == 9
-    homing("availability", "report", "accept", "7", "--by", "Ana", code=1)
-    homing("availability", "report", "accept", "1", "--by", " ", code=2)
+    homing("availability", "report", "accept", "7", "--as", "ana@provider.test", code=1)
+    homing("availability", "report", "accept", "1", "--as", "pat@provider.test", code=2)
     ours = str(homing.json("availability", "witness", "list")[1]["witness_id"])
     homing("availability", "witness", "end", ours, "--account", "acme", code=1)
     homing("availability", "witness", "end", ours, "--ours")

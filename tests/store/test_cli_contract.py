@@ -85,6 +85,9 @@ def test_a_customer_is_promised_something_by_somebody(homing: Shell, house: Hous
     (kim,) = shown["contacts"]
     assert ([phone["number"] for phone in kim["phones"]], kim["may_sign"]) == (["+12025550123"], True)
     assert pin not in str(shown)
+    homing("staff", "leave", "ann@provider.test", code=2)
+    assert "homing contract tam EMAIL --account acme" in homing.err
+    homing("staff", "change", "ann@provider.test", "--role", "cst", code=2)
     actions = [entry["action"] for entry in homing.json("contract", "audit", *of)]
     assert actions == ["PIN set", "contact added", "TAM assigned", "order form added"]
     homing("contract", "verify", "kim@acme.test", *of, "--how", "wrote to us")

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from homing.accounts import store as accounts
@@ -86,6 +87,18 @@ async def test_a_new_order_form_ends_the_one_before_at_its_first_instant(pool, a
     assert [one.order_form_id for one in await store.order_forms_of(pool, account)] == [first.order_form_id, second.order_form_id]
 
 
+async def test_it_is_kept_when_it_was_recorded_that_something_ends(pool, account):
+    ann, bob = await somebody(pool, "ann"), await somebody(pool, "bob")
+    for days, person in ((0, ann), (9, bob)):
+        begins = START + timedelta(days=days)
+        await store.add_order_form(pool, form(account, begins_at=begins), actor="operator")
+        await store.assign_tam(pool, account, person.person_id, begins_at=begins, actor="operator")
+    for first, second in (await store.order_forms_of(pool, account), await store.tams_of(pool, account)):
+        assert first.end_recorded_at is not None
+        assert first.recorded_at < first.end_recorded_at <= second.recorded_at
+        assert second.end_recorded_at is None
+
+
 async def test_two_of_one_service_are_never_in_force_at_once(pool, account):
     await store.add_order_form(pool, form(account, begins_at=START + timedelta(days=9)), actor="operator")
     assert await store.add_order_form(pool, form(account), actor="operator") is None
@@ -142,6 +155,68 @@ async def test_a_token_is_its_owners_until_it_is_revoked_or_he_leaves(pool):
     assert gone is not None
     assert (gone.roles, await people.by_token(pool, another)) == (frozenset(), None)
     assert await people.add(pool, ann, actor="operator") is None, "the address is taken"
+
+
+async def test_nobody_leaves_or_gives_the_role_up_who_is_tam_of_an_account(pool, account):
+    ann, bob = await somebody(pool, "ann"), await somebody(pool, "bob")
+    later = datetime.now(UTC) + timedelta(days=30)
+    await store.assign_tam(pool, account, ann.person_id, begins_at=START, actor="operator")
+    await store.assign_tam(pool, account, bob.person_id, begins_at=later, actor="operator")
+    cst = msgspec.structs.replace(ann, roles=frozenset({Role.CST}))
+    for wanted in (people.left(ann, later - timedelta(days=1)), cst, people.left(bob, later)):
+        with pytest.raises(people.StillTam, match="acme") as held:
+            await people.change(pool, wanted, actor="operator")
+        assert held.value.accounts == ((account, "acme"),)
+    assert await people.one(pool, ann.person_id) == ann
+    assert await people.change(pool, msgspec.structs.replace(ann, phone=""), actor="operator")
+    assert await people.change(pool, people.left(ann, later), actor="operator"), "who has handed over may go"
+    with pytest.raises(store.NotTam):
+        await store.assign_tam(pool, account, ann.person_id, begins_at=later + timedelta(days=9), actor="operator")
+
+
+async def test_who_leaves_before_he_becomes_tam_leaves_no_gap(pool, account):
+    ann, bob = await somebody(pool, "ann"), await somebody(pool, "bob")
+    later = START + timedelta(days=30)
+    await store.assign_tam(pool, account, ann.person_id, begins_at=START, actor="operator")
+    await store.assign_tam(pool, account, bob.person_id, begins_at=later, actor="operator")
+    assert await people.change(pool, people.left(bob, later - timedelta(days=1)), actor="operator")
+    (stays,) = await store.tams_of(pool, account)
+    assert (stays.person, stays.ends_at, stays.end_recorded_at) == (ann, None, None)
+    assert (await store.audit_of(pool, account, limit=1))[0].action == "TAM not assigned after all"
+
+
+async def test_who_leaves_stands_in_for_nobody_any_more(pool, account):
+    ann, bob = await somebody(pool, "ann"), await somebody(pool, "bob")
+    await store.assign_tam(pool, account, ann.person_id, begins_at=START, actor="operator")
+    for days in (1, 9):
+        begins = START + timedelta(days=days)
+        await store.add_cover(
+            pool, ann.person_id, bob.person_id, begins_at=begins, ends_at=begins + timedelta(days=5), reason="leave", actor="x"
+        )
+    leaves = START + timedelta(days=2)
+    await people.change(pool, people.left(bob, leaves), actor="operator")
+    (kept,) = await store.covers_of(pool, ann.person_id)
+    assert kept.ends_at == leaves
+    assert kept.recorded_at is not None
+    tam = await store.tam_at(pool, account, leaves)
+    assert tam is not None
+    assert (tam.primary, tam.acting) == (ann, ann)
+    assert [one.action for one in await store.audit_of(pool, None, limit=3)] == ["staff left", "cover ended", "cover ended"]
+
+
+async def test_a_tam_who_had_left_before_is_none_from_then_on_and_others_are_written_to(pool, account):
+    ann, bob = await somebody(pool, "ann"), await somebody(pool, "bob", Role.CST)
+    await store.assign_tam(pool, account, ann.person_id, begins_at=START, actor="operator")
+    gone = START + timedelta(days=9)
+    await pool.execute("UPDATE staff SET left_at = $2, roles = '{}' WHERE person_id = $1", ann.person_id, gone)
+    assert await store.tam_at(pool, account, gone - timedelta(seconds=1)) is not None
+    assert await store.tam_at(pool, account, gone) is None
+    assert await store.tams_at(pool, [account], gone) == {}
+    (was,) = await store.tams_of(pool, account)
+    assert (was.person.name, was.ends_at) == ("ann", gone)
+    assert await store.reader_at(pool, account, gone, person_id=ann.person_id) == bob
+    await pool.execute("UPDATE staff SET left_at = $1", gone)
+    assert await store.reader_at(pool, account, gone) is None
 
 
 async def test_a_contact_is_verified_until_his_address_or_number_changes(pool, account):

@@ -121,6 +121,13 @@ async def test_every_figure_is_what_the_stores_say(pool: db.Pool):
     assert [one.name for one in found.calendars[1].holidays] == ["Memorial Day"]
 
 
+async def test_a_tam_who_left_leaves_a_gap_that_is_counted(pool: db.Pool):
+    town = await bench(pool, "2026-05-04T09:00Z")
+    await pool.execute("UPDATE staff SET left_at = $2 WHERE person_id = $1", town.tam.person_id, at("2026-05-22T00:00Z"))
+    found = await kept(pool, town.account_id, MAY, JUNE)
+    assert ([one.ends_at for one in found.tams], found.without_tam_s) == ([at("2026-05-22T00:00Z")], 10 * 86_400)
+
+
 LIVES = (
     (RecordKind.ONBOARDING, State.DRAFT), (RecordKind.ONBOARDING, State.AGREED), (RecordKind.ONBOARDING, State.COMPLETED),
     (RecordKind.MIGRATION, State.HELD), (RecordKind.MIGRATION, State.ABORTED), (RecordKind.REVIEW, State.SCHEDULED),
@@ -178,7 +185,7 @@ async def test_another_account_has_nothing_of_it(pool: db.Pool):
     await lived(pool)
     other = await accounts.get_or_create_account(pool, "other")
     empty = await kept(pool, other.account_id, MAY, JUNE)
-    assert empty == Kept(without_tam_s=31 * 86_400)
+    assert empty == Kept(without_tam_s=31 * 86_400, without_tam_now_s=31 * 86_400)
 
 
 async def test_the_statement_holds_it_in_every_form_and_takes_its_target_from_the_order_form(pool: db.Pool):
@@ -192,7 +199,7 @@ async def test_the_statement_holds_it_in_every_form_and_takes_its_target_from_th
     made = await statement(
         pool, await account_of(town), Month(2026, 5), master_key=MasterKey(b"k" * 32), now=now, kept=promised
     )  # fmt: skip
-    assert (made.version, made.kept, made.uptime.target) == (2, promised, "99.95")
+    assert (made.version, made.kept, made.uptime.target) == (3, promised, "99.95")
     assert made.seconds.budget == 31 * 86_400 * 5 // 10_000
     (listed,) = await lines(pool, Month(2026, 5), now=now)
     assert listed.verdict is made.verdict

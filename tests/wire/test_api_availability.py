@@ -17,10 +17,11 @@ from homing.availability.rules import outside
 from homing.availability.rules.outside import FIRST, Saw
 from homing.availability.types import Doors, ExclusionKind
 from homing.contracts import people
-from homing.contracts.types import Role, StaffMember
+from homing.contracts.types import Role
 from homing.evidence.rules.seconds import span
 from tests.kit.ledger import FAIL, OK, Ledger, at, unix
 from tests.kit.moved_clock import MovedClock
+from tests.kit.people import staff
 from tests.kit.resources import ResourceDoor, resource_door
 
 DAY = date(2026, 3, 10)
@@ -112,7 +113,8 @@ async def test_a_statement_as_csv(town: Town):
 
 async def test_a_statement_as_a_page_that_runs_no_script(town: Town):
     await town.door.pool.execute("UPDATE accounts SET name = '<script>alert(1)</script> & Co' WHERE name = 'acme'")
-    number = await decisions.propose(
+    ana, bo = await staff(town.door.pool, "Ana"), await staff(town.door.pool, "Bo")
+    proposed = await decisions.propose(
         town.door.pool,
         account_id=None,
         since=at("2026-03-10 00:01:40"),
@@ -120,9 +122,9 @@ async def test_a_statement_as_a_page_that_runs_no_script(town: Town):
         kind=ExclusionKind.MAINTENANCE,
         reason="<b>announced</b>",
         evidence="",
-        by="Ana",
+        by=ana,
     )
-    await decisions.approve(town.door.pool, number, by="Bo")
+    await decisions.approve(town.door.pool, proposed.exclusion_id, by=bo)
     await town.seal()
     answer = await town.door.call("GET", "availability/months/2026-03?format=html")
     assert answer.headers["content-type"].startswith("text/html")
@@ -319,14 +321,66 @@ async def test_the_grant_is_needed_and_a_subaccount_cannot_hold_it(town: Town):
     assert (await town.post("/witnesses", {"name": "w", "public_key": PUBLIC}, 403, key=reads))["message"] == "Forbidden."
 
 
+async def token_of(town: Town, name: str, *roles: Role) -> str:
+    made = await staff(town.door.pool, name, *roles)
+    return await people.new_token(town.door.pool, made.person_id, label="t", actor="operator")
+
+
+EXCLUSION = {
+    "since": "2026-03-10T00:01:40Z", "until": "2026-03-10T00:01:43Z", "kind": "announced_maintenance",
+    "reason": "announced on 1 March",
+}  # fmt: skip
+
+
+async def test_one_member_of_the_staff_proposes_an_exclusion_another_approves_it_and_either_takes_it_back(town: Town):
+    ana, bo = await token_of(town, "Ana"), await token_of(town, "Bo", Role.ADMIN)
+    made = await town.post("/exclusions", EXCLUSION, key=ana)
+    assert (made["proposed_by"], made["approved_at"]) == ("Ana", None)
+    one = f"/exclusions/{made['exclusion_id']}"
+    refused = await town.post(f"{one}/approve", {}, 409, key=ana)
+    assert refused["description"] == "Ana proposed it; somebody else must approve it"
+    assert (await town.get("/months/2026-03"))["seconds"]["excluded"] == 0
+    assert (await town.post(f"{one}/approve", {}, key=bo))["approved_by"] == "Bo"
+    statement = await town.get("/months/2026-03")
+    (shown,) = statement["exclusions"]
+    assert (shown["proposed_by"], shown["approved_by"], shown["seconds"]) == ("Ana", "Bo", 3)
+    assert shown["approved_at"] > shown["proposed_at"]
+    assert [one["exclusion_id"] for one in await town.get("/exclusions?month=2026-03", key=bo)] == [made["exclusion_id"]]
+    assert await town.get("/exclusions?month=2026-02", key=bo) == []
+    await town.post(f"{one}/withdraw", {}, key=ana)
+    assert (await town.get("/months/2026-03"))["seconds"]["excluded"] == 0
+    assert (await town.post(f"{one}/withdraw", {}, 409, key=bo))["code"] == "1602"
+    assert (await town.post(f"{one}/approve", {}, 409, key=bo))["code"] == "1602"
+
+
+async def test_exclusions_are_for_the_staff_whose_work_they_are(town: Town):
+    ana, pat = await token_of(town, "Ana"), await token_of(town, "Pat", Role.ONCALL)
+    for key in (None, pat):
+        more = {} if key is None else {"key": key}
+        for path in ("/exclusions", "/exclusions/1/approve", "/exclusions/1/withdraw"):
+            assert (await town.post(path, EXCLUSION, 403, **more))["message"] == "Forbidden."
+    await town.get("/exclusions", 403)
+    assert await town.get("/exclusions", key=pat) == []
+    bad = [
+        ({"reason": None}, 422), ({"kind": "weather"}, 422), ({"since": "yesterday"}, 422), ({"since": "2026-03-10T00:01"}, 422),
+        ({"until": EXCLUSION["since"]}, 422), ({"reason": " "}, 422), ({"reason": "a\0"}, 422), ({"evidence": "x" * 1_001}, 422),
+        ({"account_id": 999}, 400), ({"account_id": 2**40}, 400),
+    ]  # fmt: skip
+    for change, status in bad:
+        await town.post("/exclusions", EXCLUSION | change, status, key=ana)
+    await town.get("/exclusions?month=march", 400, key=ana)
+    for number in ("99", "x", "9" * 30):
+        await town.post(f"/exclusions/{number}/approve", {}, 404, key=ana)
+        await town.post(f"/exclusions/{number}/withdraw", {}, 404, key=ana)
+    made = await town.post("/exclusions", EXCLUSION | {"account_id": town.door.account_id}, key=ana)
+    assert made["account_id"] == town.door.account_id
+
+
 async def test_staff_reads_the_statement_of_an_account_that_it_names(town: Town):
-    wanted = StaffMember(person_id=0, name="tim", email="tim@provider.test", phone="", roles=frozenset({Role.TAM}))
-    made = await people.add(town.door.pool, wanted, actor="operator")
-    assert made is not None
-    token = await people.new_token(town.door.pool, made.person_id, label="t", actor="operator")
+    token = await token_of(town, "tim", Role.TAM)
     whose = f"account_id={town.door.account_id}"
     shown = await town.get(f"/months/2026-03?{whose}", key=token)
-    assert (shown["account"], shown["version"], shown["kept"]["without_tam_s"]) == ("acme", 2, 31 * 86_400)
+    assert (shown["account"], shown["version"], shown["kept"]["without_tam_s"]) == ("acme", 3, 31 * 86_400)
     assert (await town.get(f"/seconds?{whose}", key=token))["api"]["failed"] == []
     assert "account_id" in (await town.get("/months/2026-03", 400, key=token))["description"]
     await town.get("/months/2026-03?account_id=999", 404, key=token)

@@ -360,6 +360,21 @@ async def test_an_admin_hires_changes_and_lets_go(town: Town):
     assert said[0] == (actor, "staff left")
 
 
+async def test_a_tam_of_accounts_leaves_once_somebody_else_is_theirs(town: Town):
+    tim, ada = town.staff["tim"].person_id, town.staff["ada"].person_id
+    await town.ask("PUT", "contract/tam", by="ada", body={"person_id": tim})
+    for method, body in (("DELETE", None), ("PUT", {"roles": ["cst"]})):
+        refused = await town.ask(method, f"staff/{tim}", 409, by="ada", body=body)
+        assert f"{town.account_id} (acme)" in refused["description"]
+    await town.ask("PUT", f"staff/{ada}", by="ada", body={"roles": ["admin", "tam"]})
+    town.clock.forward(seconds=5)
+    await town.ask("PUT", "contract/tam", by="ada", body={"person_id": ada})
+    town.clock.forward(seconds=5)
+    await town.ask("DELETE", f"staff/{tim}", 204, by="ada")
+    assert (await town.ask("GET", "contract/tam"))["now"]["primary"]["name"] == "ada"
+    await town.ask("PUT", "contract/tam", 400, by="ada", body={"person_id": tim})
+
+
 async def test_the_last_admin_stays_one(town: Town):
     ada = town.staff["ada"].person_id
     assert (await town.ask("DELETE", f"staff/{ada}", 409, by="ada"))["code"] == "1602"

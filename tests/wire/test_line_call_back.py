@@ -476,6 +476,44 @@ async def test_two_people_make_a_call_back_void_and_what_was_missed_stays_so(hou
     assert (await house.api("POST", f"line/calls/{first}/void", who="ana", json={"reason": ""})).status_code == 422
 
 
+@pytest.mark.parametrize("named", [False, True])
+async def test_who_is_reached_at_a_verified_number_is_entitled_where_the_order_form_says_so(house: LineHouse, named: bool):
+    withheld = "+442079460001"
+    number = await rang(house, caller=withheld)
+    await house.contact("kim", withheld, verified=True)
+    if named:  # the number was verified after the call; a person has said whose he is
+        await house.pool.execute("UPDATE line_calls SET account_id = $1", house.account_id)
+    house.carrier.people[withheld] = Person()
+    await house.forward(seconds=DUE + 11)
+    await house.call_back("ana", number)
+    one = await house.intake()
+    assert (one.account_id, one.entitlement.value) == (house.account_id, "yes")
+    assert "entitlement" in await house.kinds(number)
+    assert (await house.owed()).outcome is Outcome.MISSED
+    refusal = {"verdict": "no", "clause": "F2", "reason": "no Order Form", "route": "a Support Case"}
+    status, said = why(await house.api("POST", f"line/calls/{number}/entitlement", who="ana", json=refusal))
+    assert status == 409
+    assert "two people" in said
+    house.clock.forward(minutes=1)
+    counts = (await house.api("GET", "line/calls", who="ana")).json()["attainment"]
+    assert (counts["missed"], counts["undecided"], counts["not_entitled"]) == (1, 0, 0)
+
+
+async def test_a_number_that_nobody_verified_or_an_order_form_without_the_line_leaves_it_to_a_person(house: LineHouse):
+    numbers = ("+442079460001", "+442079460002")
+    await house.pool.execute("UPDATE order_forms SET sev1_entitled = false")
+    for name, number, verified in (("kim", numbers[0], False), ("pat", numbers[1], True)):
+        await house.contact(name, number, verified=verified)
+        house.carrier.people[number] = Person()
+        await house.call_back("ana", await rang(house, caller=number))
+    assert {one.entitlement.value for one in await house.intakes()} == {"unknown"}
+    first = (await house.intakes())[0].intake_id
+    refusal = {"verdict": "no", "clause": "F2", "reason": "no", "route": "a Support Case", "account_id": house.account_id}
+    await house.pool.execute("UPDATE order_forms SET sev1_entitled = true")
+    status, said = why(await house.api("POST", f"line/calls/{first}/entitlement", who="ana", json=refusal))
+    assert (status, "two people" in said) == (409, True), "one person takes from nobody what the Order Form promises"
+
+
 async def test_entitlement_is_decided_by_a_person_and_changes_nothing_of_the_call_back(house: LineHouse):
     number = await rang(house)
     path = f"line/calls/{number}/entitlement"

@@ -85,8 +85,12 @@ async def test_after_five_wrong_pins_an_hour_none_is_looked_up(house: LineHouse)
     assert (await house.intakes())[-1].proof is Proof.PIN
 
 
-async def test_a_verified_number_is_a_hint_and_no_proof(house: LineHouse):
+@pytest.mark.parametrize(("has_line", "entitled"), [(True, "yes"), (False, "unknown")])
+async def test_a_verified_number_is_a_hint_and_no_proof_and_the_order_form_says_whether_it_may_call(
+    house: LineHouse, has_line: bool, entitled: str
+):
     kim = await house.contact("kim", KIM)
+    await house.pool.execute("UPDATE order_forms SET sev1_entitled = $1", has_line)
     call = house.carrier.call(*FULL)
     await call.ring()
     one = await house.intake()
@@ -94,7 +98,7 @@ async def test_a_verified_number_is_a_hint_and_no_proof(house: LineHouse):
         house.account_id,
         kim.contact_id,
         Proof.CALLER_ID,
-        "unknown",
+        entitled,
     )
     assert "k***@" not in call.said
 

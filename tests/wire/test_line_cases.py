@@ -16,6 +16,7 @@ from homing.support.cases.audit import CaseSource
 from homing.support.cases.course import Course
 from homing.support.cases.desk import Opening
 from homing.support.cases.endings import Endings
+from homing.support.cases.keeper import Keeper as CaseKeeper
 from homing.support.cases.rules.decision import No
 from homing.support.cases.types import (
     Actor,
@@ -32,6 +33,7 @@ from homing.support.cases.types import (
     Stage,
     State,
 )
+from homing.support.clocks import store as clock_store
 from homing.support.clocks.auditor import Auditor
 from homing.support.clocks.keeper import Keeper as ClockKeeper
 from homing.support.clocks.rules.cadence import Every
@@ -44,6 +46,7 @@ from homing.support.oncall import runs
 from tests.kit.carrier import HANGS_UP, NOBODY, PUBLIC, Person, Tape
 from tests.kit.ledger import Node
 from tests.kit.line import ANA, BO, KIM, PIN, START, Legal, LineHouse, line_house
+from tests.kit.moved_clock import MovedLegalClock
 
 REPORT = {"company": "Acme", "name": "Kim", "phone": "+442079460000", "email": "kim@acme.test", "description": "all mail fails"}
 DUE = timedelta(minutes=15)
@@ -159,10 +162,29 @@ async def test_a_call_that_goes_on_tells_its_case_what_was_said_when_it_is_over(
 
 async def test_a_number_alone_opens_the_case_when_the_call_ends(house: LineHouse):
     await house.contact("kim", KIM)
+    await house.pool.execute("UPDATE order_forms SET sev1_entitled = false")
     await rang(house, HANGS_UP)
     assert "which is a hint and no proof" in (await house.messages((await house.case()).case_id))[0]
-    kinds = await house.clocks((await house.case()).case_id)
+    case = await house.case()
+    kinds = await house.clocks(case.case_id)
     assert kinds[Kind.ENTITLEMENT][0].due_at == START + timedelta(minutes=60)
+    await told_of_miss(house, case.case_id, minutes=59, said=[])
+    await told_of_miss(house, case.case_id, minutes=2, said=["missed"])
+
+
+async def told_of_miss(house: LineHouse, case_id: int, *, minutes: int, said: list[str]) -> None:
+    """Let time pass; somebody is told that nobody has decided whether the caller is entitled."""
+    house.clock.forward(minutes=minutes)
+    legal = MovedLegalClock(house.clock)
+    await ClockKeeper(house.pool, legal, house.clock, ()).turn()
+    await CaseKeeper(house.pool, legal, house.cases).turn()
+    number = next(
+        one.number for one in await clock_store.of_subject(house.pool, "case", case_id) if one.reading.kind is Kind.ENTITLEMENT
+    )
+    letters = await letter_store.of_case(house.pool, case_id)
+    assert [
+        one.purpose.value for one in letters if one.version == number and one.purpose in (Purpose.DUE, Purpose.MISSED)
+    ] == said
 
 
 async def test_a_caller_whom_nobody_knows_gets_his_case_when_a_person_says_whose_he_is(house: LineHouse):

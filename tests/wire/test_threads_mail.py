@@ -64,6 +64,21 @@ async def test_a_mail_of_a_contact_is_a_word_in_the_thread_and_starts_tam_reply(
     assert "objective of ours, not a term of the contract" in text_of(notice)
 
 
+async def test_where_the_tam_has_left_somebody_else_of_the_staff_is_told(house: TamHouse):
+    await house.pool.execute("UPDATE staff SET left_at = $2 WHERE person_id = $1", house.tam.person_id, house.clock.now())
+    assert (await house.arrives(house.writes("May we send twice as much?", subject="Volume"))).startswith("250")
+    assert len(await house.thread()) == 1
+    (notice,) = await house.mails()
+    assert notice["To"] == "ann@provider.test"
+
+
+async def test_a_notice_that_waits_does_not_go_to_a_tam_who_leaves_meanwhile(house: TamHouse):
+    await house.arrives(house.writes("May we send twice as much?", subject="Volume"))
+    await house.pool.execute("UPDATE staff SET left_at = $2 WHERE person_id = $1", house.tam.person_id, house.clock.now())
+    (notice,) = await house.mails()
+    assert notice["To"] == "ann@provider.test"
+
+
 async def test_the_tams_answer_goes_out_from_his_address_and_stops_the_clock_once_it_is_accepted(house: TamHouse):
     await written(house)
     house.clock.forward(hours=1)

@@ -5,15 +5,17 @@ from datetime import datetime
 
 import msgspec
 
-from homing.availability.rules.exclusions import NotPossible, check_approval, check_proposal, check_withdrawal
+from homing.availability.rules.exclusions import check_approval, check_proposal, check_withdrawal
 from homing.availability.types import Exclusion, ExclusionKind, Finding, Rule
+from homing.contracts import store as contracts
+from homing.contracts.types import StaffMember
 from homing.ground import db
 
 _sql = db.queries("homing.availability")
 
 
 async def propose(
-    executor: db.Executor,
+    pool: db.Pool,
     *,
     account_id: int | None,
     since: datetime,
@@ -21,55 +23,76 @@ async def propose(
     kind: ExclusionKind,
     reason: str,
     evidence: str,
-    by: str,
-) -> int:
-    """Propose an exclusion and return its number. It counts for nothing until somebody else approves it.
+    by: StaffMember,
+) -> Exclusion:
+    """Propose an exclusion. It counts for nothing until another member of the staff approves it.
 
     account_id   None: it is about every account
     raises       NotPossible
     """
     check_proposal(since=since, until=until, reason=reason, evidence=evidence, by=by)
     with db.trouble_is_temporary():
-        number: int = await _sql.propose_exclusion(
-            executor,
-            account_id=account_id,
-            since=since,
-            until=until,
-            kind=kind.value,
-            reason=reason.strip(),
-            evidence=evidence.strip(),
-            proposed_by=by.strip(),
-        )
-    return number
+        async with pool.acquire() as connection, connection.transaction():
+            row = await _sql.propose_exclusion(
+                connection,
+                account_id=account_id,
+                since=since,
+                until=until,
+                kind=kind.value,
+                reason=reason.strip(),
+                evidence=evidence.strip(),
+                proposed_by=by.name,
+                proposed_by_id=by.person_id,
+            )
+            return await _noted(connection, row, "exclusion proposed", by)
 
 
-async def approve(pool: db.Pool, exclusion_id: int, *, by: str) -> None:
-    """Let an exclusion count.
+async def approve(pool: db.Pool, exclusion_id: int, *, by: StaffMember) -> Exclusion | None:
+    """Let an exclusion count; None: there is none.
 
     raises   NotPossible
     """
     with db.trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
-            check_approval(await _locked(connection, exclusion_id), by=by)
-            await _sql.approve_exclusion(connection, exclusion_id=exclusion_id, by=by.strip())
+            known = await _locked(connection, exclusion_id)
+            if known is None:
+                return None
+            check_approval(known, by=by)
+            row = await _sql.approve_exclusion(connection, exclusion_id=exclusion_id, by=by.name, by_id=by.person_id)
+            return await _noted(connection, row, "exclusion approved", by)
 
 
-async def withdraw(pool: db.Pool, exclusion_id: int, *, by: str) -> None:
-    """Let an exclusion count no more: what was measured is restored.
+async def withdraw(pool: db.Pool, exclusion_id: int, *, by: StaffMember) -> Exclusion | None:
+    """Let an exclusion count no more: what was measured is restored. None: there is none.
 
     raises   NotPossible
     """
     with db.trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
-            check_withdrawal(await _locked(connection, exclusion_id), by=by)
-            await _sql.withdraw_exclusion(connection, exclusion_id=exclusion_id, by=by.strip())
+            known = await _locked(connection, exclusion_id)
+            if known is None:
+                return None
+            check_withdrawal(known, by=by)
+            row = await _sql.withdraw_exclusion(connection, exclusion_id=exclusion_id, by=by.name, by_id=by.person_id)
+            return await _noted(connection, row, "exclusion withdrawn", by)
 
 
-async def _locked(connection: db.Executor, exclusion_id: int) -> Exclusion:
+async def _locked(connection: db.Executor, exclusion_id: int) -> Exclusion | None:
     row = await _sql.lock_exclusion(connection, exclusion_id=exclusion_id)
-    if row is None:
-        raise NotPossible(f"there is no exclusion {exclusion_id}")
-    return _exclusion(row)
+    return None if row is None else _exclusion(row)
+
+
+async def _noted(connection: db.Executor, row: db.Record, action: str, by: StaffMember) -> Exclusion:
+    one = _exclusion(row)
+    await contracts.note(
+        connection,
+        actor=f"staff {by.person_id}",
+        action=action,
+        account_id=one.account_id,
+        subject=f"exclusion {one.exclusion_id}",
+        detail={"since": one.since.isoformat(), "until": one.until.isoformat(), "kind": one.kind.value},
+    )
+    return one
 
 
 async def exclusions(executor: db.Executor, account_id: int | None, *, since: datetime, until: datetime) -> list[Exclusion]:

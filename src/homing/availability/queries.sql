@@ -107,29 +107,29 @@ SELECT DISTINCT ON (account_id, day) account_id, day, attempted, unavailable, st
 FROM ledger_leaves WHERE day >= :since AND day <= :until
 ORDER BY account_id, day, version DESC;
 
--- name: propose_exclusion$
+-- name: propose_exclusion^
 -- Propose an exclusion; it counts for nothing yet.
 -- writes: availability_exclusions
-INSERT INTO availability_exclusions (account_id, since, until, kind, reason, evidence, proposed_by)
-VALUES (:account_id, :since, :until, :kind, :reason, :evidence, :proposed_by)
-RETURNING exclusion_id;
+INSERT INTO availability_exclusions (account_id, since, until, kind, reason, evidence, proposed_by, proposed_by_id)
+VALUES (:account_id, :since, :until, :kind, :reason, :evidence, :proposed_by, :proposed_by_id)
+RETURNING *;
 
 -- name: lock_exclusion^
 -- One exclusion, locked to the end of the transaction.
 -- reads: availability_exclusions
 SELECT * FROM availability_exclusions WHERE exclusion_id = :exclusion_id FOR UPDATE;
 
--- name: approve_exclusion!
+-- name: approve_exclusion^
 -- Let an exclusion count.
 -- writes: availability_exclusions
-UPDATE availability_exclusions SET approved_by = :by, approved_at = now()
-WHERE exclusion_id = :exclusion_id AND approved_at IS NULL AND withdrawn_at IS NULL;
+UPDATE availability_exclusions SET approved_by = :by, approved_by_id = :by_id, approved_at = now()
+WHERE exclusion_id = :exclusion_id AND approved_at IS NULL AND withdrawn_at IS NULL RETURNING *;
 
--- name: withdraw_exclusion!
+-- name: withdraw_exclusion^
 -- Let an exclusion count no more.
 -- writes: availability_exclusions
-UPDATE availability_exclusions SET withdrawn_by = :by, withdrawn_at = now()
-WHERE exclusion_id = :exclusion_id AND withdrawn_at IS NULL;
+UPDATE availability_exclusions SET withdrawn_by = :by, withdrawn_by_id = :by_id, withdrawn_at = now()
+WHERE exclusion_id = :exclusion_id AND withdrawn_at IS NULL RETURNING *;
 
 -- name: exclusions
 -- Exclusions that touch a stretch of time, of one account and of all (NULL: of every account), oldest first.

@@ -14,6 +14,7 @@ from homing.availability.rules import leaf, merkle
 from homing.availability.rules.judging import FINAL_AFTER, judge
 from homing.availability.rules.share import TARGET, Outcome, outcome, uptime
 from homing.availability.rules.statement import DayFacts, Facts, Link, Statement, compose, net_of
+from homing.availability.rules.targets import promised
 from homing.availability.seal import pseudonym
 from homing.availability.store import Figures, Root, SealedDay
 from homing.availability.types import Month, moment
@@ -82,8 +83,8 @@ async def statement(
         measured_from=max(first, account.created_at),
         kept=kept or Kept(),
     )
-    targets = await contracts.targets_at(executor, min(now, until - timedelta(seconds=1)), account_id=account.account_id)
-    return compose(month, facts, now=now, target=targets.get(account.account_id, target))
+    forms = await contracts.order_forms_of(executor, account.account_id)
+    return compose(month, facts, now=now, targets=promised(forms, month, now=now, default=target))
 
 
 async def lines(executor: db.Executor, month: Month, *, now: datetime, target: Decimal = TARGET) -> list[Line]:
@@ -106,7 +107,8 @@ async def lines(executor: db.Executor, month: Month, *, now: datetime, target: D
             sealed[number][day] = store.figures_of(one.seen, classifier=VERSION)
     since, until = moment(month.start), moment(month.start + month.seconds)
     exclusions = await decisions.exclusions(executor, None, since=since, until=until)
-    targets = await contracts.targets_at(executor, min(now, until - timedelta(seconds=1)))
+    known_at = until if now >= until else None  # what is recorded afterwards changes no month that is over
+    targets = await contracts.targets_at(executor, min(now, until - timedelta(seconds=1)), known_at=known_at)
     over = now >= until + FINAL_AFTER and all(day in roots for day in _measured(month, first, now))
     found = []
     for account in sorted(everybody, key=lambda one: one.name):

@@ -107,6 +107,7 @@ class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
     account_id   None: every account
     reason       public: the customer reads it
     evidence     where it is proven: an announcement, a ticket
+    *_by_id      which member of the staff that is; None: nobody yet, or a name that was typed when names were enough
     """
 
     exclusion_id: int
@@ -122,6 +123,9 @@ class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
     approved_at: datetime | None = None
     withdrawn_by: str = ""
     withdrawn_at: datetime | None = None
+    proposed_by_id: int | None = None
+    approved_by_id: int | None = None
+    withdrawn_by_id: int | None = None
 
     @property
     def in_force(self) -> bool:

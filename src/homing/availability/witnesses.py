@@ -10,6 +10,8 @@ import msgspec
 from homing.availability.rules import outside
 from homing.availability.rules.outside import Attested, Report, Unusable
 from homing.availability.types import moment
+from homing.contracts import store as contracts
+from homing.contracts.types import StaffMember
 from homing.evidence import store as evidence
 from homing.ground import db
 
@@ -155,14 +157,21 @@ async def listed(executor: db.Executor, account_id: int | None, *, limit: int) -
         return [Listed(**{**dict(row), "decision": Decision(row["decision"])}) async for row in rows]
 
 
-async def decide(pool: db.Pool, report_id: int, decision: Decision, *, by: str, now: datetime) -> int | None:
+async def decide(pool: db.Pool, report_id: int, decision: Decision, *, by: StaffMember, now: datetime) -> int | None:
     """Decide about a customer's report; return its account, or None where there is no such report."""
     with db.trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
-            row = await _sql.decide_report(connection, report_id=report_id, decision=decision.value, decided_by=by)
+            row = await _sql.decide_report(connection, report_id=report_id, decision=decision.value, decided_by=by.name)
             if row is None:
                 return None
             await _note_late(connection, row["account_id"], row["since"], row["until"], now)
+            await contracts.note(
+                connection,
+                actor=f"staff {by.person_id}",
+                action=f"report {decision.value}",
+                account_id=row["account_id"],
+                subject=f"report {report_id}",
+            )
     return int(row["account_id"])
 
 

@@ -92,12 +92,14 @@ class Alarms:
         await self._write(connection, one, "Persistent Unavailability", _PERSISTENT)
 
     async def _write(self, connection: db.Executor, one: Finding, subject: str, words: str) -> None:
-        """Write to the TAM, and to who stands in."""
+        """Write to the TAM, and to who stands in; where there is none, to somebody of the desk."""
         if self._mail is None:
             return
         tam = await contracts.tam_at(connection, one.account_id, self._clock.now())
         text = words.format(seconds=one.seconds, start=one.start, account=one.account_id)
-        people = {} if tam is None else {who.email for who in (tam.primary, tam.acting) if who.left_at is None}
+        people = set() if tam is None else {who.email for who in (tam.primary, tam.acting) if who.left_at is None}
+        if not people and (reader := await contracts.reader_at(connection, one.account_id, self._clock.now())) is not None:
+            people = {reader.email}
         sent = [await self._mail.send(to, subject=subject, text=text) for to in sorted(people)]
         _log.log(
             30 if any(sent) else 40,

@@ -12,6 +12,7 @@ from homing.api.v1 import (
     alerts,
     api_keys,
     availability,
+    availability_exclusions,
     data_privacy,
     dkim_keys,
     inbound_domains,
@@ -182,6 +183,7 @@ def resources(
             master_key=master_key,
             target=Decimal(str(settings.availability_target)),
         ),
+        *availability_exclusions.routes(pool=pool, bodies=bodies, clock=clock),
         *webhooks.routes(webhooks=worker.services.webhooks, http=worker.services.http, bodies=bodies, clock=clock),
         *worker.support.routes(pool, bodies),
     ]

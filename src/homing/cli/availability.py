@@ -104,6 +104,11 @@ def _show(found: Statement) -> None:
     ):
         rows.add_row(name, value)
     output.console().print(rows)
+    for other in found.targets[1:]:
+        when = "" if other.recorded_at is None else f", recorded at {output.moment(other.recorded_at)}"
+        output.console().print(
+            f"another Order Form of the month ({other.order_form_id}{when}): {other.target} %, {other.verdict.value}"
+        )
     if found.episodes:
         rows = output.table(
             "Episodes", "from", "until", "seconds", "excluded", "persistent at", "cases", right=("seconds", "excluded")
@@ -120,7 +125,8 @@ def _show_kept(found: Kept) -> None:
     console, calls, cases = output.console(), found.call_backs, found.cases
     console.print(
         f"Severity 1 call-backs: {calls.count}; in time {calls.met}, missed {calls.missed}, connected {calls.connected}, "
-        f"still owed {calls.owed}, not entitled {calls.not_entitled}, undecided {calls.undecided}, void {calls.void}"
+        f"still owed {calls.owed}, not entitled {calls.not_entitled}, "
+        f"undecided {calls.undecided} ({calls.undecided_missed} missed), void {calls.void}"
     )
     if found.promises:
         figures = ("carried", "started", "met", "missed", "running", "superseded", "void")
@@ -140,6 +146,10 @@ def _show_kept(found: Kept) -> None:
         console.print(f"Technical Account Manager: {tam.name}, since {output.moment(tam.begins_at)}{until}")
     if not found.tams:
         console.print("Technical Account Manager: nobody")
+    elif found.without_tam_s or found.without_tam_now_s:
+        now = f" ({output.number(found.without_tam_now_s)} s with what was recorded afterwards)"
+        now = now if found.without_tam_now_s != found.without_tam_s else ""
+        console.print(f"without a Technical Account Manager: {output.number(found.without_tam_s)} s{now}")
     done = {name.replace("_", " "): number for name, number in msgspec.structs.asdict(found.programme).items() if number}
     console.print(f"Programme: {', '.join(f'{name} {number}' for name, number in done.items()) or 'nothing'}")
     for calendar in found.calendars:

@@ -12,7 +12,8 @@ from homing.availability.rules.exclusions import check_person
 from homing.availability.types import Exclusion, ExclusionKind, Finding, Rule
 from homing.cli import output, reach, typed
 from homing.cli.keys import AccountOption, JsonOption
-from homing.cli.typed import ByOption, MonthArgument, NumberArgument, OursOption
+from homing.cli.people import AsOption, somebody
+from homing.cli.typed import MonthArgument, NumberArgument, OursOption
 from homing.ground.errors import Misuse
 
 exclusion = typer.Typer(help="What is not held against us: proposed by one person, approved by another.", no_args_is_help=True)
@@ -29,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def declare(
-    by: ByOption,
+    who: AsOption,
     since: Annotated[str, typer.Option("--from", metavar="TIME", help="Since when, such as 2026-03-10T14:00:00Z.")],
     note: Annotated[str, typer.Option("--note", help="Why; the customer reads it.")] = "",
     account: AccountOption = None,
@@ -40,11 +41,11 @@ def declare(
         raise Misuse("--from lies in the future")
 
     async def work() -> bool:
-        check_person(by)
         async with reach.database(reach.settings()) as pool:
-            owner = await reach.account(pool, account)
+            owner, by = await reach.account(pool, account), await somebody(pool, who)
+            check_person(by)
             found = Finding(
-                account_id=owner.account_id, rule=Rule.DECLARED, start=start, reached_at=now, seconds=0, note=note, by=by.strip()
+                account_id=owner.account_id, rule=Rule.DECLARED, start=start, reached_at=now, seconds=0, note=note, by=by.name
             )
             return await decisions.note(pool, found)
 
@@ -53,7 +54,7 @@ def declare(
 
 @exclusion.command("propose")
 def propose(
-    by: ByOption,
+    who: AsOption,
     since: Annotated[str, typer.Option("--from", metavar="TIME", help="Such as 2026-03-10T14:00:00Z.")],
     until: Annotated[str, typer.Option("--to", metavar="TIME", help="The first moment after it.")],
     kind: Annotated[ExclusionKind, typer.Option("--kind", help="Why it is not held against us.")],
@@ -68,7 +69,7 @@ def propose(
     async def work() -> int:
         async with reach.database(reach.settings()) as pool:
             owner: Account | None = None if account is None else await reach.account(pool, account)
-            return await decisions.propose(
+            made = await decisions.propose(
                 pool,
                 account_id=None if owner is None else owner.account_id,
                 since=typed.moment(since, "--from"),
@@ -76,8 +77,9 @@ def propose(
                 kind=kind,
                 reason=reason,
                 evidence=proof,
-                by=by,
+                by=await somebody(pool, who),
             )
+            return made.exclusion_id
 
     number = reach.run(typed.told(work()))
     output.console().print(
@@ -86,27 +88,32 @@ def propose(
 
 
 @exclusion.command("approve")
-def approve(number: NumberArgument, by: ByOption) -> None:
+def approve(number: NumberArgument, who: AsOption) -> None:
     """Approve what another person proposed."""
 
     async def work() -> None:
         async with reach.database(reach.settings()) as pool:
-            await decisions.approve(pool, number, by=by)
+            _known(await decisions.approve(pool, number, by=await somebody(pool, who)), number)
 
     reach.run(typed.told(work()))
     output.console().print(f"exclusion {number} counts")
 
 
 @exclusion.command("withdraw")
-def withdraw(number: NumberArgument, by: ByOption) -> None:
+def withdraw(number: NumberArgument, who: AsOption) -> None:
     """Take an exclusion back: what was measured counts again."""
 
     async def work() -> None:
         async with reach.database(reach.settings()) as pool:
-            await decisions.withdraw(pool, number, by=by)
+            _known(await decisions.withdraw(pool, number, by=await somebody(pool, who)), number)
 
     reach.run(typed.told(work()))
     output.console().print(f"exclusion {number} counts no more")
+
+
+def _known(one: Exclusion | None, number: int) -> None:
+    if one is None:
+        raise reach.NotFound(f"there is no exclusion {number}; `homing availability exclusion list` shows a month's")
 
 
 @exclusion.command("list")
@@ -228,22 +235,23 @@ def list_reports(
 
 
 @report.command("accept")
-def accept_report(number: NumberArgument, by: ByOption) -> None:
+def accept_report(number: NumberArgument, who: AsOption) -> None:
     """Let a report count in seconds in which we watched, too: the customer's word stands."""
-    _decide(number, witnesses.Decision.ACCEPTED, by)
+    _decide(number, witnesses.Decision.ACCEPTED, who)
 
 
 @report.command("reject")
-def reject_report(number: NumberArgument, by: ByOption) -> None:
+def reject_report(number: NumberArgument, who: AsOption) -> None:
     """Let a report count nowhere, for example because the witness's own network was down."""
-    _decide(number, witnesses.Decision.REJECTED, by)
+    _decide(number, witnesses.Decision.REJECTED, who)
 
 
-def _decide(number: int, decision: witnesses.Decision, by: str) -> None:
+def _decide(number: int, decision: witnesses.Decision, who: str) -> None:
     async def work() -> int | None:
-        check_person(by)
         async with reach.database(reach.settings()) as pool:
-            return await witnesses.decide(pool, number, decision, by=by.strip(), now=typed.now())
+            by = await somebody(pool, who)
+            check_person(by)
+            return await witnesses.decide(pool, number, decision, by=by, now=typed.now())
 
     if reach.run(typed.told(work())) is None:
         raise reach.NotFound(f"there is no report {number} of a customer's witness")

@@ -13,7 +13,9 @@ from homing.boot.names import node_name, resolved
 from homing.cli import output, reach, typed
 from homing.cli.domains import master_key
 from homing.cli.keys import JsonOption
+from homing.cli.people import ACTOR
 from homing.cli.typed import DayArgument
+from homing.contracts import store as contracts
 from homing.evidence import store as evidence
 from homing.evidence.fold import Folder
 from homing.evidence.rules.classify import VERSION
@@ -121,7 +123,17 @@ def retire(
 
     async def work() -> bool:
         async with reach.database(reach.settings()) as pool:
-            return await evidence.retire_node(pool, name, until=until)
+            known = await evidence.retire_node(pool, name, until=until)
+            if known:  # it decides about unknown seconds, so it is seen afterwards
+                await contracts.note(
+                    pool,
+                    actor=ACTOR,
+                    action="node expected again" if until is None else "node retired",
+                    account_id=None,
+                    subject=f"node {name}",
+                    detail={} if until is None else {"at": until.isoformat()},
+                )
+            return known
 
     if not reach.run(work()):
         raise reach.NotFound(f"there is no node {name!r}; `homing availability node list` shows them")

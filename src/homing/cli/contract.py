@@ -54,7 +54,7 @@ def show(account: AccountOption = None, json: JsonOption = False) -> None:
             {"account": name, "order_forms": forms, "tam": tam, "contacts": people, "support_pin_set_at": pin_set_at}
         )
         return
-    rows = output.table(f"Order Forms of {name}", "service", "plan", "hours", "Severity 1", "from", "until", "uptime")
+    rows = output.table(f"Order Forms of {name}", "service", "plan", "hours", "Severity 1", "from", "until", "uptime", "recorded")
     for form in forms:
         rows.add_row(
             form.service,
@@ -64,6 +64,7 @@ def show(account: AccountOption = None, json: JsonOption = False) -> None:
             output.moment(form.begins_at),
             output.moment(form.ends_at) if form.ends_at else "-",
             f"{form.target_uptime.normalize():f} %",
+            output.moment(form.recorded_at),
         )
     console = output.console()
     console.print(rows if forms else f"{name} has no Order Form; `homing contract add` records one.")
@@ -165,7 +166,10 @@ def tam(
             if "tam" not in member.roles:
                 roles = " ".join(f"--role {one}" for one in sorted({*member.roles, "tam"}))
                 raise Misuse(f"{member.name} does not hold the role tam; `homing staff change {who} {roles}` gives it")
-            return await store.assign_tam(pool, owner.account_id, member.person_id, begins_at=moment, actor=ACTOR)
+            try:
+                return await store.assign_tam(pool, owner.account_id, member.person_id, begins_at=moment, actor=ACTOR)
+            except store.NotTam:
+                raise Misuse(f"{member.name} has just left, or lost the role tam") from None
 
     if not reach.run(work()):
         raise Misuse("somebody is assigned from that time or later already")

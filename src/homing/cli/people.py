@@ -14,6 +14,7 @@ from homing.ground import db
 from homing.ground.errors import Misuse
 
 app = typer.Typer(help="People of ours: TAMs, CST representatives, on-call, admins.", no_args_is_help=True)
+MOST_NAMED = 10
 ACTOR = "operator"  # at the command line; the machine's own records say who that was
 
 AsOption = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are, of the staff.", show_default=False)]
@@ -113,7 +114,7 @@ def change(who: WhoArgument, role: RoleOption) -> None:
             changed = StaffMember(
                 person_id=member.person_id, name=member.name, email=member.email, phone=member.phone, roles=roles
             )
-            await people.change(pool, changed, actor=ACTOR)
+            await _change(pool, changed)
 
     reach.run(work())
     output.console().print(f"{who}: {', '.join(sorted(roles))}")
@@ -121,15 +122,28 @@ def change(who: WhoArgument, role: RoleOption) -> None:
 
 @app.command("leave")
 def leave(who: WhoArgument) -> None:
-    """Let somebody be one of ours no more: he holds no role, and his tokens are void. What he did stays his."""
+    """Let somebody be one of ours no more: he holds no role, and his tokens are void. What he did stays his.
+
+    Refused while he is the TAM of an account; nobody stands in any more for whom he did.
+    """
 
     async def work() -> None:
         async with reach.database(reach.settings()) as pool:
             member = await somebody(pool, who)
-            await people.change(pool, people.left(member, datetime.now(UTC)), actor=ACTOR)
+            await _change(pool, people.left(member, datetime.now(UTC)))
 
     reach.run(work())
-    output.console().print(f"{who} has left; give his accounts another TAM where he was one (`homing contract tam`)")
+    output.console().print(f"{who} has left")
+
+
+async def _change(pool: db.Pool, member: StaffMember) -> None:
+    try:
+        await people.change(pool, member, actor=ACTOR)
+    except people.StillTam as held:
+        ways = "; ".join(f"homing contract tam EMAIL --account {name}" for _, name in held.accounts[:MOST_NAMED])
+        more = len(held.accounts) - MOST_NAMED
+        tail = f"; and {more} more" if more > 0 else ""
+        raise Misuse(f"{member.name} is the TAM of accounts; make somebody else it first: {ways}{tail}") from None
 
 
 def shown(one: StaffMember) -> dict[str, object]:

@@ -16,7 +16,6 @@ from homing.ground.errors import Misuse
 from homing.ingress.rules.problem import Wrong
 
 T = TypeVar("T")
-ByOption = Annotated[str, typer.Option("--by", metavar="NAME", help="The person who decides this.")]
 MonthArgument = Annotated[str | None, typer.Argument(metavar="MONTH", help="YYYY-MM. Default: this month.", show_default=False)]
 DayArgument = Annotated[str, typer.Argument(metavar="DAY", help="YYYY-MM-DD, in UTC.")]
 OursOption = Annotated[bool, typer.Option("--ours", help="Of the platform itself, instead of a customer.")]

@@ -9,6 +9,7 @@ class CallBack(msgspec.Struct, frozen=True, kw_only=True):
     """A call to the Severity 1 Line, and how it was returned (clause F4).
 
     counted_as   met or missed; owed: not decided yet; not_entitled, undecided (whether he is entitled) and void stand apart
+    outcome      whether it was met or missed, whatever it is counted as; None: that is open
     """
 
     reference: str
@@ -18,12 +19,14 @@ class CallBack(msgspec.Struct, frozen=True, kw_only=True):
     returned_at: datetime | None
     connected_at: datetime | None
     counted_as: str
+    outcome: str | None = None
 
 
 class CallBacks(msgspec.Struct, frozen=True, kw_only=True):
     """The call-backs that fell due in the month. connected: of those met, missed or owed, in how many somebody was reached.
 
-    calls   the first 1,000
+    undecided_missed   of those undecided, how many were not returned in time
+    calls              the first 1,000
     """
 
     count: int = 0
@@ -33,6 +36,7 @@ class CallBacks(msgspec.Struct, frozen=True, kw_only=True):
     connected: int = 0
     not_entitled: int = 0
     undecided: int = 0
+    undecided_missed: int = 0
     void: int = 0
     calls: list[CallBack] = []
 
@@ -102,12 +106,13 @@ class CriticalCase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stand(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody stood in for the TAM."""
+    """Somebody stood in for the TAM. recorded_at: None, before this was kept."""
 
     name: str
     begins_at: datetime
     ends_at: datetime
     reason: str
+    recorded_at: datetime | None = None
 
 
 class TamOfMonth(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +122,7 @@ class TamOfMonth(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     begins_at: datetime
     ends_at: datetime | None
+    recorded_at: datetime
     covers: list[Stand]
 
 
@@ -162,7 +168,11 @@ class Holiday(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CalendarOfMonth(msgspec.Struct, frozen=True, kw_only=True):
-    """Business Hours of one Order Form, from since to until within the month. seconds: how many of them there were or will be."""
+    """Business Hours of one Order Form, from since to until within the month, as it was recorded when the month ended.
+
+    seconds          how many of them there were or will be
+    recorded_later   it was recorded after the month: it changes nothing of what was promised in it
+    """
 
     service: str
     order_form_id: int
@@ -171,12 +181,19 @@ class CalendarOfMonth(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
     until: datetime
     seconds: int
+    recorded_at: datetime
+    recorded_later: bool
     versions: list[HoursInForce]
     holidays: list[Holiday]
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. misses: the first 1,000; without_tam_s: for how many seconds of the month nobody was TAM."""
+    """All of it.
+
+    misses              the first 1,000
+    without_tam_s       for how many seconds of the month nobody was TAM, by what was recorded at each of them
+    without_tam_now_s   the same with what was recorded afterwards
+    """
 
     call_backs: CallBacks = CallBacks()
     promises: list[Promise] = []
@@ -185,5 +202,6 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     critical: list[CriticalCase] = []
     tams: list[TamOfMonth] = []
     without_tam_s: int = 0
+    without_tam_now_s: int = 0
     programme: Programme = Programme()
     calendars: list[CalendarOfMonth] = []

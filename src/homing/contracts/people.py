@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,11 +39,19 @@ class LastAdmin(Exception):
     """Nobody would be admin any more."""
 
 
+class StillTam(Exception):
+    """He is the TAM of accounts (clause B1): somebody else takes them first. accounts: number and name."""
+
+    def __init__(self, accounts: Sequence[tuple[int, str]]) -> None:
+        super().__init__(", ".join(name for _, name in accounts))
+        self.accounts = tuple(accounts)
+
+
 async def change(pool: db.Pool, member: StaffMember, *, actor: str, spares_last_admin: bool = False) -> StaffMember | None:
     """Put a member in the place of what was known of him; who has left loses his tokens. None: there is none.
 
     spares_last_admin   refuse to take that role from the last who has it, also where two take it from each other at once
-    raises              LastAdmin
+    raises              LastAdmin; StillTam where he leaves, or gives the role up, and accounts would be without one
     """
     with db.trouble_is_temporary():
         async with pool.acquire() as connection, connection.transaction():
@@ -50,6 +59,15 @@ async def change(pool: db.Pool, member: StaffMember, *, actor: str, spares_last_
                 admins = {found["person_id"] async for found in _sql.admins_held(connection)}
                 if admins == {member.person_id}:
                     raise LastAdmin
+            before = await _sql.person_locked(connection, person_id=member.person_id)
+            if before is None:
+                return None
+            if not member.is_a(Role.TAM) and (member.left_at is not None or Role.TAM.value in before["roles"]):
+                held = _sql.held_by(connection, person_id=member.person_id, at=member.left_at)
+                accounts = [(one["account_id"], one["name"]) async for one in held]
+                if accounts:
+                    raise StillTam(accounts)
+                await _unassign_ahead(connection, member, actor)
             row = await _sql.change_person(
                 connection,
                 person_id=member.person_id,
@@ -58,10 +76,17 @@ async def change(pool: db.Pool, member: StaffMember, *, actor: str, spares_last_
                 roles=sorted(member.roles),
                 left_at=member.left_at,
             )
-            if row is None:
-                return None
             if member.left_at is not None:
                 await _sql.revoke_tokens(connection, person_id=member.person_id)
+                async for cover in _sql.end_covers_by(connection, person_id=member.person_id, at=member.left_at):
+                    await store.note(
+                        connection,
+                        actor=actor,
+                        action="cover ended",
+                        account_id=None,
+                        subject=f"staff {cover['person_id']}",
+                        detail={"cover": cover["cover_id"]},
+                    )
             await store.note(
                 connection,
                 actor=actor,
@@ -71,6 +96,20 @@ async def change(pool: db.Pool, member: StaffMember, *, actor: str, spares_last_
                 detail={"roles": sorted(member.roles)},
             )
     return read_member(row)
+
+
+async def _unassign_ahead(connection: db.Executor, member: StaffMember, actor: str) -> None:
+    """Let somebody become TAM of nobody: whoever he was to follow goes on."""
+    for gone in [row async for row in _sql.unassign_ahead(connection, person_id=member.person_id, at=member.left_at)]:
+        await _sql.stay_tam(connection, account_id=gone["account_id"], begins_at=gone["begins_at"], ends_at=gone["ends_at"])
+        await store.note(
+            connection,
+            actor=actor,
+            action="TAM not assigned after all",
+            account_id=gone["account_id"],
+            subject=f"staff {member.person_id}",
+            detail={"begins_at": gone["begins_at"].isoformat()},
+        )
 
 
 async def everybody(executor: db.Executor) -> list[StaffMember]:

@@ -1,7 +1,7 @@
 -- name: end_order_form!
 -- Let the Order Form that is in force for a service end.
 -- writes: order_forms
-UPDATE order_forms SET period = tstzrange(lower(period), :at)
+UPDATE order_forms SET period = tstzrange(lower(period), :at), end_recorded_at = clock_timestamp()
 WHERE account_id = :account_id AND service = :service AND upper_inf(period) AND lower(period) < :at;
 
 -- name: add_order_form^
@@ -31,15 +31,17 @@ WHERE account_id = :account_id ORDER BY service, lower(period);
 SELECT *, lower(period) AS begins_at, upper(period) AS ends_at FROM order_forms WHERE order_form_id = :order_form_id;
 
 -- name: targets_at
--- The target of availability of each account at an instant. account_id NULL: of all.
+-- The target of availability of each account at an instant, by what was recorded at another one (NULL: by now).
 -- reads: order_forms
 SELECT account_id, target_uptime FROM order_forms
-WHERE service = :service AND period @> :at::timestamptz AND (:account_id::integer IS NULL OR account_id = :account_id);
+WHERE service = :service AND lower(period) <= :at
+  AND (upper_inf(period) OR upper(period) > :at OR end_recorded_at > :known_at::timestamptz)
+  AND (:known_at::timestamptz IS NULL OR recorded_at <= :known_at);
 
 -- name: end_tam!
 -- Let whoever is an account's TAM be it no more.
 -- writes: tam_assignments
-UPDATE tam_assignments SET period = tstzrange(lower(period), :at)
+UPDATE tam_assignments SET period = tstzrange(lower(period), :at), end_recorded_at = clock_timestamp()
 WHERE account_id = :account_id AND upper_inf(period) AND lower(period) < :at;
 
 -- name: assign_tam!
@@ -49,17 +51,21 @@ INSERT INTO tam_assignments (account_id, person_id, period, recorded_by)
 VALUES (:account_id, :person_id, tstzrange(:begins_at, NULL), :recorded_by);
 
 -- name: tam_at^
--- An account's TAM at an instant, and who stands in.
--- reads: tam_assignments, covers
+-- An account's TAM at an instant, and who stands in. Who has left is neither.
+-- reads: tam_assignments, covers, staff
 SELECT t.person_id, c.delegate_id, c.reason
-FROM tam_assignments t LEFT JOIN covers c ON c.person_id = t.person_id AND c.period @> :at::timestamptz
+FROM tam_assignments t JOIN staff p ON p.person_id = t.person_id AND (p.left_at IS NULL OR p.left_at > :at)
+LEFT JOIN (covers c JOIN staff d ON d.person_id = c.delegate_id AND (d.left_at IS NULL OR d.left_at > :at))
+       ON c.person_id = t.person_id AND c.period @> :at::timestamptz
 WHERE t.account_id = :account_id AND t.period @> :at::timestamptz;
 
 -- name: tams_at
--- The TAMs of some accounts at an instant, and who stands in for each.
--- reads: tam_assignments, covers
+-- The TAMs of some accounts at an instant, and who stands in for each. Who has left is neither.
+-- reads: tam_assignments, covers, staff
 SELECT t.account_id, t.person_id, c.delegate_id, c.reason
-FROM tam_assignments t LEFT JOIN covers c ON c.person_id = t.person_id AND c.period @> :at::timestamptz
+FROM tam_assignments t JOIN staff p ON p.person_id = t.person_id AND (p.left_at IS NULL OR p.left_at > :at)
+LEFT JOIN (covers c JOIN staff d ON d.person_id = c.delegate_id AND (d.left_at IS NULL OR d.left_at > :at))
+       ON c.person_id = t.person_id AND c.period @> :at::timestamptz
 WHERE t.account_id = ANY(:account_ids::integer[]) AND t.period @> :at::timestamptz;
 
 -- name: accounts_of_tam
@@ -70,6 +76,41 @@ WHERE t.period @> :at::timestamptz AND (t.person_id = :person_id OR EXISTS (
     SELECT FROM covers c WHERE c.person_id = t.person_id AND c.delegate_id = :person_id AND c.period @> :at::timestamptz))
 ORDER BY t.account_id;
 
+-- name: held_by
+-- The accounts that somebody is TAM of at an instant (NULL: now), by an assignment that has begun.
+-- reads: tam_assignments, accounts
+SELECT a.account_id, a.name FROM tam_assignments t JOIN accounts a USING (account_id)
+WHERE t.person_id = :person_id AND t.period @> coalesce(:at::timestamptz, now()) ORDER BY a.name;
+
+-- name: unassign_ahead
+-- Assignments of somebody that have not begun never were.
+-- writes: tam_assignments
+DELETE FROM tam_assignments WHERE person_id = :person_id AND lower(period) > coalesce(:at::timestamptz, now())
+RETURNING account_id, lower(period) AS begins_at, upper(period) AS ends_at;
+
+-- name: stay_tam!
+-- Let whoever should have been followed by somebody else go on.
+-- writes: tam_assignments
+UPDATE tam_assignments SET period = tstzrange(lower(period), :ends_at),
+       end_recorded_at = CASE WHEN :ends_at::timestamptz IS NULL THEN NULL ELSE end_recorded_at END
+WHERE account_id = :account_id AND upper(period) = :begins_at;
+
+-- name: person_to_assign^
+-- A member of the staff, who does not leave while he is made TAM.
+-- reads: staff
+SELECT roles, left_at FROM staff WHERE person_id = :person_id FOR SHARE;
+
+-- name: end_covers_by
+-- Let nobody stand in any more who leaves; covers of his that have not begun never were.
+-- writes: covers
+WITH gone AS (
+    DELETE FROM covers WHERE delegate_id = :person_id AND lower(period) >= :at RETURNING cover_id, person_id
+), ended AS (
+    UPDATE covers SET period = tstzrange(lower(period), :at)
+    WHERE delegate_id = :person_id AND lower(period) < :at AND upper(period) > :at RETURNING cover_id, person_id
+)
+SELECT * FROM gone UNION ALL SELECT * FROM ended;
+
 -- name: add_cover$
 -- Let somebody stand in for a TAM; returns its number.
 -- writes: covers
@@ -78,16 +119,17 @@ VALUES (:person_id, :delegate_id, tstzrange(:begins_at, :ends_at), :reason, :rec
 RETURNING cover_id;
 
 -- name: tams_of
--- Everybody who was, is or will be an account's TAM, oldest first.
+-- Everybody who was, is or will be an account's TAM, oldest first. Nobody is it once he has left.
 -- reads: tam_assignments, staff
-SELECT s.*, lower(t.period) AS begins_at, upper(t.period) AS ends_at, t.recorded_at, t.recorded_by
+SELECT s.*, lower(t.period) AS begins_at, least(upper(t.period), s.left_at) AS ends_at, t.recorded_at, t.recorded_by,
+       t.end_recorded_at
 FROM tam_assignments t JOIN staff s USING (person_id)
-WHERE t.account_id = :account_id ORDER BY lower(t.period);
+WHERE t.account_id = :account_id AND (s.left_at IS NULL OR s.left_at > lower(t.period)) ORDER BY lower(t.period);
 
 -- name: covers_of
 -- Who stood, stands or will stand in for somebody, oldest first.
 -- reads: covers
-SELECT cover_id, person_id, delegate_id, lower(period) AS begins_at, upper(period) AS ends_at, reason, recorded_by
+SELECT cover_id, person_id, delegate_id, lower(period) AS begins_at, upper(period) AS ends_at, reason, recorded_at, recorded_by
 FROM covers WHERE person_id = :person_id ORDER BY lower(period);
 
 -- name: end_cover$
@@ -136,6 +178,11 @@ UPDATE staff SET name = :name, phone = :phone, roles = :roles, left_at = :left_a
 -- The admins there are, held until the transaction ends, always in the same order.
 -- reads: staff
 SELECT person_id FROM staff WHERE 'admin' = ANY (roles) AND left_at IS NULL ORDER BY person_id FOR UPDATE;
+
+-- name: person_locked^
+-- One member of the staff, held until the transaction ends.
+-- reads: staff
+SELECT * FROM staff WHERE person_id = :person_id FOR UPDATE;
 
 -- name: people
 -- The staff, those who left last.

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from homing.contracts import people
-from homing.contracts.types import EMAIL, Assignment, Cover, Entry, Objectives, OrderForm, Tam
+from homing.contracts.types import EMAIL, Assignment, Cover, Entry, Objectives, OrderForm, Role, StaffMember, Tam
 from homing.ground import db
 from homing.hours.types import HolidaySet, ServiceZone
 
@@ -42,7 +42,13 @@ async def add_order_form(pool: db.Pool, form: OrderForm, *, actor: str) -> Order
                         recorded_by=actor,
                     )
                     made = _order_form(row)
-                    detail = {"zone": form.zone.value, "plan": form.plan, "begins_at": form.begins_at.isoformat()}
+                    detail = {
+                        "zone": form.zone.value,
+                        "plan": form.plan,
+                        "begins_at": form.begins_at.isoformat(),
+                        "target_uptime": f"{form.target_uptime.normalize():f}",
+                        "sev1_entitled": form.sev1_entitled,
+                    }
                     await note(
                         connection,
                         actor=actor,
@@ -76,22 +82,33 @@ async def order_forms_of(executor: db.Executor, account_id: int) -> list[OrderFo
         return [_order_form(row) async for row in _sql.order_forms_of(executor, account_id=account_id)]
 
 
-async def targets_at(executor: db.Executor, at: datetime, *, account_id: int | None = None) -> dict[int, Decimal]:
-    """Return the target of a month's availability that Order Forms name at an instant, by account; None: of all."""
+async def targets_at(executor: db.Executor, at: datetime, *, known_at: datetime | None = None) -> dict[int, Decimal]:
+    """Return the target of a month's availability that Order Forms name at an instant, by account.
+
+    known_at   by what was recorded at that moment; None: by now
+    """
     with db.trouble_is_temporary():
-        rows = _sql.targets_at(executor, service=EMAIL, at=at, account_id=account_id)
+        rows = _sql.targets_at(executor, service=EMAIL, at=at, known_at=known_at)
         return {row["account_id"]: Decimal(row["target_uptime"]).normalize() async for row in rows}
+
+
+class NotTam(Exception):
+    """He does not hold the role tam, or has left."""
 
 
 async def assign_tam(pool: db.Pool, account_id: int, person_id: int, *, begins_at: datetime, actor: str) -> bool:
     """Make somebody an account's TAM from an instant on; there is no gap to the one before.
 
     returns   False where somebody was assigned from that instant or a later one already
+    raises    NotTam
     """
     with db.trouble_is_temporary():
         async with pool.acquire() as connection:
             try:
                 async with connection.transaction():
+                    person = await _sql.person_to_assign(connection, person_id=person_id)
+                    if person is None or person["left_at"] is not None or Role.TAM.value not in person["roles"]:
+                        raise NotTam
                     await _sql.end_tam(connection, account_id=account_id, at=begins_at)
                     await _sql.assign_tam(
                         connection, account_id=account_id, person_id=person_id, begins_at=begins_at, recorded_by=actor
@@ -134,6 +151,24 @@ async def tams_at(executor: db.Executor, account_ids: Sequence[int], at: datetim
         if primary is not None:
             found[row["account_id"]] = Tam(primary=primary, acting=delegate or primary, away_because=row["reason"] or "")
     return found
+
+
+async def reader_at(executor: db.Executor, account_id: int, at: datetime, *, person_id: int | None = None) -> StaffMember | None:
+    """Return who of the staff is written to in a matter of an account. Nobody is who has left.
+
+    person_id   whom it is meant for; where he has left, or nobody is meant: who acts as TAM, else somebody of the desk
+    returns     None: there is nobody at all
+    """
+    if person_id is not None:
+        meant = await people.one(executor, person_id)
+        if meant is not None and meant.left_at is None:
+            return meant
+    tam = await tam_at(executor, account_id, at)
+    if tam is not None and tam.acting.left_at is None:
+        return tam.acting
+    here = [one for one in await people.everybody(executor) if one.left_at is None]
+    desk = (one for one in here if one.is_a(Role.TAM, Role.CST, Role.ADMIN))
+    return next(desk, here[0] if here else None)
 
 
 async def accounts_of_tam(executor: db.Executor, person_id: int, at: datetime) -> list[int]:
@@ -186,6 +221,7 @@ async def tams_of(executor: db.Executor, account_id: int) -> list[Assignment]:
                 ends_at=row["ends_at"],
                 recorded_at=row["recorded_at"],
                 recorded_by=row["recorded_by"],
+                end_recorded_at=row["end_recorded_at"],
             )
             async for row in _sql.tams_of(executor, account_id=account_id)
         ]
@@ -252,4 +288,5 @@ def _order_form(row: Any) -> OrderForm:
         ends_at=row["ends_at"],
         recorded_at=row["recorded_at"],
         recorded_by=row["recorded_by"],
+        end_recorded_at=row["end_recorded_at"],
     )

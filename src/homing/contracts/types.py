@@ -42,6 +42,7 @@ class OrderForm(msgspec.Struct, frozen=True, kw_only=True):
     cadence_s      before one is agreed, between two updates on a Critical Issue (reading R6)
     target_uptime  per cent of a month
     ends_at        exclusive; None: until another one follows
+    end_recorded_at  when another one ended it; None: its end was recorded with it, or it has none
     """
 
     order_form_id: int
@@ -58,6 +59,7 @@ class OrderForm(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: datetime | None
     recorded_at: datetime
     recorded_by: str
+    end_recorded_at: datetime | None = None
 
 
 class Phone(msgspec.Struct, frozen=True):
@@ -109,17 +111,22 @@ class Tam(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody is an account's TAM for a time. ends_at: exclusive; None: until another one follows."""
+    """Somebody is an account's TAM for a time.
+
+    ends_at           exclusive; None: until another one follows
+    end_recorded_at   when another one ended it; None: it has not been ended
+    """
 
     person: StaffMember
     begins_at: datetime
     ends_at: datetime | None
     recorded_at: datetime
     recorded_by: str
+    end_recorded_at: datetime | None = None
 
 
 class Cover(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody stands in for a member of the staff for a time. ends_at: exclusive."""
+    """Somebody stands in for a member of the staff for a time. ends_at: exclusive; recorded_at: None, before this was kept."""
 
     cover_id: int
     person_id: int
@@ -128,6 +135,7 @@ class Cover(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: datetime
     reason: str
     recorded_by: str
+    recorded_at: datetime | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -127,10 +127,13 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, master_key: MasterKey) -
             and (one.begins_at == begins_at or (given.begins_at is None and one.begins_at <= now and one.ends_at is None))
             for one in known
         )
-        if not is_done and not await store.assign_tam(
-            pool, who.account_id, member.person_id, begins_at=begins_at, actor=who.actor
-        ):
-            raise ApiError(taken("somebody is assigned from that time or later already"))
+        try:
+            if not is_done and not await store.assign_tam(
+                pool, who.account_id, member.person_id, begins_at=begins_at, actor=who.actor
+            ):
+                raise ApiError(taken("somebody is assigned from that time or later already"))
+        except store.NotTam:
+            raise ApiError(pages.NO_TAM) from None
         return await json_answer(request, _encode({"results": await _tam(who.account_id)}))
 
     @post(PIN, status_code=200, opt={"grants": MANAGE, "staff": ADMIN, "operation": pages.NEW_PIN})

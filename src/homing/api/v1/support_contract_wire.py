@@ -88,7 +88,7 @@ def order_form_in(given: OrderFormIn, *, account_id: int, now: datetime) -> Orde
 
 def is_same(known: OrderForm, wanted: OrderForm) -> bool:
     """Return whether an Order Form says what another one says, whoever recorded it; when it ends may have come later."""
-    unlike = {"order_form_id", "recorded_at", "recorded_by", *(() if wanted.ends_at else ("ends_at",))}
+    unlike = {"order_form_id", "recorded_at", "recorded_by", "end_recorded_at", *(() if wanted.ends_at else ("ends_at",))}
     return all(getattr(known, name) == getattr(wanted, name) for name in known.__struct_fields__ if name not in unlike)
 
 
@@ -148,6 +148,7 @@ def show_form(one: OrderForm, *, now: datetime) -> dict[str, Any]:
         "in_force": is_in_force(one, now),
         "recorded_at": one.recorded_at,
         "recorded_by": one.recorded_by,
+        "end_recorded_at": one.end_recorded_at,
     }
 
 
@@ -179,6 +180,7 @@ def show_assignments(found: Sequence[Assignment]) -> list[dict[str, Any]]:
             "ends_at": one.ends_at,
             "recorded_at": one.recorded_at,
             "recorded_by": one.recorded_by,
+            "end_recorded_at": one.end_recorded_at,
         }
         for one in found
     ]

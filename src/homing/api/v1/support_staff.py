@@ -23,6 +23,9 @@ PATH = "/api/v1/support/staff"
 ONE = f"{PATH}/{{person_id:str}}"
 TAKEN = taken("somebody has this address already")
 LEFT = taken("he has left")
+MOST_NAMED = 20
+_HOLDS = "make somebody else TAM first (PUT /api/v1/support/contract/tam) of accounts"
+HOLDS = taken(f"{_HOLDS}: 7 (acme)")
 LAST = taken("he is the last admin; make somebody else one first")
 OVERLAPS = taken("somebody stands in within that time already")
 NOBODY = bad_params("delegate_id: nobody of that number is there")
@@ -78,6 +81,10 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock) -> list[HTTPRouteHandler
             made = await people.change(pool, wanted, actor=_actor(request), spares_last_admin=True)
         except people.LastAdmin:
             raise ApiError(LAST) from None
+        except people.StillTam as held:
+            numbers = ", ".join(f"{number} ({name})" for number, name in held.accounts[:MOST_NAMED])
+            more = f" and {len(held.accounts) - MOST_NAMED} more" if len(held.accounts) > MOST_NAMED else ""
+            raise ApiError(taken(f"{_HOLDS}: {numbers}{more}")) from None
         if made is None:
             raise ApiError(NOT_FOUND)
         return made
@@ -253,6 +260,7 @@ def show_cover(one: Cover) -> dict[str, Any]:
         "ends_at": one.ends_at,
         "reason": one.reason,
         "recorded_by": one.recorded_by,
+        "recorded_at": one.recorded_at,
     }
 
 
@@ -292,7 +300,7 @@ ADD = Operation(
 CHANGE = Operation(
     "Change a member of the staff",
     {200: ("who he is", RESULTS)},
-    errors=(NOT_FOUND, _BAD, LAST),
+    errors=(NOT_FOUND, _BAD, LAST, HOLDS),
     description="What is absent stays; `roles` are all he holds from now on.",
     parameters=(_ID,),
     body={"type": "object", "properties": _MEMBERS},
@@ -301,8 +309,8 @@ CHANGE = Operation(
 LEAVE = Operation(
     "Let somebody be one of ours no more",
     {204: "he holds no role, and his tokens are void; what he did stays his"},
-    errors=(NOT_FOUND, LAST),
-    description="Give his accounts another TAM where he was one.",
+    errors=(NOT_FOUND, LAST, HOLDS),
+    description="Give his accounts another TAM first. Nobody stands in any more for whom he did.",
     parameters=(_ID,),
 )
 NEW_TOKEN = Operation(

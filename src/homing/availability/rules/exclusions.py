@@ -1,15 +1,15 @@
 """What is not held against us, and who may say so: one person proposes, another approves, either may take it back."""
 
-import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
 from homing.availability.types import Exclusion
+from homing.contracts.types import Role, StaffMember
 from homing.evidence.rules.seconds import Seconds, span
 
 LONGEST_TEXT = 1_000
-LONGEST_NAME = 100
+DECIDE = (Role.CST, Role.TAM, Role.ADMIN)  # who decides about what was measured
 
 
 class NotPossible(Exception):
@@ -23,16 +23,7 @@ class Excluded(NamedTuple):
     seconds: int
 
 
-def same_person(one: str, other: str) -> bool:
-    """Return whether two names are one person's: spelling, case and spaces make nobody another."""
-    return _plain(one) == _plain(other)
-
-
-def _plain(name: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
-
-
-def check_proposal(*, since: datetime, until: datetime, reason: str, evidence: str, by: str) -> None:
+def check_proposal(*, since: datetime, until: datetime, reason: str, evidence: str, by: StaffMember) -> None:
     """See that an exclusion can be proposed.
 
     raises   NotPossible
@@ -47,8 +38,8 @@ def check_proposal(*, since: datetime, until: datetime, reason: str, evidence: s
             raise NotPossible(f"reason and evidence are up to {LONGEST_TEXT} printable characters")
 
 
-def check_approval(exclusion: Exclusion, *, by: str) -> None:
-    """See that an exclusion can be approved by somebody.
+def check_approval(exclusion: Exclusion, *, by: StaffMember) -> None:
+    """See that an exclusion can be approved by somebody. Who proposed it is a number of the staff: spelling makes nobody another.
 
     raises   NotPossible
     """
@@ -57,11 +48,13 @@ def check_approval(exclusion: Exclusion, *, by: str) -> None:
         raise NotPossible("it was withdrawn; propose another one")
     if exclusion.approved_at is not None:
         raise NotPossible(f"it was approved by {exclusion.approved_by} already")
-    if same_person(exclusion.proposed_by, by):
+    if exclusion.proposed_by_id is None:
+        raise NotPossible("a name was typed when it was proposed, so nobody knows who that was; withdraw it and propose it anew")
+    if exclusion.proposed_by_id == by.person_id:
         raise NotPossible(f"{exclusion.proposed_by} proposed it; somebody else must approve it")
 
 
-def check_withdrawal(exclusion: Exclusion, *, by: str) -> None:
+def check_withdrawal(exclusion: Exclusion, *, by: StaffMember) -> None:
     """See that an exclusion can be taken back. One person is enough: it restores what was measured.
 
     raises   NotPossible
@@ -71,13 +64,13 @@ def check_withdrawal(exclusion: Exclusion, *, by: str) -> None:
         raise NotPossible(f"it was withdrawn by {exclusion.withdrawn_by} already")
 
 
-def check_person(name: str) -> None:
-    """See that somebody is named.
+def check_person(member: StaffMember) -> None:
+    """See that somebody may decide about what was measured.
 
     raises   NotPossible
     """
-    if not _plain(name) or len(name) > LONGEST_NAME or not name.isprintable():
-        raise NotPossible(f"say who decides this: a name of up to {LONGEST_NAME} printable characters")
+    if member.left_at is not None or not member.is_a(*DECIDE):
+        raise NotPossible(f"{member.name} holds none of the roles {', '.join(DECIDE)}, so he does not decide this")
 
 
 def overlay(exclusions: Iterable[Exclusion], *, account_id: int, start: int, seconds: int) -> Seconds:

@@ -6,7 +6,6 @@ are never silently good: both are numbers of their own, and where the unknown on
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -15,7 +14,8 @@ from homing.availability.rules.episodes import GAP_S, PERSISTENT_S, episodes, re
 from homing.availability.rules.exclusions import excluded, overlay, reach
 from homing.availability.rules.judging import FINAL_AFTER
 from homing.availability.rules.leaf import Amendment
-from homing.availability.rules.share import TARGET, Outcome, budget, outcome, uptime
+from homing.availability.rules.share import Outcome, budget, outcome, uptime
+from homing.availability.rules.targets import Promised
 from homing.availability.types import Episode, Exclusion, ExclusionKind, Finding, Judged, Month, moment, start_of
 from homing.contracts.kept import CriticalCase, Kept
 from homing.evidence.rules.seconds import Seconds, span
@@ -114,7 +114,7 @@ class EpisodeLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExclusionLine(msgspec.Struct, frozen=True, kw_only=True):
-    """An exclusion, and the Unavailable seconds that it takes out."""
+    """An exclusion, and the Unavailable seconds that it takes out; who proposed and who approved it, and when they did."""
 
     exclusion_id: int
     kind: ExclusionKind
@@ -123,7 +123,9 @@ class ExclusionLine(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     evidence: str
     proposed_by: str
+    proposed_at: datetime
     approved_by: str
+    approved_at: datetime | None
     seconds: int
 
 
@@ -163,6 +165,25 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     budget: int
 
 
+class TargetLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A target of the month: the one that counts first, then those of other Order Forms of the month, each with its verdict.
+
+    counts         the verdict of the statement is judged by it: in force at the end of the month, as it was recorded then
+    order_form_id  None: no Order Form names one
+    recorded_at    after the end of the month: it changes nothing of what was promised in it
+    budget         seconds that it allows
+    """
+
+    target: str
+    counts: bool
+    order_form_id: int | None
+    begins_at: datetime | None
+    ends_at: datetime | None
+    recorded_at: datetime | None
+    budget: int
+    verdict: Outcome
+
+
 class Uptime(msgspec.Struct, frozen=True, kw_only=True):
     """Percentages with six decimals, as text: nothing is lost on the way."""
 
@@ -172,7 +193,7 @@ class Uptime(msgspec.Struct, frozen=True, kw_only=True):
     target: str
 
 
-VERSION = 2  # of the statement's members; 1 had no `kept`. Sealed days are leaves of their own, and have a version of their own
+VERSION = 3  # of the statement's members; 1 had no `kept`, 2 no `targets`. Sealed days are leaves with a version of their own
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +210,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     seconds: Counts
     uptime: Uptime
     verdict: Outcome
+    targets: list[TargetLine]
     days: list[DayLine]
     episodes: list[EpisodeLine]
     exclusions: list[ExclusionLine]
@@ -200,8 +222,9 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     kept: Kept
 
 
-def compose(month: Month, facts: Facts, *, now: datetime, target: Decimal = TARGET) -> Statement:
-    """Return the statement of a month."""
+def compose(month: Month, facts: Facts, *, now: datetime, targets: Sequence[Promised]) -> Statement:
+    """Return the statement of a month. targets: the one that counts first."""
+    target = targets[0].target
     whole = _month(month, facts.days)
     start, seconds = month.start, month.seconds
     elapsed = max(0, min(seconds, int(now.timestamp()) - start))
@@ -243,9 +266,12 @@ def compose(month: Month, facts: Facts, *, now: datetime, target: Decimal = TARG
             net=str(uptime(net, seconds)),
             gross=str(uptime(gross, seconds)),
             strict=str(uptime(counts.unavailable_strict, seconds)),
-            target=str(target),
+            target=f"{target:f}",
         ),
         verdict=outcome(net, unknown, seconds=seconds, target=target, over=is_final),
+        targets=[
+            _target(one, seconds, outcome(net, unknown, seconds=seconds, target=one.target, over=is_final)) for one in targets
+        ],
         days=[_day(day, taken_out >> (start_of(day.day) - start)) for day in facts.days],
         episodes=[
             _episode(one, whole.unavailable, taken_out, start, facts.kept.critical) for one in episodes(whole, gap_s=GAP_S)
@@ -340,8 +366,24 @@ def _exclusion(one: Exclusion, seconds: int) -> ExclusionLine:
         reason=one.reason,
         evidence=one.evidence,
         proposed_by=one.proposed_by,
+        proposed_at=one.proposed_at,
         approved_by=one.approved_by,
+        approved_at=one.approved_at,
         seconds=seconds,
+    )
+
+
+def _target(one: Promised, seconds: int, verdict: Outcome) -> TargetLine:
+    form = one.form
+    return TargetLine(
+        target=f"{one.target:f}",
+        counts=one.counts,
+        order_form_id=None if form is None else form.order_form_id,
+        begins_at=None if form is None else form.begins_at,
+        ends_at=None if form is None else form.ends_at,
+        recorded_at=None if form is None else form.recorded_at,
+        budget=budget(seconds, one.target),
+        verdict=verdict,
     )
 
 

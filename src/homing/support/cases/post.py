@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+
 from homing.accounts import store as accounts
 from homing.contracts import contacts, people
+from homing.contracts import store as contracts
 from homing.ground import db
 from homing.spool.types import Part
 from homing.support.cases import letter_store, steps, store
@@ -14,7 +17,7 @@ from homing.support.cases.letter_store import Letter
 from homing.support.cases.rules.addresses import Token, Use, link_of, tagged_address
 from homing.support.cases.rules.letters import Facts, Text, compose, due, news
 from homing.support.cases.rules.resolution import said_on
-from homing.support.cases.sending import NOT_SENT, Mail, Round
+from homing.support.cases.sending import NOBODY, NOT_SENT, Mail, Round
 from homing.support.cases.types import TO_AGREE, TO_SIGN, Case, Message, Proposal, Purpose, Side
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.cadence import in_words
@@ -71,6 +74,11 @@ class Post(Round[Letter]):
         case = await self._desk.case(letter.case_id)
         if case is None:
             return ""
+        if letter.side is Side.PROVIDER:
+            reader = await contracts.reader_at(self._pool, case.account_id, now, person_id=letter.person_id)
+            if reader is None:
+                return NOBODY
+            letter = msgspec.structs.replace(letter, person_id=reader.person_id, email=reader.email)  # he may have left since
         message = await store.message(self._pool, letter.case_id, letter.message) if letter.message else None
         text = compose(letter.purpose, case, message, _proposal(case, letter), await self._facts(letter, case))
         message_id = self._message_id(letter)

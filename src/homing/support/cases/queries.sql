@@ -310,7 +310,7 @@ ORDER BY k.due_at LIMIT :limit;
 -- reads: clocks, cases, case_letters
 SELECT k.subject_id AS case_id, k.number FROM clocks k JOIN cases c ON c.case_id = k.subject_id
 WHERE k.subject = 'case' AND k.outcome = 'missed' AND k.ended_at IS NULL AND k.outcome_at > :since AND c.ended_at IS NULL
-  AND k.kind IN ('CADENCE', 'OWN', 'FIRST_RESPONSE', 'UPDATE', 'TAM_REPLY')
+  AND k.kind IN ('CADENCE', 'OWN', 'FIRST_RESPONSE', 'UPDATE', 'TAM_REPLY', 'ENTITLEMENT')
   AND NOT EXISTS (SELECT FROM case_letters l WHERE l.case_id = c.case_id AND l.purpose = 'missed' AND l.version = k.number)
 ORDER BY k.outcome_at LIMIT :limit;
 

@@ -19,6 +19,7 @@ from homing.support.clocks.store import LegalClock
 LOOKS_S = 5.0
 KEPT = timedelta(days=5)
 NOT_SENT = "mail cannot be sent from the support address; its domain must be a sending domain"
+NOBODY = "there is nobody of the staff"
 _WAIT_S = 15  # doubled with each try
 _LONGEST_WAIT_S = 3_600
 _NEVER = timedelta(days=36_500)

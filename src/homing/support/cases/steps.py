@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from homing.contracts import contacts, people
+from homing.contracts import contacts
 from homing.contracts import store as contracts
 from homing.contracts.types import Contact, ContactRole, OrderForm, Tam
 from homing.ground import db
@@ -160,11 +160,8 @@ class Step:
 
     async def responsible(self) -> int | None:
         """Return who owns a case that nobody has taken: the acting TAM, else any person of the staff; None: there is nobody."""
-        tam = await self.tam()
-        if tam is not None and tam.acting.left_at is None:
-            return tam.acting.person_id
-        staff = await people.everybody(self.connection)
-        return next((one.person_id for one in staff if one.left_at is None), None)
+        found = await contracts.reader_at(self.connection, self.account_id, self.at)
+        return None if found is None else found.person_id
 
     async def business_days_from_now(self, days: int) -> datetime:
         """Return the end of so many business days, in the hours of the case."""
@@ -238,12 +235,10 @@ class Step:
             case Who.CONTACT:
                 named = await contacts.one(self.connection, self.account_id, owed.contact_id)
                 return [] if named is None else [(named.contact_id, named.email)]
-            case Who.OWNER if self.case.owner_id is not None:
-                owner = await people.one(self.connection, self.case.owner_id)
-                return [] if owner is None or owner.left_at is not None else [(owner.person_id, owner.email)]
             case _:
-                tam = await self.tam()
-                return [] if tam is None else [(tam.acting.person_id, tam.acting.email)]
+                meant = self.case.owner_id if owed.who is Who.OWNER else None
+                reader = await contracts.reader_at(self.connection, self.account_id, self.at, person_id=meant)
+                return [] if reader is None else [(reader.person_id, reader.email)]
 
 
 async def call_of(step: Step, evidence: str) -> str | No:

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
+from homing.contracts import contacts
 from homing.contracts import store as contracts
 from homing.contracts.types import EMAIL
 from homing.ground import db
@@ -19,13 +21,19 @@ from homing.support.line import store
 from homing.support.line.ladders import Ladders
 from homing.support.line.rules import callback
 from homing.support.line.store import LegalClock
-from homing.support.line.types import Attempt, AttemptStatus, Obligation, Outcome, Page, PageReason
+from homing.support.line.types import Attempt, AttemptStatus, Entitlement, Obligation, Outcome, Page, PageReason
 
 log = get("line")
 
 LOST_AFTER = timedelta(seconds=90)  # an attempt that neither rings nor ends by then was cut off (a worker died)
 DEFAULT_CADENCE = timedelta(hours=1)
 BEFORE_CUSTOMER = (AttemptStatus.CALLING_REP, AttemptStatus.REP_ANSWERED)
+
+
+async def entitlement(executor: db.Executor, account_id: int, at: datetime) -> Entitlement:
+    """Return what the Order Form says. Where it has no Severity 1 Line, a person decides (E16)."""
+    form = await contracts.order_form_at(executor, account_id, EMAIL, at)
+    return Entitlement.YES if form is not None and form.sev1_entitled else Entitlement.UNKNOWN
 
 
 class NotNow(Exception):
@@ -163,6 +171,32 @@ class Attempts:
         owed = await store.obligation_by_id(connection, attempt.obligation_id)
         await store.put_result(connection, owed, connected_at=attempt.connected_at)
         await store.sql.put_next_try(connection, obligation_id=owed.obligation_id, next_try_at=None)
+        if attempt.connected_at is not None:
+            await self.shown(connection, owed, attempt.number, attempt.connected_at)
+
+    async def shown(self, connection: db.Executor, owed: Obligation, number: str, at: datetime) -> None:
+        """Decide whether a caller is entitled who was reached at a verified number, where the Order Form says so (E16).
+
+        Else a person decides; a miss is counted without waiting for one where nothing is left to be decided.
+        """
+        one = await store.call(connection, owed.intake_id)
+        assert one is not None
+        whose = callback.known_by(number, await contacts.by_phone(connection, number))
+        if one.entitlement is not Entitlement.UNKNOWN or whose is None or one.account_id not in (None, whose.account_id):
+            return
+        if await entitlement(connection, whose.account_id, one.first_ring_at) is not Entitlement.YES:
+            return
+        if one.account_id is None:
+            await self._ladders.belong(connection, owed.obligation_id, whose.account_id, owed.due_at)
+        reason = "reached at a verified number of the account, whose Order Form has the line"
+        await store.sql.decide(
+            connection,
+            intake_id=one.intake_id,
+            entitlement=Entitlement.YES.value,
+            decision=msgspec.json.encode({"by": None, "at": at.isoformat(), "reason": reason}).decode(),
+            account_id=whose.account_id,
+        )
+        await store.note(connection, one.intake_id, at, "homing", "entitlement", verdict=Entitlement.YES.value, reason=reason)
 
     async def try_again(self, connection: db.Executor, owed: Obligation, now: datetime) -> None:
         """Say when a customer is called again who was not reached (E14)."""

@@ -21,6 +21,7 @@ from homing.ground.secrets import MasterKey
 from homing.hours.types import ServiceZone
 from homing.support.line import store
 from homing.support.line.addresses import LineAddresses
+from homing.support.line.attempts import entitlement
 from homing.support.line.ladders import Ladders
 from homing.support.line.rules import callback, script
 from homing.support.line.rules.document import Document, Gather, Hangup, Say
@@ -33,7 +34,6 @@ from homing.support.line.types import (
     Call,
     CallState,
     Carrier,
-    Entitlement,
     Happened,
     LineSettings,
     Page,
@@ -254,7 +254,7 @@ class Desk:
             if account_id is not None:
                 contact = await self._contact(connection, account_id, answers)
                 one = structs.replace(one, contact_id=None if contact is None else contact.contact_id)
-                one = structs.replace(one, entitlement=await self._entitlement(connection, account_id, now))
+                one = structs.replace(one, entitlement=await entitlement(connection, account_id, now))
                 await store.put_state(connection, one)
             return one
 
@@ -308,14 +308,12 @@ class Desk:
         """Take a call in, owe its call-back and have people paged; None where another transaction just did."""
         hint = None
         if new.caller:
-            known = [
-                one
-                for one in await contacts.by_phone(connection, new.caller)
-                if any(phone.number == new.caller and phone.verified_at is not None for phone in one.phones)
-            ]
-            hint = known[0] if known and len({one.account_id for one in known}) == 1 else None
+            hint = callback.known_by(new.caller, await contacts.by_phone(connection, new.caller))
         if hint is not None and new.account_id is None:
-            new = structs.replace(new, account_id=hint.account_id, contact_id=hint.contact_id, proof=Proof.CALLER_ID)
+            entitled = await entitlement(connection, hint.account_id, new.first_ring_at)
+            new = structs.replace(
+                new, account_id=hint.account_id, contact_id=hint.contact_id, proof=Proof.CALLER_ID, entitlement=entitled
+            )
         due = callback.due_at(new.first_ring_at)
         intake_id = await store.add_call(connection, new, due_at=due, decide_by=new.first_ring_at + callback.DECIDE, now=now)
         if intake_id is None:
@@ -475,7 +473,7 @@ class Desk:
             account_id=account_id,
             contact_id=contact,
             proof=Proof.PIN,
-            entitlement=await self._entitlement(connection, account_id, one.first_ring_at),
+            entitlement=await entitlement(connection, account_id, one.first_ring_at),
         )
         await store.put_state(connection, one)
         await store.note(connection, one.intake_id, now, "carrier", "pin matched", account=account_id)
@@ -492,11 +490,6 @@ class Desk:
             log.warning("sev1_pins_not_looked_up", of_caller=wrong["of_caller"], of_all=wrong["of_all"])
             return False
         return True
-
-    async def _entitlement(self, connection: db.Executor, account_id: int, at: datetime) -> Entitlement:
-        """Return what the Order Form says. Where it has no Severity 1 Line, a person decides (E16)."""
-        form = await contracts.order_form_at(connection, account_id, EMAIL, at)
-        return Entitlement.YES if form is not None and form.sev1_entitled else Entitlement.UNKNOWN
 
     async def _contact(self, connection: db.Executor, account_id: int, answers: Answers) -> Contact | None:
         email = answers.email.lower()

@@ -12,7 +12,7 @@ from homing.contracts.types import Contact, StaffMember
 from homing.ground import db
 from homing.support.line import store
 from homing.support.line.addresses import LineAddresses
-from homing.support.line.attempts import Attempts, NotNow
+from homing.support.line.attempts import Attempts, NotNow, entitlement
 from homing.support.line.carriers import Carriers, NotPlaced
 from homing.support.line.ladders import Ladders
 from homing.support.line.legs import WAIT, Legs
@@ -175,6 +175,7 @@ class Returning:
             if result is Result.REACHED and attempt.placed_at is not None:
                 await store.put_result(connection, owed, connected_at=attempt.connected_at or now)
                 await store.sql.put_next_try(connection, obligation_id=owed.obligation_id, next_try_at=None)
+                await self._attempts.shown(connection, owed, attempt.number, now)
             elif attempt.placed_at is not None and owed.connected_at is None and owed.next_try_at is None:
                 await self._attempts.try_again(connection, owed, now)
             return attempt
@@ -240,6 +241,9 @@ class Returning:
             assert one is not None
             said = {"clause": clause, "reason": reason, "route": route}
             known = account_id if account_id is not None else one.account_id
+            promised = Entitlement.UNKNOWN if known is None else await entitlement(connection, known, one.first_ring_at)
+            if verdict is Entitlement.NO and Entitlement.YES in (one.entitlement, promised):
+                raise NotNow("he is entitled; a call-back that was never owed is made void by two people")
             if known is not None:
                 await self._ladders.belong(connection, owed.obligation_id, known, owed.due_at)
             await store.sql.decide(

@@ -114,9 +114,11 @@ class Taken:
         account = await accounts.account_by_id(self.connection, self.account_id)
         forms = await self.forms()
         name = "" if account is None else account.company_name or account.name
-        readers = [] if tam is None else [(tam.acting.person_id, tam.acting.name, tam.acting.email)]
         if owed.side is Side.CUSTOMER:
             readers = await authorised(self.connection, self.account_id)
+        else:
+            mine = await contracts.reader_at(self.connection, self.account_id, self.at)
+            readers = [] if mine is None else [(mine.person_id, mine.name, mine.email)]
         for person_id, reader, email in readers:
             facts = Facts(
                 reader=reader,

@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from homing.contracts import store as contracts
 from homing.ground import db
 from homing.support.cases.rules.addresses import Token, Use, tagged_address
-from homing.support.cases.sending import NOT_SENT, Mail, Round
+from homing.support.cases.sending import NOBODY, NOT_SENT, Mail, Round
 from homing.support.cases.types import Side
 from homing.support.clocks.store import LegalClock
 from homing.support.tam import letter_store, notes
@@ -54,6 +55,12 @@ class Post(Round[Letter]):
         return {"record": letter.record_id}
 
     async def _send(self, letter: Letter, now: datetime) -> str:
+        to = letter.email
+        if letter.side is Side.PROVIDER:
+            reader = await contracts.reader_at(self._pool, letter.account_id, now, person_id=letter.person_id)
+            if reader is None:
+                return NOBODY
+            to = reader.email  # he who was meant may have left since
         message_id = f"tam-{letter.letter_id}@{self._address.rpartition('@')[2]}"
         # Whoever disputes what was agreed in his name does not do so with the TAM alone, who wrote it down.
         for_tam = letter.side is Side.CUSTOMER and letter.purpose is not Purpose.CONSENT
@@ -65,7 +72,7 @@ class Post(Round[Letter]):
             headers["In-Reply-To"] = f"<{before[0]}>"
             headers["References"] = " ".join(f"<{one}>" for one in reversed(before))
         taken = await self._mail.send(
-            letter.email,
+            to,
             subject=letter.subject,
             text=letter.body,
             sender=(NAME, self._address),

@@ -58,7 +58,10 @@ class Threads:
         received_at: datetime | None = None,
         call_ref: int | None = None,
     ) -> Message:
-        """Keep a word of the customer in the transaction of the caller, who tells of the news; who acts as TAM gets a mail."""
+        """Keep a word of the customer in the transaction of the caller, who tells of the news. Who acts as TAM gets a mail.
+
+        Where there is none, somebody else of the desk gets it.
+        """
         now = await self.legal.now(connection)
         number = await store.take_thread(connection, account_id)
         came = min(received_at or now, now)
@@ -75,14 +78,14 @@ class Threads:
             promise=await self._promise(connection, account_id, came) if owed else None,
         )
         await self._keep_clock(connection, made, now)
-        tam = await contracts.tam_at(connection, account_id, now)
-        if tam is not None and tam.acting.left_at is None and not incoming.automatic:
+        reader = None if incoming.automatic else await contracts.reader_at(connection, account_id, now)
+        if reader is not None:
             await store.owe(
                 connection,
                 made.message_id,
                 side=Side.PROVIDER,
-                person_id=tam.acting.person_id,
-                email=tam.acting.email,
+                person_id=reader.person_id,
+                email=reader.email,
                 now=now,
             )
         return made

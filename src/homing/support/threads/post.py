@@ -10,7 +10,7 @@ from homing.ground import db
 from homing.spool.types import Part
 from homing.support.cases.post import AT_ONCE, CLAIM
 from homing.support.cases.rules.addresses import Token, Use, tagged_address
-from homing.support.cases.sending import Mail, Round
+from homing.support.cases.sending import NOBODY, Mail, Round
 from homing.support.cases.types import Side
 from homing.support.clocks import store as clocks
 from homing.support.clocks.rules.words import in_service_zone
@@ -61,7 +61,10 @@ class TamPost(Round[Letter]):
         if letter.side is Side.CUSTOMER:
             taken = await self._answer(letter, message, tam, address, headers)
         else:
-            taken = await self._notice(letter, message, tam, address, headers)
+            reader = await contracts.reader_at(self._pool, message.account_id, now, person_id=letter.person_id)
+            if reader is None:
+                return NOBODY
+            taken = await self._notice(reader.email, message, tam, address, headers)  # he who was meant may have left since
         if not taken:
             return _NOT_SENT
         await self._threads.sent(letter)
@@ -84,7 +87,7 @@ class TamPost(Round[Letter]):
             attachments=tuple(Part(name=one.name, type="application/octet-stream", data=one.data) for one in message.files),
         )
 
-    async def _notice(self, letter: Letter, message: Message, tam: Tam | None, address: str, headers: dict[str, str]) -> bool:
+    async def _notice(self, to: str, message: Message, tam: Tam | None, address: str, headers: dict[str, str]) -> bool:
         account = await accounts.account_by_id(self._pool, message.account_id)
         contact = None
         if message.contact_id is not None:
@@ -101,4 +104,4 @@ class TamPost(Round[Letter]):
             tam=tam,
         )
         headers |= {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
-        return await self._mail.send(letter.email, subject=subject, text=text, sender=(NAME, address), headers=headers)
+        return await self._mail.send(to, subject=subject, text=text, sender=(NAME, address), headers=headers)

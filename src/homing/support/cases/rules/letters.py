@@ -32,7 +32,7 @@ from homing.support.cases.rules.addresses import subject_token
 from homing.support.cases.types import FROM_A_PERSON, Case, Eta, Message, Proposal, Purpose, Severity, State
 from homing.support.clocks.rules.cadence import in_words
 from homing.support.clocks.rules.words import hours_of, local_time
-from homing.support.clocks.types import Reading
+from homing.support.clocks.types import Kind, Reading
 from homing.support.clocks.types import State as Clock
 
 _MOST_QUOTED = 2_000  # signs of the customer's words in a notice to staff
@@ -237,6 +237,11 @@ def due(reading: Reading) -> str:
         return ""
     zone = UTC if reading.pin is None else zone_info(reading.pin.zone)
     what = f"{reading.kind.value} ({reading.nature.value})"
+    if reading.outcome is Clock.MISSED and reading.kind is Kind.ENTITLEMENT:
+        return (
+            f"Whether the caller is entitled to the Severity 1 Line was to be decided by {local_time(reading.due_at, zone)}. "
+            "Until somebody does, statements count his call-back as undecided, and say whether it was missed."
+        )
     if reading.outcome is Clock.MISSED:
         return (
             f"{what} was due at {local_time(reading.due_at, zone)}, and was not done by then. It stays missed; it is still owed."

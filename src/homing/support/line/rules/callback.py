@@ -122,6 +122,12 @@ def numbers_to_try(
     return sorted(numbers, key=lambda number: number in last)
 
 
+def known_by(number: str, contacts: Iterable[Contact]) -> Contact | None:
+    """Return whose a number is: of the contacts who have it verified, where all of them are of one account."""
+    found = [one for one in contacts if any(phone.number == number and phone.verified_at is not None for phone in one.phones)]
+    return found[0] if found and len({one.account_id for one in found}) == 1 else None
+
+
 def progress(status: AttemptStatus, event: CallStatus, *, machine: str) -> AttemptStatus:
     """Return how far an attempt has come after an event on the customer's leg. It never goes back."""
     match event:
@@ -152,18 +158,22 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attainment(msgspec.Struct, frozen=True, kw_only=True):
-    """How the promise was kept. Callers without entitlement stand apart (E16); what is void is in neither."""
+    """How the promise was kept. Callers without entitlement stand apart (E16); what is void is in neither.
+
+    undecided_missed   of those undecided, how many were not returned in time
+    """
 
     met: int = 0
     missed: int = 0
     not_entitled: int = 0
     undecided: int = 0
+    undecided_missed: int = 0
     void: int = 0
 
 
 def attainment(rows: Iterable[Counted]) -> Attainment:
     """Return the count of call-backs."""
-    counts = dict.fromkeys(("met", "missed", "not_entitled", "undecided", "void"), 0)
+    counts = dict.fromkeys(("met", "missed", "not_entitled", "undecided", "undecided_missed", "void"), 0)
     for row in rows:
         if row.voided or row.outcome is Outcome.VOID:
             counts["void"] += 1
@@ -171,6 +181,7 @@ def attainment(rows: Iterable[Counted]) -> Attainment:
             counts["not_entitled"] += 1
         elif row.entitlement is Entitlement.UNKNOWN:
             counts["undecided"] += 1
+            counts["undecided_missed"] += row.outcome is Outcome.MISSED
         elif row.outcome is not None:
             counts[row.outcome.value] += 1
     return Attainment(**counts)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 
+from homing.contracts.history import as_known
 from homing.contracts.kept import (
     CalendarOfMonth,
     CallBack,
@@ -46,7 +47,14 @@ def call_backs(calls: Sequence[CallBack]) -> CallBacks:
     for one in calls:
         counts[one.counted_as] += 1
     connected = sum(one.connected_at is not None and one.counted_as in _PROMISED for one in calls)
-    return CallBacks(count=len(calls), connected=connected, calls=list(calls[:MOST_LISTED]), **counts)
+    undecided_missed = sum(one.counted_as == "undecided" and one.outcome == Outcome.MISSED for one in calls)
+    return CallBacks(
+        count=len(calls),
+        connected=connected,
+        undecided_missed=undecided_missed,
+        calls=list(calls[:MOST_LISTED]),
+        **counts,
+    )
 
 
 def promises(readings: Iterable[Reading], since: datetime, until: datetime) -> list[Promise]:
@@ -77,21 +85,30 @@ def misses(readings: Iterable[tuple[str, Reading]], since: datetime, until: date
     return sorted(found, key=lambda one: (one.due_at, one.subject, one.kind))[:MOST_LISTED]
 
 
-def tams(
-    assignments: Sequence[tuple[Assignment, Sequence[Stand]]], since: datetime, until: datetime
-) -> tuple[list[TamOfMonth], int]:
-    """Return who was TAM within a stretch of time, and for how many seconds of it nobody was."""
-    found, held = [], timedelta()
+def tams(assignments: Sequence[tuple[Assignment, Sequence[Stand]]], since: datetime, until: datetime) -> list[TamOfMonth]:
+    """Return who was TAM within a stretch of time."""
+    found = []
     for one, covers in assignments:
         begin, end = max(one.begins_at, since), min(one.ends_at or until, until)
         if begin >= end:
             continue
-        held += end - begin
         stood = [cover for cover in covers if cover.begins_at < end and begin < cover.ends_at]
         found.append(
-            TamOfMonth(name=one.person.name, email=one.person.email, begins_at=one.begins_at, ends_at=one.ends_at, covers=stood)
+            TamOfMonth(
+                name=one.person.name,
+                email=one.person.email,
+                begins_at=one.begins_at,
+                ends_at=one.ends_at,
+                recorded_at=one.recorded_at,
+                covers=stood,
+            )
         )
-    return found, int((until - since - held).total_seconds())
+    return found
+
+
+def forms_of_month(forms: Sequence[OrderForm], until: datetime) -> list[OrderForm]:
+    """Return Order Forms as they were recorded when a stretch of time ended, then those that were recorded later."""
+    return [*as_known(forms, until), *(one for one in forms if one.recorded_at > until)]
 
 
 def calendar(form: OrderForm, known: Calendar, since: datetime, until: datetime) -> CalendarOfMonth | None:
@@ -113,6 +130,8 @@ def calendar(form: OrderForm, known: Calendar, since: datetime, until: datetime)
         since=begin,
         until=end,
         seconds=elapsed(known, begin, end),
+        recorded_at=form.recorded_at,
+        recorded_later=form.recorded_at > until,
         versions=_versions(known, begin, end),
         holidays=[
             Holiday(day=day, name=one.name)

@@ -168,6 +168,7 @@ def routes(
             "customer": lambda: _none(legs.customer_status(known, attempt_id, happened)),
             "machine": lambda: _none(legs.machine(known, attempt_id, happened)),
             "voicemail": lambda: legs.voicemail(attempt_id),
+            "refused": legs.refused,
             "end": lambda: _document((Hangup(),)),
             "room": lambda: _none(_nothing()),
             "test": lambda: _none(_nothing()),

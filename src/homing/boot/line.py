@@ -14,6 +14,7 @@ from homing.ground.secrets import MasterKey
 from homing.support.cases.calls import Calls
 from homing.support.line.answering import Answering
 from homing.support.line.attempts import Attempts
+from homing.support.line.by_hand import ByHand
 from homing.support.line.carriers import Carriers
 from homing.support.line.casebook import CaseBook
 from homing.support.line.code_calls import CodeCalls
@@ -26,6 +27,7 @@ from homing.support.line.page_calls import PageCalls
 from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
 from homing.support.line.returning import Returning
+from homing.support.line.ringing import Ringing
 from homing.support.line.store import LegalClock, ServerClock
 
 
@@ -60,8 +62,10 @@ class Line:
         ladders = Ladders(self.channels.kinds)
         self.desk = Desk(pool, legal, master_key, known, base=self._base, ladders=ladders)
         attempts = Attempts(pool, legal, ladders)
-        self.legs = Legs(pool, attempts, self.carriers, base=self._base)
-        self.returning = Returning(attempts, self.legs, known, self.carriers, base=self._base, ladders=ladders)
+        ringing = Ringing(attempts, self.carriers, base=self._base, ladders=ladders)
+        self.legs = Legs(pool, attempts, self.carriers, ringing, base=self._base)
+        self.returning = Returning(attempts, self.legs, known, self.carriers, ringing=ringing, ladders=ladders)
+        self.by_hand = ByHand(attempts, ladders)
         self.recordings = Recordings(pool, legal, master_key, known, self.carriers)
         self.journal = Journal(settings.data / FOLDER)
         self.keeper = Keeper(
@@ -105,6 +109,7 @@ class Line:
                 clock=self._clock,
                 desk=self.desk,
                 returning=self.returning,
+                by_hand=self.by_hand,
                 recordings=self.recordings,
             ),
             *sev1_form.routes(desk=self.desk, pool=self._pool, master_key=self._master_key, bodies=bodies, numbers=numbers),

@@ -9,6 +9,7 @@ class CallBack(msgspec.Struct, frozen=True, kw_only=True):
     """A call to the Severity 1 Line, and how it was returned (clause F4).
 
     counted_as   met or missed; owed: not decided yet; not_entitled, undecided (whether he is entitled) and void stand apart
+    by_hand_at   when the staff says that it dialled by hand; no carrier proves it, so it counts for nothing
     """
 
     reference: str
@@ -18,6 +19,7 @@ class CallBack(msgspec.Struct, frozen=True, kw_only=True):
     returned_at: datetime | None
     connected_at: datetime | None
     counted_as: str
+    by_hand_at: datetime | None = None
 
 
 class CallBacks(msgspec.Struct, frozen=True, kw_only=True):

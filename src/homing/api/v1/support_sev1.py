@@ -18,6 +18,7 @@ from homing.api.errors import NOT_FOUND, ApiError
 from homing.api.openapi import Operation, Schema
 from homing.api.reading import query_of, read_body, refusals, sender_of
 from homing.api.v1 import support_sev1_wire as wire
+from homing.api.v1.support_contract_wire import moment_in
 from homing.contracts import store as contracts
 from homing.contracts.types import Role, StaffMember
 from homing.ground import db
@@ -25,6 +26,7 @@ from homing.ground.clock import Clock
 from homing.ingress.rules.problem import Problem, Wrong, bad_params, missing
 from homing.support.line import store
 from homing.support.line.attempts import NotNow
+from homing.support.line.by_hand import ByHand
 from homing.support.line.desk import Desk
 from homing.support.line.ladders import name_of
 from homing.support.line.recordings import Recordings
@@ -47,7 +49,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def routes(
-    *, pool: db.Pool, bodies: Bodies, clock: Clock, desk: Desk, returning: Returning, recordings: Recordings
+    *, pool: db.Pool, bodies: Bodies, clock: Clock, desk: Desk, returning: Returning, by_hand: ByHand, recordings: Recordings
 ) -> list[HTTPRouteHandler]:
     """Return the routes."""
 
@@ -55,7 +57,9 @@ def routes(
         owed = await store.obligation(pool, one.intake_id)
         assert owed is not None
         zone = await desk.zone_of(pool, one.account_id, one.first_ring_at)
-        return wire.show_to_staff(one, owed, zone) if staff else wire.show(one, owed, zone)
+        made = wire.show_to_staff(one, owed, zone) if staff else wire.show(one, owed, zone)
+        by_hands = await store.hand_calls_of(pool, owed.obligation_id)
+        return {**made, "by_hand": [wire.show_hand_call(each, staff=staff) for each in by_hands]}
 
     async def known(call_id: int) -> Call:
         with db.trouble_is_temporary():
@@ -145,9 +149,27 @@ def routes(
             with refusals():
                 given = read_body(body, wire.AttemptIn)
                 number = wire.text_of(given.number, "number", 40)
+                carrier = wire.text_of(given.carrier, "carrier", 63)
         with _asked(call_id):
-            made = await returning.begin(call_id, _member(request), number=number, confirmed=given.confirmed)
+            made = await returning.begin(call_id, _member(request), number=number, confirmed=given.confirmed, carrier=carrier)
         return await json_answer(request, _encode({"results": wire.show_attempt(made)}))
+
+    @post(f"{CALL}/hand-calls", status_code=200, opt={"staff": STAFFED, "operation": HAND_CALL})
+    async def note_hand_call(request: Request[Any, Any, Any], call_id: int) -> Response[bytes]:
+        async with bodies.json(request) as body:
+            with refusals():
+                given = read_body(body, wire.HandCallIn)
+                number = wire.text_of(given.number, "number", 40)
+                evidence = wire.text_of(given.evidence, "evidence", 2_000)
+                if not number or not evidence or given.reached is None:
+                    raise Wrong(
+                        Problem(422, "required field is missing", "number, called_at, reached and evidence are required", "1400")
+                    )
+                called_at = moment_in(given.called_at, "called_at", now=clock.now())
+        with _asked(call_id):
+            who = _member(request).person_id
+            await by_hand.note(call_id, who, number=number, called_at=called_at, reached=given.reached, evidence=evidence)
+        return await json_answer(request, _encode({"results": await full(call_id)}))
 
     @put(f"{CALL}/attempts/{{attempt_id:int}}", opt={"staff": STAFFED, "operation": RESULT})
     async def set_result_of_attempt(request: Request[Any, Any, Any], call_id: int, attempt_id: int) -> Response[bytes]:
@@ -231,6 +253,7 @@ def routes(
         claim_call_back,
         hand_call_back_on,
         call_back,
+        note_hand_call,
         set_result_of_attempt,
         note_engaged_live,
         ask_for_void,
@@ -346,9 +369,20 @@ ATTEMPT = Operation(
         NOT_FOUND,
         _BUSY,
     ),
-    description="Without `number` the best one that is known is called. `confirmed` is needed for one that nobody gave.",
+    description="Without `number` the best one that is known is called. `confirmed` is needed for one that nobody gave. "
+    "A carrier that does not take the call is followed by the others; `carrier` names the one to begin with.",
     parameters=_ID,
-    body=_body(number="string", confirmed="boolean"),
+    body=_body(number="string", confirmed="boolean", carrier="string"),
+)
+HAND_CALL = Operation(
+    "Note a call-back that was dialled by hand; it counts as no attempt, and is shown beside them",
+    {200: ("the call", _RESULTS)},
+    errors=(*_BODY_ERRORS, NOT_FOUND, _BUSY),
+    description="For when no carrier calls. `evidence` says how it is known. Once somebody was `reached`, nobody else is woken.",
+    parameters=_ID,
+    body=_body(
+        ("number", "called_at", "reached", "evidence"), number="string", called_at="string", reached="boolean", evidence="string"
+    ),
 )
 RESULT = Operation(
     "Say what became of an attempt",

@@ -12,7 +12,7 @@ from homing.ingress.rules.problem import Problem, Wrong, bad_params
 from homing.support.line.rules.numbers import parse
 from homing.support.line.rules.promise import shown
 from homing.support.line.rules.script import missing
-from homing.support.line.types import Answers, Attempt, Call, Obligation
+from homing.support.line.types import Answers, Attempt, Call, HandCall, Obligation
 from homing.support.oncall.types import Run
 
 MOST = {"company": 200, "name": 200, "phone": 40, "email": 254, "description": 20_000}
@@ -31,10 +31,20 @@ class Sev1In(msgspec.Struct):
 
 
 class AttemptIn(msgspec.Struct):
-    """Which number to call."""
+    """Which number to call, and by which carrier."""
 
     number: str = ""
     confirmed: bool = False
+    carrier: str = ""
+
+
+class HandCallIn(msgspec.Struct):
+    """A call-back that was dialled by hand."""
+
+    number: str = ""
+    called_at: str = ""
+    reached: bool | None = None
+    evidence: str = ""
 
 
 class ResultIn(msgspec.Struct):
@@ -142,6 +152,7 @@ def show_attempt(attempt: Attempt) -> dict[str, Any]:
         "attempt_id": attempt.attempt_id,
         "person_id": attempt.person_id,
         "number": attempt.number,
+        "carrier": attempt.carrier,
         "status": attempt.status.value,
         "created_at": at(attempt.created_at),
         "placed_at": at(attempt.placed_at),
@@ -149,6 +160,15 @@ def show_attempt(attempt: Attempt) -> dict[str, Any]:
         "ended_at": at(attempt.ended_at),
         "result": attempt.result or None,
     }
+
+
+def show_hand_call(one: HandCall, *, staff: bool) -> dict[str, Any]:
+    """Return a call that was dialled by hand, as it was told; its customer learns no number and no evidence of ours."""
+    found: dict[str, Any] = {"called_at": at(one.called_at), "reached": one.reached, "counts": False}
+    if staff:
+        more = {"person_id": one.person_id, "number": one.number, "evidence": one.evidence, "recorded_at": at(one.recorded_at)}
+        found |= more
+    return found
 
 
 def show_recordings(rows: Sequence[Any]) -> list[dict[str, Any]]:

@@ -306,9 +306,10 @@ UPDATE line_attempts SET status = :status, rep_call_id = :rep_call_id, call_id =
 WHERE attempt_id = :attempt_id;
 
 -- name: to_place
--- Attempts whose representative waits for the customer's leg, held until the transaction ends.
--- reads: line_attempts
-SELECT * FROM line_attempts WHERE status = 'rep_answered' ORDER BY attempt_id LIMIT 20 FOR UPDATE SKIP LOCKED;
+-- Attempts whose representative waits for the customer's leg, and what the customer had called; held until the transaction ends.
+-- reads: line_attempts, line_obligations, line_calls
+SELECT a.*, c.called FROM line_attempts a JOIN line_obligations o USING (obligation_id) JOIN line_calls c USING (intake_id)
+WHERE a.status = 'rep_answered' ORDER BY a.attempt_id LIMIT 20 FOR UPDATE OF a SKIP LOCKED;
 
 -- name: unproven
 -- Attempts that the carrier took and that did not ring in time, held until the transaction ends.
@@ -318,6 +319,19 @@ WHERE ended_at IS NULL AND evidence_at IS NULL
   AND ((accepted_at IS NOT NULL AND accepted_at < :accepted_before)
        OR (accepted_at IS NULL AND created_at < :created_before))
 LIMIT 50 FOR UPDATE SKIP LOCKED;
+
+-- name: add_hand_call$
+-- Keep a call that somebody dialled by hand; NULL: it is known.
+-- writes: line_hand_calls
+INSERT INTO line_hand_calls (obligation_id, person_id, number, called_at, reached, evidence, recorded_at)
+VALUES (:obligation_id, :person_id, :number, :called_at, :reached, :evidence, :now)
+ON CONFLICT DO NOTHING RETURNING hand_call_id;
+
+-- name: hand_calls_of
+-- The calls of a call-back that people say they dialled by hand, by their times.
+-- reads: line_hand_calls
+SELECT person_id, number, called_at, reached, evidence, recorded_at FROM line_hand_calls
+WHERE obligation_id = :obligation_id ORDER BY called_at, hand_call_id;
 
 -- name: add_recording!
 -- Expect a recording, or learn more about one.
@@ -473,9 +487,10 @@ SELECT EXISTS (
 
 -- name: returned
 -- The call-backs of an account that fell due in a stretch of time, in that order.
--- reads: line_obligations, line_calls
+-- reads: line_obligations, line_calls, line_hand_calls
 SELECT c.reference, c.source, c.first_ring_at, o.due_at, o.returned_at, o.connected_at, o.outcome, c.entitlement,
-       o.voided_at IS NOT NULL AS voided
+       o.voided_at IS NOT NULL AS voided,
+       (SELECT min(called_at) FROM line_hand_calls h WHERE h.obligation_id = o.obligation_id) AS by_hand_at
 FROM line_obligations o JOIN line_calls c USING (intake_id)
 WHERE c.account_id = :account_id AND o.due_at >= :since AND o.due_at < :until ORDER BY o.due_at, c.intake_id;
 

@@ -353,6 +353,20 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
 
 
+class HandCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call-back that somebody says he dialled by hand. No carrier proves it, so it counts as no attempt.
+
+    evidence   how it is known
+    """
+
+    person_id: int
+    number: str
+    called_at: datetime
+    reached: bool
+    evidence: str
+    recorded_at: datetime
+
+
 class PageReason(StrEnum):
     """Why people are paged."""
 

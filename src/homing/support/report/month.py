@@ -30,6 +30,7 @@ async def kept(executor: db.Executor, account_id: int, since: datetime, until: d
                 returned_at=one.returned_at,
                 connected_at=one.connected_at,
                 counted_as=counting.counted_as(one.outcome, one.entitlement, voided=one.voided),
+                by_hand_at=one.by_hand_at,
             )
             for one in await line.returned(executor, account_id, since=since, until=until)
         ]

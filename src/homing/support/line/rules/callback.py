@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 import msgspec
 
 from homing.contracts.types import Contact, ContactRole
-from homing.support.line.types import AttemptStatus, CallStatus, Entitlement, Outcome
+from homing.support.line.types import Attempt, AttemptStatus, CallStatus, Entitlement, Outcome
 
 PROMISE = timedelta(minutes=15)  # from the first ring, on the wall clock (readings R3 and R4)
 CLAIM = timedelta(minutes=3)  # a claim without an attempt ends then (invariant 9)
 PROOF_WITHIN = timedelta(seconds=10)  # from the carrier's acceptance to the first ringing
+REFUSES_FOR = timedelta(minutes=10)  # a carrier that did not take a call is asked after the others
 DECIDE = timedelta(minutes=60)  # on an unknown caller (E16)
 RETRIES = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=30))  # after the first attempt (E14)
 _PROOFS = frozenset({CallStatus.RINGING, CallStatus.ANSWERED, CallStatus.COMPLETED, CallStatus.NO_ANSWER})
@@ -97,6 +98,40 @@ def numbers_to_try(
     last = set(tried)
     numbers = [number for number in dict.fromkeys(found) if number]
     return sorted(numbers, key=lambda number: number in last)
+
+
+def carriers_to_try(names: Sequence[str], tries: Iterable[Attempt], *, usual: str, wanted: str = "", now: datetime) -> list[str]:
+    """Return the carriers to call back by, best first; those that did not take a call of this call-back just now come last.
+
+    names    as the settings have them
+    usual    the carrier of the number that the customer called: he knows it
+    wanted   the one that the representative chose; '': none
+    """
+    down = {one.carrier for one in tries if _was_refused(one) and now - one.created_at <= REFUSES_FOR}
+    known = {name: name in names for name in (wanted, usual)}
+    order = dict.fromkeys([*(name for name, there in known.items() if there), *names])
+    return sorted(order, key=lambda name: name in down and name != wanted)
+
+
+def refused_at(tries: Iterable[Attempt], number: str, now: datetime) -> set[str]:
+    """Return the carriers that did not take the customer's leg to a number just now."""
+    return {
+        one.carrier
+        for one in tries
+        if one.number == number
+        and one.status is AttemptStatus.FAILED
+        and _was_refused(one)
+        and now - one.created_at <= REFUSES_FOR
+    }
+
+
+def _was_refused(one: Attempt) -> bool:
+    """Return whether a carrier did not take a leg: the representative's, or the customer's, or that never rang."""
+    if one.status is AttemptStatus.REP_LOST:
+        return not one.rep_call_id
+    if one.status is AttemptStatus.FAILED:
+        return one.accepted_at is None
+    return one.status is AttemptStatus.NOT_SET_UP
 
 
 def progress(status: AttemptStatus, event: CallStatus, *, machine: str) -> AttemptStatus:

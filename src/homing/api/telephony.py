@@ -21,6 +21,7 @@ from homing.ground.turns import PASSING
 from homing.ingress.rules.problem import Problem, missing
 from homing.support.line.addresses import PREFIX, LineAddresses
 from homing.support.line.attempts import NotNow
+from homing.support.line.away import AwayCalls
 from homing.support.line.code_calls import CodeCalls
 from homing.support.line.desk import Desk, Replayed
 from homing.support.line.journal import Journal, Noted
@@ -44,6 +45,7 @@ PATIENCE_S = 3.0  # for the store; a carrier waits five seconds for the first wo
 MOST_BODY = 65_536
 AWAY = "Severity 1. Our own store does not answer. Press 1 to take what you are woken for."
 NOTED = "What you pressed is written down, and counts as soon as our store is back."
+AWAY_LEGS = ("away-ask", "away-key", "away-status")
 _STEPS = frozenset(step.value for step in Step)
 FORGED = Problem(403, "Forbidden.", "the signature of this request is not the carrier's")
 REPLAYED = Problem(403, "Forbidden.", "this call is over")
@@ -98,6 +100,7 @@ def routes(
     returning: Returning,
     page_calls: PageCalls,
     codes: CodeCalls,
+    away_calls: AwayCalls,
     carriers: dict[str, Carrier],
     journal: Journal,
     bodies: Bodies,
@@ -138,6 +141,10 @@ def routes(
             work = desk.whisper_accept(known, whole(query.get("i")), whole(query.get("p")), happened)
         elif step == OFFLINE:
             work = desk.offline(known, happened)
+        elif step in AWAY_LEGS:
+            person, named_call = whole(query.get("p")), str(query.get("k", ""))
+            leg = step.removeprefix("away-")
+            return answer(known, await away_calls.heard(known, leg, named_call, person, happened.digits, clock.now()))
         elif step == "test":
             return answer(known, (Pause(8), Hangup()))
         elif step in _STEPS:

@@ -14,6 +14,8 @@ from homing.ground.secrets import MasterKey
 from homing.support.cases.calls import Calls
 from homing.support.line.answering import Answering
 from homing.support.line.attempts import Attempts
+from homing.support.line.away import AwayCalls
+from homing.support.line.away_book import AwayBook
 from homing.support.line.by_hand import ByHand
 from homing.support.line.carriers import Carriers
 from homing.support.line.casebook import CaseBook
@@ -59,7 +61,9 @@ class Line:
         self.page_calls = PageCalls(pool, legal, self.carriers, self.answering, base=self._base)
         self.channels = channels_of(settings, master_key, self.page_calls if known.carriers else None)
         self.codes = CodeCalls(pool, clock, self.carriers, known, master_key, base=self._base)
-        ladders = Ladders(self.channels.kinds)
+        self.away_book = AwayBook(settings.data, master_key)
+        self.away_calls = AwayCalls(self.carriers, self.away_book, base=self._base)
+        ladders = Ladders(self.channels.kinds, self.away_book)
         self.desk = Desk(pool, legal, master_key, known, base=self._base, ladders=ladders)
         attempts = Attempts(pool, legal, ladders)
         ringing = Ringing(attempts, self.carriers, base=self._base, ladders=ladders)
@@ -96,6 +100,7 @@ class Line:
                 returning=self.returning,
                 page_calls=self.page_calls,
                 codes=self.codes,
+                away_calls=self.away_calls,
                 carriers=self.carriers.all,
                 journal=self.journal,
                 bodies=bodies,

@@ -21,6 +21,7 @@ from homing.ground.secrets import MasterKey
 from homing.hours.types import ServiceZone
 from homing.support.line import store
 from homing.support.line.addresses import LineAddresses
+from homing.support.line.away_book import key_of
 from homing.support.line.ladders import Ladders
 from homing.support.line.rules import callback, script
 from homing.support.line.rules.document import Document, Gather, Hangup, Say
@@ -344,6 +345,7 @@ class Desk:
             account_id=one.account_id,
             first_ring_at=one.first_ring_at,
             due_at=owed.due_at,
+            away=key_of(one.carrier, one.call_id),
         )
         if await self._ladders.start(connection, page, now):
             await store.sql.set_paged(connection, intake_id=one.intake_id, now=now)

@@ -15,6 +15,7 @@ from homing.ground.log import get
 from homing.ground.turns import take_turns
 from homing.support.line import broadcast, store
 from homing.support.line.attempts import Attempts, NotNow
+from homing.support.line.away_book import key_of
 from homing.support.line.carriers import Carriers, NotPlaced
 from homing.support.line.casebook import CaseBook
 from homing.support.line.chores import RECONCILES, TIDIES, Chores
@@ -136,6 +137,7 @@ class Keeper:
                     account_id=row["account_id"],
                     first_ring_at=row["first_ring_at"],
                     due_at=row["due_at"],
+                    away=key_of(row["carrier"], row["call_id"]),
                 )
                 if await self._ladders.start(connection, page, now):
                     await store.sql.set_paged(connection, intake_id=row["intake_id"], now=now)

@@ -382,6 +382,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     obligation_id  None: no caller waits; the line itself is in trouble, or another room has something to tell
     account_id     whose it is, as far as is known: its TAM is woken, too
+    away           the name of the call where people may have been woken for it while the store was away
     """
 
     reason: PageReason
@@ -390,3 +391,4 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     account_id: int | None = None
     first_ring_at: datetime
     due_at: datetime
+    away: str = ""

@@ -3,6 +3,7 @@
 They are the Provider's own, so no row belongs to an account.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -235,21 +236,44 @@ async def reach(executor: db.Executor, account_id: int | None, now: datetime, *,
 
     kinds   the kinds of channels that this installation can use
     """
-    staff = {one.person_id: one for one in await people.everybody(executor) if one.left_at is None}
+    return reach_of(
+        await people.everybody(executor),
+        await channels(executor),
+        await schedules(executor, now),
+        tam=None if account_id is None else await _tam(executor, account_id, now),
+        now=now,
+        kinds=kinds,
+    )
+
+
+def reach_of(
+    everybody: Iterable[StaffMember],
+    added: Iterable[Channel],
+    plans: Iterable[Schedule],
+    *,
+    tam: int | None,
+    now: datetime,
+    kinds: frozenset[ChannelKind],
+) -> Reach:
+    """Return who of the staff can be reached at an instant, and how.
+
+    added   channels besides people's own addresses and numbers
+    """
+    staff = {one.person_id: one for one in everybody if one.left_at is None}
     ways: dict[int, list[Channel]] = {}
     for member in staff.values():
         ways[member.person_id] = [one for one in _own(member) if one.kind in kinds]
-    for channel in await channels(executor):
+    for channel in added:
         if channel.person_id in ways and channel.kind in kinds:
             ways[channel.person_id].append(channel)
-    plans = await schedules(executor, now)
+    plans = list(plans)
     named = [person for plan in plans for rotation in plan.rotations for person in rotation.people]
     by_role = {role.value: tuple(sorted(one.person_id for one in staff.values() if one.is_a(role))) for role in Role}
     found = Facts(
         on_duty={plan.name: _duty(plan, now) for plan in plans},
         roster=tuple(dict.fromkeys([*named, *by_role[Role.ONCALL]])),
         by_role=by_role,
-        tam=None if account_id is None else await _tam(executor, account_id, now),
+        tam=tam,
         reachable=frozenset(person for person, some in ways.items() if some),
         is_scheduled=bool(named),
     )

@@ -1,6 +1,7 @@
 """While the store is away people are woken for calls from the duty sheet; when it is back, their ladder knows of it."""
 
 import asyncio
+import re
 
 import pytest
 from msgspec import structs
@@ -9,11 +10,14 @@ from homing.boot.channels import channels_of
 from homing.boot.standby import Standby
 from homing.contracts.types import Role
 from homing.ground.config import Settings
+from homing.ground.errors import StoreUnavailable
 from homing.support.line.away import Away
+from homing.support.line.reports import MOST_FROM_IP
+from homing.support.line.types import Proof, Source
 from homing.support.oncall import runs, sheet
 from homing.support.oncall.sheet import FILE, SheetFile
 from tests.kit.carrier import HANGS_UP, SILENT, Person
-from tests.kit.line import ANA, BO, KIM, MASTER_KEY, START, LineHouse, line_house
+from tests.kit.line import ANA, BO, KIM, MASTER_KEY, PIN, START, LineHouse, line_house
 
 
 class Gone:
@@ -87,7 +91,7 @@ async def test_people_are_woken_step_by_step_and_when_the_store_is_back_nobody_i
     assert await stage.wake(seconds=90) == [BO]
     (first, second) = house.carrier.texts
     assert [first[0], second[0]] == [ANA, BO]
-    assert "customer called at 06:50:00 UTC" in first[1]
+    assert "at 06:50:00 UTC" in first[1]
     assert KIM not in first[1]  # it is read on locked screens
     await stage.back()
     run = await house.ladder()
@@ -157,6 +161,91 @@ async def test_a_page_of_which_nothing_is_known_goes_out_once_more(stage: Stage)
     await house.line.away_book.save(key, structs.replace(call, pages=cut_off))
     await stage.back()
     assert await house.wake(seconds=1) == [ANA]
+
+
+REPORT = {"company": "ACME", "name": "Kim", "phone": KIM, "email": "kim@acme.test", "description": "all mail fails"}
+
+
+async def sent_form(house: LineHouse, **more: str):
+    page = await house.door.client.get("/sev1")
+    ticket = re.search(r'name="ticket" value="([^"]+)"', page.text)
+    assert ticket is not None
+    return await house.door.client.post("/sev1", data={"ticket": ticket[1], **REPORT, **more})
+
+
+async def test_a_form_is_written_down_and_its_reference_and_promise_stand(stage: Stage):
+    house = stage.house
+    house.line.desk._pool = Gone()
+    answer = await sent_form(house, pin=PIN)
+    assert answer.status_code == 202, answer.text
+    assert "2026-03-08 07:05 UTC" in answer.text
+    assert "+18005550100" in answer.text
+    (file,) = await house.line.journal.waiting()
+    assert b"all mail fails" not in file.read_bytes()
+    assert PIN.encode() not in file.read_bytes()
+    assert await stage.wake(seconds=6) == [ANA]
+    await stage.back()
+    one = await house.intake()
+    assert one.reference in answer.text
+    assert (one.source, one.first_ring_at, one.proof, one.account_id) == (Source.FORM, START, Proof.PIN, house.account_id)
+    assert (await house.owed()).due_at == START.replace(hour=7, minute=5)
+    assert await house.wake(seconds=1) == []  # nobody anew
+    assert await house.line.journal.waiting() == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_report_over_the_api_is_written_down_whether_its_key_can_be_asked_about_or_not(stage: Stage, known, monkeypatch):
+    house = stage.house
+    body = {**REPORT, "idempotency_key": "k1"}
+    if not known:  # the store is away for longer than keys are remembered
+        monkeypatch.setattr("homing.accounts.store.find_by_hash", nobody_says)
+    house.line.desk._pool = Gone()
+    answers = [await house.api("POST", "sev1", json=body) for _ in range(2)]
+    assert [one.status_code for one in answers] == [202, 202]
+    made = answers[0].json()["results"]
+    assert (made["written_down"], made["due_at"], made["phone"]) == (True, "2026-03-08T07:05:00.000Z", ["+18005550100"])
+    assert answers[1].json()["results"]["reference"] == made["reference"]
+    assert await stage.wake(seconds=6) == [ANA]
+    monkeypatch.undo()
+    await stage.back()
+    one = await house.intake()
+    assert (one.reference, one.account_id, one.proof, one.first_ring_at) == (
+        made["reference"], house.account_id, Proof.KEY, START,
+    )  # fmt: skip
+    assert await house.wake(seconds=1) == []
+    again = await house.api("POST", "sev1", json=body)
+    assert (again.status_code, again.json()["results"]["reference"]) == (200, made["reference"])
+
+
+async def test_a_report_with_a_key_that_is_nobodys_is_taken_in_as_one_of_nobody(stage: Stage, monkeypatch):
+    house = stage.house
+    monkeypatch.setattr("homing.accounts.store.find_by_hash", nobody_says)
+    house.line.desk._pool = Gone()
+    sent = [
+        await house.door.client.post("/api/v1/support/sev1", json=REPORT, headers={"Authorization": "0" * 40})
+        for _ in range(MOST_FROM_IP + 1)
+    ]
+    assert [one.status_code for one in sent] == [202] * MOST_FROM_IP + [429]
+    assert (await house.door.client.get("/api/v1/support/sev1")).status_code == 503  # nothing else is let through
+    monkeypatch.undo()
+    await stage.back()
+    assert {(one.account_id, one.proof) for one in await house.intakes()} == {(None, Proof.NONE)}
+
+
+async def test_who_reports_when_neither_store_nor_disk_takes_it_is_told_to_phone(stage: Stage):
+    house = stage.house
+    house.line.desk._pool = Gone()
+    house.line.journal._folder.parent.joinpath("line").write_text("in the way")
+    answer = await sent_form(house)
+    assert answer.status_code == 503
+    assert "Please phone" in answer.text
+    answer = await house.api("POST", "sev1", json=REPORT)
+    assert answer.status_code == 503
+    assert "+18005550100" in answer.text
+
+
+async def nobody_says(*given, **more):
+    raise StoreUnavailable("the server is gone")
 
 
 async def test_the_sheet_is_sealed_and_one_that_is_old_or_of_another_key_names_nobody(stage: Stage):

@@ -12,8 +12,11 @@ from homing.api.errors import FORBIDDEN, SUSPENDED, UNAUTHORIZED, ApiError
 from homing.api.frame import ATTEMPT
 from homing.contracts.people import PREFIX
 from homing.contracts.types import StaffMember
+from homing.ground.errors import Temporary
+from homing.ground.secrets import hash_api_key
 
 SENDER = "sender"  # key of scope["state"]
+UNASKED = "unasked"  # key of scope["state"]: the hash of a key that nobody could be asked about
 STAFF = "staff"  # key of scope["state"]: a member of the staff, where he asks
 _READING = ("GET", "HEAD")
 
@@ -38,7 +41,8 @@ class Gate:
     """Lets a request through to its route if the caller holds one of the grants that the route names in `opt["grants"]`,
     or, by a staff token, one of the roles of `opt["staff"]`.
 
-    A route with neither is open to everybody. Who is suspended may only GET.
+    A route with neither is open to everybody. Who is suspended may only GET. While the store is away, one with
+    `opt["away"]` is let through with the hash of the key, and must ask later.
     """
 
     def __init__(self, authenticate: Authenticate, staff: KnowStaff) -> None:
@@ -75,6 +79,11 @@ class Gate:
         except BadSubaccount as trouble:
             state[ATTEMPT].belongs_to(trouble.account_id)
             raise
+        except Temporary:
+            if not handler.opt.get("away") or key is None:
+                raise
+            state[UNASKED] = hash_api_key(key)
+            return
         if sender is None:
             raise ApiError(UNAUTHORIZED)
         state[ATTEMPT].belongs_to(sender.account_id)

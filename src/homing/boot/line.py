@@ -1,7 +1,10 @@
 """The Severity 1 Line of a worker, wired."""
 
+from functools import partial
+
 from litestar.handlers import HTTPRouteHandler
 
+from homing.accounts.authenticate import account_of_hash
 from homing.api import sev1_form, telephony
 from homing.api.bodies import Bodies
 from homing.api.v1 import support_sev1
@@ -28,6 +31,7 @@ from homing.support.line.legs import Legs
 from homing.support.line.page_calls import PageCalls
 from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
+from homing.support.line.reports import Reports
 from homing.support.line.returning import Returning
 from homing.support.line.ringing import Ringing
 from homing.support.line.store import LegalClock, ServerClock
@@ -72,6 +76,8 @@ class Line:
         self.by_hand = ByHand(attempts, ladders)
         self.recordings = Recordings(pool, legal, master_key, known, self.carriers)
         self.journal = Journal(settings.data / FOLDER)
+        may_report = partial(account_of_hash, pool, grant=support_sev1.MANAGE[0])
+        self.reports = Reports(self.desk, self.journal, self.away_book, master_key, clock, may_report)
         self.keeper = Keeper(
             pool,
             legal,
@@ -87,6 +93,7 @@ class Line:
             page_calls=self.page_calls,
             casebook=CaseBook(pool, calls),
             mail=mail,
+            reports=self.reports,
         )
         self.refused = telephony.Refusals()
 
@@ -112,10 +119,19 @@ class Line:
                 pool=self._pool,
                 bodies=bodies,
                 clock=self._clock,
+                numbers=numbers,
                 desk=self.desk,
+                reports=self.reports,
                 returning=self.returning,
                 by_hand=self.by_hand,
                 recordings=self.recordings,
             ),
-            *sev1_form.routes(desk=self.desk, pool=self._pool, master_key=self._master_key, bodies=bodies, numbers=numbers),
+            *sev1_form.routes(
+                desk=self.desk,
+                reports=self.reports,
+                pool=self._pool,
+                master_key=self._master_key,
+                bodies=bodies,
+                numbers=numbers,
+            ),
         ]

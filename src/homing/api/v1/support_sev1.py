@@ -4,6 +4,7 @@ What comes in here is taken in as a call is: people are paged, and it is returne
 """
 
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from litestar import Request, Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 
 from homing.accounts import store as accounts
-from homing.api.auth import STAFF
+from homing.api.auth import STAFF, UNASKED
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import NOT_FOUND, ApiError
 from homing.api.openapi import Operation, Schema
@@ -30,6 +31,7 @@ from homing.support.line.by_hand import ByHand
 from homing.support.line.desk import Desk
 from homing.support.line.ladders import name_of
 from homing.support.line.recordings import Recordings
+from homing.support.line.reports import Later, NotKept, Report, Reports, TooMany
 from homing.support.line.returning import Result, Returning
 from homing.support.line.rules.callback import attainment
 from homing.support.line.types import Call, Entitlement, Source
@@ -49,9 +51,18 @@ _encode = msgspec.json.Encoder().encode
 
 
 def routes(
-    *, pool: db.Pool, bodies: Bodies, clock: Clock, desk: Desk, returning: Returning, by_hand: ByHand, recordings: Recordings
+    *,
+    pool: db.Pool,
+    bodies: Bodies,
+    clock: Clock,
+    desk: Desk,
+    reports: Reports,
+    returning: Returning,
+    by_hand: ByHand,
+    recordings: Recordings,
+    numbers: Sequence[str],
 ) -> list[HTTPRouteHandler]:
-    """Return the routes."""
+    """Return the routes. numbers: of the line, to phone where nothing can be kept."""
 
     async def shown(one: Call, *, staff: bool = False) -> dict[str, Any]:
         owed = await store.obligation(pool, one.intake_id)
@@ -86,16 +97,33 @@ def routes(
                 ],
             }
 
-    @post(PATH, status_code=200, opt={"grants": MANAGE, "operation": OPEN})
+    @post(PATH, status_code=200, opt={"grants": MANAGE, "operation": OPEN, "away": True})
     async def open_sev1(request: Request[Any, Any, Any]) -> Response[bytes]:
-        sender = sender_of(request)
+        unasked = request.scope["state"].get(UNASKED, b"")
         async with bodies.json(request) as body:
             with refusals():
                 given = read_body(body, wire.Sev1In)
                 answers = wire.answers_of(given)
                 key = wire.text_of(given.idempotency_key, "idempotency_key", 200) or secrets.token_hex(16)
-        made = await desk.written(Source.API, f"{sender.account_id}:{key}", answers, account_id=sender.account_id)
-        assert made is not None
+        account_id = None if unasked else sender_of(request).account_id
+        report = Report(
+            source=Source.API,
+            key=f"{unasked.hex()[:32] if unasked else account_id}:{key}",
+            answers=answers,
+            account_id=account_id,
+            key_hash=unasked,
+            ip=request.client.host if request.client else "",
+        )
+        try:
+            made = await reports.take(report)
+        except TooMany:
+            raise ApiError(TOO_MANY) from None
+        except NotKept:
+            phone = f"phone {', '.join(numbers)}" if numbers else "try again at once"
+            raise ApiError(Problem(503, "Service unavailable", f"nothing was stored: {phone}")) from None
+        if isinstance(made, Later):
+            later = wire.show_later(answers, Source.API, made, numbers)
+            return await json_answer(request, _encode({"results": later}), status=202)
         with db.trouble_is_temporary():
             return await json_answer(request, _encode({"results": await shown(made)}))
 
@@ -312,10 +340,14 @@ def _body(required: tuple[str, ...] = (), **members: str) -> Schema:
 
 _BODY_ERRORS = (missing("description is required"), bad_params("verdict must be yes or no"))
 _BUSY = Problem(409, "resource conflict", "you have not claimed this call-back", "1602")
+TOO_MANY = Problem(429, "Too many requests", "too many reports came from this address; please phone")
 OPEN = Operation(
     "Report a Critical Issue without a telephone",
-    {200: ("the call that is owed back, and until when", _RESULTS)},
-    errors=(*_BODY_ERRORS,),
+    {
+        200: ("the call that is owed back, and until when", _RESULTS),
+        202: ("our store is away: it is written down, people are woken, and the same is owed (`written_down`)", _RESULTS),
+    },
+    errors=(*_BODY_ERRORS, TOO_MANY),
     description="The same `idempotency_key` is the same report. A call-back is owed within fifteen minutes, as for a call.",
     body=_body(
         ("description",),

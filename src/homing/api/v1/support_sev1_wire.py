@@ -9,10 +9,11 @@ import msgspec
 
 from homing.hours.types import ServiceZone
 from homing.ingress.rules.problem import Problem, Wrong, bad_params
+from homing.support.line.reports import Later
 from homing.support.line.rules.numbers import parse
 from homing.support.line.rules.promise import shown
 from homing.support.line.rules.script import missing
-from homing.support.line.types import Answers, Attempt, Call, HandCall, Obligation
+from homing.support.line.types import Answers, Attempt, Call, HandCall, Obligation, Source
 from homing.support.oncall.types import Run
 
 MOST = {"company": 200, "name": 200, "phone": 40, "email": 254, "description": 20_000}
@@ -118,6 +119,22 @@ def show(call: Call, owed: Obligation, zone: ServiceZone | None) -> dict[str, An
         "case": call.case_ref,
         "answers": msgspec.to_builtins(call.state.answers),
         "missing": missing(call.state.answers, call.state.recorded),
+    }
+
+
+def show_later(answers: Answers, source: Source, later: Later, numbers: Sequence[str]) -> dict[str, Any]:
+    """Return a report that is written down while our store is away, as its customer sees it."""
+    return {
+        "reference": later.reference,
+        "source": source.value,
+        "first_ring_at": at(later.came_at),
+        "due_at": at(later.due_at),
+        "due_local": shown(later.due_at, None),
+        "outcome": None,
+        "answers": msgspec.to_builtins(answers),
+        "missing": missing(answers, ()),
+        "written_down": True,
+        "phone": list(numbers),
     }
 
 

@@ -6,6 +6,7 @@ wakes nobody here: the store was slow, and its own ladder runs.
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec import structs
 
@@ -15,6 +16,7 @@ from homing.support.line.addresses import LineAddresses
 from homing.support.line.away_book import AwayBook, AwayCall, Said, is_key, key_of, unsent
 from homing.support.line.carriers import Carriers, NotPlaced
 from homing.support.line.journal import Journal, Noted
+from homing.support.line.reports import WRITTEN
 from homing.support.line.rules import callback
 from homing.support.line.rules.document import Document, Gather, Hangup, Say
 from homing.support.line.rules.numbers import spoken
@@ -33,9 +35,9 @@ SENDS_S = 15.0
 AGAIN_S = (0.0, 5.0, 15.0)  # before each try of a page
 KEPT = timedelta(minutes=10)  # after its request was played; by then its ladder has begun
 RING_S = 30
-ASK = "Severity 1. A customer has called, and our own store does not answer. Press 1 to take it and hear the number."
+ASK = "Severity 1. A customer needs us, and our own store does not answer. Press 1 to take it and hear the number."
 YOURS = "It is yours. Call back by hand, and note the call when our store is back."
-NO_NUMBER = "The caller has withheld his number."
+NO_NUMBER = "There is no number of his."
 
 
 class AwayCalls:
@@ -123,8 +125,8 @@ class Away:
         for key, noted in waiting.items() if sheet is not None else ():
             assert sheet is not None
             async with self._writing:
-                call = await self._climb(key, noted, sheet, now)
-            self._let_fly(key, call, sheet)
+                climbed = await self._climb(key, noted, sheet, now)
+            self._let_fly(key, climbed, sheet)
         for key in await self._book.keys():
             call = None if key in calls else await self._book.load(key)
             if call is not None and now - max([call.run.started_at, *(one.made_at for one in call.pages)]) > KEPT:
@@ -147,7 +149,7 @@ class Away:
         """Return whether a request tells of a call that only the journal knows."""
         carrier = self._carriers.all.get(noted.carrier)
         tests = carrier is not None and carrier.test_from == noted.happened.caller != ""
-        return noted.what in ("inbound", OFFLINE) and not tests
+        return noted.what in ("inbound", OFFLINE, WRITTEN) and not tests
 
     async def _climb(self, key: str, noted: Noted, sheet: Sheet, now: datetime) -> AwayCall:
         call = await self._book.load(key)
@@ -180,7 +182,10 @@ class Away:
             if (key, page.number) not in self._flying:
                 task = asyncio.create_task(self._send(key, call, page, sheet), name=f"away page {page.number}")
                 self._flying[key, page.number] = task
-                task.add_done_callback(lambda _, name=(key, page.number): self._flying.pop(name, None))
+                task.add_done_callback(partial(self._landed, (key, page.number)))
+
+    def _landed(self, name: tuple[str, int], task: asyncio.Task[None]) -> None:
+        del self._flying[name]
 
     async def _send(self, key: str, call: AwayCall, page: AwayPage, sheet: Sheet) -> None:
         member, trouble, tries = sheet.member(page.person_id), "he is not of the staff", 0

@@ -64,6 +64,12 @@ class AwayBook:
         if not path.exists():
             await asyncio.to_thread(self._write, path, msgspec.json.encode(said))
 
+    async def copy(self, key: str, to: str) -> None:
+        """Let a call be found by another name, too: in the store it has that one. raises OSError."""
+        call = await self.load(key)
+        if call is not None:
+            await self.save(to, call)
+
     async def keys(self) -> list[str]:
         """Return the calls that there is something of."""
         return await asyncio.to_thread(lambda: sorted(path.stem for path in self._folder.glob("*.call")))

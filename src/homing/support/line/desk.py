@@ -209,10 +209,14 @@ class Desk:
         pin: str = "",
         ip: str = "",
         most_from_ip: int = 0,
+        at: datetime | None = None,
+        reference: str = "",
     ) -> Call | None:
         """Take in what somebody wrote who cannot phone; the same key is the same call.
 
         answers       checked; `phone` is E.164
+        at            when it came, where that was not now
+        reference     what he was told; '': what follows from the key
         most_from_ip  forms of an address in an hour; 0: any number
         returns       None where an address sent too many
         """
@@ -231,10 +235,10 @@ class Desk:
                 carrier=source.value,
                 call_id=key,
                 source=source,
-                reference=_reference(),
+                reference=reference or self.reference_of(source, key),
                 caller="",
                 called="",
-                first_ring_at=now,
+                first_ring_at=at or now,
                 state=CallState(step=Step.DONE, answers=answers),
                 account_id=account_id,
                 proof=proof,
@@ -245,13 +249,19 @@ class Desk:
                 return await store.call_locked(connection, source.value, key)
             if looks and account_id is None:  # one that was not looked up may be right, and keeps nobody out for longer
                 await store.note(connection, one.intake_id, now, "homing", "wrong pin", caller=ip)
-            await store.note(connection, one.intake_id, now, "homing", source.value, ip=ip)
+            waited = {} if at is None else {"waited_in_journal": True}
+            await store.note(connection, one.intake_id, now, "homing", source.value, ip=ip, **waited)
             if account_id is not None:
                 contact = await self._contact(connection, account_id, answers)
                 one = structs.replace(one, contact_id=None if contact is None else contact.contact_id)
                 one = structs.replace(one, entitlement=await self._entitlement(connection, account_id, now))
                 await store.put_state(connection, one)
             return one
+
+    def reference_of(self, source: Source, key: str) -> str:
+        """Return the reference of what somebody wrote: known before the store is, and the same for the same key."""
+        digest = self._master_key.token(f"{source}\0{key}".encode("utf-8", "replace"), purpose="line reference")
+        return "S1-" + "".join(ALPHABET[one % len(ALPHABET)] for one in digest[:6])
 
     async def zone_of(self, executor: db.Executor, account_id: int | None, at: datetime) -> ServiceZone | None:
         """Return an account's Service Time Zone."""

@@ -22,8 +22,9 @@ MOST = 10_000  # files; beyond it something else is wrong
 
 
 class Noted(msgspec.Struct, frozen=True, kw_only=True):
-    """One request. what: inbound, status, recording, offline, whisper-accept, or a step of the script.
+    """One request. what: inbound, status, recording, offline, whisper-accept, written, or a step of the script.
 
+    sealed         written: the report, under the master key; carrier and call_id are those that its call will have
     call, person   whisper-accept: our number of the call, and who takes it; the leg that asks is no call of its own
     """
 
@@ -36,6 +37,7 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True):
     empty: bool = False
     call: int = 0
     person: int = 0
+    sealed: bytes = b""
 
 
 class Journal:

@@ -28,6 +28,7 @@ from homing.support.line.page_calls import PageCalls
 from homing.support.line.player import Player
 from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
+from homing.support.line.reports import Reports
 from homing.support.line.returning import Returning
 from homing.support.line.store import LegalClock
 from homing.support.line.trial import call_ourselves
@@ -69,6 +70,7 @@ class Keeper:
         page_calls: PageCalls,
         casebook: CaseBook,
         mail: Mail,
+        reports: Reports,
     ) -> None:
         self._pool = pool
         self._legal = legal
@@ -92,6 +94,7 @@ class Keeper:
             failed="line_journal_not_played",
             over="line_journal_over",
             pages=self._played_page,
+            written=reports.played,
         )
 
     async def run(self) -> None:

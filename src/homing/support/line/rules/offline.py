@@ -33,6 +33,6 @@ def away_words(rang_at: datetime, due_at: datetime, *, alarm: bool) -> str:
     """Return what a page says while the store is away; nothing of the customer. There is nothing that could be claimed by it."""
     late = " It is about to be missed." if alarm else ""
     return (
-        f"Severity 1: a customer called at {rang_at:%H:%M:%S} UTC, and our own store does not answer. "
+        f"Severity 1: a customer called, or wrote, at {rang_at:%H:%M:%S} UTC, and our own store does not answer. "
         f"A call-back is due at {due_at:%H:%M:%S} UTC.{late} Call back by hand: the call that wakes you says the number."
     )

@@ -45,6 +45,7 @@ MASTER_KEY = MasterKey(b"k" * 32)
 PIN = "314159"
 KIM = "+442071838750"
 ANA, BO = "+15550100001", "+15550100002"
+JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 START = datetime(2026, 3, 8, 6, 50, tzinfo=UTC)
 
 
@@ -125,21 +126,23 @@ class LineHouse:
                 await contacts.verify_phone(self.pool, made, number, actor="operator")
         return made
 
-    async def order_form(self, *, entitled: bool = True) -> None:
+    async def order_form(
+        self, *, entitled: bool = True, service: str = "email", zone: ServiceZone = ServiceZone.ET, begins_at: datetime = JANUARY
+    ) -> None:
         await contracts.add_order_form(
             self.pool,
             OrderForm(
                 order_form_id=0,
                 account_id=self.account_id,
-                service="email",
+                service=service,
                 plan="Enterprise",
-                zone=ServiceZone.ET,
-                holiday_set=HolidaySet.US_FRB,
+                zone=zone,
+                holiday_set=HolidaySet.GB_EAW if zone is ServiceZone.UK else HolidaySet.US_FRB,
                 sev1_entitled=entitled,
                 objectives=Objectives(),
                 cadence_s=3600,
                 target_uptime=Decimal("99.99"),
-                begins_at=datetime(2026, 1, 1, tzinfo=UTC),
+                begins_at=begins_at,
                 ends_at=None,
                 recorded_at=START,
                 recorded_by="",

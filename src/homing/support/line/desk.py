@@ -14,11 +14,15 @@ from msgspec import structs
 
 from homing.contracts import contacts
 from homing.contracts import store as contracts
-from homing.contracts.types import EMAIL, Contact, ContactRole
+from homing.contracts.types import Contact, ContactRole
 from homing.ground import db
 from homing.ground.log import get
 from homing.ground.secrets import MasterKey
 from homing.hours.types import ServiceZone
+from homing.support.clocks.rules.pins import pins_of
+from homing.support.clocks.rules.pins import promise as pinned
+from homing.support.clocks.store import Calendars
+from homing.support.clocks.types import Kind
 from homing.support.line import store
 from homing.support.line.addresses import LineAddresses
 from homing.support.line.away_book import key_of
@@ -264,9 +268,15 @@ class Desk:
         return "S1-" + "".join(ALPHABET[one % len(ALPHABET)] for one in digest[:6])
 
     async def zone_of(self, executor: db.Executor, account_id: int | None, at: datetime) -> ServiceZone | None:
-        """Return an account's Service Time Zone."""
-        form = None if account_id is None else await contracts.order_form_at(executor, account_id, EMAIL, at)
-        return None if form is None else form.zone
+        """Return an account's Service Time Zone: of several Order Forms that whose hours give the earlier due (E18)."""
+        forms = [] if account_id is None else await contracts.order_forms_at(executor, account_id, at)
+        zones = {form.zone for form in forms}
+        if len(zones) < 2:
+            return zones.pop() if zones else None
+        calendars = Calendars(executor)
+        await calendars.load(pins_of(forms))
+        pin = pinned(Kind.FIRST_RESPONSE, forms, at, calendars.of).pin
+        return None if pin is None else pin.zone
 
     # steps ----------------------------------------------------------------------------------------------------------------
 
@@ -464,9 +474,9 @@ class Desk:
         return True
 
     async def _entitlement(self, connection: db.Executor, account_id: int, at: datetime) -> Entitlement:
-        """Return what the Order Form says. Where it has no Severity 1 Line, a person decides (E16)."""
-        form = await contracts.order_form_at(connection, account_id, EMAIL, at)
-        return Entitlement.YES if form is not None and form.sev1_entitled else Entitlement.UNKNOWN
+        """Return what the Order Forms say, of whichever service. Where none has the Severity 1 Line, a person decides (E16)."""
+        forms = await contracts.order_forms_at(connection, account_id, at)
+        return Entitlement.YES if any(form.sev1_entitled for form in forms) else Entitlement.UNKNOWN
 
     async def _contact(self, connection: db.Executor, account_id: int, answers: Answers) -> Contact | None:
         email = answers.email.lower()

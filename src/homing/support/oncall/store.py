@@ -12,14 +12,15 @@ import msgspec
 
 from homing.contracts import people
 from homing.contracts import store as contracts
-from homing.contracts.types import EMAIL, Role, StaffMember
+from homing.contracts.types import Role, StaffMember
 from homing.ground import db
 from homing.ground.errors import Misuse
 from homing.ground.log import get
 from homing.ground.secrets import MasterKey
-from homing.hours import store as hours
 from homing.hours.rules.measure import status
 from homing.hours.types import Open, Windows
+from homing.support.clocks.rules.pins import pins_of
+from homing.support.clocks.store import Calendars
 from homing.support.oncall.rules.duty import on_duty
 from homing.support.oncall.rules.ladder import SEVERITY_1, checked
 from homing.support.oncall.types import ChannelKind, Facts, Ladder, Override, Rotation, Schedule, Step
@@ -290,16 +291,19 @@ def _duty(plan: Schedule, now: datetime) -> tuple[int, ...]:
 
 
 async def _tam(executor: db.Executor, account_id: int, now: datetime) -> int | None:
-    """Return who acts as TAM, while Business Hours of the account run."""
+    """Return who acts as TAM, while Business Hours of the account run: those of any of its Order Forms (E18)."""
     tam = await contracts.tam_at(executor, account_id, now)
-    form = await contracts.order_form_at(executor, account_id, EMAIL, now)
-    if tam is None or form is None:
+    if tam is None:
         return None
-    try:
-        calendar = await hours.calendar(executor, form.zone, form.holiday_set)
-        return tam.acting.person_id if isinstance(status(calendar, now), Open) else None
-    except Misuse:  # hours that were recorded wrongly
-        return None
+    calendars = Calendars(executor)
+    for pin in pins_of(await contracts.order_forms_at(executor, account_id, now)):
+        try:
+            await calendars.load([pin])
+            if isinstance(status(calendars.of(pin), now), Open):
+                return tam.acting.person_id
+        except Misuse:  # hours that were recorded wrongly
+            continue
+    return None
 
 
 def _own(member: StaffMember) -> list[Channel]:

@@ -342,7 +342,7 @@ def test_the_pieces_of_a_window_make_it_up(precision, back, span, late):
     read = pieces(found, Grain)
     assert all(one[2] == other[1] for one, other in itertools.pairwise(read))
     assert all(piece.start(moment) == moment for piece, *moments in read for moment in moments)
-    oldest = Grain.DAY.start(now - Grain.DAY.kept)
+    oldest = Grain.DAY.end(now - Grain.DAY.kept)
     if found.until > oldest:
         assert all(since < until for _, since, until in read)
         assert read[0][1] == max(found.since, oldest)

@@ -10,6 +10,7 @@ from homing.contracts import store as contracts
 from homing.contracts.types import Role
 from homing.ground import db
 from homing.hours.types import ServiceZone
+from homing.support.line.carriers import NotPlaced
 from homing.support.line.trial import call_ourselves
 from homing.support.line.types import Entitlement, Family, Outcome
 from homing.support.oncall import runs
@@ -190,6 +191,26 @@ async def test_what_a_carrier_tells_before_its_answer_stands(house: LineHouse):
     assert await house.wake() == [ANA]
     assert ("voice", "sent; nobody answered") in await outcomes(house, await house.ladder())
     assert await house.wake(seconds=1) == []  # his telephone rang: the next step has its own time
+
+
+async def test_a_page_whose_call_was_not_answered_for_in_time_is_tried_again_whatever_is_told_of_that_call(house: LineHouse):
+    page_calls = house.line.page_calls
+    place, lost = page_calls._carriers.call, []
+
+    async def times_out(*args, **kwargs):
+        lost.append(await place(*args, **kwargs))
+        await house.carrier.settle()  # it could not be connected, and that is told
+        raise NotPlaced("it did not answer in time")
+
+    house.carrier.people = {ANA: Person(outcome="failed")}
+    page_calls._carriers.call = times_out
+    await rang(house)
+    assert await house.wake() == [ANA]
+    assert ("voice", "it did not answer in time") in await outcomes(house, await house.ladder())
+    page_calls._carriers.call = place
+    house.carrier.people = {}
+    assert await house.wake(seconds=5) == [ANA], lost
+    assert ("voice", "sent; nobody answered") in await outcomes(house, await house.ladder())
 
 
 async def test_the_end_of_a_page_call_that_was_never_told_is_asked_for(house: LineHouse):

@@ -9,6 +9,7 @@ from homing.metrics.rules.asked import MOST_ROWS, Filter, Grouping, Question
 from homing.metrics.rules.names import figures
 from homing.metrics.rules.windows import Window
 from homing.metrics.types import Grain
+from homing.support.clocks.store import LegalClock
 from homing.support.tam.types import About, Counts
 
 NAMES = Counts.__struct_fields__
@@ -29,17 +30,19 @@ _BY_ACCOUNT = (
 class AccountFigures:
     """The metrics of accounts, as the programme asks for them."""
 
-    def __init__(self, pool: db.Pool) -> None:
+    def __init__(self, pool: db.Pool, legal: LegalClock) -> None:
         self._pool = pool
+        self._legal = legal
 
     async def total(self, account_id: int, about: About, *, first: date, last: date) -> Counts:
         """Return the figures of some mail of an account."""
-        (row,) = await metrics.totals(self._pool, _question(account_id, about, NAMES, first, last))
+        asked = _question(account_id, about, NAMES, first, last, now=await self._legal.now(self._pool))
+        (row,) = await metrics.totals(self._pool, asked)
         return Counts(**figures(NAMES, row))
 
     async def by_provider(self, account_id: int, *, first: date, last: date) -> Mapping[str, Counts]:
         """Return the figures of an account by mailbox provider."""
-        asked = _question(account_id, About(), _OF_PROVIDERS, first, last)
+        asked = _question(account_id, About(), _OF_PROVIDERS, first, last, now=await self._legal.now(self._pool))
         rows = await metrics.totals(self._pool, asked, ("provider",))
         return {row["provider"]: Counts(**figures(_OF_PROVIDERS, row)) for row in rows}
 
@@ -52,14 +55,14 @@ class AccountFigures:
         return found
 
 
-def _question(account_id: int, about: About, names: tuple[str, ...], first: date, last: date) -> Question:
+def _question(account_id: int, about: About, names: tuple[str, ...], first: date, last: date, *, now: datetime) -> Question:
     wanted = {"sending_domain": about.sending_domain, "ip_pool": about.ip_pool, "provider": about.provider}
     filters = tuple(Filter(member, "eq", (value,)) for member, value in wanted.items() if value)
     since, until = _instants(first, last)
     return Question(
         account_id=account_id,
         subaccount_id=None,
-        window=Window(since=since, until=until, asked_at=until, grain=Grain.DAY, precision="day", zone=UTC),
+        window=Window(since=since, until=until, asked_at=now, grain=Grain.DAY, precision="day", zone=UTC),
         groupings=(Grouping(any_of=False, filters=filters),) if filters else (),
         metrics=names,
         limit=MOST_ROWS,

@@ -21,7 +21,7 @@ class Tam:
     """
 
     def __init__(self, pool: db.Pool, legal: LegalClock, mail: Mail, *, address: str, token: Token) -> None:
-        self.figures = AccountFigures(pool)
+        self.figures = AccountFigures(pool, legal)
         self.desk = Desk(pool, legal)
         self._address = address
         self.post = Post(pool, self.desk, legal, mail, address=address, answers_to=address_of, token=token)

@@ -178,8 +178,9 @@ def check(number: NumberArgument, json: JsonOption = False) -> None:
     async def work() -> Any:
         async with reach.database(reach.settings()) as pool:
             record = await _found(pool, number)
-            now = await ServerClock().now(pool)
-            return await measuring.run(pool, AccountFigures(pool), record, now=now, because="operator")
+            legal = ServerClock()
+            now = await legal.now(pool)
+            return await measuring.run(pool, AccountFigures(pool, legal), record, now=now, because="operator")
 
     found = reach.run(work())
     if found is None:
@@ -250,10 +251,9 @@ async def _written(pool: db.Pool, actor: Actor, given: GivenIn, first: date | No
         title, body, provider = title_of(given), text_of(given.text), line(given.provider, 100)
     except Wrong as wrong:
         raise Misuse(wrong.problem.description or wrong.problem.message) from None
-    figures = AccountFigures(pool)
-    return await notes.write(
-        pool, ServerClock(), figures, actor, title=title, body=body, provider=provider, first=first, last=last
-    )
+    legal = ServerClock()
+    figures = AccountFigures(pool, legal)
+    return await notes.write(pool, legal, figures, actor, title=title, body=body, provider=provider, first=first, last=last)
 
 
 @app.command("tell")
@@ -276,7 +276,7 @@ def tell(
             if not member.is_a(Role.ADMIN):
                 may = frozenset(await contracts.accounts_of_tam(pool, member.person_id, await legal.now(pool)))
             return await notes.send(
-                pool, legal, AccountFigures(pool), actor, number, wanted=wanted, may=may, names_checked=names_checked
+                pool, legal, AccountFigures(pool, legal), actor, number, wanted=wanted, may=may, names_checked=names_checked
             )
 
     told = reach.run(work())

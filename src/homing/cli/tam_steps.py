@@ -51,7 +51,7 @@ async def take(pool: db.Pool, member: StaffMember, actor: Actor, record: Record,
 
 def _office(pool: db.Pool) -> TamOffice:
     legal = ServerClock()
-    return TamOffice(pool=pool, legal=legal, desk=Desk(pool, legal), figures=AccountFigures(pool))
+    return TamOffice(pool=pool, legal=legal, desk=Desk(pool, legal), figures=AccountFigures(pool, legal))
 
 
 async def _told(work: Awaitable[T]) -> T:

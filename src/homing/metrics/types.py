@@ -81,13 +81,14 @@ _LENGTHS = {
     Grain.FOUR_WEEKS: timedelta(days=28),
 }
 # Windows of 24 hours by the minute, of 31 days by the hour, and six months in all (SparkPost reference, section 2.17), with
-# some days to look back in between. Weeks and four weeks only spare long questions most of their days.
+# some days to look back in between. Weeks and four weeks only spare long questions most of
+# their days, and are kept until their last day would be forgotten.
 _KEPT = {
     Grain.MINUTE: timedelta(days=3),
     Grain.QUARTER: timedelta(days=35),
     Grain.DAY: timedelta(days=186),
-    Grain.WEEK: timedelta(days=186),
-    Grain.FOUR_WEEKS: timedelta(days=186),
+    Grain.WEEK: timedelta(days=193),
+    Grain.FOUR_WEEKS: timedelta(days=214),
 }
 
 

@@ -18,7 +18,7 @@ from homing.ground import ids
 from homing.ingest.types import Faulty, Taken
 
 OLDEST = timedelta(hours=24)
-AHEAD = timedelta(hours=1)  # clocks differ
+AHEAD = timedelta(hours=1)  # clocks differ: what lies no further ahead happened when it was received
 MOST_ID = 128  # characters of an event's or a message's id
 MOST_DETAIL = 65_536  # bytes
 MOST_RECIPIENT = 512  # characters
@@ -132,6 +132,7 @@ def read_line(
         return Faulty("timestamp is older than 24 hours")
     if at > received_at + AHEAD:
         return Faulty("timestamp lies in the future")
+    at = min(at, received_at)
     if group == _ADAPTIVE:
         return Taken(event_id, None)
     kind = TYPES.get(_text(fields["type"]))

@@ -39,7 +39,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of time that is asked about.
 
     since, until   inclusive, exclusive, both on a boundary of the grain
-    asked_at       what happens later is not in any figure yet
+    asked_at       now: what happens later is not in any figure yet, and older days than are kept are forgotten
     zone           the caller's
     """
 
@@ -92,7 +92,7 @@ def pieces(one: Window, grains: Collection[Grain]) -> list[Piece]:
     The last may reach over the end of a window that ends in the future, where nothing is.
     grains   that there are; the window's own is one of them
     """
-    since = max(one.since, Grain.DAY.start(one.asked_at - Grain.DAY.kept))  # of older days not everything is known any more
+    since = max(one.since, Grain.DAY.end(one.asked_at - Grain.DAY.kept))  # older days are forgotten
     able = [grain for grain in sorted(grains) if grain >= one.grain]
     return _cut(since, one.until, able, ends_later=one.until > one.asked_at) or [(one.grain, one.until, one.until)]
 

@@ -188,7 +188,8 @@ class Away:
         del self._flying[name]
 
     async def _send(self, key: str, call: AwayCall, page: AwayPage, sheet: Sheet) -> None:
-        member, trouble, tries = sheet.member(page.person_id), "he is not of the staff", 0
+        member, tries = sheet.member(page.person_id), 0
+        trouble: str | None = "he is not of the staff"
         for wait_s in AGAIN_S if member is not None else ():
             assert member is not None
             await asyncio.sleep(wait_s)
@@ -206,7 +207,7 @@ class Away:
                 break
             log.warning("page_not_sent", call=key, person_id=page.person_id, kind=page.kind.value, cause=trouble)
         async with self._writing:
-            await self._settle(key, page.number, trouble, tries)
+            await self._settle(key, page.number, trouble or "", tries)
 
     async def _settle(self, key: str, number: int, trouble: str, tries: int) -> None:
         call, now = await self._book.load(key), self._clock.now()

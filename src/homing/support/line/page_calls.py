@@ -36,6 +36,7 @@ RING_S = 30
 TOLD_WITHIN = timedelta(minutes=2)  # the end of such a call, or the carrier is asked
 ASK = "Press 1 to take it, 2 to hand it on."
 ASK_CALL = "Press 1 to take it, 2 to hand it on, 3 to take it and be connected with the caller now."
+UNCONNECTED = "the call could not be connected"
 TAKEN = "It is yours."
 TAKEN_CALL = "It is yours for three minutes. Press 3 to be connected with the caller now."
 HANDED_ON = "It is handed on."
@@ -56,9 +57,9 @@ class PageCalls:
 
     # channels of on-call --------------------------------------------------------------------------------------------------
 
-    async def dial(self, number: str, call: Call, person_id: int) -> str:
-        """Have somebody called; return '' once a carrier has taken the call, else what went wrong (oncall.channels.Dial)."""
-        trouble = "there is no carrier"
+    async def dial(self, number: str, call: Call, person_id: int) -> str | None:
+        """Have somebody called by the first carrier that can (oncall.channels.Dial)."""
+        trouble, failed = "there is no carrier", False
         for carrier in self._carriers.all.values():
             at = LineAddresses(self._base, carrier.name)
             try:
@@ -73,9 +74,13 @@ class PageCalls:
             except NotPlaced as refused:  # the second carrier is for this
                 trouble = str(refused)
                 continue
-            now = await self._legal.now(self._pool)
-            await store.sql.add_page_call(self._pool, carrier=carrier.name, call_id=call_id, page_id=call.page_id, now=now)
-            return ""
+            if await self._placed(carrier, call_id, call):
+                log.info("page_sent", page_id=call.page_id, run_id=call.run_id, person_id=person_id, kind="voice")
+                return None
+            failed = True
+        if failed:
+            await self._unreached(call)
+            return None
         return trouble
 
     async def text(self, number: str, call: Call, person_id: int) -> str:
@@ -89,6 +94,28 @@ class PageCalls:
                 continue
             return ""
         return trouble
+
+    async def _placed(self, carrier: Carrier, call_id: str, call: Call) -> bool:
+        """Note that a page went out as a call; False: the carrier has told already that it could not be connected.
+
+        One transaction, behind the lock on the call that whatever is told of it takes as well: the carrier may tell the end of
+        a call before its own answer to us has been noted.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = await self._legal.now(connection)
+            where = {"carrier": carrier.name, "call_id": call_id}
+            await store.sql.add_page_call(connection, **where, page_id=call.page_id, now=now)
+            row = await store.sql.page_call(connection, **where)
+            if row["status"] == CallStatus.FAILED.value and not row["keys"]:
+                return False
+            await runs.went_out(connection, call.page_id, now, told=bool(row["keys"]) or row["ended_at"] is not None)
+            return True
+
+    async def _unreached(self, call: Call) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            page = await runs.page(connection, call.page_id)
+            if page is not None:
+                await runs.undo(connection, page, UNCONNECTED, await self._legal.now(connection))
 
     # what carriers tell ---------------------------------------------------------------------------------------------------
 
@@ -165,8 +192,7 @@ class PageCalls:
         with db.trouble_is_temporary():
             async with self._pool.acquire() as connection, connection.transaction():
                 now = await self._legal.now(connection)
-                page = await runs.page(connection, page_id)
-                if page is None:
+                if await runs.page(connection, page_id) is None:
                     raise NotNow("there is no such page", missing=True)
                 where = {"carrier": carrier.name, "call_id": happened.call_id}
                 await store.sql.add_page_call(connection, **where, page_id=page_id, now=now)
@@ -175,6 +201,8 @@ class PageCalls:
                     raise NotNow("this call is about another page", missing=True)
                 if row["ended_at"] is not None and now - row["ended_at"] > LATE and not late:
                     raise Replayed(f"page call {page_id} ended at {row['ended_at']:%H:%M:%S}")
+                page = await runs.page(connection, page_id)  # as it is behind the lock on the call
+                assert page is not None
                 yield connection, now, row, page
 
     async def _put(
@@ -196,7 +224,7 @@ class PageCalls:
         after = await self._answering.answer(connection, run.run_id, page.person_id, what, now)
         if after is None:
             return _no_more(run) or (Say(HELD), Hangup())
-        await runs.remark(connection, page.page_id, f"answered: {what}", now)
+        await runs.remark(connection, page.page_id, f"answered: {what}")
         number = obligation_of(run.obligation)
         if pressed == "3" and number is not None:
             try:
@@ -232,9 +260,10 @@ class PageCalls:
             return
         if status is CallStatus.FAILED:
             log.error("page_call_failed", page_id=page.page_id, person_id=page.person_id)
-            await runs.undo(connection, page, "the call could not be connected", now)
+            if page.sent_at is not None:  # else whoever is placing the call will see it
+                await runs.undo(connection, page, UNCONNECTED, now)
         else:
-            await runs.remark(connection, page.page_id, _ENDS.get(status, "sent; no key was pressed"), now)
+            await runs.remark(connection, page.page_id, _ENDS.get(status, "sent; no key was pressed"))
 
     async def _keep(self, connection: db.Executor, row: Any, **changes: Any) -> None:
         kept = {name: row[name] for name in ("carrier", "call_id", "keys", "sequence", "status", "ended_at")}

@@ -52,8 +52,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 class Dial(Protocol):
     """Calls a number, says the text, and lets its listener press 1 (claim) or 2 (hand on)."""
 
-    async def __call__(self, number: str, call: Call, person_id: int) -> str:
-        """Return '' once the call is placed, else what went wrong."""
+    async def __call__(self, number: str, call: Call, person_id: int) -> str | None:
+        """Return None once a carrier has taken the call, and the page is noted as what became of it; else what went wrong."""
         ...
 
 
@@ -135,8 +135,8 @@ class Channels:
         }
         return frozenset(kind for kind, usable in there.items() if usable)
 
-    async def send(self, kind: ChannelKind, address_sealed: bytes | None, member: StaffMember, call: Call) -> str:
-        """Reach somebody by one channel; return '' or what went wrong."""
+    async def send(self, kind: ChannelKind, address_sealed: bytes | None, member: StaffMember, call: Call) -> str | None:
+        """Reach somebody by one channel; return '' or what went wrong. None: it has noted itself what became of the page."""
         address = "" if address_sealed is None else self._master_key.open(address_sealed, purpose=PURPOSE).decode()
         match kind:
             case ChannelKind.EMAIL if self._relay is not None:

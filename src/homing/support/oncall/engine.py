@@ -145,6 +145,8 @@ class Engine:
             log.exception("channel_crashed", page_id=page.page_id, kind=page.kind.value)
             trouble = type(unknown).__name__
         now = self._clock.now()
+        if trouble is None:
+            return
         if not trouble:
             log.info("page_sent", page_id=page.page_id, run_id=run.run_id, person_id=page.person_id, kind=page.kind.value)
             await runs.settle(self._pool, page, "sent", now, sent=True)

@@ -180,10 +180,8 @@ RETURNING *;
 
 -- name: settle_page!
 -- Note what became of a page. due_at: when it is tried again; NULL: it is settled.
--- A carrier may have told the end of a call before its own answer to us was noted: what it told stands.
 -- writes: oncall_pages
-UPDATE oncall_pages SET outcome = :outcome, sent_at = :sent_at, due_at = :due_at
-WHERE page_id = :page_id AND sent_at IS NULL AND due_at IS NOT NULL;
+UPDATE oncall_pages SET outcome = :outcome, sent_at = :sent_at, due_at = :due_at WHERE page_id = :page_id AND sent_at IS NULL;
 
 -- name: page^
 -- One page.
@@ -193,7 +191,13 @@ SELECT * FROM oncall_pages WHERE page_id = :page_id;
 -- name: remark!
 -- Note what became of a page after it went out.
 -- writes: oncall_pages
-UPDATE oncall_pages SET outcome = :outcome, sent_at = coalesce(sent_at, :now), due_at = NULL WHERE page_id = :page_id;
+UPDATE oncall_pages SET outcome = :outcome WHERE page_id = :page_id;
+
+-- name: went_out!
+-- Note that a page went out. What is told of it already stands.
+-- writes: oncall_pages
+UPDATE oncall_pages SET sent_at = :now, due_at = NULL, outcome = CASE WHEN :told::boolean THEN outcome ELSE 'sent' END
+WHERE page_id = :page_id AND sent_at IS NULL;
 
 -- name: unsend!
 -- Note that a page that was sent reached nobody.

@@ -267,10 +267,16 @@ async def page(executor: db.Executor, page_id: int) -> Owed | None:
     return None if row is None else _owed(row)
 
 
-async def remark(connection: db.Executor, page_id: int, outcome: str, now: datetime) -> None:
-    """Note what became of a page after it went out, which may not be noted yet: nobody answered, somebody claimed."""
+async def remark(connection: db.Executor, page_id: int, outcome: str) -> None:
+    """Note what became of a page after it went out: nobody answered, somebody claimed."""
     with db.trouble_is_temporary():
-        await _sql.remark(connection, page_id=page_id, outcome=outcome[:300], now=now)
+        await _sql.remark(connection, page_id=page_id, outcome=outcome[:300])
+
+
+async def went_out(connection: db.Executor, page_id: int, now: datetime, *, told: bool) -> None:
+    """Note that a page went out, in the caller's transaction. told: what became of it is noted already."""
+    with db.trouble_is_temporary():
+        await _sql.went_out(connection, page_id=page_id, now=now, told=told)
 
 
 async def undo(connection: db.Executor, page: Owed, outcome: str, now: datetime) -> None:

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from homing.api.v1 import support_sev1_wire as wire
+from homing.contracts.types import ContactRole
 from homing.support.line import store
 from homing.support.line.types import Family, Outcome
 from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person
@@ -379,6 +380,45 @@ async def test_entitlement_is_decided_by_a_person_and_changes_nothing_of_the_cal
     house.clock.forward(minutes=20)
     counts = (await house.api("GET", "line/calls", who="ana")).json()["attainment"]
     assert (counts["met"], counts["not_entitled"]) == (0, 1)
+
+
+REFUSAL = {"verdict": "no", "clause": "F2", "reason": "the plan has no line", "route": "open a Support Case"}
+
+
+async def test_whoever_is_refused_is_told_clause_person_time_and_route_by_mail_and_in_the_api(house: LineHouse):
+    await house.contact("first")
+    await house.contact("second", role=ContactRole.VIEWER)
+    number = await rang(house, PIN, HANGS_UP)
+    await house.api("POST", f"line/calls/{number}/entitlement", who="ana", json=REFUSAL)
+    await asyncio.gather(*(house.line.keeper.turn() for _ in range(2)))
+    told = [(to, text) for to, _, text in house.mail.sent if "not covered" in text]
+    assert [to for to, _ in told] == ["first@acme.test"]  # once
+    for part in ("ana", "2026-03-08 06:50 UTC", "F2", "the plan has no line", "open a Support Case", "call-back"):
+        assert part in told[0][1]
+    (seen,) = (await house.api("GET", "sev1")).json()["results"]
+    assert (seen["entitlement"], seen["refusal"]) == ("no", {
+        "clause": "F2", "reason": "the plan has no line", "route": "open a Support Case", "decided_by": "ana",
+        "decided_at": wire.at(START),
+    })  # fmt: skip
+    assert "refusal told" in await house.kinds(number)
+    await house.api("POST", f"line/calls/{number}/entitlement", who="ana", json={"verdict": "yes"})
+    await house.line.keeper.turn()
+    (seen,) = (await house.api("GET", "sev1")).json()["results"]
+    assert (seen["entitlement"], seen["refusal"]) == ("yes", None)
+    await house.api("POST", f"line/calls/{number}/entitlement", who="bo", json={**REFUSAL, "clause": "F1"})
+    await house.line.keeper.turn()
+    assert [text for _, _, text in house.mail.sent if "Clause: F1" in text]
+
+
+async def test_whoever_is_refused_and_belongs_to_nobody_is_told_where_he_gave_an_address(house: LineHouse):
+    report = {"name": "Kim", "email": "kim@elsewhere.test", "description": "all mail fails"}
+    page = await house.door.client.get("/sev1")
+    ticket = page.text.partition('name="ticket" value="')[2].partition('"')[0]
+    await house.door.client.post("/sev1", data={"ticket": ticket, **report})
+    number = (await house.intake()).intake_id
+    await house.api("POST", f"line/calls/{number}/entitlement", who="ana", json=REFUSAL)
+    await house.line.keeper.turn()
+    assert [to for to, _, text in house.mail.sent if "not covered" in text] == ["kim@elsewhere.test"]
 
 
 async def test_a_call_that_is_nobodys_says_until_when_somebody_has_to_name_its_account(house: LineHouse):

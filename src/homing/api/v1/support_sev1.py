@@ -20,6 +20,7 @@ from homing.api.openapi import Operation, Schema
 from homing.api.reading import query_of, read_body, refusals, sender_of
 from homing.api.v1 import support_sev1_wire as wire
 from homing.api.v1.support_contract_wire import moment_in
+from homing.contracts import people
 from homing.contracts import store as contracts
 from homing.contracts.types import Role, StaffMember
 from homing.ground import db
@@ -68,7 +69,9 @@ def routes(
         owed = await store.obligation(pool, one.intake_id)
         assert owed is not None
         zone = await desk.zone_of(pool, one.account_id, one.first_ring_at)
-        made = wire.show_to_staff(one, owed, zone) if staff else wire.show(one, owed, zone)
+        refuser = None if one.decision is None else await people.one(pool, one.decision.by)
+        show = wire.show_to_staff if staff else wire.show
+        made = show(one, owed, zone, "" if refuser is None else refuser.name)
         by_hands = await store.hand_calls_of(pool, owed.obligation_id)
         return {**made, "by_hand": [wire.show_hand_call(each, staff=staff) for each in by_hands]}
 

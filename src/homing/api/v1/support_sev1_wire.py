@@ -13,7 +13,7 @@ from homing.support.line.reports import Later
 from homing.support.line.rules.numbers import parse
 from homing.support.line.rules.promise import shown
 from homing.support.line.rules.script import missing
-from homing.support.line.types import Answers, Attempt, Call, HandCall, Obligation, Source
+from homing.support.line.types import Answers, Attempt, Call, Entitlement, HandCall, Obligation, Source
 from homing.support.oncall.types import Run
 
 MOST = {"company": 200, "name": 200, "phone": 40, "email": 254, "description": 20_000}
@@ -103,8 +103,8 @@ def text_of(text: str, name: str, most: int) -> str:
     return stripped
 
 
-def show(call: Call, owed: Obligation, zone: ServiceZone | None) -> dict[str, Any]:
-    """Return a call as its customer sees it."""
+def show(call: Call, owed: Obligation, zone: ServiceZone | None, decided_by: str) -> dict[str, Any]:
+    """Return a call as its customer sees it. decided_by: the name of who refused the caller; '': nobody did."""
     return {
         "reference": call.reference,
         "source": call.source.value,
@@ -117,6 +117,8 @@ def show(call: Call, owed: Obligation, zone: ServiceZone | None) -> dict[str, An
         "outcome": None if owed.outcome is None else owed.outcome.value,
         "void": owed.voided_at is not None,
         "case": call.case_ref,
+        "entitlement": call.entitlement.value,
+        "refusal": _refusal(call, decided_by),
         "answers": msgspec.to_builtins(call.state.answers),
         "missing": missing(call.state.answers, call.state.recorded),
     }
@@ -138,11 +140,20 @@ def show_later(answers: Answers, source: Source, later: Later, numbers: Sequence
     }
 
 
-def show_to_staff(call: Call, owed: Obligation, zone: ServiceZone | None) -> dict[str, Any]:
+def _refusal(call: Call, decided_by: str) -> dict[str, Any] | None:
+    """Return by what, by whom and when a caller was refused, and what he can do instead (invariant 14)."""
+    made = call.decision
+    if made is None or call.entitlement is not Entitlement.NO:
+        return None
+    said = {"clause": made.clause, "reason": made.reason, "route": made.route}
+    return {**said, "decided_by": decided_by, "decided_at": at(made.at)}
+
+
+def show_to_staff(call: Call, owed: Obligation, zone: ServiceZone | None, decided_by: str) -> dict[str, Any]:
     """Return a call as the staff sees it."""
     return {
         "call_id": call.intake_id,
-        **show(call, owed, zone),
+        **show(call, owed, zone, decided_by),
         "account_id": call.account_id,
         "name_by": at(call.decide_by) if call.is_unnamed and owed.voided_at is None else None,
         "contact_id": call.contact_id,
@@ -150,7 +161,6 @@ def show_to_staff(call: Call, owed: Obligation, zone: ServiceZone | None) -> dic
         "caller": call.caller or None,
         "called": call.called,
         "proof": call.proof.value,
-        "entitlement": call.entitlement.value,
         "step": call.state.step.value,
         "partial": call.partial,
         "ended_at": at(call.ended_at),

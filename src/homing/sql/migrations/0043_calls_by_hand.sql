@@ -13,3 +13,9 @@ CREATE TABLE line_hand_calls (                           -- rows are only ever a
 );
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON line_hand_calls FOR EACH STATEMENT
     EXECUTE FUNCTION audit_append_only();
+
+-- Whoever is refused is told (invariant 14). Refusals of before were told by people, or not; nobody is written to about them now.
+
+ALTER TABLE line_calls ADD COLUMN refusal_told_at timestamptz;
+UPDATE line_calls SET refusal_told_at = clock_timestamp() WHERE entitlement = 'no';
+CREATE INDEX line_calls_refused ON line_calls (intake_id) WHERE entitlement = 'no' AND refusal_told_at IS NULL;

@@ -28,6 +28,7 @@ from homing.support.line.page_calls import PageCalls
 from homing.support.line.player import Player
 from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
+from homing.support.line.refusals import tell_refused
 from homing.support.line.reports import Reports
 from homing.support.line.returning import Returning
 from homing.support.line.store import LegalClock
@@ -113,6 +114,7 @@ class Keeper:
         await self.write(now)  # before the time to try again is forgotten
         await self._attempts.judge(now)
         await broadcast.send_pages(self._pool, self._mail)
+        await tell_refused(self._pool, self._mail, now)
         await self._casebook.open(now)
         await self._casebook.tell(now)
 

@@ -180,9 +180,22 @@ SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id)
 UPDATE line_obligations SET answered_by = :person_id, answered_at = :now WHERE obligation_id = :obligation_id AND answered_at IS NULL;
 
 -- name: decide!
--- Note what a person decided about the entitlement of a caller.
+-- Note what a person decided about the entitlement of a caller; a refusal is told anew.
 -- writes: line_calls
-UPDATE line_calls SET entitlement = :entitlement, decision = :decision, account_id = :account_id WHERE intake_id = :intake_id;
+UPDATE line_calls SET entitlement = :entitlement, decision = :decision, account_id = :account_id, refusal_told_at = NULL
+WHERE intake_id = :intake_id;
+
+-- name: refused
+-- Calls whose caller was refused and is not told yet; held until the transaction ends.
+-- reads: line_calls, line_obligations
+SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE c.entitlement = 'no' AND c.refusal_told_at IS NULL AND c.decision IS NOT NULL AND o.voided_at IS NULL
+ORDER BY c.intake_id LIMIT 20 FOR UPDATE OF c SKIP LOCKED;
+
+-- name: set_refusal_told!
+-- Note that a caller was told that he was refused.
+-- writes: line_calls
+UPDATE line_calls SET refusal_told_at = :now WHERE intake_id = :intake_id;
 
 -- name: unwritten
 -- Calls that have ended and left no number to call (E13), or whose caller was called and not reached (E14), and whose contacts

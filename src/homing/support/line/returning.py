@@ -19,7 +19,7 @@ from homing.support.line.ringing import Ringing
 from homing.support.line.rules import callback
 from homing.support.line.rules.document import Document, Say
 from homing.support.line.rules.numbers import parse, warned
-from homing.support.line.types import Attempt, AttemptStatus, Call, Carrier, Entitlement, LineSettings, Obligation, Void
+from homing.support.line.types import Attempt, AttemptStatus, Call, Carrier, Decision, Entitlement, LineSettings, Obligation, Void
 
 _WRONG = frozenset({AttemptStatus.BUSY, AttemptStatus.FAILED, AttemptStatus.NOT_SET_UP})
 
@@ -226,7 +226,7 @@ class Returning:
                 connection,
                 intake_id=intake_id,
                 entitlement=verdict.value,
-                decision=msgspec.json.encode({"by": person_id, "at": now.isoformat(), **said}).decode(),
+                decision=msgspec.json.encode(Decision(by=person_id, at=now, **said)).decode(),
                 account_id=known,
             )
             await store.note(connection, intake_id, now, f"staff {person_id}", "entitlement", verdict=verdict.value, **said)

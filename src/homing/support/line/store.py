@@ -14,6 +14,7 @@ from homing.support.line.types import (
     AttemptStatus,
     Call,
     CallState,
+    Decision,
     Entitlement,
     HandCall,
     Obligation,
@@ -322,6 +323,7 @@ def call_of(row: Any) -> Call:
         due_at=row["due_at"],
         decide_by=row["decide_by"],
         before_cases=row["before_cases"],
+        decision=None if row["decision"] is None else msgspec.json.decode(row["decision"], type=Decision),
     )
 
 

@@ -264,6 +264,20 @@ class CallState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     human_took: bool = False
 
 
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person decided about a caller's entitlement (E16). clause, reason, route: of a refusal, each (invariant 14).
+
+    by      of the staff
+    route   what the caller can do instead
+    """
+
+    by: int
+    at: datetime
+    clause: str = ""
+    reason: str = ""
+    route: str = ""
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One intake (CallIntake of the model).
 
@@ -293,6 +307,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime
     decide_by: datetime
     before_cases: bool = False
+    decision: Decision | None = None
 
     @property
     def is_unnamed(self) -> bool:

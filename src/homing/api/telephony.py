@@ -4,7 +4,6 @@ The address that a signature is checked with is HOMING_SEV1_URL and the path as 
 written down on the disk, and the caller hears the words for that.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -18,6 +17,7 @@ from homing.api.openapi import OPEN, Operation, Schema
 from homing.ground.clock import Clock
 from homing.ground.log import get
 from homing.ground.turns import PASSING
+from homing.ground.waiting import Patience
 from homing.ingress.rules.problem import Problem, missing
 from homing.support.line.addresses import PREFIX, LineAddresses
 from homing.support.line.attempts import NotNow
@@ -109,6 +109,7 @@ def routes(
     refused: Refusals,
 ) -> list[HTTPRouteHandler]:
     """Return the routes."""
+    patience = Patience(PATIENCE_S)
     genuine = CarrierGate(carriers, bodies=bodies, clock=clock, base=base, refused=refused)
 
     @post(CALLS, status_code=200, opt={"grants": OPEN, "operation": ASK_CALL})
@@ -152,8 +153,7 @@ def routes(
         else:
             raise ApiError(NOT_FOUND)
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                return answer(known, await work)
+            return answer(known, await patience.wait(work))
         except Replayed:
             refused["replayed"] += 1
             log.error("sev1_webhook_replayed", carrier=known.name, step=step)
@@ -206,8 +206,7 @@ def routes(
         if leg not in answers or not 0 <= page_id < 2**62:
             raise ApiError(NOT_FOUND)
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                return answer(known, await answers[leg]())
+            return answer(known, await patience.wait(answers[leg]()))
         except NotNow:
             raise ApiError(NOT_FOUND) from None
         except Replayed:

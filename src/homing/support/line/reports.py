@@ -4,7 +4,6 @@ Whoever reports then is told his reference and until when he is called, both of 
 report's own key, and the time counts from when it came. The keeper takes the report in when the store is back.
 """
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from homing.ground.clock import Clock
 from homing.ground.log import get
 from homing.ground.secrets import MasterKey
 from homing.ground.turns import PASSING
+from homing.ground.waiting import Patience
 from homing.support.line.away_book import AwayBook, key_of
 from homing.support.line.desk import Desk
 from homing.support.line.journal import Journal, Noted
@@ -80,6 +80,7 @@ class Reports:
         self._master_key = master_key
         self._clock = clock
         self._whose = whose
+        self._patience = Patience(PATIENCE_S)
         self._seen: dict[str, list[datetime]] = {}  # what came while the store was away, by address
 
     async def take(self, report: Report, *, most_from_ip: int = 0) -> Call | Later:
@@ -90,8 +91,7 @@ class Reports:
         """
         if not report.key_hash:
             try:
-                async with asyncio.timeout(PATIENCE_S):
-                    made = await self._written(report, most_from_ip=most_from_ip)
+                made = await self._patience.wait(self._written(report, most_from_ip=most_from_ip))
             except PASSING as trouble:
                 log.error("sev1_store_away", source=report.source.value, cause=type(trouble).__name__)
             else:

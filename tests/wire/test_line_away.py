@@ -16,7 +16,7 @@ from homing.support.line.reports import MOST_FROM_IP
 from homing.support.line.types import Proof, Source
 from homing.support.oncall import runs, sheet
 from homing.support.oncall.sheet import FILE, SheetFile
-from tests.kit.carrier import HANGS_UP, SILENT, Person
+from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person
 from tests.kit.line import ANA, BO, KIM, MASTER_KEY, PIN, START, LineHouse, line_house
 
 
@@ -259,6 +259,29 @@ async def test_the_sheet_is_sealed_and_one_that_is_old_or_of_another_key_names_n
     assert await stage.wake() == []
     await stage.take_sheet()
     assert ANA in await stage.wake()
+
+
+async def test_an_outage_that_cannot_be_written_down_wakes_who_is_on_duty_once(stage: Stage):
+    house = stage.house
+    house.carrier.people = {ANA: Person()}
+    assert await stage.away.outage() == 2  # by call and short message
+    await house.carrier.settle()
+    assert await stage.away.outage() == 0  # of another account, in the same minutes
+    (woken,) = [one for one in house.carrier.calls.values() if one.called == ANA]
+    assert "persistent Unavailability" in woken.said
+    assert [to for to, _ in house.carrier.texts] == [ANA]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_an_outage_is_left_to_its_ladder_while_the_store_is_well(stage: Stage, gone):
+    settings = Settings(
+        data=stage.data, hostname="mx.homing.test", sev1_url=PUBLIC, sev1_carriers=stage.data / "carriers.toml",
+        allow_private_targets=True, target_ports=(stage.house.carrier.port,),
+    )  # fmt: skip
+    pool = Gone() if gone else stage.pool
+    standby = Standby(settings, pool, stage.house.clock, MASTER_KEY, served=lambda: True)  # type: ignore[arg-type]
+    await standby.outage()
+    assert bool(stage.house.carrier.texts) == gone
 
 
 async def test_the_supervisor_keeps_the_sheet_while_the_store_is_well(stage: Stage):

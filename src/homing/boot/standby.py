@@ -15,8 +15,8 @@ from homing.ground import db, log
 from homing.ground.clock import Clock
 from homing.ground.config import Settings
 from homing.ground.secrets import MasterKey
-from homing.ground.turns import edge
-from homing.ground.waiting import set_within
+from homing.ground.turns import PASSING, edge
+from homing.ground.waiting import Patience, set_within
 from homing.support.cases.calls import Calls
 from homing.support.cases.desk import Desk as Cases
 from homing.support.line.answering import Answering
@@ -56,6 +56,8 @@ class Standby:
         self._served = served
         self._pool = pool
         self._clock = clock
+        self._patience = Patience(AWAY_S)
+        self._found = asyncio.Event()
         book = AwayBook(settings.data, master_key)
         away_calls = AwayCalls(carriers, book, base=line_base(settings))
         self._sheets = SheetFile(settings.data, master_key)
@@ -68,18 +70,37 @@ class Standby:
             clock,
         )
 
+    def found(self) -> None:
+        """Hear that there is persistent Unavailability; whoever says so does not wait."""
+        self._found.set()
+
+    async def outage(self) -> None:
+        """Wake somebody for persistent Unavailability if the store cannot take what was found, by which its ladder begins."""
+        try:
+            await self._patience.wait(_asks(self._pool))
+        except PASSING:
+            with edge(_log, waits="outage_waits", failed="outage_failed"):
+                await self._away.outage()
+
     async def run(self, halt: asyncio.Event) -> None:
         """Stand by until told to stop. What needs the store holds up neither what does not, nor the sheet for when it is away."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stand(halt), name="standby-engine")
             tasks.create_task(self._wake_without_store(halt), name="standby-away")
             tasks.create_task(self._keep_sheet(halt), name="standby-sheet")
+            tasks.create_task(self._hear_of_outages(halt), name="standby-outage")
 
     async def _wake_without_store(self, halt: asyncio.Event) -> None:
         while not await set_within(halt, LOOKS_S):
             with edge(_log, waits="away_waits", failed="away_turn_failed"):
                 await self._away.turn()
         await self._away.end()
+
+    async def _hear_of_outages(self, halt: asyncio.Event) -> None:
+        while not halt.is_set():
+            if await set_within(self._found, LOOKS_S):
+                self._found.clear()
+                await self.outage()
 
     async def _keep_sheet(self, halt: asyncio.Event) -> None:
         while True:
@@ -105,3 +126,8 @@ class Standby:
                 await self._alarms.turn()
                 await self._engine.turn()
         await self._engine.end()
+
+
+async def _asks(pool: db.Pool) -> None:
+    async with pool.acquire() as connection:
+        await ServerClock().now(connection)

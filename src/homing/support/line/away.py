@@ -26,6 +26,7 @@ from homing.support.oncall.channels import Call, Channels
 from homing.support.oncall.rules import ladder
 from homing.support.oncall.runs import AwayPage
 from homing.support.oncall.sheet import Sheet, SheetFile
+from homing.support.oncall.store import Channel
 from homing.support.oncall.types import Run, Severity
 
 log = get("line")
@@ -33,9 +34,11 @@ log = get("line")
 WAITS = timedelta(seconds=5)  # a request that lies longer is not played: the store is away
 SENDS_S = 15.0
 AGAIN_S = (0.0, 5.0, 15.0)  # before each try of a page
+OUTAGES = timedelta(minutes=10)  # between two pages about one
 KEPT = timedelta(minutes=10)  # after its request was played; by then its ladder has begun
 RING_S = 30
 ASK = "Severity 1. A customer needs us, and our own store does not answer. Press 1 to take it and hear the number."
+OUTAGE = "Severity 1. There is persistent Unavailability, and our own store does not answer. Nobody else may know of it yet."
 YOURS = "It is yours. Call back by hand, and note the call when our store is back."
 NO_NUMBER = "There is no number of his."
 
@@ -82,8 +85,10 @@ class AwayCalls:
 
     async def heard(self, carrier: Carrier, leg: str, key: str, person_id: int, digits: str, now: datetime) -> Document | None:
         """Return what somebody hears who was woken; who presses 1 has it, and hears the number. leg: ask, key or status."""
-        if leg == "status" or not is_key(key):
-            return None if leg == "status" else (Hangup(),)
+        if leg == "status":
+            return None
+        if not is_key(key):
+            return (Say(OUTAGE), Say(OUTAGE), Hangup()) if leg == "ask" and not key else (Hangup(),)
         if leg == "ask":
             action = LineAddresses(self._base, carrier.name).away("key", key, person_id)
             return (Gather(action=action, prompt=(Say(ASK),), digits=1, timeout_s=10), Hangup())
@@ -107,6 +112,7 @@ class Away:
         self._channels = channels
         self._carriers = carriers
         self._clock = clock
+        self._outage_at: datetime | None = None
         self._writing = asyncio.Lock()  # of the book: pages settle while steps are taken
         self._flying: dict[tuple[str, int], asyncio.Task[None]] = {}
 
@@ -132,6 +138,44 @@ class Away:
             if call is not None and now - max([call.run.started_at, *(one.made_at for one in call.pages)]) > KEPT:
                 await self._book.forget(key)
         return len(waiting)
+
+    async def outage(self) -> int:
+        """Wake whoever is on duty for an outage that cannot be written down, once; return how many pages went out.
+
+        Its ladder begins when the store is back: until then this is all that is known of it.
+        """
+        now = self._clock.now()
+        if self._outage_at is not None and now - self._outage_at < OUTAGES:
+            return 0
+        self._outage_at = now
+        sheet = await self._sheets.load(now)
+        if sheet is None:
+            log.critical("outage_nobody_to_wake")
+            return 0
+        reach = sheet.reach(now, kinds=self._channels.kinds)
+        reference = f"persistent Unavailability at {now:%H:%M:%S} UTC"
+        run = Run(
+            obligation="away", account_id=None, severity=Severity.ONE, reference=reference, steps=sheet.steps, started_at=now
+        )
+        _, pagings = ladder.advance(run, reach.facts, now)
+        ways = [way for paging in pagings for person in paging.people for way in reach.channels[person]]
+        words = structs.replace(self._words("", run, alarm=False), text=f"{reference}. {OUTAGE}")
+        outcomes = await asyncio.gather(*(self._tried(way, sheet, words) for way in ways))
+        log.error("outage_wakes_without_store", pages=len(ways), sent=sum(outcomes))
+        return sum(outcomes)
+
+    async def _tried(self, way: Channel, sheet: Sheet, words: Call) -> bool:
+        member = sheet.member(way.person_id)
+        if member is None:
+            return False
+        try:
+            async with asyncio.timeout(SENDS_S):
+                trouble = await self._channels.send(way.kind, way.address_sealed, member, words)
+        except Exception as unknown:  # the edge of one channel
+            trouble = type(unknown).__name__
+        if trouble:
+            log.warning("page_not_sent", person_id=way.person_id, kind=way.kind.value, cause=trouble)
+        return not trouble
 
     async def landed(self) -> None:
         """Wait until no page is in flight."""

@@ -313,6 +313,7 @@ class FakeCarrier:
         self.texts: list[tuple[str, str]] = []  # short messages: to whom, what
         self.loses: tuple[str, ...] = ()  # what it never tells, by a part of the address
         self.refuses = 0  # status with which it refuses calls
+        self.refused: set[str] = set()  # numbers that it does not call, whatever `refuses` says
         self.media: Callable[[str], bytes] | None = None  # answers for recordings instead
         self.converses: Callable[[], Awaitable[None]] | None = None  # what happens while two talk who were connected live
         self.lists: Callable[[], bytes] | None = None  # answers for lists of calls instead
@@ -484,6 +485,9 @@ class FakeCarrier:
             if self.refuses:
                 return http(self.refuses, b'{"code":21211,"message":"not a valid number"}')
             given = json.loads(body) if self.family is Family.JAMBONZ else parse_qs(body.decode())
+            to = given["to"]["number"] if self.family is Family.JAMBONZ else given["To"][0]
+            if to in self.refused:
+                return http(503, b'{"message":"this carrier is down"}')
             call, task = self._begin(given)
             if self.events_before_answer and task is not None:
                 await asyncio.wait({task}, timeout=1.0)

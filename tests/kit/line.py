@@ -45,6 +45,7 @@ MASTER_KEY = MasterKey(b"k" * 32)
 PIN = "314159"
 KIM = "+442071838750"
 ANA, BO = "+15550100001", "+15550100002"
+JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 START = datetime(2026, 3, 8, 6, 50, tzinfo=UTC)
 
 
@@ -83,6 +84,7 @@ class LineHouse:
         self.extracts = Extracts(pool, Legal(clock), cases, ledger_of(Legal(clock)))
         self.door = door
         self.mail = mail
+        self.spare: FakeCarrier | None = None  # a second carrier
         self.account_id = door.account_id
         self.engine = Engine(pool, clock, line.channels, OutboundHttp(TargetPolicy()))
         self.staff: dict[str, StaffMember] = {}
@@ -124,21 +126,23 @@ class LineHouse:
                 await contacts.verify_phone(self.pool, made, number, actor="operator")
         return made
 
-    async def order_form(self, *, entitled: bool = True) -> None:
+    async def order_form(
+        self, *, entitled: bool = True, service: str = "email", zone: ServiceZone = ServiceZone.ET, begins_at: datetime = JANUARY
+    ) -> None:
         await contracts.add_order_form(
             self.pool,
             OrderForm(
                 order_form_id=0,
                 account_id=self.account_id,
-                service="email",
+                service=service,
                 plan="Enterprise",
-                zone=ServiceZone.ET,
-                holiday_set=HolidaySet.US_FRB,
+                zone=zone,
+                holiday_set=HolidaySet.GB_EAW if zone is ServiceZone.UK else HolidaySet.US_FRB,
                 sev1_entitled=entitled,
                 objectives=Objectives(),
                 cadence_s=3600,
                 target_uptime=Decimal("99.99"),
-                begins_at=datetime(2026, 1, 1, tzinfo=UTC),
+                begins_at=begins_at,
                 ends_at=None,
                 recorded_at=START,
                 recorded_by="",
@@ -232,23 +236,29 @@ class LineHouse:
         """Have somebody call back, to the end of what the carrier does."""
         number = intake_id or (await self.intake()).intake_id
         answer = await self.api("POST", f"line/calls/{number}/attempts", who=who, json=body)
-        await self.carrier.settle()
-        await self.line.legs.place()
-        await self.carrier.settle()
+        await self.settle()
+        while await self.line.legs.place():
+            await self.settle()
         return answer
+
+    async def settle(self) -> None:
+        """Wait until the carriers have done what they began."""
+        for one in filter(None, (self.carrier, self.spare)):
+            await one.settle()
 
 
 @asynccontextmanager
 async def line_house(
-    pool: db.Pool, family: Family = Family.TWILIO, *, toml: str = "", start: datetime = START, **how: Any
+    pool: db.Pool, family: Family = Family.TWILIO, *, toml: str = "", start: datetime = START, spare: bool = False, **how: Any
 ) -> AsyncIterator[LineHouse]:
-    """Serve the line. toml: more of the carriers' file, before its tables; how: members of the carrier's table."""
+    """Serve the line. toml: more of the carriers' file, before its tables; spare: a second carrier; how: members of the table."""
     clock = MovedClock(start)
     mail = Post()
     with tempfile.TemporaryDirectory(prefix="homing-line-") as folder:
-        async with carrier(family, now=clock.now) as fake:
+        async with carrier(family, now=clock.now) as fake, carrier(family, name="spare", now=clock.now) as second:
+            second.numbers = ["+18005550199"]
             file = Path(folder) / "carriers.toml"
-            file.write_text(toml + fake.toml(**how))
+            file.write_text(toml + fake.toml(**how) + (second.toml() if spare else ""))
             file.chmod(0o600)
             settings = Settings(
                 data=Path(folder),
@@ -256,14 +266,15 @@ async def line_house(
                 sev1_url=PUBLIC,
                 sev1_carriers=file,
                 allow_private_targets=True,
-                target_ports=(fake.port,),
+                target_ports=(fake.port, second.port),
             )
             legal = Legal(clock)
             cases = Cases(pool, legal)
             line = Line(settings, pool, clock, MASTER_KEY, mail=mail, calls=Calls(cases, legal), legal=legal)
             async with http_door(pool, more_routes=line.routes) as door:
-                fake.app_port = door.port
+                fake.app_port = second.app_port = door.port
                 house = LineHouse(pool, clock, fake, line, cases, door, mail)
+                house.spare = second if spare else None
                 await house.hire("ana", ANA, Role.ONCALL, Role.CST)
                 await house.hire("bo", BO, Role.ONCALL, Role.CST)
                 await house.order_form()

@@ -43,8 +43,9 @@ def finding(town: Bench, rule: Rule, **by: float) -> Finding:
 async def test_an_outage_is_one_ladder_of_severity_1_and_the_tams_of_its_accounts_are_told(town: Bench):
     mail = Mailbox()
     other = await accounts.get_or_create_account(town.pool, "other")
+    eve = await town.staff("eve", Role.TAM)
     await contracts.assign_tam(
-        town.pool, other.account_id, town.ann.person_id, begins_at=town.clock.now() - timedelta(days=1), actor="operator"
+        town.pool, other.account_id, eve.person_id, begins_at=town.clock.now() - timedelta(days=1), actor="operator"
     )
     first = finding(town, Rule.PERSISTENT, minutes=2)
     await decisions.note(town.pool, first)
@@ -55,7 +56,7 @@ async def test_an_outage_is_one_ladder_of_severity_1_and_the_tams_of_its_account
     (run,) = await runs.latest(town.pool)
     assert (run.severity, run.account_id, run.due_at) == (Severity.ONE, town.account_id, None)
     assert run.reference == "persistent Unavailability since 10:58:00 UTC"  # read on locked screens, it names nobody
-    assert [to for to, _ in mail.sent] == ["tam@provider.test", "ann@provider.test"]
+    assert [to for to, _ in mail.sent] == ["tam@provider.test", "eve@provider.test"]
     async with town.pool.acquire() as connection, connection.transaction():
         await runs.end_ladder(connection, run.obligation, because="staff 1 has it in hand", now=town.clock.now())
     await decisions.note(town.pool, finding(town, Rule.PERSISTENT, seconds=70))

@@ -45,7 +45,7 @@ def place(count: int) -> Place:
 
 async def made_of(door: HttpDoor):
     """Return everybody that the shares in the inboxes become: entries of all chunks."""
-    generate = Generator(door.pool, SuppressionDesk.over(door.pool), lifetime=timedelta(hours=72))
+    generate = Generator(door.pool, SuppressionDesk.over(door.pool), door.domains, lifetime=timedelta(hours=72))
     payloads = await door.pool.fetch("SELECT payload FROM inbox WHERE kind = 'generate' ORDER BY item_id")
     chunks = [await generate(row["payload"], place, datetime.now(UTC)) for row in payloads]
     return [entry for chunk in chunks if chunk is not None for entry in chunk.entries]

@@ -7,7 +7,9 @@ import asyncpg
 import pytest
 
 from homing.api.v1 import support_sev1_wire as wire
+from homing.contracts.types import ContactRole
 from homing.support.clocks.auditor import Auditor
+from homing.support.line import store
 from homing.support.line.audit import LineSource
 from homing.support.line.types import CallStatus, Family, Happened, Outcome
 from tests.kit.carrier import HANGS_UP, PUBLIC, SILENT, Person
@@ -319,6 +321,107 @@ async def test_a_carrier_that_refuses_is_told_to_the_representative(house: LineH
     assert (await house.owed()).outcome is Outcome.MET
 
 
+@pytest.fixture
+async def two_carriers(pool):
+    async with line_house(pool, spare=True) as made:
+        made.carrier.people = made.spare.people = {ANA: REP, BO: REP, KIM: Person()}
+        yield made
+
+
+@pytest.mark.parametrize("refused", [ANA, KIM])
+async def test_a_leg_that_one_carrier_refuses_is_placed_by_the_other_in_time(two_carriers: LineHouse, refused):
+    house = two_carriers
+    number = await rang(house)
+    house.carrier.refused = {refused}
+    assert (await house.call_back("ana")).status_code == 200
+    (room,) = house.spare.rooms.values()
+    assert [(leg.called, leg.caller) for leg in room] == [(ANA, "+18005550199"), (KIM, "+18005550199")]
+    first = "rep_lost" if refused == ANA else "failed"
+    made = (await shown(house, number))["attempts"]
+    assert [(one["carrier"], one["status"], one["number"]) for one in made] == [
+        ("tel", first, KIM),
+        ("spare", "answered_human", KIM),
+    ]
+    assert (await house.owed()).outcome is Outcome.MET
+    if refused == KIM:  # whoever waited in a room to which nobody comes is told, and let go
+        waited = next(leg for leg in house.carrier.calls.values() if leg.called == ANA)
+        assert (waited.over, "did not take the call" in waited.said) == (True, True)
+
+
+async def test_a_number_that_every_carrier_refuses_is_asked_of_each_once(two_carriers: LineHouse):
+    house = two_carriers
+    number = await rang(house)
+    house.carrier.refused = house.spare.refused = {KIM}
+    await house.call_back("ana")
+    assert await attempts(house, number) == ["failed", "failed"]
+    owed = await house.owed()
+    assert (owed.returned_at, owed.claimed_by) == (None, house.staff["ana"].person_id)
+
+
+async def test_the_representative_names_the_carrier_to_begin_with(two_carriers: LineHouse):
+    house = two_carriers
+    number = await rang(house)
+    answer = await house.api("POST", f"line/calls/{number}/attempts", who="ana", json={"carrier": "none"})
+    assert why(answer) == (409, "there is no carrier of that name; there are tel, spare")
+    assert (await house.call_back("ana", carrier="spare")).json()["results"]["carrier"] == "spare"
+    assert (await house.owed()).outcome is Outcome.MET
+
+
+async def test_the_number_that_the_customer_called_is_shown_where_its_carrier_calls_back(pool):
+    async with line_house(pool, numbers=["+18005550100", "+18005550111"]) as house:
+        house.carrier.people = {}
+        await house.carrier.call(HANGS_UP, called="+18005550111").ring()
+        house.carrier.people = {ANA: REP, KIM: Person()}
+        await house.call_back("ana")
+        (room,) = house.carrier.rooms.values()
+        assert {leg.caller for leg in room} == {"+18005550111"}
+
+
+async def test_a_call_by_hand_is_kept_with_its_evidence_beside_the_miss_and_wakes_nobody_any_more(house: LineHouse):
+    number = await rang(house, PIN, HANGS_UP)
+    house.carrier.refuses = 503
+    assert "Call by hand" in why(await house.api("POST", f"line/calls/{number}/attempts", who="ana", json={}))[1]
+    house.clock.forward(minutes=3)
+    said = {"number": KIM, "called_at": house.clock.now().isoformat(), "reached": True, "evidence": "my own call list"}
+    path = f"line/calls/{number}/hand-calls"
+    for answer in [await house.api("POST", path, who="ana", json=said) for _ in range(2)]:
+        (kept,) = answer.json()["results"]["by_hand"]
+    assert kept == {
+        **said,
+        "person_id": house.staff["ana"].person_id,
+        "called_at": wire.at(house.clock.now()),
+        "recorded_at": wire.at(house.clock.now()),
+        "counts": False,
+    }
+    assert (await house.ladder()).ended_because.endswith("reached the customer by hand")
+    await house.forward(minutes=12, seconds=11)
+    owed = await house.owed()
+    assert (owed.outcome, owed.returned_at, owed.connected_at) == (Outcome.MISSED, None, None)
+    assert (await house.kinds(number)).count("called by hand") == 1
+    assert await house.pages() == ["call"]
+    (seen,) = (await house.api("GET", "sev1")).json()["results"]
+    assert seen["by_hand"] == [{"called_at": kept["called_at"], "reached": True, "counts": False}]
+    (told,) = await store.returned(house.pool, house.account_id, since=START, until=house.clock.now())
+    assert (told.outcome, wire.at(told.by_hand_at)) == (Outcome.MISSED, kept["called_at"])
+    with pytest.raises(asyncpg.RaiseError):
+        await house.pool.execute("UPDATE line_hand_calls SET reached = false")
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [({"evidence": ""}, 422), ({"reached": None}, 422), ({"called_at": "noon"}, 422), ({"number": "12"}, 409),
+     ({"called_at": "2026-03-08T06:00:00Z"}, 409), ({"called_at": "2026-03-09T06:00:00Z"}, 409)],
+)  # fmt: skip
+async def test_a_call_by_hand_says_who_when_and_how_it_is_known(house: LineHouse, change, status):
+    number = await rang(house)
+    said = {"number": KIM, "called_at": START.isoformat(), "reached": False, "evidence": "my own call list"}
+    answer = await house.api("POST", f"line/calls/{number}/hand-calls", who="ana", json={**said, **change})
+    assert answer.status_code == status
+    assert (await house.api("POST", "line/calls/999/hand-calls", who="ana", json=said)).status_code == 404
+    assert (await house.api("POST", f"line/calls/{number}/hand-calls", who="ana", json=said)).status_code == 200
+    assert (await house.ladder()).ended_at is None  # he was not reached
+
+
 async def test_a_number_that_nobody_gave_needs_a_second_confirmation(house: LineHouse):
     number = await rang(house)
     typed = {"number": "+442079460008"}
@@ -528,6 +631,43 @@ async def test_entitlement_is_decided_by_a_person_and_changes_nothing_of_the_cal
     house.clock.forward(minutes=20)
     counts = (await house.api("GET", "line/calls", who="ana")).json()["attainment"]
     assert (counts["met"], counts["not_entitled"]) == (0, 1)
+
+
+REFUSAL = {"verdict": "no", "clause": "F2", "reason": "the plan has no line", "route": "open a Support Case"}
+
+
+async def test_whoever_is_refused_is_told_clause_person_time_and_route_by_mail_and_in_the_api(house: LineHouse):
+    await house.contact("first")
+    await house.contact("second", role=ContactRole.VIEWER)
+    await house.pool.execute("UPDATE order_forms SET sev1_entitled = false")
+    number = await rang(house, PIN, HANGS_UP)
+    await house.api("POST", f"line/calls/{number}/entitlement", who="ana", json=REFUSAL)
+    await asyncio.gather(*(house.line.keeper.turn() for _ in range(2)))
+    told = [(to, text) for to, _, text in house.mail.sent if "not covered" in text]
+    assert [to for to, _ in told] == ["first@acme.test"]  # once
+    for part in ("ana", "2026-03-08 06:50 UTC", "F2", "the plan has no line", "open a Support Case", "call-back"):
+        assert part in told[0][1]
+    (seen,) = (await house.api("GET", "sev1")).json()["results"]
+    assert (seen["entitlement"], seen["refusal"]) == ("no", {
+        "clause": "F2", "reason": "the plan has no line", "route": "open a Support Case", "decided_by": "ana",
+        "decided_at": wire.at(START),
+    })  # fmt: skip
+    assert "refusal told" in await house.kinds(number)
+    await house.api("POST", f"line/calls/{number}/entitlement", who="ana", json={"verdict": "yes"})
+    await house.line.keeper.turn()
+    (seen,) = (await house.api("GET", "sev1")).json()["results"]
+    assert (seen["entitlement"], seen["refusal"]) == ("yes", None)
+
+
+async def test_whoever_is_refused_and_belongs_to_nobody_is_told_where_he_gave_an_address(house: LineHouse):
+    report = {"name": "Kim", "email": "kim@elsewhere.test", "description": "all mail fails"}
+    page = await house.door.client.get("/sev1")
+    ticket = page.text.partition('name="ticket" value="')[2].partition('"')[0]
+    await house.door.client.post("/sev1", data={"ticket": ticket, **report})
+    number = (await house.intake()).intake_id
+    await house.api("POST", f"line/calls/{number}/entitlement", who="ana", json=REFUSAL)
+    await house.line.keeper.turn()
+    assert [to for to, _, text in house.mail.sent if "not covered" in text] == ["kim@elsewhere.test"]
 
 
 async def test_a_call_that_is_nobodys_says_until_when_somebody_has_to_name_its_account(house: LineHouse):

@@ -9,9 +9,10 @@ import pytest
 from homing.contracts import store as contracts
 from homing.contracts.types import Role
 from homing.ground import db
+from homing.hours.types import ServiceZone
 from homing.support.line.carriers import NotPlaced
 from homing.support.line.trial import call_ourselves
-from homing.support.line.types import Family, Outcome
+from homing.support.line.types import Entitlement, Family, Outcome
 from homing.support.oncall import runs
 from homing.support.oncall.types import Run
 from tests.kit.carrier import HANGS_UP, NOBODY, PUBLIC, SILENT, Person, Tape
@@ -369,6 +370,40 @@ async def test_whoever_is_on_duty_is_rung_live_and_the_tam_within_business_hours
         house.clock.forward(hours=8)
         await house.carrier.call(PIN, SILENT, HANGS_UP, caller="+442079460001").ring()
         assert house.carrier.rung[2:] == [BO]
+
+
+async def test_an_order_form_of_another_service_entitles_and_gives_hours_and_zone(pool: db.Pool):
+    async with line_house(pool, start=START.replace(day=9, hour=9, minute=30)) as house:  # London is open, New York is not
+        await pool.execute("DELETE FROM order_forms")
+        await house.order_form(service="analytics", zone=ServiceZone.UK)
+        tam = await house.hire("tam", EVE, Role.TAM)
+        await contracts.assign_tam(
+            pool, house.account_id, tam.person_id, begins_at=house.clock.now() - timedelta(days=1), actor="operator"
+        )
+        call = house.carrier.call(PIN, SILENT, HANGS_UP)
+        await call.ring()
+        assert (await house.intake()).entitlement is Entitlement.YES
+        assert EVE in house.carrier.rung
+        assert EVE in await house.wake(minutes=5)  # +5: the TAM
+        seen = (await house.api("GET", "sev1")).json()["results"]
+        assert seen[0]["due_local"] == "2026-03-09 09:45 GMT (+00:00)"
+
+
+async def test_of_two_zones_that_with_the_earlier_due_is_told_and_either_hours_wake_the_tam(pool: db.Pool):
+    async with line_house(pool, start=START.replace(day=9, hour=9, minute=30)) as house:
+        await house.order_form(service="analytics", zone=ServiceZone.UK, entitled=False)
+        tam = await house.hire("tam", EVE, Role.TAM)
+        await contracts.assign_tam(
+            pool, house.account_id, tam.person_id, begins_at=house.clock.now() - timedelta(days=1), actor="operator"
+        )
+        await house.carrier.call(PIN, SILENT, HANGS_UP).ring()
+        assert EVE in house.carrier.rung
+        assert (await house.intake()).entitlement is Entitlement.YES  # the other Order Form's
+        house.clock.forward(hours=6)  # 15:30 in London, 11:30 in New York: four hours of business are over there first
+        await house.carrier.call(PIN, SILENT, HANGS_UP, caller="+442079460001").ring()
+        first, second = reversed((await house.api("GET", "sev1")).json()["results"])
+        assert first["due_local"] == "2026-03-09 09:45 GMT (+00:00)"
+        assert second["due_local"] == "2026-03-09 11:45 EDT (-04:00)"
 
 
 @pytest.mark.parametrize("family", [Family.SIGNALWIRE, Family.TELNYX, Family.JAMBONZ])

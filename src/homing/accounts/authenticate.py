@@ -134,6 +134,20 @@ class Authenticator:
         return await store.account_by_name(self._pool, name)
 
 
+async def account_of_hash(pool: Pool, key_hash: bytes, *, ip: str, grant: str) -> int | None:
+    """Return whose key it is that had this hash, for what was asked while nobody could say; None: it may not do that.
+
+    ip, grant   from where it was used, and what for
+    """
+    facts = await store.find_by_hash(pool, key_hash)
+    if facts is None or facts.suspended or grant not in facts.key.grants:
+        return None
+    if facts.key.subaccount_id and grant not in SUBACCOUNT_KEY_GRANTS:
+        return None
+    networks = read_masks(facts.key.valid_ips)
+    return None if networks and not within(ip, networks) else facts.key.account_id
+
+
 def acting_as(sender: Sender, header: str | None) -> Sender:
     """Return the sender as X-MSYS-SUBACCOUNT (SparkPost reference, section 1.4) makes it act.
 

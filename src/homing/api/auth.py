@@ -12,9 +12,14 @@ from homing.api.errors import FORBIDDEN, SUSPENDED, UNAUTHORIZED, ApiError
 from homing.api.frame import ATTEMPT
 from homing.contracts.people import PREFIX
 from homing.contracts.types import StaffMember
+from homing.ground.secrets import hash_api_key
+from homing.ground.turns import PASSING
+from homing.ground.waiting import Patience
 
 SENDER = "sender"  # key of scope["state"]
+UNASKED = "unasked"  # key of scope["state"]: the hash of a key that nobody could be asked about
 STAFF = "staff"  # key of scope["state"]: a member of the staff, where he asks
+PATIENCE_S = 3.0  # for the store, where a route is let through without it
 _READING = ("GET", "HEAD")
 
 
@@ -38,12 +43,14 @@ class Gate:
     """Lets a request through to its route if the caller holds one of the grants that the route names in `opt["grants"]`,
     or, by a staff token, one of the roles of `opt["staff"]`.
 
-    A route with neither is open to everybody. Who is suspended may only GET.
+    A route with neither is open to everybody. Who is suspended may only GET. While the store is away, one with
+    `opt["away"]` is let through with the hash of the key, and must ask later.
     """
 
     def __init__(self, authenticate: Authenticate, staff: KnowStaff) -> None:
         self._authenticate = authenticate
         self._staff = staff
+        self._patience = Patience(PATIENCE_S)
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """Identify the caller.
@@ -70,11 +77,20 @@ class Gate:
             return
         scope: Any = connection.scope
         client, state = scope.get("client"), scope["state"]
+        away = bool(handler.opt.get("away"))
         try:
-            sender = await self._authenticate(key, ip=client[0] if client else "", subaccount=subaccount) if key else None
+            sender = None
+            if key:
+                asked = self._authenticate(key, ip=client[0] if client else "", subaccount=subaccount)
+                sender = await (self._patience.wait(asked) if away else asked)
         except BadSubaccount as trouble:
             state[ATTEMPT].belongs_to(trouble.account_id)
             raise
+        except PASSING:
+            if not away or key is None:
+                raise
+            state[UNASKED] = hash_api_key(key)
+            return
         if sender is None:
             raise ApiError(UNAUTHORIZED)
         state[ATTEMPT].belongs_to(sender.account_id)

@@ -18,16 +18,18 @@ from homing.ground import db
 from homing.ground.secrets import MasterKey
 from homing.ingress.rules.problem import Wrong
 from homing.support.line.desk import Desk
+from homing.support.line.reports import MOST_FROM_IP, Later, NotKept, Report, Reports, TooMany
 from homing.support.line.rules.promise import shown
 from homing.support.line.types import Source
 
 PATH = "/sev1"
 MOST_BODY = 131_072
-MOST_FROM_IP = 30  # in an hour; beyond it people are asked to phone
 _TICKET = "sev1 form"
 
 
-def routes(*, desk: Desk, pool: db.Pool, master_key: MasterKey, bodies: Bodies, numbers: Sequence[str]) -> list[HTTPRouteHandler]:
+def routes(
+    *, desk: Desk, reports: Reports, pool: db.Pool, master_key: MasterKey, bodies: Bodies, numbers: Sequence[str]
+) -> list[HTTPRouteHandler]:
     """Return the routes. numbers: to phone, which is better if one can."""
 
     @get(PATH, opt={"grants": OPEN, "operation": SHOW})
@@ -44,22 +46,34 @@ def routes(*, desk: Desk, pool: db.Pool, master_key: MasterKey, bodies: Bodies, 
         given = {name: fields.get(name, [""])[0] for name in (*MOST, "pin", "ticket")}
         ticket = given.pop("ticket")
         pin = "".join(sign for sign in given.pop("pin") if sign.isascii() and sign.isdigit())[:32]
-        report = Sev1In(**given)
+        report_in = Sev1In(**given)
         if not _is_ours(master_key, ticket):
             ticket = _ticket(master_key)
             return _page(
-                400, _form(ticket, report, numbers=numbers, why="This form was too old or not ours. Please send it again.")
+                400, _form(ticket, report_in, numbers=numbers, why="This form was too old or not ours. Please send it again.")
             )
         try:
-            answers = answers_of(report)
+            answers = answers_of(report_in)
             text_of(pin, "pin", 32)
         except Wrong as wrong:
             why = wrong.problem.description or wrong.problem.message
-            return _page(422, _form(ticket, report, numbers=numbers, why=f"{why[:1].upper()}{why[1:]}."))
+            return _page(422, _form(ticket, report_in, numbers=numbers, why=f"{why[:1].upper()}{why[1:]}."))
         ip = request.client.host if request.client else ""
-        made = await desk.written(Source.FORM, ticket, answers, pin=pin, ip=ip, most_from_ip=MOST_FROM_IP)
-        if made is None:
-            return _page(429, _form(ticket, report, numbers=numbers, why="Too many forms came from here. Please phone."))
+        report = Report(source=Source.FORM, key=ticket, answers=answers, pin=pin, ip=ip)
+        try:
+            made = await reports.take(report, most_from_ip=MOST_FROM_IP)
+        except NotKept:
+            return _page(503, _form(ticket, report_in, numbers=numbers, why="We could not keep your report. Please phone."))
+        except TooMany:
+            return _page(429, _form(ticket, report_in, numbers=numbers, why="Too many forms came from here. Please phone."))
+        if isinstance(made, Later):
+            phone = f" If nobody does, phone {html.escape(', '.join(numbers))}." if numbers else ""
+            return _page(
+                202,
+                f"<h1>We have your report</h1><p>Your reference is <strong>{html.escape(made.reference)}</strong>. "
+                "Our own systems are in trouble: it is written down, and people are being paged. A representative gets in touch "
+                f"with you before <strong>{html.escape(shown(made.due_at, None))}</strong>.{phone}</p>",
+            )
         with db.trouble_is_temporary():
             zone = await desk.zone_of(pool, made.account_id, made.first_ring_at)
         due = shown(made.due_at, zone)
@@ -141,10 +155,12 @@ SEND = Operation(
     "Send the form; the same form sent twice is one report",
     {
         200: ("a page with reference and promise", None),
+        202: ("a page with reference and promise; our store is away, and it is written down", None),
         400: ("a page: not our form", None),
         413: ("a page: too large", None),
         422: ("a page: something is missing", None),
         429: ("a page: too many", None),
+        503: ("a page: it could not be kept, please phone", None),
     },
     media=("application/x-www-form-urlencoded",),
     body={"type": "object"},

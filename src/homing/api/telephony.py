@@ -4,7 +4,6 @@ The address that a signature is checked with is HOMING_SEV1_URL and the path as 
 written down on the disk, and the caller hears the words for that.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
@@ -19,9 +18,11 @@ from homing.api.openapi import OPEN, Operation, Schema
 from homing.ground.clock import Clock
 from homing.ground.log import get
 from homing.ground.turns import PASSING
+from homing.ground.waiting import Patience
 from homing.ingress.rules.problem import Problem, missing
 from homing.support.line.addresses import PREFIX, LineAddresses
 from homing.support.line.attempts import NotNow
+from homing.support.line.away import AwayCalls
 from homing.support.line.carriers import TIMEOUT_S
 from homing.support.line.code_calls import CodeCalls
 from homing.support.line.desk import Desk, Replayed
@@ -46,6 +47,7 @@ PATIENCE_S = 3.0  # for the store; a carrier waits five seconds for the first wo
 MOST_BODY = 65_536
 AWAY = "Severity 1. Our own store does not answer. Press 1 to take what you are woken for."
 NOTED = "What you pressed is written down, and counts as soon as our store is back."
+AWAY_LEGS = ("away-ask", "away-key", "away-status")
 _STEPS = frozenset(step.value for step in Step)
 FORGED = Problem(403, "Forbidden.", "the signature of this request is not the carrier's")
 REPLAYED = Problem(403, "Forbidden.", "this call is over")
@@ -100,6 +102,7 @@ def routes(
     returning: Returning,
     page_calls: PageCalls,
     codes: CodeCalls,
+    away_calls: AwayCalls,
     carriers: dict[str, Carrier],
     journal: Journal,
     bodies: Bodies,
@@ -108,6 +111,7 @@ def routes(
     refused: Refusals,
 ) -> list[HTTPRouteHandler]:
     """Return the routes."""
+    patience, longer = Patience(PATIENCE_S), Patience(PATIENCE_S + TIMEOUT_S)
     genuine = CarrierGate(carriers, bodies=bodies, clock=clock, base=base, refused=refused)
 
     @post(CALLS, status_code=200, opt={"grants": OPEN, "operation": ASK_CALL})
@@ -140,6 +144,10 @@ def routes(
             work = desk.whisper_accept(known, whole(query.get("i")), whole(query.get("p")), happened)
         elif step == OFFLINE:
             work = desk.offline(known, happened)
+        elif step in AWAY_LEGS:
+            person, named_call = whole(query.get("p")), str(query.get("k", ""))
+            leg = step.removeprefix("away-")
+            return answer(known, await away_calls.heard(known, leg, named_call, person, happened.digits, clock.now()))
         elif step == "test":
             return answer(known, (Pause(8), Hangup()))
         elif step in _STEPS:
@@ -147,8 +155,7 @@ def routes(
         else:
             raise ApiError(NOT_FOUND)
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                return answer(known, await work)
+            return answer(known, await patience.wait(work))
         except Replayed:
             refused["replayed"] += 1
             log.error("sev1_webhook_replayed", carrier=known.name, step=step)
@@ -175,6 +182,7 @@ def routes(
             "customer": lambda: _none(legs.customer_status(known, attempt_id, happened, told=told)),
             "machine": lambda: _none(legs.machine(known, attempt_id, happened)),
             "voicemail": lambda: legs.voicemail(attempt_id),
+            "refused": legs.refused,
             "end": lambda: _document((Hangup(),)),
             "room": lambda: _none(_nothing()),
             "test": lambda: _none(_nothing()),
@@ -182,8 +190,8 @@ def routes(
         if leg not in answers:
             raise ApiError(NOT_FOUND)
         try:
-            async with asyncio.timeout(PATIENCE_S + (TIMEOUT_S if leg == "machine" else 0)):  # the carrier is asked for something
-                return answer(known, await answers[leg]())
+            waits = longer if leg == "machine" else patience  # the carrier is asked for something
+            return answer(known, await waits.wait(answers[leg]()))
         except NotNow:
             raise ApiError(NOT_FOUND) from None
         except PASSING as trouble:
@@ -212,8 +220,7 @@ def routes(
         if leg not in answers or not 0 <= page_id < 2**62:
             raise ApiError(NOT_FOUND)
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                return answer(known, await answers[leg]())
+            return answer(known, await patience.wait(answers[leg]()))
         except NotNow:
             raise ApiError(NOT_FOUND) from None
         except Replayed:

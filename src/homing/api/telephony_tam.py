@@ -3,7 +3,6 @@
 Signed as the requests of the Severity 1 Line are, and answered as those are while the store is away.
 """
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
@@ -16,6 +15,7 @@ from homing.api.telephony import PATIENCE_S, REFUSALS, REPLAYED, CarrierGate, an
 from homing.ground.clock import Clock
 from homing.ground.log import get
 from homing.ground.turns import PASSING
+from homing.ground.waiting import Patience
 from homing.ingress.rules.problem import Problem
 from homing.support.line.addresses import PREFIX
 from homing.support.line.desk import Replayed
@@ -35,6 +35,7 @@ _STEPS = frozenset(step.value for step in OwnStep)
 
 def routes(*, own: OwnNumber, gate: CarrierGate, journal: Journal, clock: Clock, base: str) -> list[HTTPRouteHandler]:
     """Return the routes."""
+    patience = Patience(PATIENCE_S)
 
     @post(CALLS, status_code=200, opt={"grants": OPEN, "operation": ASK})
     async def ask_about_tam_call(request: Request[Any, Any, Any], carrier: str, step: str) -> Response[bytes]:
@@ -72,8 +73,7 @@ def routes(*, own: OwnNumber, gate: CarrierGate, journal: Journal, clock: Clock,
         else:
             raise ApiError(NOT_FOUND)
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                return answer(known, await work)
+            return answer(known, await patience.wait(work))
         except Replayed:
             gate.refused["replayed"] += 1
             log.error("sev1_webhook_replayed", carrier=known.name, step=step)

@@ -3,6 +3,7 @@
 from homing.ground.config import Settings
 from homing.ground.http import OutboundHttp, TargetPolicy
 from homing.ground.secrets import MasterKey
+from homing.support.line.away import AwayCalls
 from homing.support.line.page_calls import PageCalls
 from homing.support.oncall.channels import Channels, Relay
 
@@ -20,7 +21,7 @@ def relay_of(settings: Settings) -> Relay | None:
     )
 
 
-def channels_of(settings: Settings, master_key: MasterKey, phones: PageCalls | None) -> Channels:
+def channels_of(settings: Settings, master_key: MasterKey, phones: PageCalls | AwayCalls | None) -> Channels:
     """Return the ways to people of this installation. phones: None where there is no carrier."""
     policy = TargetPolicy(allow_private=settings.allow_private_targets, ports=settings.target_ports)
     return Channels(

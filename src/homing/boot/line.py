@@ -1,7 +1,10 @@
 """The Severity 1 Line of a worker, wired."""
 
+from functools import partial
+
 from litestar.handlers import HTTPRouteHandler
 
+from homing.accounts.authenticate import account_of_hash
 from homing.api import sev1_form, telephony
 from homing.api.bodies import Bodies
 from homing.api.v1 import support_sev1
@@ -14,6 +17,9 @@ from homing.ground.secrets import MasterKey
 from homing.support.cases.calls import Calls
 from homing.support.line.answering import Answering
 from homing.support.line.attempts import Attempts
+from homing.support.line.away import AwayCalls
+from homing.support.line.away_book import AwayBook
+from homing.support.line.by_hand import ByHand
 from homing.support.line.carriers import Carriers
 from homing.support.line.casebook import CaseBook
 from homing.support.line.code_calls import CodeCalls
@@ -25,7 +31,9 @@ from homing.support.line.legs import Legs
 from homing.support.line.page_calls import PageCalls
 from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
+from homing.support.line.reports import Reports
 from homing.support.line.returning import Returning
+from homing.support.line.ringing import Ringing
 from homing.support.line.store import LegalClock, ServerClock
 
 
@@ -57,13 +65,19 @@ class Line:
         self.page_calls = PageCalls(pool, legal, self.carriers, self.answering, base=self._base)
         self.channels = channels_of(settings, master_key, self.page_calls if known.carriers else None)
         self.codes = CodeCalls(pool, clock, self.carriers, known, master_key, base=self._base)
-        ladders = Ladders(self.channels.kinds)
+        self.away_book = AwayBook(settings.data, master_key)
+        self.away_calls = AwayCalls(self.carriers, self.away_book, base=self._base)
+        ladders = Ladders(self.channels.kinds, self.away_book)
         self.desk = Desk(pool, legal, master_key, known, base=self._base, ladders=ladders)
         attempts = Attempts(pool, legal, ladders)
-        self.legs = Legs(pool, attempts, self.carriers, base=self._base)
-        self.returning = Returning(attempts, self.legs, known, self.carriers, base=self._base, ladders=ladders)
+        ringing = Ringing(attempts, self.carriers, base=self._base, ladders=ladders)
+        self.legs = Legs(pool, attempts, self.carriers, ringing, base=self._base)
+        self.returning = Returning(attempts, self.legs, known, self.carriers, ringing=ringing, ladders=ladders)
+        self.by_hand = ByHand(attempts, ladders)
         self.recordings = Recordings(pool, legal, master_key, known, self.carriers)
         self.journal = Journal(settings.data / FOLDER)
+        may_report = partial(account_of_hash, pool, grant=support_sev1.MANAGE[0])
+        self.reports = Reports(self.desk, self.journal, self.away_book, master_key, clock, may_report)
         self.keeper = Keeper(
             pool,
             legal,
@@ -79,6 +93,7 @@ class Line:
             page_calls=self.page_calls,
             casebook=CaseBook(pool, calls),
             mail=mail,
+            reports=self.reports,
         )
         self.refused = telephony.Refusals()
 
@@ -92,6 +107,7 @@ class Line:
                 returning=self.returning,
                 page_calls=self.page_calls,
                 codes=self.codes,
+                away_calls=self.away_calls,
                 carriers=self.carriers.all,
                 journal=self.journal,
                 bodies=bodies,
@@ -103,9 +119,19 @@ class Line:
                 pool=self._pool,
                 bodies=bodies,
                 clock=self._clock,
+                numbers=numbers,
                 desk=self.desk,
+                reports=self.reports,
                 returning=self.returning,
+                by_hand=self.by_hand,
                 recordings=self.recordings,
             ),
-            *sev1_form.routes(desk=self.desk, pool=self._pool, master_key=self._master_key, bodies=bodies, numbers=numbers),
+            *sev1_form.routes(
+                desk=self.desk,
+                reports=self.reports,
+                pool=self._pool,
+                master_key=self._master_key,
+                bodies=bodies,
+                numbers=numbers,
+            ),
         ]

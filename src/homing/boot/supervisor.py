@@ -168,12 +168,6 @@ async def _first_account(pool: db.Pool) -> str | None:
     return made.clear
 
 
-async def _page(findings: Sequence[Finding]) -> None:
-    """Say that somebody is needed. The finding is written down next, and wakes whoever is on call (boot/alarms.py)."""
-    for one in findings:
-        _log.error("persistent_unavailability", account_id=one.account_id, start=one.start, seconds=one.seconds)
-
-
 @dataclass(slots=True)
 class House:
     """The running platform, seen from its parent process."""
@@ -299,11 +293,17 @@ class House:
             for handle in slates.values():
                 yield from slate.read(handle)
 
+        async def page(findings: Sequence[Finding]) -> None:
+            """Say that somebody is needed. The finding is written down next, and wakes whoever is on call (boot/alarms.py)."""
+            for one in findings:
+                _log.error("persistent_unavailability", account_id=one.account_id, start=one.start, seconds=one.seconds)
+            standby.found()
+
         detector = Detector(
             self.pool,
             evidence,
             node_name(settings),
-            page=_page,
+            page=page,
             under_way=under_way,
             now=SystemClock().now,
             target=Decimal(str(settings.availability_target)),

@@ -10,6 +10,7 @@ class CallBack(msgspec.Struct, frozen=True, kw_only=True):
 
     counted_as   met or missed; owed: not decided yet; not_entitled, undecided (whether he is entitled) and void stand apart
     outcome      whether it was met or missed, whatever it is counted as; None: that is open
+    by_hand_at   when the staff says that it dialled by hand; no carrier proves it, so it counts for nothing
     """
 
     reference: str
@@ -20,6 +21,7 @@ class CallBack(msgspec.Struct, frozen=True, kw_only=True):
     connected_at: datetime | None
     counted_as: str
     outcome: str | None = None
+    by_hand_at: datetime | None = None
 
 
 class CallBacks(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,6 +82,12 @@ async def order_forms_of(executor: db.Executor, account_id: int) -> list[OrderFo
         return [_order_form(row) async for row in _sql.order_forms_of(executor, account_id=account_id)]
 
 
+async def order_forms_at(executor: db.Executor, account_id: int, at: datetime) -> list[OrderForm]:
+    """Return the Order Forms of an account that are in force at an instant, of whatever services, oldest first."""
+    every = await order_forms_of(executor, account_id)
+    return [one for one in every if one.begins_at <= at and (one.ends_at is None or at < one.ends_at)]
+
+
 async def targets_at(executor: db.Executor, at: datetime, *, known_at: datetime | None = None) -> dict[int, Decimal]:
     """Return the target of a month's availability that Order Forms name at an instant, by account.
 

@@ -57,7 +57,7 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock, master_key: MasterKey) -
             "at": now,
             "zone": None if main is None else main.zone,
             "holiday_set": None if main is None else main.holiday_set,
-            "sev1_entitled": main is not None and main.sev1_entitled,
+            "sev1_entitled": any(one.sev1_entitled for one in forms),
             "order_forms": [show_form(one, now=now) for one in forms],
             "tam": None if tam is None else show_tam(tam),
             "contacts": {

@@ -4,6 +4,7 @@ What comes in here is taken in as a call is: people are paged, and it is returne
 """
 
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,12 +13,14 @@ from litestar import Request, Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 
 from homing.accounts import store as accounts
-from homing.api.auth import STAFF
+from homing.api.auth import STAFF, UNASKED
 from homing.api.bodies import Bodies, json_answer
 from homing.api.errors import NOT_FOUND, ApiError
 from homing.api.openapi import Operation, Schema
 from homing.api.reading import query_of, read_body, refusals, sender_of
 from homing.api.v1 import support_sev1_wire as wire
+from homing.api.v1.support_contract_wire import moment_in
+from homing.contracts import people
 from homing.contracts import store as contracts
 from homing.contracts.types import Role, StaffMember
 from homing.ground import db
@@ -25,9 +28,11 @@ from homing.ground.clock import Clock
 from homing.ingress.rules.problem import Problem, Wrong, bad_params, missing
 from homing.support.line import store
 from homing.support.line.attempts import NotNow
+from homing.support.line.by_hand import ByHand
 from homing.support.line.desk import Desk
 from homing.support.line.ladders import name_of
 from homing.support.line.recordings import Recordings
+from homing.support.line.reports import Later, NotKept, Report, Reports, TooMany
 from homing.support.line.returning import Result, Returning
 from homing.support.line.rules.callback import attainment
 from homing.support.line.types import Call, Entitlement, Source
@@ -47,15 +52,28 @@ _encode = msgspec.json.Encoder().encode
 
 
 def routes(
-    *, pool: db.Pool, bodies: Bodies, clock: Clock, desk: Desk, returning: Returning, recordings: Recordings
+    *,
+    pool: db.Pool,
+    bodies: Bodies,
+    clock: Clock,
+    desk: Desk,
+    reports: Reports,
+    returning: Returning,
+    by_hand: ByHand,
+    recordings: Recordings,
+    numbers: Sequence[str],
 ) -> list[HTTPRouteHandler]:
-    """Return the routes."""
+    """Return the routes. numbers: of the line, to phone where nothing can be kept."""
 
     async def shown(one: Call, *, staff: bool = False) -> dict[str, Any]:
         owed = await store.obligation(pool, one.intake_id)
         assert owed is not None
         zone = await desk.zone_of(pool, one.account_id, one.first_ring_at)
-        return wire.show_to_staff(one, owed, zone) if staff else wire.show(one, owed, zone)
+        refuser = None if one.decision is None or one.decision.by is None else await people.one(pool, one.decision.by)
+        show = wire.show_to_staff if staff else wire.show
+        made = show(one, owed, zone, "" if refuser is None else refuser.name)
+        by_hands = await store.hand_calls_of(pool, owed.obligation_id)
+        return {**made, "by_hand": [wire.show_hand_call(each, staff=staff) for each in by_hands]}
 
     async def known(call_id: int) -> Call:
         with db.trouble_is_temporary():
@@ -82,16 +100,33 @@ def routes(
                 ],
             }
 
-    @post(PATH, status_code=200, opt={"grants": MANAGE, "operation": OPEN})
+    @post(PATH, status_code=200, opt={"grants": MANAGE, "operation": OPEN, "away": True})
     async def open_sev1(request: Request[Any, Any, Any]) -> Response[bytes]:
-        sender = sender_of(request)
+        unasked = request.scope["state"].get(UNASKED, b"")
         async with bodies.json(request) as body:
             with refusals():
                 given = read_body(body, wire.Sev1In)
                 answers = wire.answers_of(given)
                 key = wire.text_of(given.idempotency_key, "idempotency_key", 200) or secrets.token_hex(16)
-        made = await desk.written(Source.API, f"{sender.account_id}:{key}", answers, account_id=sender.account_id)
-        assert made is not None
+        account_id = None if unasked else sender_of(request).account_id
+        report = Report(
+            source=Source.API,
+            key=f"{unasked.hex()[:32] if unasked else account_id}:{key}",
+            answers=answers,
+            account_id=account_id,
+            key_hash=unasked,
+            ip=request.client.host if request.client else "",
+        )
+        try:
+            made = await reports.take(report)
+        except TooMany:
+            raise ApiError(TOO_MANY) from None
+        except NotKept:
+            phone = f"phone {', '.join(numbers)}" if numbers else "try again at once"
+            raise ApiError(Problem(503, "Service unavailable", f"nothing was stored: {phone}")) from None
+        if isinstance(made, Later):
+            later = wire.show_later(answers, Source.API, made, numbers)
+            return await json_answer(request, _encode({"results": later}), status=202)
         with db.trouble_is_temporary():
             return await json_answer(request, _encode({"results": await shown(made)}))
 
@@ -145,9 +180,27 @@ def routes(
             with refusals():
                 given = read_body(body, wire.AttemptIn)
                 number = wire.text_of(given.number, "number", 40)
+                carrier = wire.text_of(given.carrier, "carrier", 63)
         with _asked(call_id):
-            made = await returning.begin(call_id, _member(request), number=number, confirmed=given.confirmed)
+            made = await returning.begin(call_id, _member(request), number=number, confirmed=given.confirmed, carrier=carrier)
         return await json_answer(request, _encode({"results": wire.show_attempt(made)}))
+
+    @post(f"{CALL}/hand-calls", status_code=200, opt={"staff": STAFFED, "operation": HAND_CALL})
+    async def note_hand_call(request: Request[Any, Any, Any], call_id: int) -> Response[bytes]:
+        async with bodies.json(request) as body:
+            with refusals():
+                given = read_body(body, wire.HandCallIn)
+                number = wire.text_of(given.number, "number", 40)
+                evidence = wire.text_of(given.evidence, "evidence", 2_000)
+                if not number or not evidence or given.reached is None:
+                    raise Wrong(
+                        Problem(422, "required field is missing", "number, called_at, reached and evidence are required", "1400")
+                    )
+                called_at = moment_in(given.called_at, "called_at", now=clock.now())
+        with _asked(call_id):
+            who = _member(request).person_id
+            await by_hand.note(call_id, who, number=number, called_at=called_at, reached=given.reached, evidence=evidence)
+        return await json_answer(request, _encode({"results": await full(call_id)}))
 
     @put(f"{CALL}/attempts/{{attempt_id:int}}", opt={"staff": STAFFED, "operation": RESULT})
     async def set_result_of_attempt(request: Request[Any, Any, Any], call_id: int, attempt_id: int) -> Response[bytes]:
@@ -231,6 +284,7 @@ def routes(
         claim_call_back,
         hand_call_back_on,
         call_back,
+        note_hand_call,
         set_result_of_attempt,
         note_engaged_live,
         ask_for_void,
@@ -289,10 +343,14 @@ def _body(required: tuple[str, ...] = (), **members: str) -> Schema:
 
 _BODY_ERRORS = (missing("description is required"), bad_params("verdict must be yes or no"))
 _BUSY = Problem(409, "resource conflict", "you have not claimed this call-back", "1602")
+TOO_MANY = Problem(429, "Too many requests", "too many reports came from this address; please phone")
 OPEN = Operation(
     "Report a Critical Issue without a telephone",
-    {200: ("the call that is owed back, and until when", _RESULTS)},
-    errors=(*_BODY_ERRORS,),
+    {
+        200: ("the call that is owed back, and until when", _RESULTS),
+        202: ("our store is away: it is written down, people are woken, and the same is owed (`written_down`)", _RESULTS),
+    },
+    errors=(*_BODY_ERRORS, TOO_MANY),
     description="The same `idempotency_key` is the same report. A call-back is owed within fifteen minutes, as for a call.",
     body=_body(
         ("description",),
@@ -346,9 +404,20 @@ ATTEMPT = Operation(
         NOT_FOUND,
         _BUSY,
     ),
-    description="Without `number` the best one that is known is called. `confirmed` is needed for one that nobody gave.",
+    description="Without `number` the best one that is known is called. `confirmed` is needed for one that nobody gave. "
+    "A carrier that does not take the call is followed by the others; `carrier` names the one to begin with.",
     parameters=_ID,
-    body=_body(number="string", confirmed="boolean"),
+    body=_body(number="string", confirmed="boolean", carrier="string"),
+)
+HAND_CALL = Operation(
+    "Note a call-back that was dialled by hand; it counts as no attempt, and is shown beside them",
+    {200: ("the call", _RESULTS)},
+    errors=(*_BODY_ERRORS, NOT_FOUND, _BUSY),
+    description="For when no carrier calls. `evidence` says how it is known. Once somebody was `reached`, nobody else is woken.",
+    parameters=_ID,
+    body=_body(
+        ("number", "called_at", "reached", "evidence"), number="string", called_at="string", reached="boolean", evidence="string"
+    ),
 )
 RESULT = Operation(
     "Say what became of an attempt",

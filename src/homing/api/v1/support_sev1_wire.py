@@ -9,10 +9,11 @@ import msgspec
 
 from homing.hours.types import ServiceZone
 from homing.ingress.rules.problem import Problem, Wrong, bad_params
+from homing.support.line.reports import Later
 from homing.support.line.rules.numbers import parse
 from homing.support.line.rules.promise import shown
 from homing.support.line.rules.script import missing
-from homing.support.line.types import Answers, Attempt, Call, Obligation
+from homing.support.line.types import Answers, Attempt, Call, Entitlement, HandCall, Obligation, Source
 from homing.support.oncall.types import Run
 
 MOST = {"company": 200, "name": 200, "phone": 40, "email": 254, "description": 20_000}
@@ -31,10 +32,20 @@ class Sev1In(msgspec.Struct):
 
 
 class AttemptIn(msgspec.Struct):
-    """Which number to call."""
+    """Which number to call, and by which carrier."""
 
     number: str = ""
     confirmed: bool = False
+    carrier: str = ""
+
+
+class HandCallIn(msgspec.Struct):
+    """A call-back that was dialled by hand."""
+
+    number: str = ""
+    called_at: str = ""
+    reached: bool | None = None
+    evidence: str = ""
 
 
 class ResultIn(msgspec.Struct):
@@ -92,8 +103,8 @@ def text_of(text: str, name: str, most: int) -> str:
     return stripped
 
 
-def show(call: Call, owed: Obligation, zone: ServiceZone | None) -> dict[str, Any]:
-    """Return a call as its customer sees it."""
+def show(call: Call, owed: Obligation, zone: ServiceZone | None, decided_by: str) -> dict[str, Any]:
+    """Return a call as its customer sees it. decided_by: the name of who refused the caller; '': nobody did."""
     return {
         "reference": call.reference,
         "source": call.source.value,
@@ -106,16 +117,43 @@ def show(call: Call, owed: Obligation, zone: ServiceZone | None) -> dict[str, An
         "outcome": None if owed.outcome is None else owed.outcome.value,
         "void": owed.voided_at is not None,
         "case": call.case_ref,
+        "entitlement": call.entitlement.value,
+        "refusal": _refusal(call, decided_by),
         "answers": msgspec.to_builtins(call.state.answers),
         "missing": missing(call.state.answers, call.state.recorded),
     }
 
 
-def show_to_staff(call: Call, owed: Obligation, zone: ServiceZone | None) -> dict[str, Any]:
+def show_later(answers: Answers, source: Source, later: Later, numbers: Sequence[str]) -> dict[str, Any]:
+    """Return a report that is written down while our store is away, as its customer sees it."""
+    return {
+        "reference": later.reference,
+        "source": source.value,
+        "first_ring_at": at(later.came_at),
+        "due_at": at(later.due_at),
+        "due_local": shown(later.due_at, None),
+        "outcome": None,
+        "answers": msgspec.to_builtins(answers),
+        "missing": missing(answers, ()),
+        "written_down": True,
+        "phone": list(numbers),
+    }
+
+
+def _refusal(call: Call, decided_by: str) -> dict[str, Any] | None:
+    """Return by what, by whom and when a caller was refused, and what he can do instead (invariant 14)."""
+    made = call.decision
+    if made is None or call.entitlement is not Entitlement.NO:
+        return None
+    said = {"clause": made.clause, "reason": made.reason, "route": made.route}
+    return {**said, "decided_by": decided_by, "decided_at": at(made.at)}
+
+
+def show_to_staff(call: Call, owed: Obligation, zone: ServiceZone | None, decided_by: str) -> dict[str, Any]:
     """Return a call as the staff sees it."""
     return {
         "call_id": call.intake_id,
-        **show(call, owed, zone),
+        **show(call, owed, zone, decided_by),
         "account_id": call.account_id,
         "name_by": at(call.decide_by) if call.is_unnamed and owed.voided_at is None else None,
         "contact_id": call.contact_id,
@@ -123,7 +161,6 @@ def show_to_staff(call: Call, owed: Obligation, zone: ServiceZone | None) -> dic
         "caller": call.caller or None,
         "called": call.called,
         "proof": call.proof.value,
-        "entitlement": call.entitlement.value,
         "step": call.state.step.value,
         "partial": call.partial,
         "ended_at": at(call.ended_at),
@@ -142,6 +179,7 @@ def show_attempt(attempt: Attempt) -> dict[str, Any]:
         "attempt_id": attempt.attempt_id,
         "person_id": attempt.person_id,
         "number": attempt.number,
+        "carrier": attempt.carrier,
         "status": attempt.status.value,
         "created_at": at(attempt.created_at),
         "placed_at": at(attempt.placed_at),
@@ -149,6 +187,15 @@ def show_attempt(attempt: Attempt) -> dict[str, Any]:
         "ended_at": at(attempt.ended_at),
         "result": attempt.result or None,
     }
+
+
+def show_hand_call(one: HandCall, *, staff: bool) -> dict[str, Any]:
+    """Return a call that was dialled by hand, as it was told; its customer learns no number and no evidence of ours."""
+    found: dict[str, Any] = {"called_at": at(one.called_at), "reached": one.reached, "counts": False}
+    if staff:
+        more = {"person_id": one.person_id, "number": one.number, "evidence": one.evidence, "recorded_at": at(one.recorded_at)}
+        found |= more
+    return found
 
 
 def show_recordings(rows: Sequence[Any]) -> list[dict[str, Any]]:

@@ -53,6 +53,10 @@ class LineAddresses:
         """Return an address of a call that reads a code out to a contact."""
         return self._at(f"codes/{code_id}/{what}")
 
+    def away(self, leg: str, key: str, person_id: int) -> str:
+        """Return an address of a call that wakes somebody while the store is away."""
+        return self._at(f"{self.folder}/away-{leg}", k=key, p=person_id)
+
     def test(self) -> str:
         """Return what the outer leg of a test call asks."""
         return self._at(f"{self.folder}/test")

@@ -14,7 +14,6 @@ from msgspec import structs
 
 from homing.contracts import contacts
 from homing.contracts import store as contracts
-from homing.contracts.types import EMAIL
 from homing.ground import db
 from homing.ground.log import get
 from homing.support.line import store
@@ -31,9 +30,9 @@ BEFORE_CUSTOMER = (AttemptStatus.CALLING_REP, AttemptStatus.REP_ANSWERED)
 
 
 async def entitlement(executor: db.Executor, account_id: int, at: datetime) -> Entitlement:
-    """Return what the Order Form says. Where it has no Severity 1 Line, a person decides (E16)."""
-    form = await contracts.order_form_at(executor, account_id, EMAIL, at)
-    return Entitlement.YES if form is not None and form.sev1_entitled else Entitlement.UNKNOWN
+    """Return what the Order Forms say, of whichever service. Where none has the Severity 1 Line, a person decides (E16)."""
+    forms = await contracts.order_forms_at(executor, account_id, at)
+    return Entitlement.YES if any(form.sev1_entitled for form in forms) else Entitlement.UNKNOWN
 
 
 class NotNow(Exception):
@@ -203,8 +202,8 @@ class Attempts:
         placed = [one.placed_at for one in await store.attempts_of(connection, owed.obligation_id) if one.placed_at is not None]
         if not placed or owed.voided_at is not None:
             return
-        form = None if owed.account_id is None else await contracts.order_form_at(connection, owed.account_id, EMAIL, now)
-        cadence = DEFAULT_CADENCE if form is None else timedelta(seconds=form.cadence_s)
+        forms = [] if owed.account_id is None else await contracts.order_forms_at(connection, owed.account_id, now)
+        cadence = min((timedelta(seconds=form.cadence_s) for form in forms), default=DEFAULT_CADENCE)
         at = callback.next_try(min(placed), len(placed), last_at=now, cadence=cadence)
         await store.sql.put_next_try(connection, obligation_id=owed.obligation_id, next_try_at=at)
         await store.note(connection, owed.intake_id, now, "homing", "not reached", next_try_at=at.isoformat())

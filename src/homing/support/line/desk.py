@@ -14,14 +14,19 @@ from msgspec import structs
 
 from homing.contracts import contacts
 from homing.contracts import store as contracts
-from homing.contracts.types import EMAIL, Contact, ContactRole
+from homing.contracts.types import Contact, ContactRole
 from homing.ground import db
 from homing.ground.log import get
 from homing.ground.secrets import MasterKey
 from homing.hours.types import ServiceZone
+from homing.support.clocks.rules.pins import pins_of
+from homing.support.clocks.rules.pins import promise as pinned
+from homing.support.clocks.store import Calendars
+from homing.support.clocks.types import Kind
 from homing.support.line import store
 from homing.support.line.addresses import LineAddresses
 from homing.support.line.attempts import entitlement
+from homing.support.line.away_book import key_of
 from homing.support.line.ladders import Ladders
 from homing.support.line.rules import callback, script
 from homing.support.line.rules.document import Document, Gather, Hangup, Say
@@ -214,10 +219,14 @@ class Desk:
         pin: str = "",
         ip: str = "",
         most_from_ip: int = 0,
+        at: datetime | None = None,
+        reference: str = "",
     ) -> Call | None:
         """Take in what somebody wrote who cannot phone; the same key is the same call.
 
         answers       checked; `phone` is E.164
+        at            when it came, where that was not now
+        reference     what he was told; '': what follows from the key
         most_from_ip  forms of an address in an hour; 0: any number
         returns       None where an address sent too many
         """
@@ -236,10 +245,10 @@ class Desk:
                 carrier=source.value,
                 call_id=key,
                 source=source,
-                reference=_reference(),
+                reference=reference or self.reference_of(source, key),
                 caller="",
                 called="",
-                first_ring_at=now,
+                first_ring_at=at or now,
                 state=CallState(step=Step.DONE, answers=answers),
                 account_id=account_id,
                 proof=proof,
@@ -250,7 +259,8 @@ class Desk:
                 return await store.call_locked(connection, source.value, key)
             if looks and account_id is None:  # one that was not looked up may be right, and keeps nobody out for longer
                 await store.note(connection, one.intake_id, now, "homing", "wrong pin", caller=ip)
-            await store.note(connection, one.intake_id, now, "homing", source.value, ip=ip)
+            waited = {} if at is None else {"waited_in_journal": True}
+            await store.note(connection, one.intake_id, now, "homing", source.value, ip=ip, **waited)
             if account_id is not None:
                 contact = await self._contact(connection, account_id, answers)
                 one = structs.replace(one, contact_id=None if contact is None else contact.contact_id)
@@ -258,10 +268,21 @@ class Desk:
                 await store.put_state(connection, one)
             return one
 
+    def reference_of(self, source: Source, key: str) -> str:
+        """Return the reference of what somebody wrote: known before the store is, and the same for the same key."""
+        digest = self._master_key.token(f"{source}\0{key}".encode("utf-8", "replace"), purpose="line reference")
+        return "S1-" + "".join(ALPHABET[one % len(ALPHABET)] for one in digest[:6])
+
     async def zone_of(self, executor: db.Executor, account_id: int | None, at: datetime) -> ServiceZone | None:
-        """Return an account's Service Time Zone."""
-        form = None if account_id is None else await contracts.order_form_at(executor, account_id, EMAIL, at)
-        return None if form is None else form.zone
+        """Return an account's Service Time Zone: of several Order Forms that whose hours give the earlier due (E18)."""
+        forms = [] if account_id is None else await contracts.order_forms_at(executor, account_id, at)
+        zones = {form.zone for form in forms}
+        if len(zones) < 2:
+            return zones.pop() if zones else None
+        calendars = Calendars(executor)
+        await calendars.load(pins_of(forms))
+        pin = pinned(Kind.FIRST_RESPONSE, forms, at, calendars.of).pin
+        return None if pin is None else pin.zone
 
     # steps ----------------------------------------------------------------------------------------------------------------
 
@@ -348,6 +369,7 @@ class Desk:
             account_id=one.account_id,
             first_ring_at=one.first_ring_at,
             due_at=owed.due_at,
+            away=key_of(one.carrier, one.call_id),
         )
         if await self._ladders.start(connection, page, now):
             await store.sql.set_paged(connection, intake_id=one.intake_id, now=now)

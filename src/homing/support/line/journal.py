@@ -25,8 +25,9 @@ MOST = 10_000  # files; beyond it something else is wrong
 class Noted(msgspec.Struct, frozen=True, kw_only=True):
     """One request.
 
-    what           inbound, status, recording, offline, whisper-accept, a step of the script; page- or attempt- and a leg
+    what           inbound, status, recording, offline, whisper-accept, written, a step of the script; page- or attempt- and a leg
     step           of page- and attempt-: the number of the page or attempt
+    sealed         written: the report, under the master key; carrier and call_id are those that its call will have
     call, person   whisper-accept: our number of the call, and who takes it; the leg that asks is no call of its own
     """
 
@@ -39,6 +40,7 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True):
     empty: bool = False
     call: int = 0
     person: int = 0
+    sealed: bytes = b""
 
 
 class Journal:

@@ -15,6 +15,7 @@ from homing.ground.log import get
 from homing.ground.turns import take_turns
 from homing.support.line import broadcast, store
 from homing.support.line.attempts import Attempts, NotNow
+from homing.support.line.away_book import key_of
 from homing.support.line.carriers import Carriers, Listed, NotPlaced
 from homing.support.line.casebook import CaseBook
 from homing.support.line.chores import RECONCILES, TIDIES, Chores
@@ -27,6 +28,8 @@ from homing.support.line.page_calls import TOLD_WITHIN, PageCalls
 from homing.support.line.player import Player
 from homing.support.line.ports import Mail
 from homing.support.line.recordings import Recordings
+from homing.support.line.refusals import tell_refused
+from homing.support.line.reports import Reports
 from homing.support.line.returning import Returning
 from homing.support.line.rules import callback
 from homing.support.line.store import LegalClock
@@ -69,6 +72,7 @@ class Keeper:
         page_calls: PageCalls,
         casebook: CaseBook,
         mail: Mail,
+        reports: Reports,
     ) -> None:
         self._pool = pool
         self._legal = legal
@@ -92,6 +96,7 @@ class Keeper:
             failed="line_journal_not_played",
             over="line_journal_over",
             ours=self._played,
+            written=reports.played,
         )
 
     async def run(self) -> None:
@@ -111,6 +116,7 @@ class Keeper:
         await self.write(now)  # before the time to try again is forgotten
         await self._attempts.judge(now)
         await broadcast.send_pages(self._pool, self._mail)
+        await tell_refused(self._pool, self._mail, now)
         await self._casebook.open(now)
         await self._casebook.tell(now)
 
@@ -139,6 +145,7 @@ class Keeper:
                     account_id=row["account_id"],
                     first_ring_at=row["first_ring_at"],
                     due_at=row["due_at"],
+                    away=key_of(row["carrier"], row["call_id"]),
                 )
                 if await self._ladders.start(connection, page, now):
                     await store.sql.set_paged(connection, intake_id=row["intake_id"], now=now)

@@ -14,6 +14,7 @@ from homing.ground import db
 from homing.ground.log import get
 from homing.ground.turns import PASSING
 from homing.support.line import broadcast
+from homing.support.line.away_book import AwayBook
 from homing.support.line.rules.callback import PROMISE
 from homing.support.line.types import Page, PageReason
 from homing.support.oncall import runs, store
@@ -28,10 +29,12 @@ class Ladders:
     """Wakes people. One for a worker.
 
     kinds   the channels of this installation
+    away    what was done for calls while the store was away
     """
 
-    def __init__(self, kinds: frozenset[ChannelKind]) -> None:
+    def __init__(self, kinds: frozenset[ChannelKind], away: AwayBook) -> None:
         self.kinds = kinds
+        self._away = away
 
     async def start(self, connection: Any, page: Page, now: datetime) -> bool:
         """Have people woken, in the caller's transaction; return whether a ladder runs, or must be tried again."""
@@ -134,6 +137,9 @@ class Ladders:
             started_at=started_at,
             due_at=due_at,
         )
+        before = await self._away.load(page.away) if page.away else None
+        if before is not None:
+            await runs.adopt(connection, name, before.run, before.pages, now)
         wakes = await self._wakes(connection, page.account_id, now)
         if not wakes:
             await runs.told(connection, name, now)

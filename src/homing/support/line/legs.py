@@ -16,6 +16,7 @@ from homing.support.line import store
 from homing.support.line.addresses import LineAddresses
 from homing.support.line.attempts import BEFORE_CUSTOMER, Attempts
 from homing.support.line.carriers import Carriers, NotPlaced
+from homing.support.line.ringing import Ringing, sender
 from homing.support.line.rules import callback
 from homing.support.line.rules.document import Conference, Document, Gather, Hangup, Say
 from homing.support.line.types import Attempt, AttemptStatus, CallStatus, Carrier, Family, Happened
@@ -28,6 +29,7 @@ When = Callable[[datetime], datetime]  # from the moment at which something is k
 BRIDGE = "Severity 1 call-back. Press 1 to be connected with the customer."
 WAIT = "One moment. We are calling."
 AWAY_VOICEMAIL = "This is support, returning your call. We will try again shortly."
+REFUSED = "The carrier did not take the call to the customer. If there is another carrier, it rings you now."
 VOICEMAIL = "This is support, returning your call. Your reference is {reference}. We will try again shortly."
 
 
@@ -39,10 +41,11 @@ def just_now(now: datetime) -> datetime:
 class Legs:
     """Connects representatives with customers. One for a worker; `news` is set when a leg must be placed at once."""
 
-    def __init__(self, pool: db.Pool, attempts: Attempts, carriers: Carriers, *, base: str) -> None:
+    def __init__(self, pool: db.Pool, attempts: Attempts, carriers: Carriers, ringing: Ringing, *, base: str) -> None:
         self._pool = pool
         self._attempts = attempts
         self._carriers = carriers
+        self._ringing = ringing
         self._base = base
         self.news = asyncio.Event()
 
@@ -82,6 +85,10 @@ class Legs:
             one = await store.call(connection, owed.intake_id)
         assert one is not None
         return (Say(VOICEMAIL.format(reference=" ".join(one.reference))), Hangup())
+
+    async def refused(self) -> Document:
+        """Return what a representative hears whose carrier did not take the customer's leg."""
+        return (Say(REFUSED), Hangup())
 
     async def customer_status(
         self, carrier: Carrier, attempt_id: int, happened: Happened, *, told: When = just_now, rang: When | None = None
@@ -185,12 +192,12 @@ class Legs:
         """Place the customer's legs that representatives wait for; return how many."""
         with db.trouble_is_temporary():
             async with db.holding(self._pool, store.sql.to_place) as (connection, rows):
-                waiting = [store.attempt_of(row) for row in rows]
-                for attempt in waiting:
+                waiting = [(store.attempt_of(row), row["called"]) for row in rows]
+                for attempt, _ in waiting:
                     await store.put_attempt(connection, structs.replace(attempt, status=AttemptStatus.PLACING))
         async with asyncio.TaskGroup() as tasks:
-            for attempt in waiting:
-                tasks.create_task(self._place(attempt))
+            for attempt, called in waiting:
+                tasks.create_task(self._place(attempt, called))
         return len(waiting)
 
     async def room_of(self, connection: db.Executor, carrier: Carrier, call_id: str) -> Document:
@@ -209,14 +216,14 @@ class Legs:
         if attempt_id is not None:
             await self.rep_status(attempt_id, Happened(call_id=call_id, status=CallStatus.COMPLETED))
 
-    async def _place(self, attempt: Attempt) -> None:
+    async def _place(self, attempt: Attempt, called: str) -> None:
         carrier = self._carriers.all[attempt.carrier]
         at = LineAddresses(self._base, carrier.name)
         try:
             call_id = await self._carriers.call(
                 carrier,
                 to=attempt.number,
-                sender=carrier.numbers[0],
+                sender=sender(carrier, called),
                 url=at.attempt(attempt.attempt_id, "join"),
                 status=at.attempt(attempt.attempt_id, "customer"),
                 detect=at.attempt(attempt.attempt_id, "machine"),
@@ -224,9 +231,11 @@ class Legs:
             )
         except NotPlaced as trouble:
             async with self._attempts.attempt(attempt.attempt_id) as (connection, now, known):
-                if known.evidence_at is None:  # else its answer alone was lost
-                    log.warning("sev1_leg_refused", attempt=attempt.attempt_id, why=str(trouble))
-                    await self._attempts.ended(connection, structs.replace(known, status=AttemptStatus.FAILED), now)
+                if known.evidence_at is not None:  # its answer alone was lost
+                    return
+                log.warning("sev1_leg_refused", attempt=attempt.attempt_id, carrier=carrier.name, why=str(trouble))
+                await self._attempts.ended(connection, structs.replace(known, status=AttemptStatus.FAILED), now)
+            await self._ringing.elsewhere(known)
             return
         await self._taken(attempt.attempt_id, call_id)
 

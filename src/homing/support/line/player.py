@@ -43,6 +43,7 @@ class Player:
 
     failed     event of the line of what cannot be played; over: of what is too late
     ours       plays what is about calls that we made, to wake people and to call back; None: there is nothing of the kind
+    written    plays reports of people who could not phone; None: there is nothing of the kind
     ends_last  what was said comes before the news that the call has ended, whichever was written down first
     """
 
@@ -56,6 +57,7 @@ class Player:
         failed: str,
         over: str,
         ours: Callable[[Carrier, Noted], Awaitable[None]] | None = None,
+        written: Callable[[Noted], Awaitable[None]] | None = None,
         ends_last: bool = False,
     ) -> None:
         self._journal = journal
@@ -65,6 +67,7 @@ class Player:
         self._failed = failed
         self._over = over
         self._ours = ours
+        self._written = written
         self._ends_last = ends_last
 
     async def play(self) -> None:
@@ -86,6 +89,9 @@ class Player:
                 await self._journal.forget(path)
 
     async def _one(self, noted: Noted) -> None:
+        if noted.what == "written" and self._written is not None:
+            await self._written(noted)
+            return
         carrier = self._carriers.all.get(noted.carrier)
         if carrier is None:
             self._log.error("line_journal_unknown_carrier", carrier=noted.carrier)

@@ -201,9 +201,22 @@ SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id)
 UPDATE line_obligations SET answered_by = :person_id, answered_at = :now WHERE obligation_id = :obligation_id AND answered_at IS NULL;
 
 -- name: decide!
--- Note what a person decided about the entitlement of a caller.
+-- Note what a person decided about the entitlement of a caller; a refusal is told anew.
 -- writes: line_calls
-UPDATE line_calls SET entitlement = :entitlement, decision = :decision, account_id = :account_id WHERE intake_id = :intake_id;
+UPDATE line_calls SET entitlement = :entitlement, decision = :decision, account_id = :account_id, refusal_told_at = NULL
+WHERE intake_id = :intake_id;
+
+-- name: refused
+-- Calls whose caller was refused and is not told yet; held until the transaction ends.
+-- reads: line_calls, line_obligations
+SELECT c.*, o.due_at FROM line_calls c JOIN line_obligations o USING (intake_id)
+WHERE c.entitlement = 'no' AND c.refusal_told_at IS NULL AND c.decision IS NOT NULL AND o.voided_at IS NULL
+ORDER BY c.intake_id LIMIT 20 FOR UPDATE OF c SKIP LOCKED;
+
+-- name: set_refusal_told!
+-- Note that a caller was told that he was refused.
+-- writes: line_calls
+UPDATE line_calls SET refusal_told_at = :now WHERE intake_id = :intake_id;
 
 -- name: unwritten
 -- Calls that have ended and left no number to call (E13), or whose caller was called and not reached (E14), and whose contacts
@@ -327,9 +340,10 @@ UPDATE line_attempts SET status = :status, rep_call_id = :rep_call_id, call_id =
 WHERE attempt_id = :attempt_id;
 
 -- name: to_place
--- Attempts whose representative waits for the customer's leg, held until the transaction ends.
--- reads: line_attempts
-SELECT * FROM line_attempts WHERE status = 'rep_answered' ORDER BY attempt_id LIMIT 20 FOR UPDATE SKIP LOCKED;
+-- Attempts whose representative waits for the customer's leg, and what the customer had called; held until the transaction ends.
+-- reads: line_attempts, line_obligations, line_calls
+SELECT a.*, c.called FROM line_attempts a JOIN line_obligations o USING (obligation_id) JOIN line_calls c USING (intake_id)
+WHERE a.status = 'rep_answered' ORDER BY a.attempt_id LIMIT 20 FOR UPDATE OF a SKIP LOCKED;
 
 -- name: unproven
 -- Attempts that the carrier took and that did not ring in time, as it says if it can be asked; held until the transaction ends.
@@ -354,6 +368,19 @@ RETURNING *;
 -- Note that a carrier has said how the leg of an attempt stands.
 -- writes: line_attempts
 UPDATE line_attempts SET looks = :most, look_at = :now WHERE attempt_id = :attempt_id;
+
+-- name: add_hand_call$
+-- Keep a call that somebody dialled by hand; NULL: it is known.
+-- writes: line_hand_calls
+INSERT INTO line_hand_calls (obligation_id, person_id, number, called_at, reached, evidence, recorded_at)
+VALUES (:obligation_id, :person_id, :number, :called_at, :reached, :evidence, :now)
+ON CONFLICT DO NOTHING RETURNING hand_call_id;
+
+-- name: hand_calls_of
+-- The calls of a call-back that people say they dialled by hand, by their times.
+-- reads: line_hand_calls
+SELECT person_id, number, called_at, reached, evidence, recorded_at FROM line_hand_calls
+WHERE obligation_id = :obligation_id ORDER BY called_at, hand_call_id;
 
 -- name: add_recording!
 -- Expect a recording, or learn more about one.
@@ -514,9 +541,10 @@ SELECT EXISTS (
 
 -- name: returned
 -- The call-backs of an account that fell due in a stretch of time, in that order.
--- reads: line_obligations, line_calls
+-- reads: line_obligations, line_calls, line_hand_calls
 SELECT c.reference, c.source, c.first_ring_at, o.due_at, o.returned_at, o.connected_at, o.outcome, c.entitlement,
-       o.voided_at IS NOT NULL AS voided
+       o.voided_at IS NOT NULL AS voided,
+       (SELECT min(called_at) FROM line_hand_calls h WHERE h.obligation_id = o.obligation_id) AS by_hand_at
 FROM line_obligations o JOIN line_calls c USING (intake_id)
 WHERE c.account_id = :account_id AND o.due_at >= :since AND o.due_at < :until ORDER BY o.due_at, c.intake_id;
 

@@ -11,15 +11,15 @@ from homing.contracts import contacts
 from homing.contracts.types import Contact, StaffMember
 from homing.ground import db
 from homing.support.line import store
-from homing.support.line.addresses import LineAddresses
 from homing.support.line.attempts import Attempts, NotNow, entitlement
 from homing.support.line.carriers import Carriers, NotPlaced
 from homing.support.line.ladders import Ladders
 from homing.support.line.legs import WAIT, Legs
+from homing.support.line.ringing import Ringing
 from homing.support.line.rules import callback
 from homing.support.line.rules.document import Document, Say
 from homing.support.line.rules.numbers import parse, warned
-from homing.support.line.types import Attempt, AttemptStatus, Call, Carrier, Entitlement, LineSettings, Obligation, Void
+from homing.support.line.types import Attempt, AttemptStatus, Call, Carrier, Decision, Entitlement, LineSettings, Obligation, Void
 
 _WRONG = frozenset({AttemptStatus.BUSY, AttemptStatus.FAILED, AttemptStatus.NOT_SET_UP})
 
@@ -43,14 +43,14 @@ class Returning:
         settings: LineSettings,
         carriers: Carriers,
         *,
-        base: str,
+        ringing: Ringing,
         ladders: Ladders,
     ) -> None:
         self._attempts = attempts
         self.legs = legs
         self._settings = settings
         self._carriers = carriers
-        self._base = base
+        self.ringing = ringing
         self._ladders = ladders
 
     async def claim(self, intake_id: int, person_id: int) -> Obligation:
@@ -63,7 +63,7 @@ class Returning:
             self._refuse_claimed(owed, person_id, now)
             if callback.talks(owed, person_id, now):
                 return owed
-            await self._claimed(connection, owed, person_id, now + callback.CLAIM, now)
+            await self.ringing.claimed(connection, owed, person_id, now + callback.CLAIM, now)
             return structs.replace(owed, claimed_by=person_id, claim_until=now + callback.CLAIM)
 
     async def hand_on(self, intake_id: int, person_id: int) -> None:
@@ -78,38 +78,34 @@ class Returning:
                 raise NotNow("your attempt is under way; it must end first")
             await self._attempts.lapsed(connection, owed, now, why="handed on", hand_on=True)
 
-    async def begin(self, intake_id: int, person: StaffMember, *, number: str = "", confirmed: bool = False) -> Attempt:
-        """Begin to call back: the representative's own telephone rings first.
+    async def begin(
+        self, intake_id: int, person: StaffMember, *, number: str = "", confirmed: bool = False, carrier: str = ""
+    ) -> Attempt:
+        """Begin to call back: the representative's own telephone rings first, by the first carrier that takes the call.
 
         number     E.164; '': the best that is known
         confirmed  a number that nobody gave, or that costs, is meant
+        carrier    the name of the carrier to begin with; '': that of the number that the customer called
         raises     NotNow
         """
         if not person.phone:
             raise NotNow("your own number is not known; have it added to the staff")
         async with self._attempts.owed(intake_id) as (connection, now, owed):
             one = await store.call(connection, intake_id)
-            carrier = None if one is None else self._carriers.of(one.called)
-            if carrier is None:
+            assert one is not None
+            tries = await store.attempts_of(connection, owed.obligation_id)
+            ways = self.ringing.ways(one, tries, now, wanted=carrier)
+            if not ways:
                 raise NotNow("no carrier is set up that could call")
-            attempt_id = await self._begun(connection, owed, carrier, person.person_id, now, number=number, confirmed=confirmed)
-        at = LineAddresses(self._base, carrier.name)
+            if carrier and ways[0].name != carrier:
+                raise NotNow(f"there is no carrier of that name; there are {', '.join(self._carriers.all)}")
+            attempt_id = await self._begun(connection, owed, ways[0], person.person_id, now, number=number, confirmed=confirmed)
         try:
-            call_id = await self._carriers.call(
-                carrier,
-                to=person.phone,
-                sender=carrier.numbers[0],
-                url=at.attempt(attempt_id, "rep"),
-                status=at.attempt(attempt_id, "rep-status"),
-            )
+            return await self.ringing.ring(attempt_id, ways, phone=person.phone, called=one.called)
         except NotPlaced as trouble:
-            async with self._attempts.attempt(attempt_id) as (connection, now, attempt):
-                await self._attempts.ended(connection, structs.replace(attempt, status=AttemptStatus.REP_LOST), now)
-            raise NotNow(f"your telephone could not be rung: {trouble}") from None
-        async with self._attempts.attempt(attempt_id) as (connection, _, attempt):
-            attempt = structs.replace(attempt, rep_call_id=call_id)
-            await store.put_attempt(connection, attempt)
-            return attempt
+            raise NotNow(
+                f"your telephone could not be rung: {trouble}. Call by hand, and note it (POST .../hand-calls)"
+            ) from None
 
     async def begin_from(
         self, connection: db.Executor, carrier: Carrier, obligation_id: int, person_id: int, call_id: str, now: datetime
@@ -146,17 +142,7 @@ class Returning:
         if any(attempt.ended_at is None for attempt in tries):
             raise NotNow("an attempt is under way")
         number = self._checked(number, await self.numbers(connection, one, tries), one, confirmed=confirmed)
-        await self._claimed(connection, owed, person_id, None, now)
-        attempt_id: int = await store.sql.add_attempt(
-            connection,
-            obligation_id=owed.obligation_id,
-            person_id=person_id,
-            carrier=carrier.name,
-            number=number,
-            now=now,
-        )
-        await store.note(connection, owed.intake_id, now, f"staff {person_id}", "attempt", number=number, attempt=attempt_id)
-        return attempt_id
+        return await self.ringing.begun(connection, owed, carrier, person_id, number, now)
 
     async def choose(self, intake_id: int, attempt_id: int, person_id: int, result: Result) -> Attempt:
         """Keep what a representative says became of his attempt.
@@ -250,7 +236,7 @@ class Returning:
                 connection,
                 intake_id=intake_id,
                 entitlement=verdict.value,
-                decision=msgspec.json.encode({"by": person_id, "at": now.isoformat(), **said}).decode(),
+                decision=msgspec.json.encode(Decision(by=person_id, at=now, **said)).decode(),
                 account_id=known,
             )
             await store.note(connection, intake_id, now, f"staff {person_id}", "entitlement", verdict=verdict.value, **said)
@@ -263,15 +249,6 @@ class Returning:
         return callback.numbers_to_try(
             given=one.state.answers.phone, caller=one.caller, contact=contact, contacts=people, tried=tried
         )
-
-    async def _claimed(
-        self, connection: db.Executor, owed: Obligation, person_id: int, until: datetime | None, now: datetime
-    ) -> None:
-        await store.sql.put_claim(connection, obligation_id=owed.obligation_id, person_id=person_id, until=until)
-        await self._ladders.hold(connection, owed.obligation_id, person_id, now)
-        await store.sql.answered(connection, obligation_id=owed.obligation_id, person_id=person_id, now=now)
-        if owed.claimed_by != person_id:
-            await store.note(connection, owed.intake_id, now, f"staff {person_id}", "claimed")
 
     def _checked(self, number: str, known: Sequence[str], one: Call, *, confirmed: bool) -> str:
         """Return the number to call."""

@@ -14,7 +14,9 @@ from homing.support.line.types import (
     AttemptStatus,
     Call,
     CallState,
+    Decision,
     Entitlement,
+    HandCall,
     Obligation,
     Outcome,
     Proof,
@@ -223,6 +225,11 @@ async def attempts_of(executor: db.Executor, obligation_id: int) -> list[Attempt
     return [attempt_of(row) async for row in sql.attempts_of(executor, obligation_id=obligation_id)]
 
 
+async def hand_calls_of(executor: db.Executor, obligation_id: int) -> list[HandCall]:
+    """Return what people say that they dialled by hand, by its times."""
+    return [msgspec.convert(dict(row), HandCall) async for row in sql.hand_calls_of(executor, obligation_id=obligation_id)]
+
+
 async def attempt_locked(executor: db.Executor, attempt_id: int) -> Attempt | None:
     """Return one attempt, held until the transaction ends."""
     row = await sql.attempt_locked(executor, attempt_id=attempt_id)
@@ -277,6 +284,7 @@ class Returned(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None
     entitlement: Entitlement
     voided: bool
+    by_hand_at: datetime | None = None
 
 
 async def returned(executor: db.Executor, account_id: int, *, since: datetime, until: datetime) -> list[Returned]:
@@ -317,6 +325,7 @@ def call_of(row: Any) -> Call:
         decide_by=row["decide_by"],
         before_cases=row["before_cases"],
         told=tuple(row["told"]),
+        decision=None if row["decision"] is None else msgspec.json.decode(row["decision"], type=Decision),
     )
 
 

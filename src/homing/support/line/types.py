@@ -264,6 +264,20 @@ class CallState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     human_took: bool = False
 
 
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided about a caller's entitlement (E16). clause, reason, route: of a refusal, each (invariant 14).
+
+    by      of the staff; None: the Order Form decided, once he was reached at a verified number
+    route   what the caller can do instead
+    """
+
+    by: int | None
+    at: datetime
+    clause: str = ""
+    reason: str = ""
+    route: str = ""
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One intake (CallIntake of the model).
 
@@ -296,6 +310,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     decide_by: datetime
     before_cases: bool = False
     told: tuple[str, ...] = ()
+    decision: Decision | None = None
 
     @property
     def is_unnamed(self) -> bool:
@@ -356,6 +371,20 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
 
 
+class HandCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call-back that somebody says he dialled by hand. No carrier proves it, so it counts as no attempt.
+
+    evidence   how it is known
+    """
+
+    person_id: int
+    number: str
+    called_at: datetime
+    reached: bool
+    evidence: str
+    recorded_at: datetime
+
+
 class PageReason(StrEnum):
     """Why people are paged."""
 
@@ -371,6 +400,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     obligation_id  None: no caller waits; the line itself is in trouble, or another room has something to tell
     account_id     whose it is, as far as is known: its TAM is woken, too
+    away           the name of the call where people may have been woken for it while the store was away
     """
 
     reason: PageReason
@@ -379,3 +409,4 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     account_id: int | None = None
     first_ring_at: datetime
     due_at: datetime
+    away: str = ""

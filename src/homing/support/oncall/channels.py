@@ -34,7 +34,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody is woken with.
 
     text     names no customer and no problem
-    run_id   by which he answers: claim, hand on, acknowledge
+    run_id   by which he answers: claim, hand on, acknowledge; 0: there is none, as the store is away
+    away     the name of the call that it is for, where the store is away
     """
 
     run_id: int
@@ -45,6 +46,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     alarm: bool
     due_at: datetime | None
     now: datetime
+    away: str = ""
 
 
 class Dial(Protocol):
@@ -83,7 +85,7 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True):
         mail["Message-ID"] = make_msgid(f"page-{call.page_id}", self.sender.rpartition("@")[2] or None)
         mail["X-Priority"], mail["Auto-Submitted"] = "1", "auto-generated"
         answer = f"Ladder {call.run_id}. To claim it: POST /api/v1/support/oncall/runs/{call.run_id}/claim with your staff token."
-        mail.set_content(f"{call.text}\n\n{answer}\n")
+        mail.set_content(f"{call.text}\n\n{answer}\n" if call.run_id else f"{call.text}\n")
         host, port = self.where.host, self.where.port
         try:
             tls = None if self.security == "none" else ssl.create_default_context()

@@ -163,6 +163,12 @@ WHERE run_id = :run_id;
 INSERT INTO oncall_pages (run_id, step, person_id, kind, address_sealed, alarm, made_at, due_at)
 VALUES (:run_id, :step, :person_id, :kind, :address_sealed, :alarm, :now, :now);
 
+-- name: add_away_page!
+-- Keep a page that was sent while the store was away. due_at: when it is sent anew; NULL: it is settled.
+-- writes: oncall_pages
+INSERT INTO oncall_pages (run_id, step, person_id, kind, address_sealed, alarm, made_at, due_at, attempts, sent_at, outcome, acknowledged_at)
+VALUES (:run_id, :step, :person_id, :kind, :address_sealed, :alarm, :made_at, :due_at, :attempts, :sent_at, :outcome, :acknowledged_at);
+
 -- name: take_pages
 -- Take pages that are to go out now; until :until nobody else tries them.
 -- writes: oncall_pages; reads: oncall_runs

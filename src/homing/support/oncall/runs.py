@@ -46,6 +46,21 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_at: datetime | None
 
 
+class AwayPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a ladder that was climbed while the store was away. outcome: '': nothing is known of it yet."""
+
+    number: int
+    step: int
+    person_id: int
+    kind: ChannelKind
+    address_sealed: bytes | None
+    alarm: bool
+    made_at: datetime
+    tries: int = 0
+    sent_at: datetime | None = None
+    outcome: str = ""
+
+
 async def start_ladder(
     connection: db.Executor,
     obligation: str,
@@ -80,6 +95,47 @@ async def start_ladder(
             made_at=now,
             started_at=started_at or now,
             due_at=due_at,
+        )
+
+
+async def adopt(connection: db.Executor, obligation: str, away: Run, pages: Sequence[AwayPage], now: datetime) -> None:
+    """Let a ladder that has just begun go on from where it was climbed while the store was away, with the pages that were sent.
+    In the caller's transaction. Pages that nothing is known of go out once more.
+    """
+    with db.trouble_is_temporary():
+        row = await _sql.run_of(connection, obligation=obligation)
+        if row is None or row["paged_at"] is not None or row["next_step"] > 0 or row["ended_at"] is not None:
+            return
+        for page in pages:
+            await _sql.add_away_page(
+                connection,
+                run_id=row["run_id"],
+                step=page.step,
+                person_id=page.person_id,
+                kind=page.kind.value,
+                address_sealed=page.address_sealed,
+                alarm=page.alarm,
+                made_at=page.made_at,
+                due_at=None if page.outcome else now,
+                attempts=page.tries,
+                sent_at=page.sent_at,
+                outcome=page.outcome,
+                acknowledged_at=away.engaged_at if page.person_id == away.engaged_by else None,
+            )
+        run = _run(row)
+        await _save(
+            connection,
+            msgspec.structs.replace(
+                run,
+                next_step=min(away.next_step, len(run.steps)),
+                forward_s=away.forward_s,
+                found=away.found,
+                rounds=away.rounds,
+                paged_at=away.paged_at,
+                claim=away.claim,
+                engaged_by=away.engaged_by,
+                engaged_at=away.engaged_at,
+            ),
         )
 
 

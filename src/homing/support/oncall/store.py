@@ -3,6 +3,7 @@
 They are the Provider's own, so no row belongs to an account.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,14 +12,15 @@ import msgspec
 
 from homing.contracts import people
 from homing.contracts import store as contracts
-from homing.contracts.types import EMAIL, Role, StaffMember
+from homing.contracts.types import Role, StaffMember
 from homing.ground import db
 from homing.ground.errors import Misuse
 from homing.ground.log import get
 from homing.ground.secrets import MasterKey
-from homing.hours import store as hours
 from homing.hours.rules.measure import status
 from homing.hours.types import Open, Windows
+from homing.support.clocks.rules.pins import pins_of
+from homing.support.clocks.store import Calendars
 from homing.support.oncall.rules.duty import on_duty
 from homing.support.oncall.rules.ladder import SEVERITY_1, checked
 from homing.support.oncall.types import ChannelKind, Facts, Ladder, Override, Rotation, Schedule, Step
@@ -235,21 +237,44 @@ async def reach(executor: db.Executor, account_id: int | None, now: datetime, *,
 
     kinds   the kinds of channels that this installation can use
     """
-    staff = {one.person_id: one for one in await people.everybody(executor) if one.left_at is None}
+    return reach_of(
+        await people.everybody(executor),
+        await channels(executor),
+        await schedules(executor, now),
+        tam=None if account_id is None else await _tam(executor, account_id, now),
+        now=now,
+        kinds=kinds,
+    )
+
+
+def reach_of(
+    everybody: Iterable[StaffMember],
+    added: Iterable[Channel],
+    plans: Iterable[Schedule],
+    *,
+    tam: int | None,
+    now: datetime,
+    kinds: frozenset[ChannelKind],
+) -> Reach:
+    """Return who of the staff can be reached at an instant, and how.
+
+    added   channels besides people's own addresses and numbers
+    """
+    staff = {one.person_id: one for one in everybody if one.left_at is None}
     ways: dict[int, list[Channel]] = {}
     for member in staff.values():
         ways[member.person_id] = [one for one in _own(member) if one.kind in kinds]
-    for channel in await channels(executor):
+    for channel in added:
         if channel.person_id in ways and channel.kind in kinds:
             ways[channel.person_id].append(channel)
-    plans = await schedules(executor, now)
+    plans = list(plans)
     named = [person for plan in plans for rotation in plan.rotations for person in rotation.people]
     by_role = {role.value: tuple(sorted(one.person_id for one in staff.values() if one.is_a(role))) for role in Role}
     found = Facts(
         on_duty={plan.name: _duty(plan, now) for plan in plans},
         roster=tuple(dict.fromkeys([*named, *by_role[Role.ONCALL]])),
         by_role=by_role,
-        tam=None if account_id is None else await _tam(executor, account_id, now),
+        tam=tam,
         reachable=frozenset(person for person, some in ways.items() if some),
         is_scheduled=bool(named),
     )
@@ -266,16 +291,19 @@ def _duty(plan: Schedule, now: datetime) -> tuple[int, ...]:
 
 
 async def _tam(executor: db.Executor, account_id: int, now: datetime) -> int | None:
-    """Return who acts as TAM, while Business Hours of the account run."""
+    """Return who acts as TAM, while Business Hours of the account run: those of any of its Order Forms (E18)."""
     tam = await contracts.tam_at(executor, account_id, now)
-    form = await contracts.order_form_at(executor, account_id, EMAIL, now)
-    if tam is None or form is None:
+    if tam is None:
         return None
-    try:
-        calendar = await hours.calendar(executor, form.zone, form.holiday_set)
-        return tam.acting.person_id if isinstance(status(calendar, now), Open) else None
-    except Misuse:  # hours that were recorded wrongly
-        return None
+    calendars = Calendars(executor)
+    for pin in pins_of(await contracts.order_forms_at(executor, account_id, now)):
+        try:
+            await calendars.load([pin])
+            if isinstance(status(calendars.of(pin), now), Open):
+                return tam.acting.person_id
+        except Misuse:  # hours that were recorded wrongly
+            continue
+    return None
 
 
 def _own(member: StaffMember) -> list[Channel]:

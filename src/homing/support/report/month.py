@@ -32,6 +32,7 @@ async def kept(executor: db.Executor, account_id: int, since: datetime, until: d
                 connected_at=one.connected_at,
                 outcome=None if one.outcome is None else one.outcome.value,
                 counted_as=counting.counted_as(one.outcome, one.entitlement, voided=one.voided),
+                by_hand_at=one.by_hand_at,
             )
             for one in await line.returned(executor, account_id, since=since, until=until)
         ]

@@ -269,8 +269,7 @@ class Threads:
 
 async def forms_at(executor: db.Executor, account_id: int, at: datetime) -> list[OrderForm]:
     """Return the Order Forms of an account that are in force at an instant."""
-    every = await contracts.order_forms_of(executor, account_id)
-    return [one for one in every if one.begins_at <= at and (one.ends_at is None or at < one.ends_at)]
+    return await contracts.order_forms_at(executor, account_id, at)
 
 
 class BusinessHours(msgspec.Struct, frozen=True, kw_only=True):

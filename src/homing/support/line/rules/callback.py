@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from homing.contracts.types import Contact, ContactRole
-from homing.support.line.types import AttemptStatus, Call, CallStatus, Entitlement, Obligation, Outcome
+from homing.support.line.types import Attempt, AttemptStatus, Call, CallStatus, Entitlement, Obligation, Outcome
 
 PROMISE = timedelta(minutes=15)  # from the first ring, on the wall clock (readings R3 and R4)
 CLAIM = timedelta(minutes=3)  # a claim without an attempt ends then (invariant 9)
@@ -18,6 +18,7 @@ LOOKS = 3  # so often a carrier is asked about an attempt of which nobody told t
 LOOK_WAITS = timedelta(seconds=10)
 BALANCE = timedelta(seconds=5)  # so long before it is due what is begun may end after it
 CONVERSATION = timedelta(hours=4)  # that was begun live; carriers end a call by then
+REFUSES_FOR = timedelta(minutes=10)  # a carrier that did not take a call is asked after the others
 DECIDE = timedelta(minutes=60)  # on an unknown caller (E16)
 RETRIES = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=30))  # after the first attempt (E14)
 _PROOFS = frozenset({CallStatus.RINGING, CallStatus.ANSWERED, CallStatus.COMPLETED, CallStatus.NO_ANSWER})
@@ -126,6 +127,40 @@ def known_by(number: str, contacts: Iterable[Contact]) -> Contact | None:
     """Return whose a number is: of the contacts who have it verified, where all of them are of one account."""
     found = [one for one in contacts if any(phone.number == number and phone.verified_at is not None for phone in one.phones)]
     return found[0] if found and len({one.account_id for one in found}) == 1 else None
+
+
+def carriers_to_try(names: Sequence[str], tries: Iterable[Attempt], *, usual: str, wanted: str = "", now: datetime) -> list[str]:
+    """Return the carriers to call back by, best first; those that did not take a call of this call-back just now come last.
+
+    names    as the settings have them
+    usual    the carrier of the number that the customer called: he knows it
+    wanted   the one that the representative chose; '': none
+    """
+    down = {one.carrier for one in tries if _was_refused(one) and now - one.created_at <= REFUSES_FOR}
+    known = {name: name in names for name in (wanted, usual)}
+    order = dict.fromkeys([*(name for name, there in known.items() if there), *names])
+    return sorted(order, key=lambda name: name in down and name != wanted)
+
+
+def refused_at(tries: Iterable[Attempt], number: str, now: datetime) -> set[str]:
+    """Return the carriers that did not take the customer's leg to a number just now."""
+    return {
+        one.carrier
+        for one in tries
+        if one.number == number
+        and one.status is AttemptStatus.FAILED
+        and _was_refused(one)
+        and now - one.created_at <= REFUSES_FOR
+    }
+
+
+def _was_refused(one: Attempt) -> bool:
+    """Return whether a carrier did not take a leg: the representative's, or the customer's, or that never rang."""
+    if one.status is AttemptStatus.REP_LOST:
+        return not one.rep_call_id
+    if one.status is AttemptStatus.FAILED:
+        return one.accepted_at is None
+    return one.status is AttemptStatus.NOT_SET_UP
 
 
 def progress(status: AttemptStatus, event: CallStatus, *, machine: str) -> AttemptStatus:

@@ -1,5 +1,7 @@
 """What is spoken while we are away: a static document that carriers fetch from another host."""
 
+from datetime import datetime
+
 from homing.support.line.rules import script
 from homing.support.line.rules.document import Dial, Document, Hangup, Leg, Record, Say, Verb
 from homing.support.line.types import LineSettings
@@ -25,3 +27,12 @@ def fallback_document(settings: LineSettings, *, action: str, status: str) -> Do
         Hangup(),
     ]
     return tuple(verbs)
+
+
+def away_words(rang_at: datetime, due_at: datetime, *, alarm: bool) -> str:
+    """Return what a page says while the store is away; nothing of the customer. There is nothing that could be claimed by it."""
+    late = " It is about to be missed." if alarm else ""
+    return (
+        f"Severity 1: a customer called, or wrote, at {rang_at:%H:%M:%S} UTC, and our own store does not answer. "
+        f"A call-back is due at {due_at:%H:%M:%S} UTC.{late} Call back by hand: the call that wakes you says the number."
+    )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from homing.delivery.letters import PARTS_APART, RAW_APART, TEXT_APART, Chunk, Letter, Letters
+from homing.delivery.letters import NO_MARKING, PARTS_APART, RAW_APART, TEXT_APART, Chunk, Letter, Letters
 from homing.domains.facts import DomainBook
 from homing.domains.keyring import KeyRing
 from homing.egress.pools import PoolBook
@@ -33,6 +33,22 @@ FACTS = ChunkFacts(
 Make = Callable[[Content, int], "list[str]"]
 
 
+def letters_of(pool: db.Pool, token: Callable[[bytes], bytes], marking: Marking = NO_MARKING) -> Letters:
+    clock = SystemClock()
+    return Letters(
+        pool,
+        clock,
+        KeyRing(pool, MasterKey(b"k" * 32), clock),
+        PoolBook(pool, source_ips=(), hostname="mta.test"),
+        DomainBook(pool, clock),
+        SnippetBook(pool, clock),
+        marking=marking,
+        hostname="mta.test",
+        bounce_domain="bounce.test",
+        token=token,
+    )
+
+
 @asynccontextmanager
 async def making(dsn: str) -> AsyncIterator[Callable[..., object]]:
     """Give a function that makes so many messages of a content and tells the thread that made each."""
@@ -42,19 +58,8 @@ async def making(dsn: str) -> AsyncIterator[Callable[..., object]]:
         threads.append(threading.current_thread().name.partition("_")[0])
         return message[:8]
 
-    clock = SystemClock()
     async with db.pool(dsn, name="test") as pool:
-        letters = Letters(
-            pool,
-            clock,
-            KeyRing(pool, MasterKey(b"k" * 32), clock),
-            PoolBook(pool, source_ips=(), hostname="mta.test"),
-            DomainBook(pool, clock),
-            SnippetBook(pool, clock),
-            hostname="mta.test",
-            bounce_domain="bounce.test",
-            token=token,
-        )
+        letters = letters_of(pool, token)
 
         async def make(content: Content, count: int) -> list[str]:
             threads.clear()
@@ -107,7 +112,6 @@ async def test_what_turned_out_to_be_slow_goes_on_apart(database):
 
 
 async def test_an_archive_copy_differs_from_the_first_recipients_in_its_own_fields_alone(database):
-    clock = SystemClock()
     raw = (
         b"From: news@acme.test\r\nDate: Mon, 4 May 2026 10:00:00 +0000\r\nMessage-ID: <1@acme.test>\r\nTo: kim@there.test\r\n"
         b'Content-Type: text/html\r\n\r\n<html><body><a href="https://acme.test/">a</a></body></html>\r\n'
@@ -128,24 +132,14 @@ async def test_an_archive_copy_differs_from_the_first_recipients_in_its_own_fiel
         )
 
     async with db.pool(database, name="test") as pool:
-        letters = Letters(
-            pool,
-            clock,
-            KeyRing(pool, MasterKey(b"k" * 32), clock),
-            PoolBook(pool, source_ips=(), hostname="mta.test"),
-            DomainBook(pool, clock),
-            SnippetBook(pool, clock),
-            marking=Marking(
-                seal=Seal(b"s" * 32),
-                base="https://t.test",
-                mail_domain="bounce.test",
-                unsubscribe_token=_token,
-                msfbl_token=_token,
-            ),
-            hostname="mta.test",
-            bounce_domain="bounce.test",
-            token=_token,
+        marking = Marking(
+            seal=Seal(b"s" * 32),
+            base="https://t.test",
+            mail_domain="bounce.test",
+            unsubscribe_token=_token,
+            msfbl_token=_token,
         )
+        letters = letters_of(pool, _token, marking)
         chunk = Chunk(facts, RawContent(rfc822=raw))
         first = entry(1)
         others = [

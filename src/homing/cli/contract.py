@@ -20,8 +20,8 @@ from homing.ground.errors import Misuse
 from homing.hours.rules.contract import calendar_of
 from homing.hours.types import HolidaySet, ServiceZone
 from homing.support.clocks.store import ServerClock
-from homing.support.line.carriers import Carriers
-from homing.support.line.code_calls import NO_CARRIER, CodeCalls
+from homing.support.line.carriers import NO_CARRIER, Carriers
+from homing.support.line.code_calls import CodeCalls
 
 ContactArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The contact's address.", show_default=False)]
 

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from homing.ground import children, db, log
 from homing.ground.errors import Misuse, Temporary
+from homing.ground.files import write_whole
 from homing.ground.pghome import Home, settle_in
 
 USER = "homing"
@@ -114,7 +115,7 @@ class EmbeddedPostgres:
             password = (self._data / "postgres.password").read_text().strip()
             self.dsn = f"postgresql://{USER}:{quote(password)}@/{DATABASE}?host={quote(str(self._sockets), safe='/')}"
             await self._launch()
-            _write_private(self._data / DSN_FILE, self.dsn + "\n")
+            write_whole(self._data / DSN_FILE, f"{self.dsn}\n".encode())
         except BaseException:
             await self.stop()
             raise
@@ -204,7 +205,7 @@ class EmbeddedPostgres:
         version_file = home.pgdata / "PG_VERSION"
         if not version_file.exists():
             if not password.exists():
-                _write_private(password, secrets.token_urlsafe(32) + "\n")
+                write_whole(password, f"{secrets.token_urlsafe(32)}\n".encode())
             self._initdb(home, password.read_text().strip())
             return
         major = int(version_file.read_text().strip())
@@ -223,7 +224,7 @@ class EmbeddedPostgres:
         shutil.rmtree(draft, ignore_errors=True)  # left by a start that was cut off
         with tempfile.TemporaryDirectory(prefix="homing-", dir="/tmp") as private:
             pwfile = Path(private, "pw")
-            _write_private(pwfile, password + "\n")
+            write_whole(pwfile, f"{password}\n".encode())
             if home.user:
                 os.chown(pwfile, *home.user)
                 os.chown(private, *home.user)
@@ -395,14 +396,3 @@ def _environ(home: Home) -> dict[str, str]:
     if libraries.is_dir():
         environ["LD_LIBRARY_PATH"] = str(libraries)
     return environ
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)

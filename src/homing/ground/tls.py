@@ -1,6 +1,5 @@
 """Server TLS: contexts for the doors, and a certificate of our own until somebody configures a real one."""
 
-import os
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from homing.ground.errors import Misuse
+from homing.ground.files import write_whole
 
 SELF_SIGNED = "self-signed.pem"  # key and certificate in one file, so that they are never of two different moments
 _LIFETIME = timedelta(days=825)
@@ -47,7 +47,8 @@ def self_signed(folder: Path, *, hostname: str, now: datetime) -> Path:
     """
     path = folder / SELF_SIGNED
     if not _still_good(path, hostname, now):
-        _write_private(path, _made(hostname, now))
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(path, _made(hostname, now))
     return path
 
 
@@ -86,14 +87,3 @@ def _made(hostname: str, now: datetime) -> bytes:
     )
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return private + certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Write a file that only we can read, in one step, so that a reader never sees half of it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

@@ -1,5 +1,6 @@
 """/api/v1/availability/exclusions: what is not held against us. One member of the staff proposes, another approves."""
 
+from collections.abc import Awaitable
 from datetime import UTC, datetime, time
 from typing import Any
 
@@ -83,21 +84,17 @@ def routes(*, pool: Pool, bodies: Bodies, clock: Clock) -> list[HTTPRouteHandler
 
     @post(f"{ONE}/approve", status_code=200, opt={"staff": DECIDE, "operation": APPROVE})
     async def approve_exclusion(request: Request[Any, Any, Any], exclusion_id: str) -> Response[bytes]:
-        try:
-            made = await decisions.approve(pool, _number(exclusion_id), by=member_of(request))
-        except NotPossible as why:
-            raise ApiError(taken(str(why))) from None
-        return await shown(request, made)
+        return await decided(request, decisions.approve(pool, _number(exclusion_id), by=member_of(request)))
 
     @post(f"{ONE}/withdraw", status_code=200, opt={"staff": DECIDE, "operation": WITHDRAW})
     async def withdraw_exclusion(request: Request[Any, Any, Any], exclusion_id: str) -> Response[bytes]:
+        return await decided(request, decisions.withdraw(pool, _number(exclusion_id), by=member_of(request)))
+
+    async def decided(request: Request[Any, Any, Any], work: Awaitable[Exclusion | None]) -> Response[bytes]:
         try:
-            made = await decisions.withdraw(pool, _number(exclusion_id), by=member_of(request))
+            one = await work
         except NotPossible as why:
             raise ApiError(taken(str(why))) from None
-        return await shown(request, made)
-
-    async def shown(request: Request[Any, Any, Any], one: Exclusion | None) -> Response[bytes]:
         if one is None:
             raise ApiError(NOT_FOUND)
         return await json_answer(request, _encode({"results": one}))

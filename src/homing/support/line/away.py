@@ -14,7 +14,7 @@ from homing.ground.clock import Clock
 from homing.ground.log import get
 from homing.support.line.addresses import LineAddresses
 from homing.support.line.away_book import AwayBook, AwayCall, Said, is_key, key_of, unsent
-from homing.support.line.carriers import Carriers, NotPlaced
+from homing.support.line.carriers import Carriers
 from homing.support.line.journal import Journal, Noted
 from homing.support.line.reports import WRITTEN
 from homing.support.line.rules import callback
@@ -53,35 +53,23 @@ class AwayCalls:
 
     async def dial(self, number: str, call: Call, person_id: int) -> str:
         """Have somebody called; return '' once a carrier has taken the call, else what went wrong (oncall.channels.Dial)."""
-        trouble = "there is no carrier"
-        for carrier in self._carriers.all.values():
+
+        async def place(carrier: Carrier) -> None:
             at = LineAddresses(self._base, carrier.name)
-            try:
-                await self._carriers.call(
-                    carrier,
-                    to=number,
-                    sender=carrier.numbers[0],
-                    url=at.away("ask", call.away, person_id),
-                    status=at.away("status", call.away, person_id),
-                    ring_s=RING_S,
-                )
-            except NotPlaced as refused:
-                trouble = str(refused)
-                continue
-            return ""
-        return trouble
+            await self._carriers.call(
+                carrier,
+                to=number,
+                sender=carrier.numbers[0],
+                url=at.away("ask", call.away, person_id),
+                status=at.away("status", call.away, person_id),
+                ring_s=RING_S,
+            )
+
+        return await self._carriers.by_any(place)
 
     async def text(self, number: str, call: Call, person_id: int) -> str:
-        """Have a short message sent; return '' once a carrier has taken it, else what went wrong (oncall.channels.Text)."""
-        trouble = "there is no carrier"
-        for carrier in self._carriers.all.values():
-            try:
-                await self._carriers.text(carrier, to=number, sender=carrier.numbers[0], words=call.text)
-            except NotPlaced as refused:
-                trouble = str(refused)
-                continue
-            return ""
-        return trouble
+        """Have a short message sent (oncall.channels.Text)."""
+        return await self._carriers.text_by_any(number, call.text)
 
     async def heard(self, carrier: Carrier, leg: str, key: str, person_id: int, digits: str, now: datetime) -> Document | None:
         """Return what somebody hears who was woken; who presses 1 has it, and hears the number. leg: ask, key or status."""

@@ -14,11 +14,11 @@ import msgspec
 from msgspec import structs
 
 from homing.ground.errors import Misuse
+from homing.ground.files import write_whole
 from homing.ground.log import get
 from homing.ground.secrets import MasterKey
 from homing.support.oncall.rules import ladder
 from homing.support.oncall.runs import AwayPage
-from homing.support.oncall.sheet import write_whole
 from homing.support.oncall.types import Run
 
 log = get("line")

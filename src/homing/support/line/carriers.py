@@ -5,7 +5,7 @@ that it names, and from nowhere else.
 """
 
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ LISTED = 50  # calls of a page
 MOST_PAGES = 100
 MOST_DAYS = 30  # that jambonz looks back
 _KEPT_NAMES = frozenset({"form", "api"})
+NO_CARRIER = "there is no carrier"
 
 
 class NotPlaced(Exception):
@@ -104,6 +105,30 @@ class Carriers:
         """Return the carrier that a number of ours is at, else the first one."""
         at = next((one for one in self.all.values() if called in one.numbers), None)
         return at or next(iter(self.all.values()), None)
+
+    async def by_any(self, work: Callable[[Carrier], Awaitable[None]]) -> str:
+        """Have something done by the first carrier that does it: the second is there for when the first is down.
+
+        work      raises NotPlaced where its carrier does not do it
+        returns   '', or why none did
+        """
+        trouble = NO_CARRIER
+        for carrier in self.all.values():
+            try:
+                await work(carrier)
+            except NotPlaced as refused:
+                trouble = str(refused)
+                continue
+            return ""
+        return trouble
+
+    async def text_by_any(self, to: str, words: str) -> str:
+        """Have a short message sent by the first carrier that takes it; return '', or why none did."""
+
+        async def send(carrier: Carrier) -> None:
+            await self.text(carrier, to=to, sender=carrier.numbers[0], words=words)
+
+        return await self.by_any(send)
 
     async def call(
         self, carrier: Carrier, *, to: str, sender: str, url: str, status: str, detect: str = "", ring_s: int = 30

@@ -22,7 +22,6 @@ ASK = "This is the support of your mail service. You asked for a code. Press 1 t
 OVER = "This code is good no more. Goodbye."
 GOODBYE = "Goodbye."
 DEAR = "codes are not sent to premium numbers, nor to countries that the operator does not call; staff can verify the number"
-NO_CARRIER = "there is no carrier"
 
 
 class CodeCalls:
@@ -73,16 +72,14 @@ class CodeCalls:
         return await self._by_any(call)
 
     async def _by_any(self, work: Callable[[Carrier], Awaitable[None]]) -> str:
-        trouble = NO_CARRIER
-        for carrier in self._carriers.all.values():
+        async def noted(carrier: Carrier) -> None:
             try:
                 await work(carrier)
-            except NotPlaced as refused:  # the second carrier is for this
-                trouble = str(refused)
-                log.warning("code_not_sent", carrier=carrier.name, why=trouble)
-                continue
-            return ""
-        return trouble
+            except NotPlaced as refused:
+                log.warning("code_not_sent", carrier=carrier.name, why=str(refused))
+                raise
+
+        return await self._carriers.by_any(noted)
 
     async def heard(self, carrier: Carrier, code_id: int, leg: str, pressed: str) -> Document:
         """Return what is heard in a call with a code. leg: ask, or say once a key was pressed."""

@@ -16,7 +16,7 @@ from homing.support.line import store
 from homing.support.line.addresses import LineAddresses
 from homing.support.line.answering import Answering
 from homing.support.line.attempts import NotNow
-from homing.support.line.carriers import Carriers, NotPlaced
+from homing.support.line.carriers import NO_CARRIER, Carriers, NotPlaced
 from homing.support.line.desk import LATE, Replayed
 from homing.support.line.ladders import obligation_of
 from homing.support.line.legs import Legs
@@ -59,7 +59,7 @@ class PageCalls:
 
     async def dial(self, number: str, call: Call, person_id: int) -> str | None:
         """Have somebody called by the first carrier that can (oncall.channels.Dial)."""
-        trouble, failed = "there is no carrier", False
+        trouble, failed = NO_CARRIER, False
         for carrier in self._carriers.all.values():
             at = LineAddresses(self._base, carrier.name)
             try:
@@ -84,16 +84,8 @@ class PageCalls:
         return trouble
 
     async def text(self, number: str, call: Call, person_id: int) -> str:
-        """Have a short message sent; return '' once a carrier has taken it, else what went wrong (oncall.channels.Text)."""
-        trouble = "there is no carrier"
-        for carrier in self._carriers.all.values():
-            try:
-                await self._carriers.text(carrier, to=number, sender=carrier.numbers[0], words=call.text)
-            except NotPlaced as refused:
-                trouble = str(refused)
-                continue
-            return ""
-        return trouble
+        """Have a short message sent (oncall.channels.Text)."""
+        return await self._carriers.text_by_any(number, call.text)
 
     async def _placed(self, carrier: Carrier, call_id: str, call: Call) -> bool:
         """Note that a page went out as a call; False: the carrier has told already that it could not be connected.

@@ -53,7 +53,7 @@ class Dial(Protocol):
     """Calls a number, says the text, and lets its listener press 1 (claim) or 2 (hand on)."""
 
     async def __call__(self, number: str, call: Call, person_id: int) -> str | None:
-        """Return None once a carrier has taken the call, and the page is noted as what became of it; else what went wrong."""
+        """Return '' once a carrier has taken the call, else what went wrong. None: what became of the page is noted."""
         ...
 
 

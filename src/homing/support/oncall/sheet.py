@@ -5,7 +5,6 @@ that change while the store is away change here, too.
 """
 
 import asyncio
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from homing.contracts import people
 from homing.contracts.types import StaffMember
 from homing.ground import db
 from homing.ground.errors import Misuse
+from homing.ground.files import write_whole
 from homing.ground.log import get
 from homing.ground.secrets import MasterKey
 from homing.support.oncall import store
@@ -85,14 +85,3 @@ class SheetFile:
             log.error("oncall_sheet_too_old", taken_at=sheet.taken_at)
             return None
         return sheet
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or as it was before, for its owner alone; it is on the disk when this returns."""
-    draft = path.with_name(f"{path.name}.part")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
